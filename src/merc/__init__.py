@@ -1,0 +1,44 @@
+"""merc reads the emotion of each utterance in a recorded conversation, and says how sure it is."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from merc.conversation import Conversation, Evidence, Prediction, Segment, Timeline, Utterance
+from merc.errors import MercError
+
+if TYPE_CHECKING:
+    from merc.formats import read, write
+    from merc.pipeline.options import AnalyzeOptions
+    from merc.pipeline.recognizer import analyze
+
+__version__ = "0.1.0"
+__all__ = [
+    "AnalyzeOptions",
+    "Conversation",
+    "Evidence",
+    "MercError",
+    "Prediction",
+    "Segment",
+    "Timeline",
+    "Utterance",
+    "__version__",
+    "analyze",
+    "read",
+    "write",
+]
+
+_LAZY = {
+    "AnalyzeOptions": "merc.pipeline.options",
+    "analyze": "merc.pipeline.recognizer",
+    "read": "merc.formats",
+    "write": "merc.formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the working rooms when they are first asked for, so that the import itself stays light."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'merc' has no attribute '{name}'")
+    return getattr(importlib.import_module(_LAZY[name]), name)

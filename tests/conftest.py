@@ -1,0 +1,32 @@
+"""Where the tests find real data and pretrained weights; what is absent is skipped with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from merc import weights
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real corpora: ``$MERC_DATA``, else ``../shared/data`` beside the checkout."""
+    folder = Path(os.environ.get("MERC_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no corpora at {folder}: set MERC_DATA to run this test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weight() -> Callable[..., None]:
+    """Skip unless the named weights have been fetched."""
+
+    def need(*names: str) -> None:
+        for name in names:
+            if not weights.present(name):
+                pytest.skip(f"weight '{name}' is absent: run 'merc weights get {name}'")
+
+    return need

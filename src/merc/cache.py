@@ -65,6 +65,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        temporary.chmod(_permissions(path))
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
@@ -74,6 +75,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _permissions(path: Path) -> int:
+    """The mode that a plain ``open`` would have given a new file: temporary files start private."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 class Cache:
     """The artefacts below one root folder, by key: JSON values and dictionaries of arrays."""
 
@@ -81,7 +91,8 @@ class Cache:
         self.root = root or default_root() / "artefacts"
 
     def path(self, name: str, suffix: str) -> Path:
-        """Where the artefact of a key lies, present or not."""
+        """Where the artefact of a key lies, present or not; the root is readable for its owner only."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.root / name[:2] / f"{name}{suffix}"
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:

@@ -1,0 +1,298 @@
+"""JSON: the timeline with everything in it (``merc-timeline/1``), and transcripts of Whisper, WhisperX or a list."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from merc.conversation import (
+    Conversation,
+    Evidence,
+    Model,
+    Prediction,
+    Recording,
+    Segment,
+    Speaker,
+    Timeline,
+    Utterance,
+    Word,
+)
+from merc.errors import FormatError, InputError
+from merc.formats import clock, source
+from merc.formats.columns import item
+from merc.formats.source import Item
+
+if TYPE_CHECKING:
+    from merc.formats import schema
+
+SCHEMA = "merc-timeline/1"
+"""Name and version of the format, the first value of every file."""
+
+
+def write(timeline: Timeline, path: Path) -> None:
+    """Write everything; raises OSError, which ``merc.formats.write`` turns into OutputError.
+
+    Times are rounded to 1 ms (what is shorter is widened to that), probabilities to 4 decimals and other numbers to
+    6, keys stand in a fixed order, one utterance a line, so that equal timelines are equal bytes. Raises InputError
+    for a value that JSON cannot hold: a probability outside 0 to 1, or an object of an unknown kind in ``options``,
+    ``meta`` or ``detail``.
+    """
+    parts = []
+    for key, value in document(timeline).items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            listed = ",\n".join(f"  {_dumps(entry)}" for entry in value)
+            parts.append(f" {_dumps(key)}: [\n{listed}\n ]")
+        else:
+            parts.append(f" {_dumps(key)}: {_dumps(value)}")
+    path.write_bytes(source.utf8("{\n" + ",\n".join(parts) + "\n}\n"))
+
+
+def document(timeline: Timeline) -> dict[str, Any]:
+    """The values of ``timeline.json`` as JSON holds them, for a server or a page that embeds them."""
+    recording = timeline.recording
+    order = {name: place for place, name in enumerate(timeline.labels)}
+    return {
+        "schema": SCHEMA,
+        "recording": {
+            "name": recording.name,
+            "sha256": recording.sha256,
+            "duration": round(float(recording.duration), 3),
+            "has_audio": recording.has_audio,
+            "has_video": recording.has_video,
+            "language": recording.language,
+            "language_probability": _share(recording.language_probability, "language"),
+        },
+        "labels": list(timeline.labels),
+        "speakers": [
+            {"id": s.id, "speaking": round(float(s.speaking), 3), "face": s.face, "face_reason": s.face_reason}
+            for s in timeline.speakers
+        ],
+        "utterances": [_utterance(utterance, prediction, order) for utterance, prediction in timeline],
+        "overlaps": [_times(segment) for segment in timeline.overlaps],
+        "models": [{"slot": m.slot, "name": m.name, "licence": m.licence, "sha256": m.sha256} for m in timeline.models],
+        "options": _plain(timeline.options, "options"),
+        "notes": list(timeline.notes),
+    }
+
+
+def read(path: Path) -> Timeline | Conversation:
+    """Read ``timeline.json`` as a timeline, and other transcripts as a conversation.
+
+    These are a list of objects with the keys of ``merc.formats.columns`` (``start``, ``end``, ``text``, ``speaker``,
+    …), and Whisper's or WhisperX's ``{"segments": […]}`` with its words. Numbers are seconds. Raises FormatError for
+    a timeline of a newer version, a field that is missing or of another type, and anything else that is not JSON.
+    """
+    text, notes = source.read_text(path)
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise FormatError(f"{path.name} is nested too deeply to be a transcript") from error
+    except ValueError as error:
+        raise FormatError(f"{path.name} is not JSON ({error}); {source.hint(path, text)}") from error
+    if isinstance(found, dict) and "schema" in found:
+        return _timeline(path, text, found["schema"])
+    if isinstance(found, dict) and isinstance(found.get("segments"), list):
+        language = {"language": found["language"]} if isinstance(found.get("language"), str) else {}
+        return _listed(path, found["segments"], notes=notes, meta={"format": "whisper", **language})
+    if isinstance(found, list):
+        return _listed(path, found, notes=notes, meta={"format": "json"})
+    raise FormatError(
+        f"{path.name} holds {type(found).__name__} without 'schema' or 'segments'; expected a timeline of merc, "
+        'Whisper\'s {"segments": […]} or a list of {"start", "end", "text", "speaker"}'
+    )
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _times(segment: Segment) -> dict[str, float]:
+    start, end = clock.milliseconds(segment)
+    return {"start": start / 1000, "end": end / 1000}
+
+
+def _share(value: float | None, owner: str) -> float | None:
+    if value is None:
+        return None
+    if not 0 <= value <= 1:
+        raise InputError(f"the probability of {owner} is {value}: expected a number from 0 to 1")
+    return round(float(value), 4)
+
+
+def _shares(values: Mapping[str, float] | None, owner: str, order: Mapping[str, int]) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    names = sorted(values, key=lambda name: (order.get(name, len(order)), name))
+    return {name: _share(values[name], f"{owner} ({name})") for name in names}
+
+
+def _utterance(utterance: Utterance, prediction: Prediction, order: Mapping[str, int]) -> dict[str, Any]:
+    name, segment = f"utterance {utterance.id}", utterance.segment
+    return {
+        "id": utterance.id,
+        "speaker": utterance.speaker,
+        **({"start": None, "end": None} if segment is None else _times(segment)),
+        "text": utterance.text,
+        "label": prediction.label,
+        "confidence": _share(prediction.confidence, name),
+        "abstained": prediction.abstained,
+        "reason": prediction.reason,
+        "probabilities": _shares(prediction.probabilities, name, order),
+        "evidence": [
+            {
+                "modality": evidence.modality,
+                "probabilities": _shares(evidence.probabilities, name, order),
+                "missing": evidence.missing,
+                "detail": _plain(evidence.detail, f"detail of {name}"),
+            }
+            for evidence in prediction.evidence
+        ],
+        "words": [
+            {"text": word.text, **_times(word.segment), "probability": _share(word.probability, f"'{word.text}'")}
+            for word in utterance.words
+        ],
+        "annotated_label": utterance.label,
+        "annotated_scores": _plain(utterance.scores, f"scores of {name}"),
+        "meta": _plain(utterance.meta, f"meta of {name}"),
+    }
+
+
+def _plain(value: Any, owner: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(value[key], owner) for key in sorted(value, key=str)}
+    if isinstance(value, Sequence | np.ndarray):
+        return [_plain(entry, owner) for entry in value]
+    raise InputError(f"{owner} holds {type(value).__name__} {value!r}: expected text, numbers, lists or mappings")
+
+
+def _listed(path: Path, entries: Sequence[Any], *, notes: Sequence[str], meta: Mapping[str, Any]) -> Conversation:
+    items = []
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict):
+            raise FormatError(f"{path.name} entry {number} is {str(entry)[:40]!r}, expected an object with 'text'")
+        try:
+            items.append(_item(entry, whisper=meta["format"] == "whisper"))
+        except ValueError as error:
+            raise FormatError(f"{path.name} entry {number}: {error}; correct the entry") from error
+    if items and all(made.text is None and made.start is None for made in items):
+        raise FormatError(
+            f"{path.name}: no entry has text or times; expected keys like 'start', 'end', 'text', 'speaker', found "
+            f"{', '.join(map(str, list(entries[0])[:8]))}"
+        )
+    return source.conversation(path, items, notes=notes, meta=meta)
+
+
+def _item(entry: Mapping[str, Any], *, whisper: bool) -> Item:
+    kept = {name: value for name, value in entry.items() if name != "words"}
+    if whisper:
+        kept = {name: value for name, value in kept.items() if name in ("start", "end", "text", "speaker")}
+        kept["text"] = str(kept.get("text") or "").strip()
+    words = entry.get("words")
+    made = item(kept)
+    return Item(
+        text=made.text,
+        speaker=made.speaker,
+        start=made.start,
+        end=made.end,
+        id=made.id,
+        label=made.label,
+        words=tuple(filter(None, map(_word, words))) if isinstance(words, list) else (),
+        meta=_frozen(made.meta),
+    )
+
+
+def _word(entry: Any) -> Word | None:
+    if not isinstance(entry, dict):
+        return None
+    made = item({name: entry[name] for name in ("start", "end") if name in entry})
+    text, segment = str(entry.get("word", entry.get("text", ""))).strip(), source.span(made.start, made.end)
+    share = entry.get("probability", entry.get("score"))
+    probability = float(share) if isinstance(share, int | float) and 0 <= share <= 1 else None
+    return Word(text, segment, probability) if text and segment else None
+
+
+def _timeline(path: Path, text: str, version: Any) -> Timeline:
+    match = re.fullmatch(r"merc-timeline/(\d{1,6})", str(version))
+    if not match or int(match[1]) == 0:
+        raise FormatError(f"{path.name} has the schema '{version}', expected '{SCHEMA}'; give a timeline of merc")
+    if int(match[1]) > 1:
+        raise FormatError(
+            f"{path.name} has the schema '{version}', but this merc reads up to '{SCHEMA}'; "
+            "install a newer merc or write the timeline again"
+        )
+    import pydantic
+
+    from merc.formats import schema
+
+    try:
+        return _made(schema.TimelineFields.model_validate_json(text))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise FormatError(
+            f"{path.name} at {place}: {first['msg'].lower()} (found {repr(first['input'])[:60]}); "
+            "write the timeline again, or correct the field by docs/reference/timeline.md"
+        ) from error
+    except InputError as error:
+        raise FormatError(f"{path.name}: {error}") from error
+
+
+def _made(fields: schema.TimelineFields) -> Timeline:
+    return Timeline(
+        Recording(**fields.recording.model_dump()),
+        tuple(map(_made_utterance, fields.utterances)),
+        tuple(map(_made_prediction, fields.utterances)),
+        speakers=tuple(Speaker(**speaker.model_dump()) for speaker in fields.speakers),
+        overlaps=tuple(Segment(stretch.start, stretch.end) for stretch in fields.overlaps),
+        labels=tuple(fields.labels),
+        models=tuple(Model(**model.model_dump()) for model in fields.models),
+        options=_frozen(fields.options),
+        notes=tuple(fields.notes),
+    )
+
+
+def _made_utterance(fields: schema.UtteranceFields) -> Utterance:
+    if (fields.start is None) != (fields.end is None):
+        raise InputError(f"utterance {fields.id} has only one of start and end: expected both, or null for both")
+    return Utterance(
+        fields.id,
+        fields.speaker,
+        fields.text,
+        segment=None if fields.start is None or fields.end is None else Segment(fields.start, fields.end),
+        words=tuple(Word(word.text, Segment(word.start, word.end), word.probability) for word in fields.words),
+        label=fields.annotated_label,
+        scores=fields.annotated_scores,
+        meta=_frozen(fields.meta),
+    )
+
+
+def _made_prediction(fields: schema.UtteranceFields) -> Prediction:
+    evidence = (Evidence(e.modality, e.probabilities, e.missing, _frozen(e.detail)) for e in fields.evidence)
+    return Prediction(
+        fields.probabilities,
+        fields.label,
+        fields.confidence,
+        abstained=fields.abstained,
+        reason=fields.reason,
+        evidence=tuple(evidence),
+    )
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _frozen(entry) for name, entry in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

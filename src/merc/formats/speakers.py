@@ -1,0 +1,68 @@
+"""Who speaks, where a transcript says so only in its text: ``NAME: text``, ``[Name] text`` and lines with a dash.
+
+A colon does not make a name ("Note: it rained"), so the whole file decides: a prefix counts where it stands in
+capitals, where it is capitalised and recurs, and, in a file in which at least half of the texts have one, where it is
+capitalised, a single word or recurs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_COLON = re.compile(r"(?P<name>[^\s:：\[(][^:：\n\[\]?!;\"]{0,39})[:：](?:\s+|$)")
+_WIDE = re.compile(r"(?P<name>[^\s:：\[(][^:：\n\[\]?!;\"]{0,39})：")
+_BRACKET = re.compile(r"[\[(](?P<name>[^\[\]()\n]{1,40})[\])]:?\s+(?=\S)")
+_DASH = re.compile(r"^\s*[-–—‐]\s*(?=\S)", re.MULTILINE)
+_SOUNDS = frozenset(
+    (
+        "applause",
+        "cheering",
+        "crying",
+        "laughing",
+        "laughs",
+        "laughter",
+        "music",
+        "noise",
+        "sighs",
+        "silence",
+        "singing",
+    )
+)
+
+
+def split_speakers(texts: Sequence[str]) -> list[tuple[str | None, str]]:
+    """Split each text of a file into its speaker (None: not said) and what is said."""
+    matches = [_candidate(text) for text in texts]
+    counts = Counter(match["name"].strip() for match in matches if match)
+    usual = 2 * sum(counts.values()) >= len(texts)
+    split: list[tuple[str | None, str]] = []
+    for text, match in zip(texts, matches, strict=True):
+        name = match["name"].strip() if match else ""
+        recurs, plain = counts[name] > 1, " " not in name or _capitalised(name)
+        if match and (name.isupper() or (recurs and (usual or _capitalised(name))) or (usual and plain)):
+            split.append((name, text[match.end() :].strip()))
+        else:
+            split.append((None, text))
+    return split
+
+
+def split_turns(text: str) -> list[str]:
+    """Split a subtitle in which every speaker has a dash into its turns; a single dash is taken away."""
+    starts = [match.start() for match in _DASH.finditer(text)]
+    if not starts or text[: starts[0]].strip():
+        return [text]
+    pieces = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [_DASH.sub("", piece, count=1).strip() for piece in pieces]
+
+
+def _candidate(text: str) -> re.Match[str] | None:
+    match = _COLON.match(text) or _WIDE.match(text) or _BRACKET.match(text)
+    if not match or len(words := match["name"].split()) > 4 or not any(map(str.isalpha, match["name"])):
+        return None
+    return None if any(word.lower() in _SOUNDS for word in words) else match
+
+
+def _capitalised(name: str) -> bool:
+    return not any(word[0].islower() for word in name.split())

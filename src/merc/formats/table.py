@@ -1,0 +1,190 @@
+"""Tables (``.csv``, ``.tsv``, ``.parquet``): one row an utterance, every distribution in columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from merc.conversation import Conversation, Evidence, Prediction, Timeline
+from merc.errors import FormatError
+from merc.formats import clock, source
+from merc.formats.columns import ACCEPTED, FIELDS, field_of, item
+from merc.formats.source import Item
+
+MODALITIES = ("text", "voice", "face")
+"""The modalities whose columns are always there, so that tables of several recordings can be joined."""
+
+_DELIMITERS = ",;\t|"
+
+
+def columns(timeline: Timeline) -> dict[str, type]:
+    """The columns of a timeline's table in order, each with its type.
+
+    Behind the columns of the utterance stand ``p_<label>`` for the fused distribution and, for every modality,
+    ``<modality>_label`` (the most probable one), ``<modality>_p_<label>`` and ``<modality>_missing`` (the reason).
+    """
+    names: dict[str, type] = {"id": str, "start": float, "end": float, "speaker": str, "text": str, "label": str}
+    names |= {"confidence": float, "abstained": bool, "reason": str}
+    names |= {f"p_{label}": float for label in timeline.labels}
+    seen = {evidence.modality: None for prediction in timeline.predictions for evidence in prediction.evidence}
+    for modality in dict.fromkeys((*MODALITIES, *seen)):
+        names[f"{modality}_label"] = str
+        names |= {f"{modality}_p_{label}": float for label in timeline.labels}
+        names[f"{modality}_missing"] = str
+    return names
+
+
+def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
+    """The rows of a timeline's table: times rounded to 1 ms, probabilities to 4 decimals, what is unknown left out."""
+    for utterance, prediction in timeline:
+        row: dict[str, Any] = {"id": utterance.id, "speaker": utterance.speaker, "text": utterance.text}
+        if utterance.segment is not None:
+            row["start"], row["end"] = (time / 1000 for time in clock.milliseconds(utterance.segment))
+        row |= {"label": prediction.label, "confidence": round(float(prediction.confidence), 4)}
+        row |= {"abstained": bool(prediction.abstained), "reason": prediction.reason}
+        row |= _shares("p_", prediction.probabilities)
+        for evidence in prediction.evidence:
+            row |= _modality(evidence)
+        yield row
+
+
+def write_csv(timeline: Timeline, path: Path) -> None:
+    """Write the table as CSV in UTF-8, with commas and ``\\n``.
+
+    Raises OSError, which ``merc.formats.write`` turns into OutputError. Keeps the predictions of every modality, times
+    to 1 ms and probabilities to 4 decimals. Loses words, the details of the evidence, ``meta``, and the difference
+    between unknown and empty texts. A text that begins with ``=``, ``+``, ``-`` or ``@`` stays exact, so open tables
+    of unknown origin in a spreadsheet as text.
+    """
+    names = columns(timeline)
+    written = [",".join(map(_cell, names))]
+    written.extend(",".join(_cell(row.get(name)) for name in names) for row in rows(timeline))
+    path.write_bytes(source.utf8("\n".join(written) + "\n"))
+
+
+def write_parquet(timeline: Timeline, path: Path) -> None:
+    """Write the table as Parquet; raises OSError, which ``merc.formats.write`` turns into OutputError.
+
+    Keeps and loses what CSV does, but tells unknown (null) from empty texts and has typed columns.
+    """
+    import polars
+
+    types = {str: polars.String, float: polars.Float64, bool: polars.Boolean}
+    names = columns(timeline)
+    cells = [{name: _clean(row.get(name)) for name in names} for row in rows(timeline)]
+    frame = polars.DataFrame(cells, schema={name: types[kind] for name, kind in names.items()})
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    path.write_bytes(buffer.getvalue())
+
+
+def read_csv(path: Path) -> Conversation:
+    """Read a transcript whose first row names its columns, separated by comma, semicolon, tab or ``|``.
+
+    Columns are found by the names of ``merc.formats.columns``; others go to ``meta``. Times are seconds or
+    ``hh:mm:ss.mmm``. Raises FormatError for a file without a text or time column, or a cell that cannot be read.
+    """
+    text, notes = source.decoded(path)
+    text = text.lstrip()
+    if text.lower().startswith("sep=") and "\n" in text:
+        text = text.split("\n", 1)[1]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
+    try:
+        names = next(reader)
+        _require_columns(path, names, text)
+        cells = [(reader.line_num, row) for row in reader if any(row)]
+    except csv.Error as error:
+        raise FormatError(
+            f"{path.name} line {reader.line_num}: {error}; a quotation mark inside a quoted cell must be doubled"
+        ) from error
+    if wide := next((number for number, row in cells if len(row) > len(names)), None):
+        raise FormatError(
+            f"{path.name} line {wide} has more cells than the {len(names)} columns of the first row: "
+            "put texts that hold the delimiter in quotation marks"
+        )
+    records = [(number, dict(zip(names, row, strict=False))) for number, row in cells]
+    return _conversation(path, names, records, notes=notes)
+
+
+def read_parquet(path: Path) -> Conversation:
+    """Read a transcript from Parquet by the column names of ``merc.formats.columns``; others go to ``meta``.
+
+    Raises FormatError for a file that is no Parquet, has no text or time column, or holds a cell that cannot be read.
+    """
+    import polars
+
+    data = source.read_bytes(path)
+    if not data.startswith(b"PAR1"):
+        raise FormatError(f"{path.name} is not Parquet: it does not begin with 'PAR1'; give a Parquet file")
+    try:
+        frame = polars.read_parquet(io.BytesIO(data))
+    except polars.exceptions.PolarsError as error:
+        raise FormatError(f"{path.name} is damaged Parquet ({error}); write it again") from error
+    _require_columns(path, frame.columns, "")
+    records = list(enumerate(frame.iter_rows(named=True), 1))
+    return _conversation(path, frame.columns, records, notes=())
+
+
+def _require_columns(path: Path, names: Sequence[str], text: str) -> None:
+    known = {field_of(name)[0] for name in names}
+    if "text" not in known and not {"start", "end"} <= known and not {"start", "duration"} <= known:
+        raise FormatError(
+            f"{path.name} has the columns {', '.join(map(str, names))[:200]}; expected text, or start and end, among "
+            f"them ({ACCEPTED}); {source.hint(path, text)}"
+        )
+
+
+def _conversation(
+    path: Path, names: Sequence[str], records: Sequence[tuple[int, Mapping[str, Any]]], *, notes: Sequence[str]
+) -> Conversation:
+    ours = {"confidence", "abstained", "reason"} <= set(names)
+    items = [_row(path, number, record, ours=ours) for number, record in records]
+    return source.conversation(path, items, notes=notes, meta={"format": path.suffix[1:].lower()})
+
+
+def _row(path: Path, number: int, record: Mapping[str, Any], *, ours: bool) -> Item:
+    try:
+        if not ours:
+            return item(record)
+        kept = {name: value for name, value in record.items() if name in FIELDS and name != "label"}
+        share = record.get("confidence")
+        meta = {"predicted": record.get("label") or None, "confidence": None if share in (None, "") else float(share)}
+        return item(kept, meta=meta)
+    except ValueError as error:
+        raise FormatError(f"{path.name} row {number}: {error}; correct the cell or leave it empty") from error
+
+
+def _delimiter(text: str) -> str:
+    first = text.splitlines()[0]
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        names = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
+        return sum(field_of(name)[0] in FIELDS for name in names), len(names)
+
+    return max(_DELIMITERS, key=fit)
+
+
+def _shares(prefix: str, probabilities: Mapping[str, float] | None) -> dict[str, float]:
+    return {f"{prefix}{label}": round(float(share), 4) for label, share in (probabilities or {}).items()}
+
+
+def _modality(evidence: Evidence) -> dict[str, Any]:
+    name = evidence.modality
+    top = Prediction(evidence.probabilities, None, 0.0, abstained=False).top
+    return {f"{name}_label": top, f"{name}_missing": evidence.missing} | _shares(f"{name}_p_", evidence.probabilities)
+
+
+def _clean(value: Any) -> Any:
+    return source.utf8(value).decode() if isinstance(value, str) else value
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    written = str(value).lower() if isinstance(value, bool) else str(value)
+    if value == "" or written != written.strip() or any(mark in written for mark in ',;"\n\r\t|'):
+        return '"' + written.replace('"', '""') + '"'
+    return written

@@ -1,0 +1,214 @@
+"""CSV and Parquet against the csv module, polars and pandas, and by themselves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+from hypothesis import given, settings
+from made_timelines import sample, timeline, timelines
+
+from merc import formats
+from merc.conversation import Conversation, Evidence, Prediction, Segment, Timeline, Utterance
+from merc.errors import FormatError
+from merc.formats.table import columns
+from merc.labels import EKMAN7
+
+
+def through(made: Timeline, extension: str) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return formats.read(formats.write(made, Path(folder) / f"t.{extension}"))
+
+
+def test_the_columns_are_those_of_the_documentation():
+    names = list(columns(sample()))
+    assert names[:9] == ["id", "start", "end", "speaker", "text", "label", "confidence", "abstained", "reason"]
+    assert names[9:16] == [f"p_{label}" for label in EKMAN7]
+    assert names[16:25] == ["text_label", *(f"text_p_{label}" for label in EKMAN7), "text_missing"]
+    assert [name for name in names if name.endswith("_missing")] == ["text_missing", "voice_missing", "face_missing"]
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "formats.md").read_text("utf-8")
+    assert [name for name in names[:9] if f"`{name}`" not in page] == []
+
+
+def test_a_further_modality_gets_its_columns():
+    made = Prediction(None, None, 0.0, True, "x", (Evidence("hands", missing="hidden"),))
+    assert "hands_p_joy" in columns(timeline(Utterance("u1"), predictions=(made,)))
+
+
+def test_csv_holds_what_was_predicted(tmp_path: Path):
+    path = formats.write(sample(), tmp_path / "t.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        first, second, third, fourth = csv.DictReader(file)
+    shown = ("id", "start", "end", "speaker", "label", "confidence", "abstained", "reason")
+    assert [first[name] for name in shown] == [
+        "u1", "0.25", "1.5", "Anna", "joy", "0.71", "false", "",
+    ]  # fmt: skip
+    assert (first["p_joy"], first["text_label"], first["text_p_joy"], first["voice_label"]) == (
+        "0.7",
+        "joy",
+        "0.7",
+        "neutral",
+    )
+    assert (first["face_label"], first["face_p_joy"]) == ("", "")
+    assert first["face_missing"] == "no face was seen while Anna spoke"
+    assert (second["label"], second["abstained"], second["reason"]) == ("", "true", "confidence below 0.5")
+    assert (third["speaker"], third["p_joy"], third["confidence"]) == ("", "", "0.0")
+    assert (fourth["start"], fourth["end"]) == ("", "")
+
+
+def test_parquet_and_csv_hold_the_same_table(tmp_path: Path):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    typed = polars.read_parquet(formats.write(sample(), tmp_path / "t.parquet"))
+    read = polars.read_csv(formats.write(sample(), tmp_path / "t.csv"), schema=typed.schema)
+    assert typed.equals(read)
+    assert pandas.read_csv(tmp_path / "t.csv").shape == pandas.read_parquet(tmp_path / "t.parquet").shape == typed.shape
+    assert typed.schema["abstained"] == polars.Boolean
+    assert typed.schema["face_p_joy"] == polars.Float64
+
+
+def kept(utterance: Utterance, made: Prediction) -> tuple[Any, ...]:
+    return utterance.id, utterance.segment, {"predicted": made.label, "confidence": made.confidence}
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(timelines())
+@pytest.mark.parametrize("extension", ["csv", "parquet"])
+def test_transcripts_come_back(extension: str, made: Timeline):
+    if not len(made):
+        return
+    found = through(made, extension)
+    assert [(one.id, one.segment, dict(one.meta)) for one in found] == [kept(u, p) for u, p in made]
+    assert [one.text or "" for one in found] == [u.text or "" for u in made.utterances]
+    assert [one.speaker or "" for one in found] == [(u.speaker or "").strip() for u in made.utterances]
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(timelines())
+def test_the_csv_module_and_polars_agree_with_the_timeline(made: Timeline):
+    with tempfile.TemporaryDirectory() as folder:
+        text = formats.write(made, Path(folder) / "t.csv").read_bytes().decode()
+        typed = polars.read_parquet(formats.write(made, Path(folder) / "t.parquet"))
+    table = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["text"] for row in table] == [u.text or "" for u in made.utterances]
+    assert typed["text"].to_list() == [u.text for u in made.utterances]
+    assert typed["speaker"].to_list() == [u.speaker for u in made.utterances]
+    assert typed["p_joy"].to_list() == [(p.probabilities or {}).get("joy") for p in made.predictions]
+
+
+def test_cells_that_a_spreadsheet_would_run_stay_exact():
+    made = timeline(*(Utterance(f"u{n}", "=A", text) for n, text in enumerate(("=1+1", "+1", "-x", "@y", "\t=1"))))
+    assert [one.text for one in through(made, "csv")] == ["=1+1", "+1", "-x", "@y", "\t=1"]
+
+
+def test_an_unknown_text_is_null_in_parquet_and_an_empty_one_is_not(tmp_path: Path):
+    made = timeline(Utterance("u1", None, None), Utterance("u2", "", ""))
+    assert polars.read_parquet(formats.write(made, tmp_path / "t.parquet"))["text"].to_list() == [None, ""]
+
+
+def read(tmp_path: Path, text: str, name: str = "call.csv") -> Conversation:
+    (tmp_path / name).write_bytes(text.encode())
+    found = formats.read(tmp_path / name)
+    assert isinstance(found, Conversation)
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "start,end,speaker,text\n1,2.5,Anna,hi\n",
+        "Start;Stop;Name;Utterance\n1,0;2,5;Anna;hi\n",
+        "onset\toffset\twho\ttranscript\r\n00:01\t00:00:02.500\tAnna\thi\r\n",
+        "begin | duration | Speaker ID | Sentence\n00:00:01,000 | 1.5 | Anna|hi\n",
+        '"Start (s)", "End (ms)", speaker, text\n 1, 2500, "Anna", "hi"\n',
+        "sep=;\nstart;end;speaker;text\n1;2,5;Anna;hi\n",
+        "\ufeffStartTime,EndTime,Speaker,Utterance\r'00:00:01,000'".replace("'", '"') + ',"00:00:02,500",Anna,hi\r',
+        "\n\nfrom,to,participant,content\n\n1e0,2.5,Anna,hi\n,,,\n",
+    ],
+)
+def test_tables_of_others(tmp_path: Path, text: str):
+    [one] = read(tmp_path, text)
+    assert (one.id, one.speaker, one.text, one.segment) == ("u1", "Anna", "hi", Segment(1.0, 2.5))
+
+
+def test_other_columns_go_to_meta_and_emotion_is_an_annotation(tmp_path: Path):
+    [one, two] = read(tmp_path, "Utterance_ID,Utterance,Emotion,Season\n7,hi,joy,3\n8,,,\n")
+    assert (one.id, one.text, one.label, dict(one.meta)) == ("7", "hi", "joy", {"Season": "3"})
+    assert (two.id, two.text, two.label, two.segment, dict(two.meta)) == ("8", None, None, None, {})
+
+
+def test_tab_separated_by_extension(tmp_path: Path):
+    found = read(tmp_path, "text\tspeaker\na, b; c\tX\n", "call.tsv")
+    assert [(one.text, one.speaker) for one in found] == [("a, b; c", "X")]
+
+
+def test_unusable_times_are_kept(tmp_path: Path):
+    found = read(
+        tmp_path, "start,end,text\n-1,2,a\n3,2,b\n,2,c\n-00:01,1,d\nnan,inf,e\n".replace("nan,inf", "9e999,9e999")
+    )
+    assert [one.segment for one in found] == [None] * 5
+    assert [one.meta["times"] for one in found] == [(-1, 2), (3, 2), (None, 2), (-1, 1), (math.inf, math.inf)]
+    assert "the times of u1, u2, u3, u4, u5 cannot be used" in found.meta["notes"][0]
+
+
+def test_parquet_of_others(tmp_path: Path):
+    from datetime import timedelta
+
+    polars.DataFrame(
+        {
+            "onset": [timedelta(seconds=1), None],
+            "offset": [timedelta(seconds=2), None],
+            "text": ["a", None],
+            "tags": [[1], []],
+        }
+    ).write_parquet(tmp_path / "call.parquet")
+    found = formats.read(tmp_path / "call.parquet")
+    assert [(one.text, one.segment) for one in found] == [("a", Segment(1, 2)), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "call.csv has the columns a, b; expected text, or start and end, among them (names are id:"),
+        ("start,text\n1,a\nsoon,b\n", "call.csv row 3: start 'soon' is not a time, expected seconds or hh:mm:ss.mmm"),
+        ("start,text\n1,a\n2,b, c\n", "call.csv line 3 has more cells than the 2 columns of the first row"),
+        (
+            'start,text\n1,"a "b" c"\n',
+            "call.csv line 2: ',' expected after '\"'; a quotation mark inside a quoted cell",
+        ),
+        ('start,text\n1,"a\n2,b\n', "call.csv line 3: unexpected end of data"),
+        ("start,text\n", "call.csv holds no utterance: expected at least one"),
+        ("text\n" + "x" * 200_000, "call.csv line 2: field larger than field limit"),
+    ],
+)
+def test_errors_name_the_row(tmp_path: Path, text: str, message: str):
+    with pytest.raises(FormatError, match=re.escape(message)):
+        read(tmp_path, text)
+
+
+def test_damaged_parquet_is_refused(tmp_path: Path):
+    path = formats.write(sample(), tmp_path / "t.parquet")
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(FormatError, match=r"t.parquet is damaged Parquet \(.*\); write it again"):
+        formats.read(path)
+
+
+def test_the_meld_layout(data: Path):
+    found = formats.read(data / "meld" / "dev_sent_emo.csv")
+    assert len(found) == 1109
+    assert {one.label for one in found} == set(EKMAN7)
+    assert sum(one.segment is not None for one in found) >= 1100
+
+
+def test_every_accepted_name_is_documented():
+    from merc.formats.columns import FIELDS
+
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "formats.md").read_text("utf-8")
+    names = [name for field, others in FIELDS.items() for name in (field, *others)]
+    assert [name for name in names if f"`{name}`" not in page] == []

@@ -1,0 +1,222 @@
+"""The report of one recording: a single page that needs no network, no script and no other file to be read."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from merc import __version__
+from merc.cache import replacing
+from merc.conversation import Timeline
+from merc.report import charts, palette
+from merc.report.notice import NOTICE
+from merc.report.summary import Row, axis, by_speaker
+from merc.report.utterances import filters, utterance_list
+from merc.report.wording import counted, fact, length, listed, percent, safe
+
+
+def write(timeline: Timeline, path: str | Path) -> None:
+    """Write the report of a timeline as one HTML file, complete or not at all.
+
+    The recording is played by the page where it lies beside it or one folder above. Raises OutputError when the file
+    cannot be written.
+    """
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(render(timeline).encode())
+
+
+def render(timeline: Timeline) -> str:
+    """The report of a timeline as the text of one HTML page; the same timeline gives the same text."""
+    script = _resource("script.js")
+    return Template(_resource("page.html")).substitute(
+        title=safe(timeline.recording.name),
+        version=safe(__version__),
+        style=_resource("style.css") + palette.css(timeline.labels),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        header=_header(timeline),
+        main="\n".join(section for section in _sections(timeline) if section),
+        footer=_footer(timeline),
+    )
+
+
+def _resource(name: str) -> str:
+    return files("merc.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _sections(timeline: Timeline) -> list[str]:
+    rows = by_speaker(timeline)
+    spoken = [_over_time(timeline, rows), _by_speaker(timeline, rows), _utterances(timeline)]
+    return [
+        _notes(timeline),
+        _notice(),
+        *(spoken if len(timeline) else [_silence(timeline)]),
+        _reading(timeline),
+        _LIMITS,
+        _models(timeline),
+        _options(timeline),
+    ]
+
+
+def _header(timeline: Timeline) -> str:
+    recording, count = timeline.recording, len(timeline)
+    abstained = sum(prediction.label is None for prediction in timeline.predictions)
+    facts = [
+        ("duration", safe(length(recording.duration)), ""),
+        ("speakers" if len(by_speaker(timeline)) != 1 else "speaker", str(len(by_speaker(timeline))), ""),
+        ("utterances" if count != 1 else "utterance", f"{count:,}", ""),
+        ("language", *_language(timeline)),
+    ]
+    if count:
+        facts.append(("without label", percent(abstained / count), f"{abstained:,} of {count:,} abstained"))
+    cells = "".join(
+        f"<div><dt>{name}</dt><dd>{value}{f'<small>{more}</small>' if more else ''}</dd></div>"
+        for name, value, more in facts
+    )
+    lede = f'<p class="lede">{_lede(timeline)}</p>' if count else ""
+    return (
+        f'<p class="kind">Predicted emotion labels</p><h1><bdi>{safe(recording.name)}</bdi></h1>'
+        f'{lede}<dl class="facts">{cells}</dl>'
+    )
+
+
+def _lede(timeline: Timeline) -> str:
+    everything = [row for rows in by_speaker(timeline).values() for row in rows]
+    sentence = charts.describe(timeline, everything)
+    return safe(sentence[0].upper() + sentence[1:])
+
+
+def _language(timeline: Timeline) -> tuple[str, str]:
+    code, probability = timeline.recording.language, timeline.recording.language_probability
+    if code is None:
+        return "–", "not detected"
+    sure = "" if probability is None else f"detected, {percent(probability)}"
+    return f'<span data-language="{safe(code)}">{safe(code)}</span>', sure
+
+
+def _section(name: str, title: str, *body: str) -> str:
+    return f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>\n{"".join(body)}</section>'
+
+
+def _notes(timeline: Timeline) -> str:
+    if not timeline.notes:
+        return ""
+    items = "".join(f"<li>{safe(note)}</li>" for note in timeline.notes)
+    return _section("notes", "What was lost or withheld", f'<ul class="notes">{items}</ul>')
+
+
+def _notice() -> str:
+    return f'<aside class="notice" aria-label="Notice on emotion recognition"><p>{safe(NOTICE)}</p></aside>'
+
+
+def _silence(timeline: Timeline) -> str:
+    why = "it has no sound" if not timeline.recording.has_audio else "no speech was found in it"
+    return f'<p class="silence">This recording has no utterance to label: {why}.</p>'
+
+
+def _over_time(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
+    step = axis(timeline).step
+    column = (
+        "Each column is an utterance. Faint bands only lead the eye to the speaker’s next utterance."
+        if step is None
+        else f"Each column averages what the speaker says within {_step(step)}; columns without speech stay empty."
+    )
+    lead = (
+        f"{column} The height of a colour is the probability of its label; the stronger the colour, the more certain."
+    )
+    return _section(
+        "over-time",
+        "Over time",
+        f'<p class="about">{lead}</p>{charts.legend(timeline)}{charts.curves(timeline, rows)}',
+    )
+
+
+def _step(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min"
+
+
+def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
+    cards = "".join(charts.share_card(timeline, name, own) for name, own in rows.items() if own)
+    lead = "The upper bar shares out speaking time, the lower one utterances. Each utterance counts for its one label."
+    return _section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
+
+
+def _utterances(timeline: Timeline) -> str:
+    player = (
+        f'<div class="player" data-name="{safe(timeline.recording.name)}" '
+        f'data-kind="{"video" if timeline.recording.has_video else "audio"}" hidden></div>'
+    )
+    return _section("utterances", "Utterances", player, filters(timeline), utterance_list(timeline))
+
+
+def _reading(timeline: Timeline) -> str:
+    names = listed([safe(label) for label in timeline.labels])
+    return _section(
+        "reading",
+        "How to read this page",
+        '<dl class="prose">',
+        f"<dt>Predicted label</dt><dd>One of {names}: the label that annotators would most probably have given to the "
+        "utterance. It describes an expression, as others take it.</dd>",
+        "<dt>Confidence</dt><dd>The calibrated probability that the predicted label is the annotators’ label: of all "
+        "utterances with a confidence of 70%, about 70 in 100 should be right on recordings like those of the "
+        "calibration. On other recordings it can be too high.</dd>",
+        "<dt>No label (abstained)</dt><dd>The evidence did not suffice to name one label, so none is given; the reason "
+        "stands beside it. Its probabilities are drawn hollow, and it counts in no label’s share.</dd>",
+        "<dt>Evidence</dt><dd>What the words, the voice and the face say, each alone, in percent. They may contradict "
+        "each other; “together” is what follows from all of them. Where one is missing, the reason is given.</dd>",
+        "</dl>",
+    )
+
+
+_LIMITS = _section(
+    "limits",
+    "What merc cannot do",
+    '<ul class="prose">',
+    "<li>It cannot tell what somebody feels, thinks or intends; irony and politeness mislead it.</li>",
+    "<li>It cannot judge a person, and a share of labels is no trait of character.</li>",
+    "<li>It was trained on a few corpora, largely acted or scripted and mostly in English; voices, faces, languages "
+    "and cultures that are rare in them are read worse.</li>",
+    "<li>It can confuse who speaks, mishear words and take another’s face for the speaker’s; then the label is about "
+    "something else. The recording decides.</li>",
+    "</ul>",
+)
+
+
+def _models(timeline: Timeline) -> str:
+    if not timeline.models:
+        return ""
+    lines = "".join(
+        f'<tr><th scope="row">{safe(model.slot)}</th><td>{safe(model.name)}</td><td>{safe(model.licence)}</td>'
+        f"<td><code>{safe(model.sha256[:12])}</code></td></tr>"
+        for model in timeline.models
+    )
+    return _section(
+        "models",
+        "Models and licences",
+        '<div class="wide" tabindex="0" role="region" aria-labelledby="models"><table class="list"><thead><tr>'
+        '<th scope="col">job</th><th scope="col">model</th><th scope="col">licence</th>'
+        f'<th scope="col">SHA-256</th></tr></thead><tbody>{lines}</tbody></table></div>',
+    )
+
+
+def _options(timeline: Timeline) -> str:
+    if not timeline.options:
+        return ""
+    lines = "".join(
+        f'<tr><th scope="row">{safe(name)}</th><td>{safe(fact(timeline.options[name]))}</td></tr>'
+        for name in sorted(timeline.options)
+    )
+    return _section("options", "Options", f'<table class="list"><tbody>{lines}</tbody></table>')
+
+
+def _footer(timeline: Timeline) -> str:
+    recording = timeline.recording
+    holds = [name for name, there in (("sound", recording.has_audio), ("pictures", recording.has_video)) if there]
+    return (
+        f"<p>Written by merc {safe(__version__)} from <bdi>{safe(recording.name)}</bdi>, which holds "
+        f"{listed(holds) if holds else 'neither sound nor pictures'}; {counted(len(timeline), 'utterance')}. "
+        f"SHA-256 <code>{safe(recording.sha256)}</code></p>"
+    )

@@ -1,0 +1,124 @@
+"""The list of all utterances, each with its predicted label, its confidence and the evidence of each modality."""
+
+from __future__ import annotations
+
+from merc.conversation import Evidence, Prediction, Timeline, Utterance
+from merc.report.charts import mark
+from merc.report.summary import name_of, speakers
+from merc.report.wording import NO_LABEL, clock, fact, length, number, percent, safe
+
+MANY = 200
+"""Utterances beyond which the browser lays out only those in view."""
+
+
+def utterance_list(timeline: Timeline) -> str:
+    """Every utterance in order of time, as an ordered list."""
+    who = {name: position for position, name in enumerate(speakers(timeline))}
+    place = {label: position for position, label in enumerate(timeline.labels)}
+    items = "".join(_item(timeline, index, who, place) for index in range(len(timeline)))
+    many = " many" if len(timeline) > MANY else ""
+    return f'<ol class="utterances{many}">{items}</ol>'
+
+
+def filters(timeline: Timeline) -> str:
+    """The form that narrows the list; hidden until the script finds that it can work."""
+    people = "".join(f'<option value="{i}">{safe(name)}</option>' for i, name in enumerate(speakers(timeline)))
+    labels = "".join(f'<option value="{i}">{safe(label)}</option>' for i, label in enumerate(timeline.labels))
+    return (
+        '<form class="filters" hidden aria-label="Filter the utterances">'
+        f'<label>Speaker <select name="speaker"><option value="">all</option>{people}</select></label>'
+        f'<label>Label <select name="label"><option value="">all</option>{labels}'
+        f'<option value="none">{NO_LABEL} (abstained)</option></select></label>'
+        '<label>Confidence from <input type="range" name="confidence" min="0" max="100" step="5" value="0">'
+        "<output>0%</output></label>"
+        '<p role="status"></p><button type="reset">Show all</button></form>'
+    )
+
+
+def _item(timeline: Timeline, index: int, who: dict[str, int], place: dict[str, int]) -> str:
+    utterance, prediction = timeline.utterances[index], timeline.predictions[index]
+    name = name_of(utterance)
+    label = place.get(prediction.label or "", "none")
+    language = f' lang="{safe(timeline.recording.language)}"' if timeline.recording.language else ""
+    text = f'<p class="text" dir="auto"{language}>{safe(utterance.text)}</p>' if utterance.text else _NO_TEXT
+    return (
+        f'<li id="u{index + 1}" data-p="{who[name]}" data-l="{label}" data-c="{prediction.confidence * 100:.0f}"'
+        f'{_span(utterance)}><div class="when">{_time(utterance)}</div>'
+        f'<div class="who"><bdi>{safe(name)}</bdi></div>'
+        f'{text}<div class="label">{_label(prediction, place)}</div>{_evidence(timeline, prediction, place)}</li>\n'
+    )
+
+
+_NO_TEXT = '<p class="text quiet">no words recognised</p>'
+
+
+def _span(utterance: Utterance) -> str:
+    segment = utterance.segment
+    return f' data-s="{number(segment.start)}" data-e="{number(segment.end)}"' if segment else ""
+
+
+def _time(utterance: Utterance) -> str:
+    if utterance.segment is None:
+        return '<span class="quiet">no time</span>'
+    return f"<time>{clock(utterance.segment.start)}</time> <small>{length(utterance.segment.duration)}</small>"
+
+
+def _label(prediction: Prediction, place: dict[str, int]) -> str:
+    """The chip of the predicted label with its confidence; an abstention says what it leans to, and why it abstains."""
+    sure = percent(prediction.confidence)
+    if prediction.label is not None:
+        chip = f'<b class="chip">{mark(place.get(prediction.label))}{safe(prediction.label)}</b>'
+        return (
+            f'{chip}<span class="sure l{place.get(prediction.label, 0)}" style="--p:{prediction.confidence * 100:.0f}">'
+            f"confidence {sure}</span>"
+        )
+    lean = f"Leans to {safe(prediction.top)}, {sure}. " if prediction.top else ""
+    reason = prediction.reason or "too uncertain to name one label"
+    reason = safe(f"{reason[0].upper()}{reason[1:].rstrip('.')}.")
+    return f'<b class="chip hollow">{mark(None)}{NO_LABEL}</b><span class="why">{lean}{reason}</span>'
+
+
+def _evidence(timeline: Timeline, prediction: Prediction, place: dict[str, int]) -> str:
+    """What each modality says alone, folded away. Optional end tags are left out: there are 2,000 such tables."""
+    if not prediction.evidence and not prediction.probabilities:
+        return ""
+    brief = " ".join(f"<span>{safe(e.modality)} {_best(e, place)}</span>" for e in prediction.evidence)
+    columns = [_together(prediction), *prediction.evidence]
+    heads = "".join(_head(column) for column in columns)
+    lines = "".join(_line(timeline, position, columns) for position in range(len(timeline.labels)))
+    return (
+        f'<details><summary><span class="lead">Evidence</span> {brief}</summary><table><thead><tr><td></td>{heads}'
+        f"<tbody>{lines}</table></details>"
+    )
+
+
+def _together(prediction: Prediction) -> Evidence:
+    if prediction.probabilities:
+        return Evidence("together", prediction.probabilities)
+    return Evidence("together", missing=prediction.reason or "no evidence")
+
+
+def _best(evidence: Evidence, place: dict[str, int]) -> str:
+    """The label that a modality alone finds most probable, as its shape and its name."""
+    if not evidence.probabilities:
+        return "missing"
+    probabilities = evidence.probabilities
+    best = min(probabilities, key=lambda label: (-probabilities[label], label))
+    return f"{mark(place.get(best))}{safe(best)}"
+
+
+def _head(evidence: Evidence) -> str:
+    detail = ", ".join(f"{key.replace('_', ' ')} {fact(value)}" for key, value in evidence.detail.items())
+    return f"<th scope=col>{safe(evidence.modality)}" + (f"<small>{safe(detail)}</small>" if detail else "")
+
+
+def _line(timeline: Timeline, position: int, columns: list[Evidence]) -> str:
+    """One label's row: seven of them make seven small bars a modality, or the reason why it is missing."""
+    label, cells = timeline.labels[position], []
+    for evidence in columns:
+        if evidence.probabilities:
+            share = evidence.probabilities.get(label, 0.0)
+            cells.append(f"<td style=--p:{share * 100:.0f}>{share * 100:.0f}")
+        elif position == 0:
+            cells.append(f"<td class=no rowspan={len(timeline.labels)}>{safe(evidence.missing or '')}")
+    return f"<tr class=l{position}><th scope=row>{safe(label)}{''.join(cells)}"

@@ -1,0 +1,190 @@
+"""When each word of the user's transcript was said: the transcript against the recognised words.
+
+The transcript's tokens and the recognised ones are aligned as a whole, so that utterances need no times of their own.
+Times that are given are used where they hold: a shift of the whole transcript is found and undone, an utterance whose
+words were clearly recognised elsewhere is moved, impossible times are repaired or dropped. Each change is a note.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from merc.conversation import Conversation, Segment, Utterance, Word
+from merc.errors import InputError
+from merc.speech.matching import match, similarity, spoken_words, tokens
+from merc.speech.placing import Line, fill, place_between
+from merc.speech.repair import raw_times, separate, sound_segment
+
+__all__ = ["Alignment", "align", "similarity"]
+
+_SHIFT = 0.4  # seconds: a smaller shift is how subtitles are made
+_STEADY = 0.75  # seconds around the shift in which most utterances must lie for it to be one
+_MISPLACED = 2.0  # seconds by which an utterance's words must be elsewhere for its times to be wrong
+_SUPPORT = 0.25  # share of an utterance's words that must be recognised to place it where no times are given
+_PAUSE = 5.0  # seconds that may pass between words of one utterance, beyond those of the words between
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The transcript's utterances with times and timed words, and what had to be changed.
+
+    ``offset`` is the shift in seconds that was undone (0.0: none), ``agreement`` the share of the transcript's words
+    that were recognised to the letter, None where nothing was recognised. An utterance that could not be placed
+    has no segment and no words, and a note.
+    """
+
+    utterances: tuple[Utterance, ...]
+    notes: tuple[str, ...] = ()
+    offset: float = 0.0
+    agreement: float | None = None
+
+
+@dataclass(slots=True)
+class _Notes:
+    """Notes about utterances by number, put into their order at the end."""
+
+    names: list[str]
+    general: list[str] = field(default_factory=list)
+    entries: list[tuple[int, str]] = field(default_factory=list)
+
+    def of(self, number: int) -> Callable[[str], None]:
+        return lambda what: self.add(number, what)
+
+    def add(self, number: int, what: str) -> None:
+        self.entries.append((number, f"{self.names[number]}: {what}"))
+
+    def all(self) -> tuple[str, ...]:
+        return (*self.general, *(what for _, what in sorted(self.entries, key=lambda entry: entry[0])))
+
+
+def align(
+    transcript: Conversation, recognised: Sequence[Word], *, duration: float, speech: Sequence[Segment] = ()
+) -> Alignment:
+    """Give the transcript's utterances and words their times.
+
+    ``recognised`` are the words of the recogniser in order of time, or none where recognition was withheld: then
+    words are spread over their utterances by characters. ``duration`` is the recording's length and ``speech`` its
+    regions of speech, in seconds. Words that a transcript brings with times keep them. Raises InputError for a
+    duration that is not positive.
+    """
+    if not duration > 0:
+        raise InputError(f"duration {duration}: expected the length of the recording in seconds, more than 0")
+    lines = [Line(u, spoken_words(u.text or " ".join(w.text for w in u.words)), raw_times(u)) for u in transcript]
+    notes = _Notes([f"utterance {n} ({u.id})" for n, u in enumerate(transcript, 1)])
+    agreement = _hear(lines, recognised) if recognised else None
+    if agreement is not None and agreement < 0.3 and sum(len(line.texts) for line in lines) >= 20:
+        notes.general.append(
+            f"only {agreement:.0%} of the transcript's words were recognised in the recording; check that they belong "
+            "together"
+        )
+    offset = _offset(lines)
+    if offset:
+        early = "early" if offset > 0 else "late"
+        notes.general.append(f"the transcript's times are {abs(offset):.2f} s {early} throughout; all were moved")
+    for number, line in enumerate(lines):
+        _settle_line(line, offset, duration, notes.of(number))
+    place_between(lines, speech, duration, notes.add)
+    segments = separate([line.utterance for line in lines], [line.segment for line in lines], notes.add)
+    for line, segment in zip(lines, segments, strict=True):
+        line.segment = segment
+    return Alignment(tuple(_finished(line, offset) for line in lines), notes.all(), offset, agreement)
+
+
+def _hear(lines: Sequence[Line], recognised: Sequence[Word]) -> float:
+    """Note in each line where its words were recognised; returns the share of tokens that were, to the letter."""
+    told = [(line, number, t) for line in lines for number, w in enumerate(line.texts) for t in tokens(w)]
+    heard = [(t, time) for word in recognised for t, time in _timed_tokens(word)]
+    pairs = match([token for _, _, token in told], [token for token, _ in heard])
+    for pair in pairs:
+        line, number, _ = told[pair.transcript]
+        time = heard[pair.recognised][1]
+        known = line.heard.get(number)
+        line.heard[number] = Segment(known.start, max(known.end, time.end)) if known else time
+        line.exact += pair.exact
+    return sum(pair.exact for pair in pairs) / max(1, len(told))
+
+
+def _timed_tokens(word: Word) -> list[tuple[str, Segment]]:
+    """The tokens of a recognised word, its time shared out among them."""
+    found = tokens(word.text)
+    step = word.segment.duration / max(1, len(found))
+    edges = [word.segment.start + step * n for n in range(len(found))] + [word.segment.end]
+    return [(token, Segment(start, end)) for token, (start, end) in zip(found, pairwise(edges), strict=True)]
+
+
+def _offset(lines: Sequence[Line]) -> float:
+    """The shift in seconds to add to all given times, 0.0 unless most utterances agree on one that matters."""
+    late = [d for line in lines if (d := _lateness(line)) is not None]
+    if len(late) < 3:
+        return 0.0
+    middle = statistics.median(late)
+    steady = sum(abs(d - middle) <= _STEADY for d in late)
+    return round(middle, 2) if abs(middle) >= _SHIFT and steady >= 0.6 * len(late) else 0.0
+
+
+def _lateness(line: Line) -> float | None:
+    """By how many seconds a line's words were recognised after where its given times put them."""
+    if line.raw is None or len(line.heard) < 2 or line.exact < 2:
+        return None
+    start, end = line.raw
+    if not end > start:
+        return None
+    total = sum(len(text) + 1 for text in line.texts)
+    before = 0
+    late = []
+    for number, text in enumerate(line.texts):
+        if number in line.heard:
+            late.append(line.heard[number].start - (start + (end - start) * before / total))
+        before += len(text) + 1
+    return statistics.median(late)
+
+
+def _settle_line(line: Line, offset: float, duration: float, note: Callable[[str], None]) -> None:
+    """Decide a line's segment from its given times and its recognised words, and which of those to believe."""
+    if line.raw is not None:
+        line.raw = (line.raw[0] + offset, line.raw[1] + offset)
+        line.segment = sound_segment(line.raw, duration, note)
+    line.heard = _cluster(line)
+    if line.segment is None:
+        if len(line.heard) < _SUPPORT * len(line.texts):
+            line.heard = {}
+        return
+    late = _lateness(line) or 0.0
+    if abs(late) > _MISPLACED and line.exact >= 3 and len(line.heard) >= 0.6 * len(line.texts):
+        note(
+            f"given times {line.segment.start:.2f} to {line.segment.end:.2f} s, but its words were recognised "
+            f"{abs(late):.1f} s {'later' if late > 0 else 'earlier'}; moved there"
+        )
+        line.segment = None
+        return
+    segment = line.segment
+    line.heard = {
+        n: t for n, t in line.heard.items() if segment.start - _MISPLACED < t.middle < segment.end + _MISPLACED
+    }
+
+
+def _cluster(line: Line) -> dict[int, Segment]:
+    """The largest group of a line's recognised words with no long pause inside: stray words elsewhere are chance."""
+    groups: list[dict[int, Segment]] = []
+    last = -1
+    for number, time in sorted(line.heard.items()):
+        gap = time.start - groups[-1][last].end if groups else 0.0
+        if not groups or gap > _PAUSE + 0.5 * (number - last - 1):
+            groups.append({})
+        groups[-1][number] = time
+        last = number
+    return max(groups, key=len) if groups else {}
+
+
+def _finished(line: Line, offset: float) -> Utterance:
+    if line.segment is None:
+        return replace(line.utterance, segment=None, words=())
+    if line.utterance.words:
+        given = [(w.segment.start + offset, w.segment.end + offset) for w in line.utterance.words]
+        return replace(line.utterance, segment=line.segment, words=line.keep(given))
+    times = fill(line.texts, line.heard, line.segment)
+    words = tuple(Word(text, time) for text, time in zip(line.texts, times, strict=True))
+    return replace(line.utterance, segment=line.segment, words=words)

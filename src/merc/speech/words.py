@@ -1,0 +1,79 @@
+"""Times of words: put in order, spread over a stretch of time, moved onto the speech that was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from merc.conversation import Segment, Word
+
+LEAST = 0.02
+"""Seconds below which no word is: one step of the recogniser's clock."""
+
+SECONDS_PER_CHARACTER = 0.07
+"""About 14 characters a second, lively conversational speech."""
+
+_FOOTHOLD = 0.1  # seconds of a region that a word must reach to be taken as spoken there
+
+
+def settle(times: Sequence[tuple[float, float]], within: Segment) -> list[Segment]:
+    """Make word times ordered, apart from each other, of positive length and inside ``within``.
+
+    Times that already are so stay as they are. Where there is no room for 20 ms a word, all get an equal share.
+    """
+    count = len(times)
+    least = min(LEAST, within.duration / max(1, count))
+    settled = []
+    before = within.start
+    for number, (start, end) in enumerate(times):
+        start = max(before, min(start, within.end - (count - number) * least))
+        end = max(start + least * 0.5, min(max(end, start + least), within.end - (count - number - 1) * least))
+        settled.append(Segment(start, min(end, within.end)))
+        before = settled[-1].end
+    return settled
+
+
+def spread(texts: Sequence[str], within: Segment) -> list[Segment]:
+    """Share a stretch of time out among words by their characters; the best guess where nothing was heard."""
+    weights = [len(text) + 1 for text in texts]
+    total = sum(weights)
+    edges = [within.start]
+    for weight in weights:
+        edges.append(edges[-1] + within.duration * weight / total)
+    return settle(list(pairwise(edges)), within)
+
+
+def spoken(texts: Sequence[str]) -> float:
+    """Seconds that the words would take at the usual rate of speech."""
+    return SECONDS_PER_CHARACTER * sum(len(text) + 1 for text in texts)
+
+
+def onto_speech(words: Sequence[Word], speech: Sequence[Segment], *, slack: float) -> list[Word]:
+    """Cut words to the region of speech in which they were said, and drop those that lie outside all regions.
+
+    Recognisers stretch a word over the pause in front of it, so a word that reaches into several regions belongs to
+    the last. One that lies within ``slack`` seconds of a region is kept as it is. All in order of time.
+    """
+    kept = []
+    first = 0
+    for word in words:
+        while first < len(speech) and speech[first].end + slack <= word.segment.start:
+            first += 1
+        reached = []
+        for region in speech[first:]:
+            if region.start - slack >= word.segment.end:
+                break
+            reached.append(region)
+        if reached:
+            kept.append(Word(word.text, _cut(word.segment, reached), word.probability))
+    return kept
+
+
+def _cut(segment: Segment, reached: Sequence[Segment]) -> Segment:
+    for region in reversed(reached):
+        if segment.overlap(region) >= min(_FOOTHOLD, region.duration):
+            return Segment(max(segment.start, region.start), min(segment.end, region.end))
+    region = max(reached, key=segment.overlap)
+    if segment.overlap(region) >= LEAST:
+        return Segment(max(segment.start, region.start), min(segment.end, region.end))
+    return segment

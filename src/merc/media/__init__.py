@@ -1,0 +1,1 @@
+"""A recording becomes arrays: sound and pictures, each decoded once, forward, with memory flat in its length."""

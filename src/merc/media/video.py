@@ -1,0 +1,273 @@
+"""Pictures of a recording at wanted times: decoded once, forward, skipping what no wanted time needs.
+
+Three things keep it fast without seeking. Frames that no other frame refers to are not decoded. Packets are held back
+until a wanted time comes near, and dropped when a keyframe arrives first: a stretch without speech costs only its
+reading. And only the pictures that are asked for are converted, scaled by libswscale on the way.
+
+Which picture belongs to a wanted time: the nearest decoded one. It lies within a quarter of a second where the file
+has such pictures (if skipping leaves wider gaps, it is switched off from there on). Where pictures are rarer, as in a
+shared screen, it is the nearest within ``VideoOptions.tolerance``, else the one that is on screen at that time.
+Damaged pictures, and those that build on them up to the next keyframe (at most 10 s), are withheld.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merc.conversation import Segment
+from merc.errors import InputError, MediaError
+from merc.media.container import declared_end, lost_end, main_video, opened
+from merc.media.forward import Reader, VideoOptions
+
+SHORTEST_DENSE = 0.4  # seconds from which an utterance gets at least three pictures
+DENSE = 3  # pictures of a short utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture: the wanted ``time`` and the ``actual`` one in seconds, ``image`` uint8 RGB (height, width, 3)."""
+
+    time: float
+    actual: float
+    image: NDArray[np.uint8]
+
+
+DEFAULT = VideoOptions()
+
+
+def sample_times(segment: Segment, *, per_second: float = 1.0) -> list[float]:
+    """Choose when to look at an utterance: 0.5 s into it and then every second (``per_second`` 1), in seconds.
+
+    With another rate the times are the middles of its periods. An utterance in which that gives fewer than three
+    times gets three, evenly spread (at 1/6, 3/6 and 5/6), if it lasts at least 0.4 s, and its middle otherwise.
+    All times lie inside the segment and rise. Raises InputError unless ``per_second`` is positive and finite.
+    """
+    if not (math.isfinite(per_second) and per_second > 0):
+        raise InputError(f"per_second {per_second}: expected a positive number of pictures a second, such as 1.0")
+    count = math.ceil(segment.duration * per_second - 0.5)
+    times = [segment.start + (index + 0.5) / per_second for index in range(max(0, count))]
+    times = [time for time in times if time < segment.end]
+    if len(times) >= DENSE:
+        return times
+    if segment.duration < SHORTEST_DENSE:
+        return [segment.middle]
+    return [segment.start + segment.duration * (2 * index + 1) / (2 * DENSE) for index in range(DENSE)]
+
+
+def frames(
+    path: str | Path,
+    times: Sequence[float],
+    *,
+    height: int | None = None,
+    on_seconds: Callable[[float], None] | None = None,
+    options: VideoOptions = DEFAULT,
+) -> Frames:
+    """Iterate over the pictures at the wanted times (sorted, in seconds), upright, in order.
+
+    ``height`` is the largest height in pixels of the upright picture; larger ones are scaled down, smaller ones stay.
+    Pixels that are not square are made square. ``on_seconds`` is told the position about once a second of video.
+    A wanted time for which nothing could be decoded yields nothing; afterwards ``.lost`` says what is missing.
+
+    Raises InputError for times that are not sorted, and MediaError as ``probe`` does or when there is no video; both
+    on this call, not at the first picture.
+    """
+    wanted = _checked(times)
+    if height is not None and height < 1:
+        raise InputError(f"height {height}: expected at least 1 pixel, or None to keep the size")
+    with opened(path) as container:
+        if main_video(container) is None:
+            raise MediaError(
+                f"{Path(path).name}: holds no video; expected a video stream (cover art does not count); "
+                "use a recording with pictures, or go on with its sound alone"
+            )
+    return Frames(Path(path), wanted, height=height, on_seconds=on_seconds, options=options)
+
+
+class Frames:
+    """Iterator over ``Frame``; when it has ended, ``lost`` says in one sentence what is missing, or is None."""
+
+    def __init__(
+        self,
+        path: Path,
+        times: Sequence[float],
+        *,
+        height: int | None,
+        on_seconds: Callable[[float], None] | None,
+        options: VideoOptions,
+    ) -> None:
+        self.lost: str | None = None
+        self._path, self._height, self._options = path, height, options
+        self._on_seconds = on_seconds
+        self._picker = _Picker(times, options.tolerance)
+        self._run = self._decode()
+
+    def __iter__(self) -> Frames:
+        return self
+
+    def __next__(self) -> Frame:
+        return next(self._run)
+
+    def close(self) -> None:
+        """Stop early and close the file; also happens by itself when the iterator ends or is dropped."""
+        self._run.close()
+
+    def _decode(self) -> Generator[Frame, None, None]:
+        if self._picker.done():
+            return
+        with opened(self._path) as container:
+            reader = Reader(container, lambda: self._picker.wanted, options=self._options, on_seconds=self._on_seconds)
+            picture = _Picture(container, self._height)
+            for moment, frame in reader.frames():
+                for time, (actual, chosen) in self._picker.offer(moment, frame, hole=reader.hole):
+                    yield Frame(time, actual, picture.image(chosen))
+                if self._picker.done():
+                    break
+            for time, (actual, chosen) in self._picker.finish(reader.damage.reached, hole=reader.hole):
+                yield Frame(time, actual, picture.image(chosen))
+            self.lost = self._describe(container, reader)
+
+    def _describe(self, container: Any, reader: Reader) -> str | None:
+        damage = reader.damage
+        missing, total = self._picker.missing, len(self._picker.times)
+        parts: list[str | None] = []
+        if missing:
+            parts.append(f"{missing} of {total} wanted pictures are missing")
+            if reader.ended:
+                parts.append(lost_end(declared_end(container, main_video(container)), damage.reached, what="video"))
+        if damage.damaged:
+            parts.append(f"{damage.damaged} of {damage.packets} video packets are damaged, or build on damaged ones")
+        said = "; ".join(part for part in parts if part)
+        return f"{self._path.name}: {said}" if said else None
+
+
+class _Picker:
+    """Decides which decoded picture belongs to which wanted time."""
+
+    def __init__(self, times: Sequence[float], tolerance: float) -> None:
+        self.times = times
+        self.missing = 0
+        self._tolerance = tolerance
+        self._next = 0
+        self._before: tuple[float, Any] | None = None
+
+    def done(self) -> bool:
+        return self._next >= len(self.times)
+
+    @property
+    def wanted(self) -> float:
+        """The next wanted time; infinite when there is none."""
+        return math.inf if self.done() else self.times[self._next]
+
+    def offer(self, moment: float, frame: Any, *, hole: bool) -> Iterator[tuple[float, tuple[float, Any]]]:
+        """Take the next decoded picture; yield the wanted times that it settles, each with its picture.
+
+        ``hole``: something between the last picture and this one was damaged.
+        """
+        after = (moment, frame)
+        while self.wanted <= moment:
+            chosen = self._choose(self.wanted, after, hole=hole)
+            if chosen is not None:
+                yield self.wanted, chosen
+            self.missing += chosen is None
+            self._next += 1
+        self._before = after
+
+    def finish(self, reached: float, *, hole: bool) -> Iterator[tuple[float, tuple[float, Any]]]:
+        """Settle what is left after the last picture, which stays on screen until the file's end at ``reached``."""
+        while not self.done():
+            before, time = self._before, self.wanted
+            shown = before is not None and (time - before[0] <= self._tolerance or (time < reached and not hole))
+            if before is not None and shown:
+                yield time, before
+            self.missing += not shown
+            self._next += 1
+
+    def _choose(self, time: float, after: tuple[float, Any], *, hole: bool) -> tuple[float, Any] | None:
+        before = self._before
+        nearest = after if before is None or after[0] - time < time - before[0] else before
+        if abs(nearest[0] - time) <= self._tolerance:
+            return nearest
+        return None if hole else before
+
+
+Matrix = tuple[tuple[int, int], tuple[int, int]]
+
+
+class _Picture:
+    """Turns decoder frames into upright RGB arrays with square pixels, scaled in the same step."""
+
+    def __init__(self, container: Any, height: int | None) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._height = height
+        self._scaler = VideoReformatter()
+        self._rotation = 0
+        self._matrix: Matrix | None = None
+        stream: Any = main_video(container)
+        self._ratio = stream.codec_context.sample_aspect_ratio or 1
+
+    def image(self, frame: Any) -> NDArray[np.uint8]:
+        """The picture as uint8 RGB (height, width, 3)."""
+        matrix = self._display(frame)
+        sideways = abs(matrix[0][1]) > abs(matrix[0][0])
+        width, height = max(1, round(frame.width * self._ratio)), frame.height
+        upright = width if sideways else height
+        if self._height is not None and upright > self._height:
+            scale = self._height / upright
+            width, height = max(1, round(width * scale)), max(1, round(height * scale))
+        # AREA averages what it shrinks; without a change of size it is sixteen times slower than the direct conversion
+        method = "BILINEAR" if (width, height) == (frame.width, frame.height) else "AREA"
+        scaled: Any = self._scaler.reformat(frame, width=width, height=height, format="rgb24", interpolation=method)
+        image: NDArray[np.uint8] = scaled.to_ndarray()
+        return _upright(image, matrix)
+
+    def _display(self, frame: Any) -> Matrix:
+        """The display matrix, read again only where the rotation changes: reading it ties the frame into a cycle of
+        references, and then pictures stay in memory until the garbage collector comes by.
+        """
+        if self._matrix is None or frame.rotation != self._rotation:
+            self._rotation, self._matrix = frame.rotation, _display_matrix(frame)
+        return self._matrix
+
+
+def _display_matrix(frame: Any) -> Matrix:
+    """The 2 x 2 part ((a, b), (c, d)) of the display matrix: x' = a x + c y, y' = b x + d y."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is not None:
+        a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+        return (a, b), (c, d)
+    return (1, 0), (0, 1)
+
+
+def _upright(image: NDArray[np.uint8], matrix: Matrix) -> NDArray[np.uint8]:
+    """Turn and mirror by quarter turns, as the display matrix says."""
+    (a, b), (c, d) = matrix
+    if abs(b) > abs(a):
+        image, mirrored, upside_down = image.swapaxes(0, 1), c < 0, b < 0
+    else:
+        mirrored, upside_down = a < 0, d < 0
+    if mirrored:
+        image = image[:, ::-1]
+    if upside_down:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def _checked(times: Sequence[float]) -> list[float]:
+    wanted = [float(time) for time in times]
+    for index, time in enumerate(wanted):
+        if not math.isfinite(time) or time < 0:
+            raise InputError(f"wanted time {time} s at place {index}: expected seconds from the start, 0 or more")
+        if index and time < wanted[index - 1]:
+            raise InputError(
+                f"wanted time {time} s at place {index} comes after {wanted[index - 1]} s; expected rising times; "
+                "sort them first"
+            )
+    return wanted

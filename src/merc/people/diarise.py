@@ -1,0 +1,323 @@
+"""Who speaks when: turns of unnamed voices in a recording, overlapping where several speak at once.
+
+The segmentation network says where voices start, stop and overlap (``activity``). Its stretches of one voice are cut
+into pieces of a few seconds, CAM++ turns each piece into a vector, and clustering says which pieces are one voice.
+Pieces too short to be told apart by their sound alone follow the clusters afterwards. What the voice activity detector
+does not call speech is nobody's turn, and each of its regions has a turn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from merc.conversation import Segment
+from merc.errors import InputError
+from merc.nn.fbank import FRAME, HOP, RATE, fbank
+from merc.people import activity
+from merc.people.clustering import centroids, cluster
+
+if TYPE_CHECKING:
+    import torch
+
+Progress = Callable[[str, float, float], None]
+
+_MARGIN = 0.3  # seconds around detected speech in which the segmentation network is still believed
+_EMBEDDED = 0.3  # seconds of a voice alone below which a piece is embedded with whoever overlaps it
+_BATCH = 4  # pieces of equal length that are embedded together: more is hardly faster and takes memory
+_NEAR = 5.0  # seconds within which a short piece is likely the voice of its track
+_NEAR_BONUS = 0.1  # by how much (cosine)
+_MINUTE = 60.0
+_DIMENSION = 192  # of the embeddings: known here so that a recording without speech needs no network
+
+
+@dataclass(frozen=True, slots=True)
+class DiariseOptions:
+    """How voices are told apart; raises InputError for a value that cannot work."""
+
+    speakers: int | None = None
+    """How many voices there are, where that is known; fewer come out when fewer can be found."""
+    threshold: float = 0.345
+    """Voices more alike than this (mean cosine) are one: acted utterances of one person, moods mixed, have a median of
+    .56 and a twentieth below .29, those of two persons a median of .19 and a twentieth above .38."""
+    longest_piece: float = 3.0
+    """Seconds at which a long stretch is cut: shorter pieces are less certain, longer ones hide a change of voice."""
+    shortest_piece: float = 0.6
+    """Seconds of a voice alone below which a piece does not help to find the voices, but follows them."""
+    least_speech: float = 2.5
+    """Seconds of speech below which a cluster is no voice of its own, in a minute of speech; grows with its root."""
+    bridge: float = 0.3
+    """Seconds of silence inside a turn that do not end it."""
+    shortest_turn: float = 0.15
+    """Seconds below which a turn is left out: nobody says a word in less."""
+    threads: int = 1
+    """Threads of the two networks: small as they are, they lose on a busy machine from more."""
+
+    def __post_init__(self) -> None:
+        if self.speakers is not None and self.speakers < 1:
+            raise InputError(f"speakers {self.speakers}: expected 1 or more, or None where the number is unknown")
+        if not -1 < self.threshold < 1:
+            raise InputError(f"threshold {self.threshold}: expected a cosine between -1 and 1")
+        for name in ("longest_piece", "shortest_piece", "least_speech", "bridge", "shortest_turn"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"{name} {value}: expected a number of seconds, 0 or more")
+        if self.longest_piece < max(1.0, self.shortest_piece):
+            raise InputError(f"longest_piece {self.longest_piece}: expected 1 s or more, and at least shortest_piece")
+        if self.threads < 1:
+            raise InputError(f"threads {self.threads}: expected 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch in which one voice speaks; voices are numbered from 0 in order of their first turn."""
+
+    speaker: int
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Diarisation:
+    """Turns in order of time, the stretches where two or more overlap, the number of voices and their mean embeddings.
+
+    ``centroids`` is ``(count, 192)`` float32, each row of unit length.
+    """
+
+    turns: tuple[Turn, ...]
+    overlaps: tuple[Segment, ...]
+    count: int
+    centroids: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Frames ``[start, end)`` of one track, few enough to be one voice."""
+
+    start: int
+    end: int
+    track: int
+
+    @property
+    def middle(self) -> float:
+        return (self.start + self.end) / 2 * activity.FRAME_SECONDS
+
+
+def diarise(
+    samples: np.ndarray,
+    speech: Sequence[Segment],
+    *,
+    options: DiariseOptions | None = None,
+    progress: Progress | None = None,
+) -> Diarisation:
+    """Find the turns of each voice in 16 kHz mono int16 samples (an array or a memory map), given where speech is.
+
+    No speech, or a recording of less than 62 ms, gives no turns. ``progress`` hears ``("speakers", done, total)`` in
+    seconds of the recording. Memory beside the recording's own grows by a few MB an hour. Raises InputError for
+    samples of another kind, WeightError when the weights ``segmentation`` or ``campplus`` are absent.
+    """
+    options = options or DiariseOptions()
+    if samples.dtype != np.int16 or samples.ndim != 1:
+        raise InputError(
+            f"samples of type {samples.dtype}, shape {samples.shape}: expected int16, one channel at 16 kHz"
+        )
+    from merc.nn.threads import threads
+
+    tell = _Telling(progress, len(samples) / RATE)
+    if not speech:
+        return _nobody(tell)
+    with threads(options.threads):
+        tracks = activity.hear(samples, speech, on_seconds=lambda done: tell(0.4 * done))
+        tracks = _believed(tracks, speech, options)
+        pieces = _pieces(tracks, options)
+        if not pieces:
+            return _nobody(tell)
+        alone = tracks.sum(1) == 1
+        embeddings = _embed(samples, pieces, alone, tell=tell)
+    weights = np.array([alone[p.start : p.end].sum() for p in pieces]) * activity.FRAME_SECONDS
+    labels = _voices(pieces, embeddings, weights, options)
+    turns, order = _turns(pieces, labels, frames=len(tracks), end=len(samples) / RATE, options=options)
+    tell(tell.total)
+    means = centroids(embeddings, labels, np.maximum(weights, activity.FRAME_SECONDS))[order]
+    return Diarisation(tuple(turns), _overlaps(turns), len(order), means.astype(np.float32))
+
+
+class _Telling:
+    """Reports seconds done, never backwards and never past the end."""
+
+    def __init__(self, progress: Progress | None, total: float) -> None:
+        self.progress, self.total, self.done = progress, total, 0.0
+
+    def __call__(self, done: float) -> None:
+        self.done = min(self.total, max(self.done, done))
+        if self.progress:
+            self.progress("speakers", self.done, self.total)
+
+
+def _nobody(tell: _Telling) -> Diarisation:
+    tell(tell.total)
+    return Diarisation((), (), 0, np.zeros((0, _DIMENSION), dtype=np.float32))
+
+
+def _believed(tracks: np.ndarray, speech: Sequence[Segment], options: DiariseOptions) -> np.ndarray:
+    """The tracks within speech, with short gaps bridged; speech in which they hear nobody goes to the first."""
+    tracks = tracks & activity.mark(speech, len(tracks), margin=_MARGIN)[:, None]
+    for segment in speech:
+        inside = activity.mark([segment], len(tracks))
+        if inside.any() and not tracks[inside].any():
+            tracks[inside, 0] = True
+    anyone = tracks.any(1)
+    for track in tracks.T:
+        track |= activity.bridged(track, gap=options.bridge) & ~anyone
+    return tracks
+
+
+def _pieces(tracks: np.ndarray, options: DiariseOptions) -> list[_Piece]:
+    """The runs of each track, cut evenly (by the time that the voice is alone) where they are long; by time."""
+    alone = tracks.sum(1) == 1
+    pieces = []
+    for track in range(tracks.shape[1]):
+        for start, end in activity.runs(tracks[:, track]):
+            if (end - start) * activity.FRAME_SECONDS < options.shortest_turn:
+                continue
+            done = np.cumsum(alone[start:end])
+            parts = max(1, math.ceil(done[-1] * activity.FRAME_SECONDS / options.longest_piece))
+            inner = [start + int(np.searchsorted(done, done[-1] * i / parts)) for i in range(1, parts)]
+            cuts = [start, *inner, end]
+            pieces += [_Piece(a, b, track) for a, b in pairwise(cuts) if b > a]
+    return sorted(pieces, key=lambda piece: (piece.start, piece.end, piece.track))
+
+
+def _embed(samples: np.ndarray, pieces: Sequence[_Piece], alone: np.ndarray, *, tell: _Telling) -> np.ndarray:
+    """A unit vector for each piece, ``(pieces, 192)`` float32: pieces of equal length run together."""
+    import torch
+
+    from merc.nn import campplus
+
+    network = campplus.load()
+    vectors = np.zeros((len(pieces), campplus.DIMENSION), dtype=np.float32)
+    begun, done = tell.done, 0
+    for batch in _batches([len(_bins(piece, alone)) for piece in pieces]):
+        heard = torch.stack([_heard(samples, pieces[i], alone) for i in batch])  # (batch, bins, 80)
+        if heard.shape[1] >= campplus.SHORTEST:
+            made = network(heard - heard.mean(1, keepdim=True)).numpy()
+            vectors[batch] = made / np.linalg.norm(made, axis=1, keepdims=True)
+        done += len(batch)
+        tell(begun + (tell.total - begun) * done / len(pieces))
+    return vectors
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of items of equal length, a few at a time, the longest first."""
+    by_length: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(index)
+    for length in sorted(by_length, reverse=True):
+        for first in range(0, len(by_length[length]), _BATCH):
+            yield by_length[length][first : first + _BATCH]
+
+
+def _offset(piece: _Piece) -> int:
+    """The sample at which a piece's first mel frame begins, so that its middle lies in the piece's first frame."""
+    return max(0, round(activity.seconds(piece.start) * RATE) - FRAME // 2)
+
+
+def _bins(piece: _Piece, alone: np.ndarray) -> np.ndarray:
+    """Which mel frames from the piece's offset on hold its voice alone, or, where it hardly is, any of its frames.
+
+    All but the shortest are trimmed to tenths of a second, so that many have one length.
+    """
+    count = round((piece.end - piece.start) * activity.FRAME_SECONDS * RATE / HOP)
+    frames = np.minimum(
+        piece.start + (np.arange(count) * HOP / RATE / activity.FRAME_SECONDS).astype(int), piece.end - 1
+    )
+    chosen = np.flatnonzero(alone[frames])
+    if len(chosen) * HOP < _EMBEDDED * RATE:
+        chosen = np.arange(count)
+    return chosen if len(chosen) < 20 else chosen[: len(chosen) // 10 * 10]
+
+
+def _heard(samples: np.ndarray, piece: _Piece, alone: np.ndarray) -> torch.Tensor:
+    """The mel bins ``(frames, 80)`` of a piece; past the end of the recording there is silence."""
+    chosen, start = _bins(piece, alone), _offset(piece)
+    wanted = (int(chosen[-1]) if len(chosen) else 0) * HOP + FRAME
+    sound = np.zeros(wanted, dtype=np.int16)
+    part = samples[start : start + wanted]
+    sound[: len(part)] = part
+    return fbank(sound)[chosen]
+
+
+def _voices(
+    pieces: Sequence[_Piece], embeddings: np.ndarray, weights: np.ndarray, options: DiariseOptions
+) -> np.ndarray:
+    """The voice of each piece: those long enough are clustered, the others follow."""
+    heavy = weights >= min(options.shortest_piece, weights.max())
+    chosen = np.minimum(weights[heavy], options.longest_piece) + activity.FRAME_SECONDS
+    smallest = options.least_speech * max(1.0, math.sqrt(chosen.sum() / _MINUTE))
+    labels = np.full(len(pieces), -1)
+    labels[heavy] = cluster(
+        embeddings[heavy], weights=chosen, threshold=options.threshold, smallest=smallest, count=options.speakers
+    )
+    means = centroids(embeddings[heavy], labels[heavy], chosen)
+    alike = embeddings @ means.T  # (pieces, voices)
+    settled = np.flatnonzero(heavy)
+    middles = np.array([pieces[i].middle for i in settled.tolist()])
+    for index in np.flatnonzero(~heavy).tolist():
+        labels[index] = _follows(pieces, index, alike[index], (settled, middles, labels))
+    return labels
+
+
+def _follows(
+    pieces: Sequence[_Piece], index: int, alike: np.ndarray, settled: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> int:
+    """The voice of a short piece: the most alike, with a bonus for the nearest of its track, but none that overlaps."""
+    piece = pieces[index]
+    others, middles, labels = settled
+    scores = alike.copy()
+    low, high = np.searchsorted(middles, [piece.middle - _NEAR, piece.middle + _NEAR])
+    near = [(abs(middles[i] - piece.middle), int(others[i])) for i in range(low, high)]
+    same = [pair for pair in near if pieces[pair[1]].track == piece.track]
+    if same:
+        scores[labels[min(same)[1]]] += _NEAR_BONUS
+    for _, other in near:
+        if pieces[other].track != piece.track and pieces[other].start < piece.end and piece.start < pieces[other].end:
+            scores[labels[other]] -= 2 * _NEAR_BONUS
+    return int(scores.argmax())
+
+
+def _turns(
+    pieces: Sequence[_Piece], labels: np.ndarray, *, frames: int, end: float, options: DiariseOptions
+) -> tuple[list[Turn], list[int]]:
+    """Pieces of one voice that touch become a turn; voices are numbered anew in order of their first turn.
+
+    The second result says which cluster each number was.
+    """
+    found = []
+    for voice in range(labels.max() + 1):
+        speaks = np.zeros(frames, dtype=bool)
+        for index in np.flatnonzero(labels == voice).tolist():
+            speaks[pieces[index].start : pieces[index].end] = True
+        for first, last in activity.runs(speaks):
+            start, stop = activity.seconds(first), min(end, activity.seconds(last))
+            if stop - start >= min(options.shortest_turn, end / 2):
+                found.append((start, stop, voice))
+    order: dict[int, int] = {}
+    turns = [Turn(order.setdefault(voice, len(order)), Segment(start, stop)) for start, stop, voice in sorted(found)]
+    return turns, list(order)
+
+
+def _overlaps(turns: Sequence[Turn]) -> tuple[Segment, ...]:
+    """The stretches in which two or more turns run at once."""
+    edges = sorted((time, step) for t in turns for time, step in ((t.segment.start, 1), (t.segment.end, -1)))
+    overlaps, speaking, since = [], 0, 0.0
+    for time, step in edges:
+        if step == 1 and speaking == 1:
+            since = time
+        if step == -1 and speaking == 2 and time > since:
+            overlaps.append(Segment(since, time))
+        speaking += step
+    return tuple(overlaps)

@@ -1,0 +1,106 @@
+"""Tracks of voices over a whole recording: windows agree, silence is skipped, memory is flat."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from merc.conversation import Segment
+from merc.nn import segmentation
+from merc.people import activity
+
+
+class Levels:
+    """Hears voice 1 in sound above 0.1, voice 2 below -0.1, and numbers them anew in each window."""
+
+    def __init__(self, *, shuffled=True):
+        self.shuffled, self.windows = shuffled, 0
+
+    def __call__(self, sound):
+        out = torch.zeros(len(sound), segmentation.frame_count(sound.shape[1]), 7)
+        for row, wave in zip(out, sound, strict=True):
+            level = wave[495 :: segmentation.STEP][: len(row)]
+            high, low = (1, 2) if not self.shuffled or self.windows % 2 else (3, 1)
+            row[:, 0] = 0.5
+            row[level > 0.1, high] = 1
+            row[level < -0.1, low] = 1
+            self.windows += 1
+        return out
+
+
+@pytest.fixture
+def levels(monkeypatch):
+    network = Levels()
+    monkeypatch.setattr(segmentation, "load", lambda: network)
+    return network
+
+
+def sound(*parts):
+    """(level, seconds) one after another, int16."""
+    return np.concatenate([np.full(round(s * 16000), level * 32768, dtype=np.int16) for level, s in parts])
+
+
+def test_windows_agree_on_who_is_who(levels):
+    samples = sound(*[(0.5, 3), (-0.5, 2), (0, 1)] * 8)  # 48 s
+    tracks = activity.hear(samples, [Segment(0, 48)])
+    assert len(tracks) == segmentation.frame_count(len(samples))
+    times = np.arange(len(tracks)) * activity.FRAME_SECONDS + 495 / 16000
+    first = times % 6 < 3
+    voice = int(tracks[first].sum(0).argmax())
+    assert (tracks[:, voice] == first).mean() > 0.98
+    assert tracks.sum(1).max() == 1
+
+
+def test_windows_without_speech_are_not_heard(levels):
+    samples = sound((0.5, 60))
+    tracks = activity.hear(samples, [Segment(2, 4)])
+    heard = np.flatnonzero(tracks.any(1)) * activity.FRAME_SECONDS
+    assert levels.windows == 2
+    assert heard.min() < 0.1
+    assert heard.max() < 15
+    assert not activity.hear(samples, []).any()
+
+
+@pytest.mark.parametrize("samples", [0, 1, 990, 4000, 15999, 16000, 160000, 160001, 163000])
+def test_every_length_has_its_frames(levels, samples):
+    tracks = activity.hear(np.full(samples, 9000, dtype=np.int16), [Segment(0, 20)])
+    assert len(tracks) == segmentation.frame_count(max(samples, 16000))
+    inside = segmentation.frame_count(samples)
+    assert tracks[:inside].sum(1).tolist() == [1] * inside
+
+
+def test_progress_reaches_the_end(levels):
+    heard = []
+    activity.hear(sound((0.5, 30)), [Segment(0, 30)], on_seconds=heard.append)
+    assert heard == sorted(heard)
+    assert heard[-1] == pytest.approx(30, abs=0.1)
+
+
+def test_memory_is_flat_in_the_length(levels, tmp_path):
+    peaks = []
+    for minutes in (5, 20):
+        path = tmp_path / f"{minutes}.npy"
+        np.lib.format.open_memmap(path, "w+", dtype=np.int16, shape=(minutes * 60 * 16000,)).flush()
+        tracemalloc.start()
+        activity.hear(np.load(path, mmap_mode="r"), [Segment(0, minutes * 60)])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 2e6  # 15 minutes more; as float32 sound they would be 58 MB
+
+
+def test_runs_and_bridges():
+    marked = np.array([0, 1, 1, 0, 1, 0, 0, 0, 1, 0], dtype=bool)
+    assert activity.runs(marked) == [(1, 3), (4, 5), (8, 9)]
+    assert activity.runs(np.zeros(4, dtype=bool)) == []
+    filled = activity.bridged(marked, gap=0.03)
+    assert activity.runs(filled) == [(1, 5), (8, 9)]
+
+
+def test_marks_are_where_the_segments_are():
+    marked = activity.mark([Segment(1, 2), Segment(3, 3.5)], 500)
+    assert [(activity.seconds(a), activity.seconds(b)) for a, b in activity.runs(marked)] == [
+        pytest.approx((1, 2), abs=0.02),
+        pytest.approx((3, 3.5), abs=0.02),
+    ]
+    assert activity.mark([Segment(1, 2)], 500, margin=0.5).sum() == pytest.approx(2 / activity.FRAME_SECONDS, abs=2)

@@ -1,0 +1,161 @@
+"""Turns: what options refuse, what comes out of nothing, and who speaks in made and real conversations."""
+
+import numpy as np
+import pytest
+
+from merc.conversation import Segment
+from merc.errors import InputError
+from merc.people import diarise as module
+from merc.people.diarise import DiariseOptions, Turn, diarise
+
+RATE = 16000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"speakers": 0}, r"speakers 0: expected 1 or more, or None"),
+        ({"speakers": -2}, r"speakers -2: expected 1 or more"),
+        ({"threshold": 1.5}, r"threshold 1.5: expected a cosine between -1 and 1"),
+        ({"least_speech": -1.0}, r"least_speech -1.0: expected a number of seconds"),
+        ({"bridge": float("nan")}, r"bridge nan: expected a number of seconds"),
+        ({"longest_piece": 0.2}, r"longest_piece 0.2: expected 1 s or more"),
+        ({"threads": 0}, r"threads 0: expected 1 or more"),
+    ],
+)
+def test_options_refuse(options, message):
+    with pytest.raises(InputError, match=message):
+        DiariseOptions(**options)
+
+
+@pytest.mark.parametrize("samples", [np.zeros(10, np.float32), np.zeros((2, 10), np.int16)])
+def test_samples_of_another_kind_are_refused(samples):
+    with pytest.raises(InputError, match=r"expected int16, one channel at 16 kHz"):
+        diarise(samples, [])
+
+
+def test_no_speech_is_nobody():
+    told = []
+    found = diarise(np.zeros(RATE, np.int16), [], progress=lambda *values: told.append(values))
+    assert (found.turns, found.overlaps, found.count, found.centroids.shape) == ((), (), 0, (0, 192))
+    assert told == [("speakers", 1.0, 1.0)]
+
+
+def test_overlaps_are_where_two_turns_run():
+    turns = [Turn(0, Segment(0, 5)), Turn(1, Segment(4, 8)), Turn(2, Segment(7, 9)), Turn(0, Segment(9, 10))]
+    assert module._overlaps(turns) == (Segment(4, 5), Segment(7, 8))
+    assert module._overlaps([*turns, Turn(3, Segment(4.5, 7.5))]) == (Segment(4, 8),)
+    assert module._overlaps([]) == ()
+
+
+def test_long_stretches_are_cut_and_short_ones_dropped():
+    tracks = np.zeros((1000, 3), dtype=bool)
+    tracks[0:400, 0] = True  # 6.75 s: three pieces
+    tracks[380:395, 1] = True  # 0.25 s, within the other's
+    tracks[600:605, 2] = True  # 0.08 s: nobody
+    pieces = module._pieces(tracks, DiariseOptions())
+    assert [(p.track, p.end - p.start) for p in pieces] == [(0, 128), (0, 128), (0, 144), (1, 15)]
+
+
+def test_speech_that_the_network_does_not_hear_has_a_turn():
+    tracks = module._believed(np.zeros((1000, 3), dtype=bool), [Segment(2, 3)], DiariseOptions())
+    assert tracks[:, 0].sum() == pytest.approx(1 / 0.016875, abs=2)
+    assert not tracks[:, 1:].any()
+
+
+def conversation(data, actors, *, turns, seed=0):
+    """Utterances of actors in turn, with pauses: samples and who says what when."""
+    import soundfile
+
+    random = np.random.default_rng(seed)
+    parts, truth, time = [], [], 0.0
+    for turn in range(turns):
+        actor = actors[turn % len(actors)]
+        take = f"03-01-0{random.integers(2, 6)}-01-0{random.integers(1, 3)}-0{random.integers(1, 3)}-{actor}"
+        sound, _ = soundfile.read(data / "audio" / "ravdess" / f"{take}.opus", dtype="float32")
+        loud = np.flatnonzero(np.abs(sound) > 0.05 * np.abs(sound).max())
+        sound = sound[max(0, loud[0] - 1600) : loud[-1] + 1600]
+        parts += [np.zeros(6400, np.float32), sound]
+        truth.append((actor, Segment(time + 0.4, time + 0.4 + len(sound) / RATE)))
+        time += 0.4 + len(sound) / RATE
+    return (np.concatenate(parts) * 32767).astype(np.int16), truth
+
+
+def voice_of(found, segment):
+    shares = {}
+    for turn in found.turns:
+        shares[turn.speaker] = shares.get(turn.speaker, 0) + turn.segment.overlap(segment)
+    return max(shares, key=shares.get)
+
+
+def needs(weight):
+    weight("segmentation", "campplus")
+
+
+def test_two_actors_are_two_voices_and_again_the_same_bytes(data, weight):
+    needs(weight)
+    samples, truth = conversation(data, ["01", "12"], turns=8)
+    speech = [segment for _, segment in truth]
+    told = []
+    found = diarise(samples, speech, progress=lambda *values: told.append(values))
+    heard = [(actor, voice_of(found, segment)) for actor, segment in truth]
+    assert found.count == 2
+    assert set(heard) == {("01", 0), ("12", 1)}
+    assert found.centroids.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found.centroids, axis=1), 1, atol=1e-5)
+    assert list(found.turns) == sorted(found.turns, key=lambda turn: turn.segment)
+    assert found.turns[0].speaker == 0
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1] == told[-1][2] == len(samples) / RATE
+    again = diarise(samples, speech)
+    assert again.turns == found.turns
+    assert again.centroids.tobytes() == found.centroids.tobytes()
+
+
+def test_a_known_number_is_kept(data, weight):
+    needs(weight)
+    samples, truth = conversation(data, ["01", "12"], turns=6)
+    speech = [segment for _, segment in truth]
+    assert diarise(samples, speech, options=DiariseOptions(speakers=1)).count == 1
+    assert diarise(samples, speech, options=DiariseOptions(speakers=2)).count == 2
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 0.5, 0.9])
+def test_very_short_recordings(data, weight, seconds):
+    needs(weight)
+    samples, _ = conversation(data, ["01"], turns=1)
+    part = samples[RATE : RATE + int(seconds * RATE)]
+    found = diarise(part, [Segment(0, seconds)])
+    assert found.count == len({turn.speaker for turn in found.turns}) <= 1
+    assert all(turn.segment.end <= seconds for turn in found.turns)
+    assert found.count == (seconds >= 0.5)
+
+
+def test_a_memory_map_is_read_like_an_array(data, weight, tmp_path):
+    needs(weight)
+    samples, truth = conversation(data, ["03"], turns=3)
+    np.save(tmp_path / "sound.npy", samples)
+    mapped = np.load(tmp_path / "sound.npy", mmap_mode="r")
+    speech = [segment for _, segment in truth]
+    assert diarise(mapped, speech).turns == diarise(samples, speech).turns
+
+
+def test_a_real_meeting(data, weight):
+    needs(weight)
+    import soundfile
+
+    from merc.speech.vad import detect_speech
+
+    weight("silero-vad")
+    samples, _ = soundfile.read(data / "clips" / "sample.wav", dtype="int16")
+    found = diarise(samples, detect_speech(samples))
+    assert found.count == 2
+    assert any(overlap.overlap(Segment(10.6, 11.0)) > 0.1 for overlap in found.overlaps)
+    lines = (data / "clips" / "sample.rttm").read_text(encoding="utf-8").split("\n")
+    heard = set()
+    for line in filter(None, lines):
+        fields = line.split()
+        if float(fields[4]) > 1:
+            segment = Segment(float(fields[3]), float(fields[3]) + float(fields[4]))
+            heard.add((fields[7], voice_of(found, segment)))
+    assert len(heard) == 2

@@ -1,0 +1,18 @@
+"""A bundled conversation of two invented people, to try merc on: 51 seconds of film and the script's own words."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["path", "transcript"]
+
+
+def path() -> Path:
+    """The film: MP4, 640 × 360 at 25 frames a second, one sound channel; voices and faces are synthetic."""
+    return Path(str(files(__name__) / "conversation.mp4"))
+
+
+def transcript() -> Path:
+    """What the script says, as SubRip subtitles with the speaker before each line and the true times."""
+    return Path(str(files(__name__) / "conversation.srt"))

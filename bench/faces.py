@@ -1,0 +1,144 @@
+"""Cost and accuracy of faces: detection, embedding, identity, and whose face is whose voice.
+
+    MERC_DATA=../shared/data python bench/faces.py
+
+Seconds are of processor time on one thread, medians of rounds in which the ways take turns. Identity: area under the
+curve for pairs of CK+ pictures of one or of two people. Link: MELD's dev dialogue 29 with its annotated turns.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+from merc.conversation import Segment
+from merc.media.video import Frame, frames, sample_times
+from merc.nn.facenet import FaceNet, crop, upright
+from merc.people.faces import FaceDetector, FaceOptions, observe
+from merc.people.link import LinkOptions, link
+
+DATA = Path(os.environ.get("MERC_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class Turn:
+    speaker: str
+    segment: Segment
+
+
+def row(what: str, value: str) -> None:
+    print(f"{what:<66}{value:>24}")
+
+
+def medians(ways: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.process_time()
+            way()
+            spent[name].append(time.process_time() - start)
+    return {name: float(np.median(values[1:])) for name, values in spent.items()}
+
+
+def seconds(clock: str) -> float:
+    hours, minutes, rest = clock.replace(",", ".").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest)
+
+
+def dialogue() -> tuple[list[Turn], list[Frame]]:
+    """Turns of the dialogue, and the sampled frames with their partners, on the dialogue's clock."""
+    with (DATA / "meld" / "dev_sent_emo.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["Dialogue_ID"] == "29"]
+    zero = seconds(rows[0]["StartTime"])
+    turns = [Turn(r["Speaker"], Segment(seconds(r["StartTime"]) - zero, seconds(r["EndTime"]) - zero)) for r in rows]
+    return turns, [frame for r, turn in zip(rows, turns, strict=True) for frame in shots(r["Utterance_ID"], turn)]
+
+
+def shots(number: str, turn: Turn) -> Iterator[Frame]:
+    path = DATA / "meld" / "MELD.Raw" / "dev_splits_complete" / f"dia29_utt{number}.mp4"
+    wanted = sample_times(Segment(0, turn.segment.duration))
+    for frame in frames(path, sorted({*wanted, *(t + 0.12 for t in wanted)})):
+        yield Frame(turn.segment.start + frame.time, frame.actual, frame.image)
+
+
+def costs(pictures: list[np.ndarray]) -> None:
+    small = [cv2.resize(picture, (640, 360), interpolation=cv2.INTER_AREA) for picture in pictures]
+    fine, coarse = FaceDetector(), FaceDetector(FaceOptions(smallest=30))
+    haar = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in small]
+    ways: dict[str, Callable[[], object]] = {
+        "640x360, faces from 40 px": lambda: [fine.detect(picture) for picture in small],
+        "640x360, faces from 30 px": lambda: [coarse.detect(picture) for picture in small],
+        "1280x720 (shrunk to 360), from 40 px": lambda: [fine.detect(picture) for picture in pictures],
+        "OpenCV's Haar cascade, 640x360, from 40 px": lambda: [
+            haar.detectMultiScale(g, minSize=(40, 40)) for g in grey
+        ],
+    }
+    found = {name: sum(len(faces) for faces in way()) for name, way in ways.items()}  # type: ignore[misc, attr-defined]
+    for name, spent in medians(ways, rounds=3).items():
+        row(f"detect, {name}", f"{spent / len(small):.4f} s/frame, {found[name]} faces")
+    crops = np.stack([crop(p, fine.detect(p).boxes[0]) for p in pictures if len(fine.detect(p))][:16])
+    nets = {"fp32": FaceNet.load(bfloat16=False), "bf16": FaceNet.load(bfloat16=True)}
+    for size in (1, 16):
+        some = crops[:size]
+        spent = medians({name: lambda net=net, some=some: net.embed(some) for name, net in nets.items()})
+        for name, value in spent.items():
+            row(f"FaceNet {name}, batch of {size}", f"{value / size:.4f} s/face")
+    cosine = (nets["fp32"].embed(crops) * nets["bf16"].embed(crops)).sum(axis=1).min()
+    row("least cosine of bf16 to fp32", f"{cosine:.5f}")
+
+
+def identity() -> None:
+    paths = sorted((DATA / "faces" / "ckplus48").glob("*/*.png"))[::3]
+    names = np.array([re.sub(r"_.*", "", path.name) for path in paths])
+    net = FaceNet.load()
+    pictures = np.stack([cv2.resize(cv2.imread(str(path)), (160, 160)) for path in paths])
+    vectors = np.concatenate([net.embed(pictures[start : start + 16]) for start in range(0, len(pictures), 16)])
+    pairs = np.triu_indices(len(names), 1)
+    same = (names[:, None] == names)[pairs]
+    auc = roc_auc_score(same, (vectors @ vectors.T)[pairs])
+    row(f"identity, CK+ at 48x48, {len(names)} pictures of {len(set(names))} people", f"AUC {auc:.4f}")
+
+
+def whose() -> list[np.ndarray]:
+    turns, pictures = dialogue()
+    observe(pictures[:2])  # imports
+    start = time.process_time()
+    seen = observe(pictures)
+    spent = (time.process_time() - start) / len(seen.frame_times)
+    per_frame = len(seen) / len(seen.frame_times)
+    row("all of it on 1280x720 (detect, identity, expression, motion, people)", f"{spent:.4f} s/frame")
+    row("frames, faces a frame", f"{len(seen.frame_times)}, {per_frame:.2f}")
+    row("people by how often they are seen", ", ".join(map(str, np.bincount(seen.people))))
+    for motion in (True, False):
+        links = link(seen, turns, options=LinkOptions(motion=motion))
+        faces = [links.speaker_face(turn.segment, turn.speaker) for turn in turns]
+        linked = ", ".join(f"{voice} {found.person} ({found.evidence:.1f})" for voice, found in links.links.items())
+        row(f"people linked, {'with' if motion else 'without'} the mouth's motion: {linked}", "")
+        row("utterances with a face", f"{sum(face.embeddings is not None for face in faces)} of {len(turns)}")
+        for number, face in enumerate(faces):
+            if face.reason:
+                row(f"  utterance {number} ({turns[number].segment.duration:.1f} s): {face.reason}", "")
+    return [frame.image for frame in pictures[::4]]
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    images = whose()
+    costs(images)
+    identity()
+    face = FaceDetector().detect(images[0])
+    if len(face):
+        spent = medians({"upright": lambda: upright(images[0], face.landmarks[0])})["upright"]
+        row("cutting one upright face", f"{spent:.4f} s")

@@ -1,0 +1,179 @@
+"""Faces in frames, tracks, people and the mouth's motion: on made-up arrays, and on real clips where there are some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from merc.errors import InputError
+from merc.people import faces as faces_module
+from merc.people.faces import FaceDetector, FaceObservations, FaceOptions, follow, group, mouth_motion, observe
+
+
+@dataclass
+class Shot:
+    time: float
+    image: np.ndarray
+
+
+def clip(path, times):
+    import av
+
+    with av.open(str(path)) as container:
+        wanted = list(times)
+        for frame in container.decode(video=0):
+            if wanted and frame.time >= wanted[0]:
+                yield Shot(wanted.pop(0), frame.to_ndarray(format="rgb24"))
+
+
+def unit(*angles: float) -> np.ndarray:
+    """Embeddings in a plane: the cosine of two is that of the difference of their angles in degrees."""
+    radians = np.radians(angles)
+    return np.pad(np.stack([np.cos(radians), np.sin(radians)], axis=1), ((0, 0), (0, 510))).astype(np.float32)
+
+
+BOX = [0.4, 0.2, 0.6, 0.6]
+FAR = [0.0, 0.0, 0.1, 0.2]
+
+
+@pytest.fixture(scope="module")
+def detector(weight):
+    weight("mtcnn")
+    return FaceDetector()
+
+
+@pytest.mark.parametrize(
+    ("times", "boxes", "angles", "expected"),
+    [
+        ([0, 1, 2], [BOX, BOX, BOX], [0, 20, 40], [0, 0, 0]),  # one face that stays
+        ([0, 1], [BOX, FAR], [0, 30], [0, 0]),  # moved, but the likeness is .87
+        ([0, 1], [BOX, FAR], [0, 60], [0, 1]),  # moved, and not alike
+        ([0, 1], [BOX, BOX], [0, 80], [0, 1]),  # a cut: same place, another face
+        ([0, 5], [BOX, BOX], [0, 0], [0, 1]),  # not seen for too long
+        ([0, 0, 1, 1], [BOX, FAR, FAR, BOX], [0, 90, 90, 0], [0, 1, 1, 0]),  # two at once, in any order
+    ],
+)
+def test_follow(times, boxes, angles, expected):
+    tracks = follow(np.array(times, float), np.array(boxes, float), unit(*angles), gap=1.6)
+    assert tracks.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "angles", "tracks", "expected"),
+    [
+        ([0, 5, 10], [0, 90, 10], [0, 1, 2], [0, 1, 0]),
+        ([0, 5], [0, 50], [0, 1], [0, 0]),  # cosine .64
+        ([0, 5], [0, 70], [0, 1], [0, 1]),  # cosine .34
+        ([0, 0], [0, 10], [0, 1], [0, 1]),  # twins: in one frame two faces are two people
+        ([0, 5, 6, 7], [90, 0, 0, 0], [0, 1, 1, 2], [1, 0, 0, 0]),  # the most seen is number 0
+        ([], [], [], []),
+    ],
+)
+def test_group(times, angles, tracks, expected):
+    vectors = unit(*angles) if angles else np.zeros((0, 512), np.float32)
+    people = group(np.array(times, float), vectors, np.array(tracks, np.int64), cosine=0.5)
+    assert people.tolist() == expected
+
+
+def test_group_joins_thousands_of_tracks_in_stretches():
+    count = 5000
+    angles = np.where(np.arange(count) % 3 == 0, 0.0, 90.0)
+    people = group(np.arange(count, dtype=float), unit(*angles), np.arange(count), cosine=0.5)
+    assert people.tolist() == (angles == 0).astype(int).tolist()
+
+
+def test_mouth_motion_tells_a_moving_mouth_from_a_moving_head():
+    rng = np.random.default_rng(1)
+    face = np.kron(rng.uniform(0, 255, (16, 16)), np.ones((4, 4))).astype(np.float32)
+    noisy = face + rng.normal(0, 2, face.shape).astype(np.float32)
+    spoken = noisy.copy()
+    spoken[44:60, 18:46] = 255 - spoken[44:60, 18:46]
+    assert 0.3 < mouth_motion(face, noisy) < 1.5
+    assert 0.3 < mouth_motion(face, np.roll(noisy, (3, -4), axis=(0, 1))) < 1.5
+    assert mouth_motion(face, spoken) > 5
+    assert mouth_motion(face, np.roll(spoken, (3, -4), axis=(0, 1))) > 5
+
+
+def test_mouth_motion_is_unknown_after_a_cut_and_between_equal_pictures():
+    rng = np.random.default_rng(2)
+    one, other = rng.uniform(0, 255, (2, 64, 64)).astype(np.float32)
+    assert np.isnan(mouth_motion(one, other)) and np.isnan(mouth_motion(one, one))
+    assert np.isnan(mouth_motion(one, np.full((64, 64), 9, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"smallest": 0}, "face option smallest is 0: expected a number above 0"),
+        (
+            {"thresholds": (0.6, 0.7)},
+            r"face option thresholds is \(0.6, 0.7\): expected three probabilities in \(0, 1\)",
+        ),
+        ({"person_cosine": 1.5}, r"face option person_cosine is 1.5: expected a cosine in \(-1, 1\)"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(InputError, match=message):
+        FaceOptions(**options)
+
+
+def test_detector_finds_nothing_in_a_flat_or_tiny_image(detector):
+    for size in ((360, 640), (20, 30), (8, 8)):
+        found = detector.detect(np.full((*size, 3), 128, np.uint8))
+        assert len(found) == 0 and found.landmarks.shape == (0, 5, 2)
+
+
+def test_detector_refuses_what_is_no_picture(detector):
+    with pytest.raises(InputError, match=r"image of shape \(4, 4\) and kind float64: expected \(h, w, 3\) uint8 RGB"):
+        detector.detect(np.zeros((4, 4)))
+
+
+def test_a_face_and_its_landmarks(data, detector):
+    import cv2
+
+    shot = next(clip(data / "clips" / "single_face.mp4", [0.5]))
+    found = detector.detect(shot.image)
+    assert len(found) == 1 and found.scores[0] > 0.99
+    left, top, right, bottom = found.boxes[0]
+    x, y = found.landmarks[0].T
+    assert left < x[0] < x[2] < x[1] < right and left < x[3] < x[4] < right
+    assert top < max(y[:2]) < y[2] < min(y[3:]) < bottom
+    double = cv2.resize(shot.image, None, fx=2, fy=2)
+    np.testing.assert_allclose(detector.detect(double).boxes / 2, found.boxes, atol=6)
+
+
+def test_one_person_in_a_clip_and_nobody_in_another(data, weight):
+    weight("mtcnn", "facenet")
+    told = []
+    shots = clip(data / "clips" / "single_face.mp4", [0.3, 0.4, 0.9, 1.0, 1.5])
+    seen = observe(shots, expected=5, progress=lambda *news: told.append(news))
+    assert seen.frame_times.tolist() == [0.3, 0.9, 1.5] == seen.times.tolist()  # the others only serve the motion
+    assert seen.count == 1 and seen.people.tolist() == [0, 0, 0]
+    assert np.isfinite(seen.motion).tolist() == [True, True, False]
+    assert ((seen.boxes > 0) & (seen.boxes < 1)).all() and seen.expressions.shape == (3, 5376)
+    assert (seen.embeddings @ seen.templates().T).min() > 0.7
+    assert told[-1] == ("faces", 5, 5)
+    nobody = observe(clip(data / "clips" / "no_face.mp4", [0.5, 1.5, 2.5]))
+    assert len(nobody) == 0 and nobody.count == 0 and len(nobody.frame_times) == 3
+    assert nobody.templates().shape == (0, 512)
+
+
+def test_observations_can_be_stored_and_read(tmp_path, data, weight):
+    weight("mtcnn", "facenet")
+    runs = [observe(clip(data / "clips" / "single_face.mp4", [0.3, 0.9])) for _ in range(2)]
+    np.savez(tmp_path / "seen.npz", **runs[0].arrays())
+    with np.load(tmp_path / "seen.npz") as stored:
+        again = FaceObservations(**stored)
+    for name, column in again.arrays().items():
+        assert column.tobytes() == runs[1].arrays()[name].tobytes(), name
+
+
+def test_frames_must_rise_and_repeats_are_passed_over(monkeypatch, detector, weight):
+    weight("facenet")
+    monkeypatch.setattr(faces_module, "FaceDetector", lambda options: detector)
+    grey = np.full((40, 60, 3), 90, np.uint8)
+    assert observe([Shot(1.0, grey), Shot(1.0, grey), Shot(2.0, grey)]).frame_times.tolist() == [1.0, 2.0]
+    with pytest.raises(InputError, match=r"frame at 0.5 s follows one at 1.0 s: expected rising times; sort them"):
+        observe([Shot(1.0, grey), Shot(0.5, grey)])

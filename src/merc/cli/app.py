@@ -1,0 +1,41 @@
+"""The verbs of ``merc``, gathered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from merc import __version__
+from merc.cli import adapt, analyze, cache, demo, weights
+
+app = typer.Typer(
+    name="merc",
+    help="Reads the emotion of each utterance in a recorded conversation, and says how sure it is. Runs locally.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"merc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Holds the options that stand before a verb."""
+
+
+app.command("analyze")(analyze.analyze)
+app.command("demo")(demo.demo)
+app.command("adapt")(adapt.adapt)
+app.add_typer(weights.app, name="weights")
+app.add_typer(cache.app, name="cache")

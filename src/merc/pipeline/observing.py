@@ -1,0 +1,164 @@
+"""Utterances become observations: each modality is encoded, judged by its own head, or missing with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from merc.adapt.heads import Head
+from merc.cache import key
+from merc.conversation import Evidence, Segment, Utterance
+from merc.encoders.text import TextEncoder
+from merc.encoders.voice import VoiceEncoder
+from merc.labels import EKMAN7
+from merc.people.link import FaceEvidence
+from merc.people.settle import Said, leads, settle
+from merc.pipeline.fusion import Observation
+from merc.pipeline.listening import Heard, with_voices
+from merc.pipeline.options import Job
+from merc.pipeline.watching import Sight
+from merc.speech.asr import Language
+
+RATE = 16000
+SHORTEST_VOICE = 0.4
+"""Seconds: the voice encoder's equal error rate rises steeply below about a second, and it sees nothing below this."""
+MOST_OVERLAP = 0.5
+"""Above this share of an utterance with two voices at once, the sound does not belong to one speaker."""
+
+
+def observe(job: Job, heard: Heard, faces: Sequence[FaceEvidence]) -> list[Observation]:
+    """One observation an utterance, with evidence or a reason for text, voice and face."""
+    texts = _text(job, heard)
+    voices = _voice(job, heard)
+    seen = _face(faces)
+    return [_observation(items) for items in zip(texts, voices, seen, strict=True)]
+
+
+def _observation(items: Sequence[tuple[Evidence, np.ndarray | None]]) -> Observation:
+    vectors = {evidence.modality: vector for evidence, vector in items if vector is not None}
+    return Observation(tuple(evidence for evidence, _ in items), vectors)
+
+
+def _text(job: Job, heard: Heard) -> list[tuple[Evidence, np.ndarray | None]]:
+    reasons = [_no_text(utterance, heard.language) for utterance in heard.utterances]
+    texts = [utterance.text or "" for utterance, reason in zip(heard.utterances, reasons, strict=True) if not reason]
+
+    def run() -> dict[str, np.ndarray]:
+        return {"vectors": TextEncoder(threads=job.options.workers).encode(texts)}
+
+    vectors = _vectors(job, ("text", key(texts), "mpnet"), run) if texts else np.zeros((0, 0), np.float32)
+    details = [{"words": len(text.split())} for text in texts]
+    return _judge("text", (reasons, details), vectors)
+
+
+def _no_text(utterance: Utterance, language: Language | None) -> str | None:
+    if not utterance.text:
+        return "no words were recognised"
+    if language is not None and language.code != "en":
+        return f"the language is '{language.code}', and the text model was trained on English only"
+    return None
+
+
+def voice_vectors(job: Job, heard: Heard) -> tuple[list[str | None], np.ndarray]:
+    """Why each utterance has no voice vector (None: it has), and the vectors of the others in order, (k, 192)."""
+    reasons = [_no_voice(utterance, heard) for utterance in heard.utterances]
+    spans = [u.segment for u, reason in zip(heard.utterances, reasons, strict=True) if not reason and u.segment]
+    samples = heard.samples
+
+    def run() -> dict[str, np.ndarray]:
+        encoder = VoiceEncoder(threads=job.options.workers)
+        return {"vectors": encoder.encode([_cut(samples, span) for span in spans])}  # type: ignore[arg-type]
+
+    place = ("voice", key([[span.start, span.end] for span in spans]), "campplus")
+    return reasons, _vectors(job, place, run) if spans else np.zeros((0, 0), np.float32)
+
+
+def settle_voices(job: Job, heard: Heard, sight: Sight) -> Heard:
+    """Let the face that is seen decide who said what is too short for the voice, unless a transcript says who."""
+    if sight.faces is None or heard.samples is None or heard.told or len(set(heard.voices)) < 2:
+        return heard
+    reasons, vectors = voice_vectors(job, heard)
+    rows = iter(vectors)
+    spread = [None if reason else next(rows) for reason in reasons]
+    seconds = [u.segment.duration if u.segment else 0.0 for u in heard.utterances]
+    certain = leads(spread, heard.voices, seconds)
+    places = [
+        n for n, (u, v) in enumerate(zip(heard.utterances, heard.voices, strict=True)) if u.segment and v is not None
+    ]
+    said = [Said(heard.utterances[n].segment, heard.voices[n], float(certain[n])) for n in places]  # type: ignore[arg-type]
+    voices = list(heard.voices)
+    for n, voice in zip(places, settle(sight.faces, said), strict=True):
+        voices[n] = voice
+    return with_voices(heard, voices)
+
+
+def _voice(job: Job, heard: Heard) -> list[tuple[Evidence, np.ndarray | None]]:
+    reasons, vectors = voice_vectors(job, heard)
+    present = [u.segment for u, reason in zip(heard.utterances, reasons, strict=True) if not reason and u.segment]
+    details = [{"seconds": round(segment.duration, 3)} for segment in present]
+    return _judge("voice", (reasons, details), vectors)
+
+
+def _no_voice(utterance: Utterance, heard: Heard) -> str | None:
+    if heard.samples is None:
+        return "the recording has no sound"
+    segment = utterance.segment
+    if segment is None:
+        return "it is not known when the utterance was said"
+    length = min(segment.end, len(heard.samples) / RATE) - segment.start
+    if length < SHORTEST_VOICE:
+        return f"{max(length, 0):.2f} s of sound is too short for a voice (at least {SHORTEST_VOICE} s)"
+    share = sum(segment.overlap(part) for part in heard.overlaps) / segment.duration
+    if share > MOST_OVERLAP:
+        return f"several voices speak at once for {share:.0%} of it"
+    return None
+
+
+def _cut(samples: np.ndarray, span: Segment) -> np.ndarray:
+    return np.asarray(samples[int(span.start * RATE) : int(span.end * RATE)])
+
+
+def _face(faces: Sequence[FaceEvidence]) -> list[tuple[Evidence, np.ndarray | None]]:
+    """A face is judged frame by frame and the frames' distributions are averaged."""
+    counts = [0 if face.expressions is None else len(face.expressions) for face in faces]
+    stacked = [face.expressions for face in faces if face.expressions is not None and len(face.expressions)]
+    judged = Head.load("face").classify(np.concatenate(stacked)) if stacked else np.zeros((0, len(EKMAN7)))
+    parts = np.split(judged, np.cumsum(counts)[:-1]) if counts else []
+    return [_one_face(face, part) for face, part in zip(faces, parts, strict=True)]
+
+
+def _one_face(face: FaceEvidence, judged: np.ndarray) -> tuple[Evidence, np.ndarray | None]:
+    if face.expressions is None or not len(judged):
+        return Evidence("face", None, face.reason or "no face"), None
+    detail = {"frames": len(judged), "similarity": None if face.similarity is None else round(face.similarity, 3)}
+    return Evidence("face", _named(judged.mean(axis=0)), None, detail), face.expressions
+
+
+def _judge(
+    modality: str, facts: tuple[list[str | None], list[dict[str, Any]]], vectors: np.ndarray
+) -> list[tuple[Evidence, np.ndarray | None]]:
+    """Evidence of one modality for all utterances: rows of ``vectors`` belong to those without a reason, in order."""
+    reasons, details = facts
+    judged = Head.load(modality).probabilities(vectors) if len(vectors) else np.zeros((0, len(EKMAN7)))
+    present = iter(zip(judged, details, vectors, strict=True))
+    result: list[tuple[Evidence, np.ndarray | None]] = []
+    for reason in reasons:
+        if reason:
+            result.append((Evidence(modality, None, reason), None))
+        else:
+            row, detail, vector = next(present)
+            result.append((Evidence(modality, _named(row), None, detail), vector))
+    return result
+
+
+def _named(row: np.ndarray) -> dict[str, float]:
+    return {label: float(p) for label, p in zip(EKMAN7, row, strict=True)}
+
+
+def _vectors(job: Job, place: tuple[str, str, str], run: Any) -> np.ndarray:
+    stage, what, weight = place
+    vectors = job.cache.arrays(job.key(f"encode {stage}", what, weights=(weight,)), run)["vectors"]
+    job.tell(f"encode {stage}", 1, 1)
+    return vectors

@@ -1,0 +1,185 @@
+"""Words and voices become utterances: each has one speaker and ends at a change of voice, a sentence end or a pause."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Protocol
+
+from merc.conversation import Segment, Utterance, Word
+from merc.errors import InputError
+
+_SENTENCE_END = re.compile(r"[.?!…。？！]['\"”’)\]]*$")
+_BREATH = 0.3  # seconds between words within which one and the same sentence runs on
+_ABBREVIATION = re.compile(r"^(mr|mrs|ms|dr|prof|st|vs|etc|[a-z])\.$", re.IGNORECASE)
+
+
+class Turn(Protocol):
+    """A stretch in which one voice speaks; voices are numbered from 0."""
+
+    @property
+    def speaker(self) -> int:
+        """The number of the voice."""
+
+    @property
+    def segment(self) -> Segment:
+        """When it speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions:
+    """How words are cut into utterances; all in seconds."""
+
+    pause: float = 0.7
+    """A silence at least this long ends an utterance, also in the middle of a sentence."""
+    shortest: float = 1.0
+    """A sentence shorter than this stays with the next one of the same voice, unless a pause lies between."""
+    longest: float = 20.0
+    """A sentence that runs on for longer is cut at its widest gap between words."""
+    reach: float = 1.0
+    """A word outside every turn belongs to the nearest voice no farther than this; else to the word before it."""
+    wordless: float = 1.0
+    """A turn without any recognised word is kept as an utterance without text when at least this long."""
+
+    def __post_init__(self) -> None:
+        for name in ("pause", "shortest", "longest", "reach", "wordless"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"turns: {name} is {getattr(self, name)}, expected more than 0 seconds")
+
+
+def utterances(
+    words: Sequence[Word], turns: Sequence[Turn], *, options: TurnOptions | None = None
+) -> tuple[list[Utterance], list[int | None]]:
+    """Cut recognised words into utterances.
+
+    Returns the utterances in order of time and, beside them, the number of the voice of each (None where no turn is
+    near). A long turn in which nothing was recognised becomes an utterance whose text is None.
+    """
+    options = options or TurnOptions()
+    voices = _smooth(words, _voices(words, turns, options.reach), options)
+    groups = [part for group in _groups(words, voices, options) for part in _cut(words, group, options.longest)]
+    spoken = [(_bounds([words[i] for i in group]), voices[group[0]], [words[i] for i in group]) for group in groups]
+    silent: list[tuple[Segment, int | None, list[Word]]] = [
+        (turn.segment, turn.speaker, [])
+        for turn in turns
+        if turn.segment.duration >= options.wordless and not _speaks(words, turn.segment)
+    ]
+    ordered = sorted(spoken + silent, key=lambda item: (item[0].start, item[0].end))
+    made = [_utterance(number, segment, said) for number, (segment, _, said) in enumerate(ordered, start=1)]
+    return made, [voice for _, voice, _ in ordered]
+
+
+def nearest_voice(segment: Segment, turns: Sequence[Turn], *, reach: float) -> int | None:
+    """The voice that fills most of a segment; where none does, the nearest one within ``reach`` seconds, else None."""
+    shares: dict[int, float] = {}
+    for turn in turns:
+        shares[turn.speaker] = shares.get(turn.speaker, 0.0) + segment.overlap(turn.segment)
+    best = max(shares, key=lambda voice: (shares[voice], -voice), default=None)
+    if best is not None and shares[best] > 0:
+        return best
+    gaps = [(_gap(segment, turn.segment), turn.speaker) for turn in turns]
+    gap, voice = min(gaps, default=(reach + 1, -1))
+    return voice if gap <= reach else None
+
+
+def _voices(words: Sequence[Word], turns: Sequence[Turn], reach: float) -> list[int | None]:
+    """One voice a word; turns are scanned in a moving window, so the cost stays linear in the recording."""
+    ordered = sorted(turns, key=lambda turn: turn.segment.start)
+    longest = max((turn.segment.duration for turn in ordered), default=0.0)
+    voices: list[int | None] = []
+    first = 0
+    for word in words:
+        while first < len(ordered) and ordered[first].segment.start < word.segment.start - longest - reach:
+            first += 1
+        last = first
+        while last < len(ordered) and ordered[last].segment.start <= word.segment.end + reach:
+            last += 1
+        voice = nearest_voice(word.segment, ordered[first:last], reach=reach)
+        voices.append(voice if voice is not None or not voices else voices[-1])
+    return voices
+
+
+def _smooth(words: Sequence[Word], voices: list[int | None], options: TurnOptions) -> list[int | None]:
+    """Nobody takes over in the middle of a running sentence for less than ``shortest`` seconds.
+
+    Words that follow each other closely without a sentence's end belong together: a run of another voice among them
+    that is too short to be sure of goes to the voice that says most of them.
+    """
+    smooth = list(voices)
+    for sentence in _sentences(words):
+        said: dict[int | None, float] = {}
+        for i in sentence:
+            said[voices[i]] = said.get(voices[i], 0.0) + words[i].segment.duration
+        main = max(said, key=lambda voice: said[voice])
+        for _, run in groupby(sentence, key=lambda i: voices[i]):
+            part = list(run)
+            if words[part[-1]].segment.end - words[part[0]].segment.start < options.shortest:
+                smooth[part[0] : part[-1] + 1] = [main] * len(part)
+    return smooth
+
+
+def _sentences(words: Sequence[Word]) -> list[list[int]]:
+    """Runs of word numbers without a sentence's end or a gap of ``_BREATH`` seconds inside."""
+    runs: list[list[int]] = []
+    for i, word in enumerate(words):
+        if not runs or _ends_sentence(words[i - 1]) or _gap(words[i - 1].segment, word.segment) >= _BREATH:
+            runs.append([])
+        runs[-1].append(i)
+    return runs
+
+
+def _groups(words: Sequence[Word], voices: Sequence[int | None], options: TurnOptions) -> list[list[int]]:
+    """Runs of word numbers between the places where an utterance ends."""
+    groups: list[list[int]] = []
+    for i in range(len(words)):
+        if not groups or _breaks(words, voices, (groups[-1][0], i), options):
+            groups.append([])
+        groups[-1].append(i)
+    return groups
+
+
+def _breaks(words: Sequence[Word], voices: Sequence[int | None], span: tuple[int, int], options: TurnOptions) -> bool:
+    """Whether an utterance that began with the first word of the span ends before the last one."""
+    first, here = span
+    gap = words[here].segment.start - words[here - 1].segment.end
+    if voices[here] != voices[here - 1] or gap >= options.pause:
+        return True
+    said = words[here - 1].segment.end - words[first].segment.start
+    return _ends_sentence(words[here - 1]) and said >= options.shortest
+
+
+def _cut(words: Sequence[Word], group: list[int], longest: float) -> list[list[int]]:
+    """Halve a run of words at its widest gap until no part is longer than allowed (one word is never cut)."""
+    if len(group) < 2 or words[group[-1]].segment.end - words[group[0]].segment.start <= longest:
+        return [group]
+    gaps = [words[b].segment.start - words[a].segment.end for a, b in pairwise(group)]
+    widest = 1 + max(range(len(gaps)), key=lambda i: (gaps[i], -abs(2 * i - len(gaps))))
+    return _cut(words, group[:widest], longest) + _cut(words, group[widest:], longest)
+
+
+def _speaks(words: Sequence[Word], segment: Segment) -> bool:
+    """Whether any word of the ordered words touches the segment."""
+    after = bisect_left(words, segment.end, key=lambda word: word.segment.start)
+    return any(segment.overlap(word.segment) > 0 for word in words[max(0, after - 3) : after])
+
+
+def _ends_sentence(word: Word) -> bool:
+    text = word.text.strip()
+    return bool(_SENTENCE_END.search(text)) and not _ABBREVIATION.match(text)
+
+
+def _gap(one: Segment, other: Segment) -> float:
+    """Seconds between two segments; 0 when they touch or overlap."""
+    return max(0.0, max(one.start, other.start) - min(one.end, other.end))
+
+
+def _bounds(words: Sequence[Word]) -> Segment:
+    return Segment(words[0].segment.start, max(word.segment.end for word in words))
+
+
+def _utterance(number: int, segment: Segment, words: Sequence[Word]) -> Utterance:
+    text = " ".join(word.text.strip() for word in words) or None
+    return Utterance(id=f"u{number:04d}", text=text, segment=segment, words=tuple(words))

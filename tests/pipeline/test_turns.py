@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merc import MercError, Segment
+from merc.conversation import Word
+from merc.pipeline.turns import TurnOptions, nearest_voice, utterances
+
+
+@dataclass(frozen=True)
+class Voice:
+    speaker: int
+    segment: Segment
+
+
+def say(text: str, *, start: float = 0.0, each: float = 0.3, gap: float = 0.05) -> list[Word]:
+    words = []
+    for token in text.split():
+        words.append(Word(token, Segment(start, start + each)))
+        start += each + gap
+    return words
+
+
+def texts(words: list[Word], turns: list[Voice], **options: float) -> list[str | None]:
+    return [u.text for u in utterances(words, turns, options=TurnOptions(**options))[0]]
+
+
+ALL = [Voice(0, Segment(0, 100))]
+
+
+def test_an_utterance_ends_with_its_sentence() -> None:
+    assert texts(say("I was there for you. You left early today."), ALL) == [
+        "I was there for you.",
+        "You left early today.",
+    ]
+
+
+def test_an_utterance_ends_where_the_voice_changes() -> None:
+    words = say("one two three four", each=0.5, gap=0.0)
+    turns = [Voice(0, Segment(0, 1)), Voice(1, Segment(1, 2))]
+    found, voices = utterances(words, turns)
+    assert [u.text for u in found] == ["one two", "three four"]
+    assert voices == [0, 1]
+
+
+def test_an_utterance_ends_at_a_pause() -> None:
+    assert texts(say("well I") + say("never mind", start=2.0), ALL) == ["well I", "never mind"]
+
+
+def test_a_very_short_sentence_stays_with_the_next_unless_a_pause_lies_between() -> None:
+    assert texts(say("No. I will not do that."), ALL) == ["No. I will not do that."]
+    assert texts(say("No.") + say("I will not do that.", start=3.0), ALL) == ["No.", "I will not do that."]
+
+
+def test_an_abbreviation_ends_no_sentence() -> None:
+    assert texts(say("Yesterday we called on Mr. Smith about it."), ALL) == [
+        "Yesterday we called on Mr. Smith about it."
+    ]
+
+
+def test_one_short_word_of_another_voice_inside_a_sentence_is_taken_for_an_error() -> None:
+    words = say("we went up the hill", each=0.3, gap=0.0)
+    turns = [Voice(0, Segment(0, 0.6)), Voice(1, Segment(0.6, 0.9)), Voice(0, Segment(0.9, 2))]
+    assert texts(words, turns) == ["we went up the hill"]
+
+
+def test_a_long_sentence_is_cut_at_its_widest_gap() -> None:
+    words = say("a b c d") + say("e f g h", start=1.8)
+    assert texts(words, ALL, longest=2.0) == ["a b c d", "e f g h"]
+
+
+def test_a_long_turn_without_words_is_kept_without_text_and_a_short_one_is_not() -> None:
+    turns = [Voice(0, Segment(0, 2)), Voice(1, Segment(3, 5)), Voice(1, Segment(6, 6.4))]
+    found, voices = utterances(say("hello to you all"), turns)
+    assert [u.text for u in found] == ["hello to you all", None]
+    assert voices == [0, 1]
+
+
+def test_a_word_far_from_every_voice_follows_the_word_before() -> None:
+    words = say("hello") + say("there", start=9.0)
+    assert utterances(words, [Voice(4, Segment(0, 1))])[1] == [4, 4]
+
+
+def test_no_turns_leave_the_voice_unknown() -> None:
+    assert utterances(say("hello there"), [])[1] == [None]
+
+
+@pytest.mark.parametrize(("reach", "voice"), [(0.5, None), (2.0, 7)])
+def test_the_nearest_voice_must_be_within_reach(reach: float, voice: int | None) -> None:
+    assert nearest_voice(Segment(2, 3), [Voice(7, Segment(0, 1))], reach=reach) == voice
+
+
+def test_options_say_what_is_wrong() -> None:
+    with pytest.raises(MercError, match="turns: pause is -1, expected more than 0 seconds"):
+        TurnOptions(pause=-1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.05, 1.5), st.floats(0, 2), st.sampled_from(["so", "yes.", "why?", "well"])), max_size=40
+    ),
+    st.lists(st.tuples(st.floats(0.1, 8), st.integers(0, 3)), max_size=12),
+)
+def test_every_word_is_in_one_utterance_in_order_and_each_has_one_voice(
+    spoken: list[tuple[float, float, str]], voices: list[tuple[float, int]]
+) -> None:
+    words, clock = [], 0.0
+    for length, gap, text in spoken:
+        words.append(Word(text, Segment(clock + gap, clock + gap + length)))
+        clock += gap + length
+    turns, clock = [], 0.0
+    for length, speaker in voices:
+        turns.append(Voice(speaker, Segment(clock, clock + length)))
+        clock += length
+    found, numbers = utterances(words, turns)
+    assert [word for utterance in found for word in utterance.words] == words
+    assert len(numbers) == len(found)
+    assert [u.segment.start for u in found] == sorted(u.segment.start for u in found)
+    assert len({u.id for u in found}) == len(found)

@@ -37,12 +37,9 @@ def path(name: str) -> Path:
 
     Raises WeightError when a file is missing, or differs; one that differs is renamed to ``*.rejected``.
     """
+    require([name])
     where = folder(name)
     for file in known.WEIGHTS[name].files:
-        if not (where / file.name).exists():
-            raise WeightError(
-                f"weight '{name}' is not here ({where / file.name}): fetch it with 'merc weights get {name}'"
-            )
         check(where / file.name, name, file.sha256)
     return where
 

@@ -1,0 +1,82 @@
+"""RAF-DB, basic emotions: faces from the web with seven expressions, aligned, 100 × 100."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+from types import MappingProxyType
+
+from merc.corpora.corpus import Corpus, Item, Source, required
+from merc.errors import InputError
+
+_EMOTIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # codes 1 to 7
+
+CORPUS = Corpus(
+    name="rafdb",
+    title="Real-world Affective Faces Database, basic (Li, Deng and Du, CVPR 2017)",
+    modality="face",
+    source="http://www.whdeld.cn/RAF/model1.html",
+    licence="non-commercial research, no redistribution",
+    noncommercial=True,
+    folder="faces/rafdb.zip",
+    splits=("train", "test"),
+    to_ekman7=MappingProxyType({name: "joy" if name == "happiness" else name for name in _EMOTIONS}),
+    why="its seven classes are ours",
+    defects=(
+        "no identities are given: one person may be in several pictures and in both splits",
+        "unbalanced: 4,772 happy and 281 fearful faces in the training split",
+    ),
+)
+
+
+def read(root: Path) -> list[Item]:
+    """Read the archive ``rafdb.zip`` without unpacking it, or the official folder ``basic``: 12,271 and 3,068 faces.
+
+    The archive holds ``{train,test}_labels.csv`` (image, label) and the pictures at any depth; the folder holds
+    ``EmoLabel/list_patition_label.txt`` (the official spelling) and ``Image/aligned``. Raises InputError for what is
+    missing, codes outside 1 to 7, and pictures that are listed but absent.
+    """
+    return _read_folder(root) if root.is_dir() else _read_archive(root)
+
+
+def _read_archive(root: Path) -> list[Item]:
+    required(root.parent, root.name, corpus=CORPUS)
+    try:
+        with zipfile.ZipFile(root) as archive:
+            members = {Path(name).name: name for name in archive.namelist()}
+            if missing := [f"{split}_labels.csv" for split in CORPUS.splits if f"{split}_labels.csv" not in members]:
+                raise InputError(f"{root}: missing {', '.join(missing)} in the archive; see {CORPUS.source}")
+            tables = {
+                split: archive.read(members[f"{split}_labels.csv"]).decode("utf-8-sig") for split in CORPUS.splits
+            }
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{root} is not a zip archive ({error}); fetch it again") from error
+    items = []
+    for split, table in tables.items():
+        for row in csv.DictReader(io.StringIO(table)):
+            name = row.get("image") or ""
+            if name not in members:
+                raise InputError(f"{root}: {split}_labels.csv lists '{name}', which is not in the archive")
+            items.append(_item(name, row.get("label") or "", split, Source(root, members[name])))
+    return items
+
+
+def _read_folder(root: Path) -> list[Item]:
+    table, pictures = required(root, "EmoLabel/list_patition_label.txt", "Image/aligned", corpus=CORPUS)
+    items = []
+    for line in table.read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            name, _, code = line.strip().partition(" ")
+            path = pictures / f"{Path(name).stem}_aligned.jpg"
+            if not path.exists():
+                raise InputError(f"{table} lists '{name}', but {path} is not there")
+            items.append(_item(path.name, code, name.split("_")[0], Source(path)))
+    return items
+
+
+def _item(name: str, code: str, split: str, source: Source) -> Item:
+    if not (code.isdigit() and 1 <= int(code) <= len(_EMOTIONS)):
+        raise InputError(f"RAF-DB, {name}: label '{code}'; expected 1 ({_EMOTIONS[0]}) to 7 ({_EMOTIONS[-1]})")
+    return Item(name.removesuffix("_aligned.jpg"), (_EMOTIONS[int(code) - 1],), split, source=source)

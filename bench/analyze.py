@@ -22,14 +22,14 @@ import av
 from merc import sample
 
 CHILD = """
-import json, re, resource, sys, time
+import json, resource, sys, time
 from pathlib import Path
 from merc import AnalyzeOptions, analyze
 def peak():
     # A child's ru_maxrss begins with its parent's on Linux, so the kernel's own mark is read where there is one.
     status = Path("/proc/self/status")
     if status.exists():
-        return int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
 ends, begun = {}, time.perf_counter()
 def tell(stage, done, total):
@@ -61,7 +61,7 @@ def loop(source: Path, target: Path, *, minutes: float) -> None:
                     packet.dts += round(shift / packet.time_base)
                     packet.stream = streams[packet.stream.index]
                     out.mux(packet)
-                shift += one.duration / av.time_base
+                shift += one.duration / av.time_base + 0.2  # decoding times begin before zero
 
 
 def measure(recording: Path, *, threads: int) -> dict:
@@ -76,7 +76,7 @@ def measure(recording: Path, *, threads: int) -> dict:
             "MERC_WEIGHTS": os.environ.get("MERC_WEIGHTS", str(default_root() / "weights")),
         }
         command = [sys.executable, "-c", CHILD, str(recording), str(threads)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

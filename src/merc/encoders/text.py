@@ -1,0 +1,112 @@
+"""Sentences become vectors: MPNet, frozen, mean over its tokens, unit length.
+
+The weights are those of sentence-transformers' all-mpnet-base-v2. Where the processor multiplies bfloat16, the linear
+layers do so; everything else stays in float32. Measured against float32 on 192 utterances, the smallest cosine was
+.9999 at 3.4 times the speed of one core. Whole-model bfloat16 is hardly faster, int8 drifts too far to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from merc import weights
+from merc.encoders.batching import by_length
+from merc.errors import InputError, WeightError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Progress = Callable[[str, float, float], None]
+
+MAX_TOKENS = 384  # what the encoder was trained with; the end of a longer text is left out
+_BATCH_TOKENS = 2048  # more does not run faster on one core and takes memory
+_PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+class TextEncoder:
+    """MPNet sentence vectors of 768 dimensions.
+
+    ``precision`` is "auto" (bfloat16 products where the processor has them), "float32" or "bfloat16"; ``threads`` sets
+    torch's number of threads, None leaves it. Raises WeightError when the weight 'mpnet' is not there.
+    """
+
+    name = "mpnet"
+    width = 768
+
+    def __init__(self, *, threads: int | None = None, precision: str = "auto") -> None:
+        import torch
+        from transformers import AutoTokenizer, MPNetConfig, MPNetModel
+
+        if precision not in _PRECISIONS:
+            raise InputError(f"precision '{precision}': expected {', '.join(_PRECISIONS)}")
+        folder = weights.path(self.name)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if precision == "auto":
+            precision = "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"  # the public name is newer
+        self.precision = precision
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._model = _loaded(MPNetModel, MPNetConfig, folder).eval()
+        if precision == "bfloat16":
+            for module in self._model.modules():
+                if isinstance(module, torch.nn.Linear):
+                    module.to(torch.bfloat16)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Name, weight hash, width and options: what a vector depends on, for cache keys and records."""
+        sha256 = weights.WEIGHTS[self.name].sha256
+        return {"encoder": self.name, "sha256": sha256, "width": self.width, "precision": self.precision}
+
+    def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """Encode texts in the order given: ``(n, 768)`` float32, rows of unit length.
+
+        Texts are batched by length. Raises InputError for a text without any letter, digit or sign: an utterance
+        without words has no vector, not a vector of zeros.
+        """
+        for number, text in enumerate(texts):
+            if not text.strip():
+                raise InputError(f"text {number} of {len(texts)} is empty: leave out utterances without words")
+        vectors = np.empty((len(texts), self.width), dtype=np.float32)
+        tokens = self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"] if texts else []
+        done = 0
+        for batch in by_length([len(ids) for ids in tokens], budget=_BATCH_TOKENS):
+            vectors[batch] = self._forward([tokens[i] for i in batch]).numpy()
+            done += len(batch)
+            if progress:
+                progress("text vectors", done, len(texts))
+        return vectors
+
+    def _forward(self, tokens: Sequence[Sequence[int]]) -> Tensor:
+        import torch
+        from torch.nn.functional import normalize
+
+        padded = self._tokenizer.pad({"input_ids": list(tokens)}, return_tensors="pt")
+        mask = padded["attention_mask"]  # (batch, tokens)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
+            states = self._model(input_ids=padded["input_ids"], attention_mask=mask).last_hidden_state.float()
+        real = mask[..., None].float()  # (batch, tokens, 1)
+        return normalize((states * real).sum(1) / real.sum(1), dim=1)  # (batch, 768)
+
+
+def _loaded(model: Any, config: Any, folder: Path) -> Any:
+    """The network with its weights, read without the loader's progress bar and look-ups in the network."""
+    import torch
+    from safetensors.torch import load_file
+
+    with torch.device("meta"):  # no time is lost on random weights
+        network = model(config.from_pretrained(folder), add_pooling_layer=False)
+    state = {
+        name: tensor
+        for name, tensor in load_file(folder / "model.safetensors").items()
+        if not name.startswith("pooler")
+    }
+    missing = network.load_state_dict(state, strict=False, assign=True).missing_keys
+    if missing:
+        raise WeightError(f"weight 'mpnet' lacks {', '.join(missing[:3])}; fetch it anew with 'merc weights get mpnet'")
+    network.embeddings.position_ids = torch.arange(network.config.max_position_embeddings)[None]
+    return network

@@ -1,0 +1,132 @@
+"""Figures for predicted labels, each with a bootstrap interval; all follow from the confusion matrix.
+
+Rows of a confusion matrix are annotated classes, columns predicted ones. A class without an annotated item takes no
+part in macro averages. Values equal scikit-learn's; a thousand resamples take a moment because only the matrix is
+resampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from merc.errors import InputError
+
+Statistic = Callable[[np.ndarray], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def rounded(self, digits: int = 4) -> list[float]:
+        """Value, lower and upper end for a record."""
+        return [round(self.value, digits), round(self.low, digits), round(self.high, digits)]
+
+
+def confusion(true: np.ndarray, predicted: np.ndarray, *, classes: int) -> np.ndarray:
+    """Count pairs of annotated and predicted class numbers: ``(classes, classes)`` int64.
+
+    Raises InputError for arrays of different length and for numbers outside ``[0, classes)``.
+    """
+    true, predicted = np.asarray(true, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
+    if true.shape != predicted.shape or true.ndim != 1:
+        raise InputError(
+            f"{true.shape} annotated but {predicted.shape} predicted classes: expected two lists of one length"
+        )
+    for name, values in (("annotated", true), ("predicted", predicted)):
+        if len(values) and not (values.min() >= 0 and values.max() < classes):
+            raise InputError(f"{name} class {values.min()} to {values.max()}: expected numbers from 0 to {classes - 1}")
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def accuracy(matrix: np.ndarray) -> float:
+    """Share of items whose predicted class is the annotated one; nan without items."""
+    total = matrix.sum()
+    return float(np.trace(matrix) / total) if total else float("nan")
+
+
+def recalls(matrix: np.ndarray) -> np.ndarray:
+    """For each class the share of its items that were found: ``(classes,)``, nan for a class without items."""
+    support = matrix.sum(1)
+    return np.where(support > 0, np.diag(matrix) / np.maximum(support, 1), np.nan)
+
+
+def f1(matrix: np.ndarray) -> np.ndarray:
+    """Harmonic mean of precision and recall of each class: ``(classes,)``, 0 for a class that never occurs."""
+    total = matrix.sum(0) + matrix.sum(1)
+    result: np.ndarray = 2 * np.diag(matrix) / np.maximum(total, 1)
+    return result
+
+
+def macro_f1(matrix: np.ndarray) -> float:
+    """Mean F1 of the classes that have items; nan without items."""
+    present = matrix.sum(1) > 0
+    return float(f1(matrix)[present].mean()) if present.any() else float("nan")
+
+
+def weighted_f1(matrix: np.ndarray) -> float:
+    """F1 of the classes, weighted by their items; nan without items."""
+    support = matrix.sum(1)
+    return float((f1(matrix) * support).sum() / support.sum()) if support.sum() else float("nan")
+
+
+def unweighted_recall(matrix: np.ndarray) -> float:
+    """Mean recall of the classes that have items (UAR); nan without items."""
+    present = matrix.sum(1) > 0
+    return float(recalls(matrix)[present].mean()) if present.any() else float("nan")
+
+
+STATISTICS: Mapping[str, Statistic] = MappingProxyType(
+    {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "unweighted_recall": unweighted_recall}
+)
+
+
+def bootstrap(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    statistics: Mapping[str, Statistic],
+    *,
+    classes: int,
+    groups: Sequence[str] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Each statistic with its 95 % percentile interval over resampled groups (by default each item is a group).
+
+    Give ``groups`` where items are not independent: frames of one sequence, utterances of one dialogue. A resample in
+    which a statistic is not defined is left out of its interval. Six arguments, because a resample must be shared by
+    all statistics. Raises InputError as ``confusion`` does.
+    """
+    whole = confusion(true, predicted, classes=classes)
+    names = np.arange(len(true)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    count = int(names.max()) + 1 if len(names) else 0
+    pairs = np.asarray(true, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
+    generator = np.random.default_rng(seed)
+    draws: dict[str, list[float]] = {name: [] for name in statistics}
+    for _ in range(resamples if count else 0):
+        times = np.bincount(generator.integers(count, size=count), minlength=count)[names]
+        matrix = np.bincount(pairs, weights=times, minlength=classes**2).reshape(classes, classes)
+        for name, statistic in statistics.items():
+            draws[name].append(statistic(matrix))
+    return {name: _interval(statistic(whole), draws[name]) for name, statistic in statistics.items()}
+
+
+def _interval(value: float, draws: list[float]) -> Interval:
+    defined = [draw for draw in draws if np.isfinite(draw)]
+    if not defined:
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return Interval(value, float(low), float(high))
+
+
+def recall_of(position: int) -> Statistic:
+    """The recall of one class as a statistic."""
+    return lambda matrix: float(recalls(matrix)[position])

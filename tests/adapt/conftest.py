@@ -1,0 +1,34 @@
+"""A head trained on made-up corpora, once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_up import QUICK, WordVectors, make_meld, make_texts
+
+from merc.adapt import adapt
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_meld(make_texts(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="session")
+def patched() -> Iterator[pytest.MonkeyPatch]:
+    """The text encoder replaced by one that needs no weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("merc.adapt.features.TextVectors", WordVectors)
+        patch.setattr("merc.adapt.fusion.TextVectors", WordVectors)
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def trained(corpora: Path, tmp_path_factory: pytest.TempPathFactory, patched: pytest.MonkeyPatch) -> Path:
+    """The folder with the files of a text head trained on the made-up corpora."""
+    patched.setenv("MERC_CACHE", str(tmp_path_factory.mktemp("cache")))
+    out = tmp_path_factory.mktemp("cards")
+    adapt("text", data=corpora, out=out, options=QUICK)
+    return out

@@ -1,0 +1,171 @@
+"""From corpora to cards: complete, the same to the byte, and resumed where a run was killed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up import QUICK, WordVectors
+
+from merc.adapt import TARGETS, adapt
+from merc.adapt.features import SHARD, _trimmed, features
+from merc.adapt.fitting import crossed, gather
+from merc.adapt.heads import CARDS, NAMES, Head, head_models
+from merc.cache import Cache, file_hash
+from merc.corpora import CORPORA, Item
+from merc.errors import InputError
+from merc.labels import EKMAN7
+
+SHIPPED = pytest.mark.skipif(not (CARDS / "fusion.json").exists(), reason="the heads have not been trained yet")
+CARD_KEYS = {
+    *("format", "name", "title", "labels", "use", "licence", "encoder", "weights", "data", "split", "options"),
+    *("shipped_seed", "over_seeds", "calibration", "prior", "ablation", "test"),
+}
+
+
+def test_the_card_is_complete(trained: Path) -> None:
+    card = json.loads((trained / "text.json").read_text())
+    assert set(card) == CARD_KEYS
+    assert set(card["data"]) == {"carer", "goemotions", "isear"}  # the others had nothing that was kept
+    for name, corpus in card["data"].items():
+        assert corpus["licence"] == CORPORA[name].licence
+        assert set(corpus["counts"]["train"]) == set(EKMAN7)
+    overall = card["test"]["overall"]
+    assert overall["items"] == sum(sum(c["counts"]["test"].values()) for c in card["data"].values())
+    assert np.sum(card["test"]["confusion"]) == overall["items"]
+    assert set(overall["recall"]) == set(EKMAN7)
+    for figure in (overall["accuracy"], overall["macro_f1"], *filter(None, overall["recall"].values())):
+        assert figure[1] <= figure[0] <= figure[2]
+    assert {"ece", "ece_before_temperature", "log_loss"} <= set(overall)
+    assert overall["accuracy"][0] > 0.9
+    assert [run["seed"] for run in card["test"]["seeds"]] == list(QUICK.seeds)
+    best = max(card["test"]["seeds"], key=lambda run: run["validation_macro_f1"])
+    assert card["shipped_seed"] == best["seed"]
+    assert "non-commercial research" in card["licence"]
+
+
+def test_the_page_says_what_the_record_says(trained: Path) -> None:
+    page = (trained / "text.md").read_text()
+    card = json.loads((trained / "text.json").read_text())
+    assert page.startswith(f"# {card['title']}\n")
+    assert card["weights"]["sha256"] in page
+    assert card["encoder"]["sha256"] in page
+    for corpus in card["data"].values():
+        assert corpus["licence"] in page
+        assert corpus["source"] in page
+    assert f"{card['test']['overall']['macro_f1'][0]:.3f}" in page
+    assert "(shipped)" in page
+    assert "does not say how somebody feels" in page.replace("\n", " ")
+
+
+def test_the_same_to_the_byte(trained: Path, corpora: Path, tmp_path: Path) -> None:
+    adapt("text", data=corpora, out=tmp_path, options=QUICK)
+    for name in ("text.safetensors", "text.json", "text.md"):
+        assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_the_fusion_moves_the_text_head_to_conversation(trained: Path, corpora: Path, tmp_path: Path) -> None:
+    for name in NAMES:  # stand-ins: the fusion reads voice and face from their cards only
+        for suffix in (".safetensors", ".json"):
+            content = (trained / f"text{suffix}").read_bytes()
+            if suffix == ".json":
+                card = json.loads(content) | {"cross_corpus": {"trust": 0.25}}
+                content = json.dumps(card).encode()
+            (tmp_path / f"{name}{suffix}").write_bytes(content)
+    record = adapt("fusion", data=corpora, out=tmp_path, options=QUICK).record
+    assert record == json.loads((tmp_path / "fusion.json").read_text())
+    assert record["voice"]["weight"] == record["face"]["weight"] == 0.25
+    assert record["prior"] == dict.fromkeys(EKMAN7, pytest.approx(1 / 7, abs=1e-6))
+    assert record["test"]["after"]["items"] == 84
+    assert record["text"]["form"] == min(
+        record["text"]["rivals_on_dev"], key=record["text"]["rivals_on_dev"].__getitem__
+    )
+    assert (tmp_path / "fusion.safetensors").exists() == (record["text"]["layer"] is not None)
+    vectors = WordVectors().vectors([Item("1", (), text="so furious")])
+    assert Head.load("text", folder=tmp_path).probabilities(vectors).argmax() == EKMAN7.index("anger")
+    assert [model.slot for model in head_models(folder=tmp_path)[:3]] == [f"{name} head" for name in NAMES]
+    assert record["test"]["twins"] == {"utterances": 0, "of_five_words_or_more": 0}
+    assert record["abstention"]["threshold"] in [row["threshold"] for row in record["abstention"]["dev"]]
+    assert (tmp_path / "fusion.md").read_text().startswith("# Late fusion")
+
+
+def test_unknown_modalities_and_missing_corpora(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="modality 'smell': expected text, voice, face, fusion"):
+        adapt("smell", data=tmp_path, out=tmp_path)
+    with pytest.raises(InputError, match=r"corpus 'ravdess': no folder or file .*audio/ravdess"):
+        adapt("voice", data=tmp_path, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert TARGETS[-1] == "fusion"
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    class Failing(WordVectors):
+        def __init__(self, survives: int) -> None:
+            super().__init__()
+            self.calls, self.survives = 0, survives
+
+        def vectors(self, items: list) -> np.ndarray:  # type: ignore[type-arg]
+            self.calls += 1
+            if self.calls > self.survives:
+                raise KeyboardInterrupt
+            return super().vectors(items)
+
+    items = [Item(str(n), (), text=f"text {n}") for n in range(2 * SHARD + 10)]
+    first, second = Failing(2), Failing(9)
+    with pytest.raises(KeyboardInterrupt):
+        features(items, first, cache=Cache(tmp_path))
+    seen: list[float] = []
+    vectors = features(items, second, cache=Cache(tmp_path), progress=lambda what, done, total: seen.append(done))
+    assert second.calls == 1
+    assert seen == [SHARD, 2 * SHARD, 2 * SHARD + 10]
+    np.testing.assert_array_equal(vectors, WordVectors().vectors(items))
+
+
+def test_leaving_a_corpus_out(corpora: Path, patched: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    del patched
+    material = gather("text", corpora, QUICK, cache=Cache(tmp_path))
+    kept = replace(
+        material,
+        selection=replace(
+            material.selection,
+            samples=tuple(
+                replace(s, corpus="isear" if n % 3 else "goemotions") for n, s in enumerate(material.selection.samples)
+            ),
+        ),
+    )
+    result = crossed(kept, QUICK)
+    assert set(result["by_corpus"]) == {"goemotions", "isear"}
+    assert result["by_corpus"]["isear"]["trained_on"] == ["goemotions"]
+    assert result["by_corpus"]["isear"]["items"] == sum(s.corpus == "isear" for s in kept.selection.samples)
+    assert result["trust"] > 0.5
+
+
+def test_silence_around_a_sound_is_cut() -> None:
+    tone = np.sin(np.arange(8000) / 5).astype(np.float32)
+    wave = np.concatenate([np.zeros(6400, np.float32), tone, np.zeros(4800, np.float32)])
+    assert abs(len(_trimmed(wave)) - 8000) <= 320
+    assert len(_trimmed(np.zeros(1000, np.float32))) == 1000
+
+
+@SHIPPED
+def test_the_shipped_fusion_agrees_with_its_page() -> None:
+    from merc.adapt.page import fusion_page
+
+    card = json.loads((CARDS / "fusion.json").read_text())
+    assert (CARDS / "fusion.md").read_text() == fusion_page(card)
+    assert card["heads"] == {name: file_hash(CARDS / f"{name}.safetensors") for name in NAMES}
+    assert max(path.stat().st_size for path in CARDS.iterdir()) < 1_000_000
+
+
+@SHIPPED
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_cards_and_pages_agree(name: str) -> None:
+    from merc.adapt.page import page
+
+    card = json.loads((CARDS / f"{name}.json").read_text())
+    assert set(card) - {"cross_corpus"} == CARD_KEYS
+    assert (CARDS / f"{name}.md").read_text() == page(card)
+    assert len(card["test"]["seeds"]) >= 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars
 
 from merc.adapt import AdaptOptions
 
@@ -62,7 +63,19 @@ def make_meld(data: Path, each: int = 12) -> Path:
         for n, label in enumerate(EKMAN7):
             lines += [f"{split} {sentence(label, k)},Ross,{label},{k},{n}" for k in range(each)]
         write(data / f"meld/{split}_sent_emo.csv", "\n".join(lines) + "\n")
+    attributes(data / "meld", each)
     return data
+
+
+def attributes(folder: Path, each: int, *, told: bool = True) -> None:
+    """MELD's derived table: a column of face and of voice for each class, which tell it or, not told, are noise."""
+    noise = np.random.default_rng(0)
+    rows = [(split, label) for split in ("train", "dev") for label in EKMAN7 for _ in range(each)]
+    table = {"split": [split for split, _ in rows], "Emotion": [label for _, label in rows]}
+    for column, name in enumerate(EKMAN7):
+        values = [float(label == name) if told else noise.random() for _, label in rows]
+        table |= {f"AU{column:02d}": values, f"aud_{name}": values}
+    polars.DataFrame(table).write_parquet(folder / "meld_utterances_multimodal.parquet")
 
 
 class WordVectors:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import QUICK, WordVectors
+from made_up import QUICK, WordVectors, attributes
 
 from merc.adapt import TARGETS, adapt
 from merc.adapt.features import SHARD, _trimmed, features
 from merc.adapt.fitting import crossed, gather
 from merc.adapt.heads import CARDS, NAMES, Head, head_models
+from merc.adapt.witness import conversational_trust
 from merc.cache import Cache, file_hash
 from merc.corpora import CORPORA, Item
 from merc.errors import InputError
@@ -67,12 +68,29 @@ def test_the_same_to_the_byte(trained: Path, corpora: Path, tmp_path: Path) -> N
         assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
 
 
+CROSSED = {"trust": 0.25, "log_loss": {"ignored": 1.9, "trusted": 1.8}}
+
+
+def test_trust_in_conversation_is_that_on_left_out_corpora_only_where_attributes_tell_as_much(tmp_path: Path) -> None:
+    attributes(tmp_path, 40)
+    assert conversational_trust(tmp_path, "face", CROSSED)["weight"] == 0.25
+    attributes(tmp_path, 40, told=False)
+    found = conversational_trust(tmp_path, "voice", CROSSED)
+    assert found["gain_in_conversation"] < 0.1
+    assert found["weight"] < 0.25 * (max(found["gain_in_conversation"], 0) / 0.1) ** 0.5 + 1e-3
+
+
+def test_trust_in_conversation_needs_the_derived_table(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"multimodal\.parquet is missing: the fusion needs MELD's table"):
+        conversational_trust(tmp_path, "face", CROSSED)
+
+
 def test_the_fusion_moves_the_text_head_to_conversation(trained: Path, corpora: Path, tmp_path: Path) -> None:
     for name in NAMES:  # stand-ins: the fusion reads voice and face from their cards only
         for suffix in (".safetensors", ".json"):
             content = (trained / f"text{suffix}").read_bytes()
             if suffix == ".json":
-                card = json.loads(content) | {"cross_corpus": {"trust": 0.25}}
+                card = json.loads(content) | {"cross_corpus": CROSSED}
                 content = json.dumps(card).encode()
             (tmp_path / f"{name}{suffix}").write_bytes(content)
     record = adapt("fusion", data=corpora, out=tmp_path, options=QUICK).record

@@ -3,8 +3,9 @@
 With y a label and x the logits of the text head, p_t(y) = softmax(x / T + b) is fitted on the training utterances of
 MELD, which moves the head from balanced written messages to speech in which half of the utterances are neutral. A
 linear layer over the emotion vector and the embedding, fitted on the same utterances, is its rival; the smaller log
-loss on MELD's dev part decides. Voice and face cannot be fitted there without the recordings, so each comes with the
-trust that it earned on corpora it had not seen, and with its own prior.
+loss on MELD's dev part decides. Voice and face cannot be fitted there without the recordings, so each comes with its
+own prior, and with a trust between what it earned on corpora it had not seen and what voices and faces tell in
+conversation.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from merc.adapt.heads import Head, joined
 from merc.adapt.options import AdaptOptions
 from merc.adapt.samples import normalised, select_texts
 from merc.adapt.train import Weights
+from merc.adapt.witness import conversational_trust
 from merc.cache import Cache, file_hash, replacing
 from merc.corpora import CORPORA, READERS, Item
 from merc.errors import InputError
@@ -109,8 +111,11 @@ def fit_fusion(
             "fitted_on": f"{_MELD.title}: train; form chosen on dev",
             "rivals_on_dev": {name: round(loss, 4) for name, loss in losses.items()},
         },
-        "voice": {"weight": voice.card["cross_corpus"]["trust"], "prior": voice.card["prior"]},
-        "face": {"weight": face.card["cross_corpus"]["trust"], "prior": face.card["prior"]},
+        **{
+            head.name: conversational_trust(data / _MELD.folder, head.name, head.card["cross_corpus"])
+            | {"prior": head.card["prior"]}
+            for head in (voice, face)
+        },
         "abstention": {
             "threshold": max(row["threshold"] for row in pairs if row["coverage"] >= _COVERAGE),
             "rule": f"the largest threshold that keeps {_COVERAGE:.0%} of the utterances of MELD dev, text alone",
@@ -162,11 +167,13 @@ def _forms(train: Utterances) -> tuple[Form, list[Form]]:
 def _layered(train: Utterances, strength: float) -> Form:
     """A linear layer by regularised logistic regression; standardisation is folded into it."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     inputs = joined(train.emotions, train.embeddings)
     mean, deviation = inputs.mean(0), inputs.std(0)
     deviation = np.where(deviation > 0, deviation, 1)
-    fitted = LogisticRegression(C=strength, max_iter=500).fit((inputs - mean) / deviation, train.classes)
+    with threadpool_limits(limits=1):  # the order of sums, and with it the last bits, depends on the threads
+        fitted = LogisticRegression(C=strength, max_iter=500).fit((inputs - mean) / deviation, train.classes)
     weight, bias = np.zeros((len(EKMAN7), inputs.shape[1])), np.full(len(EKMAN7), -_NEVER)
     weight[fitted.classes_] = fitted.coef_ / deviation
     bias[fitted.classes_] = fitted.intercept_ - weight[fitted.classes_] @ mean

@@ -184,6 +184,16 @@ def _crossed(crossed: dict[str, Any]) -> str:
     )
 
 
+def _trust(record: dict[str, Any], modality: str) -> str:
+    """Where the weight of voice or face comes from, in a sentence."""
+    own = record[modality]
+    return (
+        f"{modality.capitalize()}: **{own['weight']:.3f}**, from {own['trust_left_out']:.3f} on corpora left out, "
+        f"where the head gains {own['gain_left_out']:.3f} nats over the prior, and {own['gain_in_conversation']:.3f} "
+        f"nats that MELD's {'voice attributes' if modality == 'voice' else 'action units'} gain on dev."
+    )
+
+
 def fusion_page(record: dict[str, Any]) -> str:
     """The card of the fusion as Markdown."""
     text, test, abstention = record["text"], record["test"], record["abstention"]
@@ -218,10 +228,10 @@ def fusion_page(record: dict[str, Any]) -> str:
         "where there are no words, the prior of conversation stands in for the text.",
         f"**Text.** Shipped form: {text['form']}, fitted on {text['fitted_on']}; log loss on dev: {rivals}. With "
         f"temperature {text['temperature']:.3f} and the biases below, the head is moved to conversation without "
-        f"learning from its words.{_layer(text['layer'])} **Trust** outside the own corpora: voice "
-        f"{record['voice']['weight']:.3f}, face "
-        f"{record['face']['weight']:.3f} (see their cards; both from acted or posed corpora left out, so spontaneous "
-        "conversation may deserve less).",
+        f"learning from its words.{_layer(text['layer'])}",
+        f"**Trust.** {_trust(record, 'voice')} {_trust(record, 'face')} The corpora left out are acted or posed, so "
+        "theirs is an upper bound; coarse attributes of MELD's voices and faces, often of the wrong person, give a "
+        "lower one. The trust is half-way between the two on a logarithmic scale: a judgement, not a fit.",
         table(
             ("label", "prior, conversation", "bias, text", "prior, voice", "prior, face", "recall, MELD test"),
             labels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -58,13 +59,12 @@ def listen(job: Job, transcript: Conversation | None) -> Heard:
             f"{job.path.name}: no speech was found in {len(samples) / 16000:.1f} s of sound (silence, noise or music "
             "only); give a recording in which somebody speaks, or a transcript with --transcript"
         )
-    recognizer = _recognizer(job)
-    language = _language(job, recognizer, (samples, speech))
+    with ThreadPoolExecutor(1) as beside:  # neither needs the other, and the diarisation's models are small
+        diarised = beside.submit(_voices, job, samples, speech)
+        language, words = _transcribed(job, samples, speech)
+        turns, overlaps = diarised.result()
     if language is not None and language.probability < SURE:
         notes.append(f"the language is uncertain (English {language.english:.2f}); it was taken for English")
-    words = _words(job, recognizer, (samples, speech), language=language)
-    del recognizer
-    turns, overlaps = _voices(job, samples, speech)
     if transcript is None:
         said, voices = utterances(words, turns)
         named = _name(said, voices)
@@ -176,8 +176,14 @@ def _recognizer(job: Job) -> Loader:
     return cache(lambda: Recognizer(AsrOptions(beam=job.options.beam, cpu_threads=job.options.workers)))
 
 
+def _transcribed(job: Job, samples: np.ndarray, speech: Sequence[Segment]) -> tuple[Language | None, list[Word]]:
+    recognizer = _recognizer(job)
+    language = _language(job, recognizer, (samples, speech))
+    return language, _words(job, recognizer, (samples, speech), language=language)
+
+
 def _voices(job: Job, samples: np.ndarray, speech: Sequence[Segment]) -> tuple[list[Turn], list[Segment]]:
-    options = DiariseOptions(speakers=job.options.speakers, threads=job.options.workers)
+    options = DiariseOptions(speakers=job.options.speakers)
 
     def run() -> dict[str, Any]:
         found = diarise(samples, list(speech), options=options, progress=job.progress)

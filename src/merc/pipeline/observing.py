@@ -68,7 +68,7 @@ def voice_vectors(job: Job, heard: Heard) -> tuple[list[str | None], np.ndarray]
     samples = heard.samples
 
     def run() -> dict[str, np.ndarray]:
-        encoder = VoiceEncoder(threads=job.options.workers)
+        encoder = VoiceEncoder()
         return {"vectors": encoder.encode([_cut(samples, span) for span in spans])}  # type: ignore[arg-type]
 
     place = ("voice", key([[span.start, span.end] for span in spans]), "campplus")

@@ -35,7 +35,8 @@ class AnalyzeOptions:
     threshold: float | None = None
     """Confidence below which no label is given; None: the threshold of the fusion's card."""
     threads: int = 0
-    """CPU threads for the models; 0: one a core, at most four."""
+    """CPU threads for the large models (Whisper, MPNet) and for decoding; 0: one a core, at most four. The small ones
+    run on one, which on a busy machine is several times faster."""
 
     def __post_init__(self) -> None:
         if self.speakers is not None and self.speakers < 1:

@@ -33,9 +33,10 @@ def analyze(
 ) -> Timeline:
     """Analyse one recording of a conversation.
 
-    ``transcript`` is a file that ``merc.read`` understands, or a conversation; without it the speech is transcribed.
-    ``progress`` is told ``(stage, done, total)``. Raises InputError (MediaError, FormatError) for input that cannot be
-    used and WeightError when a weight has not been fetched. Same input, options and weights give the same timeline.
+    ``transcript`` is a file that ``merc.read`` understands, or a conversation; without it the speech is
+    transcribed. ``progress`` is told ``(stage, done, total)``, at times from a second thread. Raises InputError
+    (MediaError, FormatError) for input that cannot be used and WeightError when a weight has not been fetched. Same
+    input, options and weights give the same timeline.
     """
     options = options or AnalyzeOptions()
     file = Path(path)

@@ -103,9 +103,8 @@ def _block(job: Job, times: list[float], *, share: tuple[int, int]) -> dict[str,
         job.tell(stage, number + done / total, count)
 
     def run() -> dict[str, np.ndarray]:
-        threads = job.options.workers
-        pictures = frames(job.path, wanted, height=HEIGHT, options=VideoOptions(threads=threads))
-        found = observe(pictures, options=FaceOptions(threads=threads), expected=len(wanted), progress=tell)
+        pictures = frames(job.path, wanted, height=HEIGHT, options=VideoOptions(threads=job.options.workers))
+        found = observe(pictures, expected=len(wanted), progress=tell)
         return _arrays(found, head) | ({"lost": np.array(pictures.lost)} if pictures.lost else {})
 
     key = job.key("faces", wanted, head.card["weights"]["sha256"], weights=("mtcnn", "facenet"))

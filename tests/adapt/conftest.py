@@ -1,4 +1,4 @@
-"""A head trained on made-up corpora, once for all tests of this folder."""
+"""A head trained on made-up corpora, once for all tests of a module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_meld(make_texts(tmp_path_factory.mktemp("data")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def patched() -> Iterator[pytest.MonkeyPatch]:
     """The text encoder replaced by one that needs no weights."""
     with pytest.MonkeyPatch.context() as patch:
@@ -25,7 +25,7 @@ def patched() -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(corpora: Path, tmp_path_factory: pytest.TempPathFactory, patched: pytest.MonkeyPatch) -> Path:
     """The folder with the files of a text head trained on the made-up corpora."""
     patched.setenv("MERC_CACHE", str(tmp_path_factory.mktemp("cache")))

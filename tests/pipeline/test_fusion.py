@@ -70,7 +70,7 @@ def test_the_weighted_product_is_the_formula() -> None:
 def test_below_the_threshold_it_abstains_and_says_why() -> None:
     got = predict(Evidence("text", peak("fear", 0.3)), missing("voice"), missing("face"), threshold=0.5)
     assert (got.label, got.abstained, got.top) == (None, True, "fear")
-    assert got.reason == "confidence 0.30 is below the threshold 0.50; most probable is fear"
+    assert got.reason == "confidence 0.30 is below the threshold 0.50"
 
 
 def test_no_evidence_at_all_abstains_without_probabilities() -> None:

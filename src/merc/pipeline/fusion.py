@@ -84,7 +84,7 @@ def decide(probabilities: Mapping[str, float], *, threshold: float, evidence: tu
     confidence = probabilities[top]
     if confidence >= threshold:
         return Prediction(probabilities, top, confidence, False, None, evidence)
-    reason = f"confidence {confidence:.2f} is below the threshold {threshold:.2f}; most probable is {top}"
+    reason = f"confidence {confidence:.2f} is below the threshold {threshold:.2f}"
     return Prediction(probabilities, None, confidence, True, reason, evidence)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merc.errors import MediaError, OutputError
-from merc.media.audio import RATE, decode_audio, read_audio, to_float
+from merc.media.audio import RATE, decode_audio, read_audio, release, to_float
 
 from .making import Film, Sound, cut, record, spoil, tone
 
@@ -211,3 +211,12 @@ def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_to_float_stays_below_one() -> None:
     ends = to_float(np.array([-32768, 0, 32767], np.int16))
     assert ends.dtype == np.float32 and ends[0] == -1 and ends[1] == 0 and 0.9999 < ends[2] < 1
+
+
+def test_released_samples_are_read_again_on_use(tmp_path: Path) -> None:
+    np.save(tmp_path / "sound.npy", np.arange(-20000, 20000, dtype=np.int16))
+    samples = read_audio(tmp_path / "sound.npy")
+    before = np.array(samples)
+    release(samples)
+    np.testing.assert_array_equal(samples, before)
+    release(before)

@@ -13,6 +13,7 @@ the time stamps become silence, and a clock that runs fast is trimmed.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,18 @@ from merc.media.container import (
     probe,
 )
 
-__all__ = ["RATE", "AudioInfo", "DecodedAudio", "Probe", "VideoInfo", "decode_audio", "probe", "read_audio", "to_float"]
+__all__ = [
+    "RATE",
+    "AudioInfo",
+    "DecodedAudio",
+    "Probe",
+    "VideoInfo",
+    "decode_audio",
+    "probe",
+    "read_audio",
+    "release",
+    "to_float",
+]
 
 RATE = 16000  # samples per second of everything that leaves this file
 CENTRE = 2  # index of the centre channel in 5.1: left, right, centre, low frequencies, two surrounds
@@ -87,6 +99,17 @@ def read_audio(target: str | Path) -> NDArray[np.int16]:
     except (OSError, ValueError) as error:
         raise MediaError(f"{target}: is not decoded sound ({error}); expected a file of decode_audio") from error
     return samples
+
+
+def release(samples: NDArray[np.int16]) -> None:
+    """Let the system take back the memory of what was read so far of ``read_audio``'s map; it is read again on use.
+
+    Pages of a map count as the process's memory until then, which would grow with the recording. Without effect where
+    the platform has no such call, and for an ordinary array.
+    """
+    mapped = getattr(samples, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def to_float(samples: NDArray[np.int16]) -> Float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import MediaError
-from merc.media.audio import decode_audio, read_audio
+from merc.media.audio import decode_audio, read_audio, release
 from merc.people.diarise import DiariseOptions, Turn, diarise
 from merc.pipeline.options import Job
 from merc.pipeline.turns import nearest_voice, utterances
@@ -63,6 +63,7 @@ def listen(job: Job, transcript: Conversation | None) -> Heard:
         diarised = beside.submit(_voices, job, samples, speech)
         language, words = _transcribed(job, samples, speech)
         turns, overlaps = diarised.result()
+    release(samples)
     if language is not None and language.probability < SURE:
         notes.append(f"the language is uncertain (English {language.english:.2f}); it was taken for English")
     if transcript is None:
@@ -121,6 +122,7 @@ def _speech(job: Job, samples: np.ndarray) -> list[Segment]:
         job.key("speech", weights=("silero-vad",)),
         lambda: [[part.start, part.end] for part in detect_speech(samples, progress=job.progress)],
     )
+    release(samples)
     job.tell("speech", 1, 1)
     return [Segment(start, end) for start, end in rows]
 
@@ -162,6 +164,7 @@ def _words(
             ],
         )
         words += [Word(text, Segment(start, end), probability) for text, start, end, probability in rows]
+        release(samples)
         done += part.duration
         job.tell("transcribe", done, total)
     return words

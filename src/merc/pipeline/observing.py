@@ -13,6 +13,7 @@ from merc.conversation import Evidence, Segment, Utterance
 from merc.encoders.text import TextEncoder
 from merc.encoders.voice import VoiceEncoder
 from merc.labels import EKMAN7
+from merc.media.audio import release
 from merc.people.link import FaceEvidence
 from merc.people.settle import Said, leads, settle
 from merc.pipeline.fusion import Observation
@@ -69,7 +70,9 @@ def voice_vectors(job: Job, heard: Heard) -> tuple[list[str | None], np.ndarray]
 
     def run() -> dict[str, np.ndarray]:
         encoder = VoiceEncoder()
-        return {"vectors": encoder.encode([_cut(samples, span) for span in spans])}  # type: ignore[arg-type]
+        vectors = encoder.encode([_cut(samples, span) for span in spans])  # type: ignore[arg-type]
+        release(samples)  # type: ignore[arg-type]
+        return {"vectors": vectors}
 
     place = ("voice", key([[span.start, span.end] for span in spans]), "campplus")
     return reasons, _vectors(job, place, run) if spans else np.zeros((0, 0), np.float32)

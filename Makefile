@@ -25,6 +25,8 @@ bench: install
 	$(BIN)/python bench/diarisation.py
 	$(BIN)/python bench/faces.py
 	$(BIN)/python bench/analyze.py
+	$(BIN)/python bench/scan.py --tuned
+	$(BIN)/python bench/epoch.py
 
 install: $(VENV)/.installed
 

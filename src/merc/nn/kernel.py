@@ -1,0 +1,283 @@
+"""The compiled selective scan: finds the library that the package's build made of ``scan.cpp``, and gives it gradients.
+
+There is one library per kind of processor; the widest that this one can run is loaded. The libraries speak plain C and
+know nothing of torch, so any torch and any Python of the same platform can use them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from merc.errors import InputError
+
+DTYPES = (torch.float32, torch.bfloat16)
+"""What the kernel reads and writes; it adds in float32 always."""
+
+WIDEST = 8
+"""Taps of the convolution at most, as in scan.cpp."""
+
+_LOG2E = 1.4426950408889634
+_RANGES = 4  # groups of sequences that threads work on; part of the order of summation, so not the number of threads
+_WIDTHS = {"AVX512": ("avx512", "avx2", "base"), "AVX2": ("avx2", "base")}  # torch's word: ours, best first
+
+
+def _fields(text: str) -> list[tuple[str, Any]]:
+    """Fields of a structure as scan.cpp declares them: 64-bit numbers and, with a star, pointers."""
+    return [(name.strip("*"), ctypes.c_void_p if name[0] == "*" else ctypes.c_int64) for name in text.split()]
+
+
+class _Scan(ctypes.Structure):
+    _fields_ = _fields(
+        "sequences channels states ranges half threads *offsets *ranges_at *borders_at"
+        " *u *z *delta u_row z_row delta_row *B *C bc_row"
+        " *decay *skip *bias *y *mean *borders *dy *dmean *du *dz *ddelta dz_row *dB *dC"
+        " *ddecay *dskip *dbias"
+    )
+
+
+class _Convolution(ctypes.Structure):
+    _fields_ = _fields(
+        "sequences channels width ranges half threads *offsets *ranges_at *x x_row *weight *bias *u *du *dx dx_row"
+        " *dweight *dbias"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A loaded library and what the caller must know of it."""
+
+    name: str
+    """avx512, avx2 or base."""
+    chunk: int
+    """Tokens between two kept states."""
+    group: int
+    """Channels whose shares of the gradients of B and C are summed by one task."""
+    calls: ctypes.CDLL
+
+
+@cache
+def library(name: str | None = None) -> Library | None:
+    """The library ``name`` ("avx512", "avx2", "base"), or the best for this processor; None where none was built."""
+    known = _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ("base",))
+    for width in known if name is None else [name] if name in known else []:
+        for file in sorted(Path(__file__).parent.glob(f"_scan_{width}.*")):
+            with suppress(OSError):  # a library of another platform is as good as none
+                calls = ctypes.CDLL(str(file))
+                _lend_threads(calls)
+                return Library(width, int(calls.merc_chunk()), int(calls.merc_group()), calls)
+    return None
+
+
+def _lend_threads(calls: ctypes.CDLL) -> None:
+    """Let the kernel work on torch's own OpenMP threads where they are found: others would compete with them."""
+    for file in sorted(Path(torch.__file__).parent.glob("lib/libgomp*")):
+        calls.merc_lend(ctypes.cast(ctypes.CDLL(str(file)).GOMP_parallel, ctypes.c_void_p))
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Where sequences, ranges of sequences and kept states begin; tensors of int64 on the CPU."""
+
+    offsets: Tensor
+    ranges: Tensor
+    borders: Tensor
+
+    @classmethod
+    def of(cls, offsets: Tensor, chunk: int) -> Packing:
+        """Split the sequences into ranges of about equally many tokens; depends on the offsets alone."""
+        offsets = offsets.to("cpu", torch.int64).contiguous()
+        kept = ((offsets.diff() + chunk - 1) // chunk - 1).clamp_(min=0)
+        borders = torch.cat([kept.new_zeros(1), kept.cumsum(0)])
+        count = max(1, min(_RANGES, len(kept)))
+        marks = torch.arange(1, count) * int(offsets[-1]) // count
+        inner = torch.searchsorted(offsets, marks).clamp_(max=len(kept))
+        return cls(offsets, torch.cat([kept.new_zeros(1), inner, kept.new_full((1,), len(kept))]), borders)
+
+    def tokens(self) -> int:
+        """Rows of the packed tensors."""
+        return int(self.offsets[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The parameters between in_proj and out_proj, under the names that the block gives them."""
+
+    conv_weight: Tensor
+    conv_bias: Tensor
+    x_proj: Tensor
+    dt_proj: Tensor
+    dt_bias: Tensor
+    a_log: Tensor
+    skip: Tensor
+
+
+def inner(xz: Tensor, weights: Weights, packing: Packing, *, pool: bool, lib: Library) -> Tensor:
+    """What the block does between in_proj and out_proj, with gradients.
+
+    xz is ``(tokens, 2 channels)``, float32 or bfloat16 on the CPU; the result has its dtype and is
+    ``(tokens, channels)``, or with ``pool`` the mean over each sequence ``(sequences, channels)``.
+    """
+    if xz.dtype not in DTYPES or xz.device.type != "cpu":
+        raise InputError(
+            f"the compiled scan was given {xz.dtype} on {xz.device}; it takes float32 or bfloat16 on the CPU: "
+            "convert the tensor, or choose path='portable'"
+        )
+    args = (weights.conv_weight, weights.conv_bias, weights.x_proj, weights.dt_proj, weights.dt_bias, weights.a_log)
+    return _Inner.apply(xz, *args, weights.skip, packing, pool, lib)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """``x @ weight.T`` with gradients, by the faster of torch's two libraries.
+
+    Torch gives float32 products to MKL, which on AMD reaches half the speed of oneDNN (bench/scan.py prints both); on
+    x86 they are therefore given to oneDNN. Reduced precision goes to oneDNN in any case.
+    """
+    if torch.is_autocast_enabled("cpu") or x.dtype != torch.float32 or not x.numel() or not _onednn():
+        return F.linear(x, weight)
+    return _Linear.apply(x, weight)  # type: ignore[no-any-return, no-untyped-call]
+
+
+@cache
+def _onednn() -> bool:
+    available = bool(torch._C._has_mkldnn) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return available and platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b.T`` without gradients; both float32 or both bfloat16."""
+    if a.dtype != torch.float32 or not a.numel() or not _onednn():
+        return a @ b.t()
+    return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")  # type: ignore[no-any-return]
+
+
+class _Linear(torch.autograd.Function):
+    """A product by oneDNN."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        wants_x, wants_weight = ctx.needs_input_grad
+        dx = _product(gradient, weight.t()) if wants_x else None
+        return dx, _product(gradient.t(), x.t()) if wants_weight else None
+
+
+def _address(values: dict[str, Any]) -> dict[str, Any]:
+    """Tensors as the addresses of their first element."""
+    return {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in values.items()}
+
+
+def _common(packing: Packing, like: Tensor) -> dict[str, Any]:
+    return {
+        "sequences": len(packing.offsets) - 1,
+        "ranges": len(packing.ranges) - 1,
+        "half": like.dtype == torch.bfloat16,
+        "threads": torch.get_num_threads(),
+        "offsets": packing.offsets,
+        "ranges_at": packing.ranges,
+    }
+
+
+def _convolve(lib: Library, packing: Packing, step: str, **values: Any) -> None:
+    values |= _common(packing, values["x"]) | {"x_row": values["x"].stride(0)}
+    width, channels = values["weight"].shape
+    structure = _Convolution(**_address(values | {"width": width, "channels": channels}))
+    getattr(lib.calls, step)(ctypes.byref(structure))
+
+
+def _scan(lib: Library, packing: Packing, step: str, **values: Any) -> None:
+    values |= _common(packing, values["u"]) | {"borders_at": packing.borders}
+    values |= {f"{name}_row": values[name].stride(0) for name in ("u", "z", "delta")}
+    states, channels = values["decay"].shape
+    structure = _Scan(**_address(values | {"states": states, "channels": channels, "bc_row": values["B"].stride(0)}))
+    getattr(lib.calls, step)(ctypes.byref(structure))
+
+
+def _plain(*tensors: Tensor) -> list[Tensor]:
+    """Parameters as the kernel reads them: float32, contiguous."""
+    return [tensor.detach().float().contiguous() for tensor in tensors]
+
+
+class _Inner(torch.autograd.Function):
+    """Convolution, x_proj, dt_proj and scan; keeps no tensor larger than ``(tokens, 2 channels)``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, xz: Tensor, conv_weight: Tensor, conv_bias: Tensor, x_proj: Tensor, dt_proj: Tensor, dt_bias: Tensor,
+        a_log: Tensor, skip: Tensor, packing: Packing, pool: bool, lib: Library,
+    ) -> Tensor:  # fmt: skip
+        xz, kind = xz.contiguous(), xz.dtype
+        channels, states = a_log.shape
+        x, z = xz.chunk(2, 1)
+        ctx.dtypes = [p.dtype for p in (conv_weight, conv_bias, x_proj, dt_proj, dt_bias, a_log, skip)]
+        taps, conv_bias, dt_bias, skip = _plain(conv_weight.squeeze(1).t(), conv_bias, dt_bias, skip)
+        decay = (a_log.detach().float().exp() * -_LOG2E).t().contiguous()
+        u = torch.empty_like(x, memory_format=torch.contiguous_format)
+        _convolve(lib, packing, "merc_convolution", x=x, weight=taps, bias=conv_bias, u=u)
+        with torch.autocast("cpu", enabled=False):
+            projected = _product(u, x_proj.to(kind))
+            delta = _product(projected[:, : dt_proj.shape[1]], dt_proj.to(kind))
+        b, c = projected[:, -2 * states :].float().chunk(2, 1)
+        borders = xz.new_empty(int(packing.borders[-1]), states, channels, dtype=torch.float32)
+        y = None if pool else torch.empty_like(u)
+        mean = u.new_empty(len(packing.offsets) - 1, channels, dtype=torch.float32) if pool else None
+        keep = any(ctx.needs_input_grad)
+        _scan(
+            lib, packing, "merc_scan", u=u, z=z, delta=delta, B=b, C=c, decay=decay, skip=skip, bias=dt_bias, y=y,
+            mean=mean, borders=borders if keep and len(borders) else None,
+        )  # fmt: skip
+        if keep:
+            ctx.save_for_backward(
+                xz, u, projected, delta, borders, taps, conv_bias, x_proj, dt_proj, dt_bias, decay, skip
+            )
+            ctx.rest = packing, pool, lib
+        return y if mean is None else mean.to(kind)  # type: ignore[return-value]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        xz, u, projected, delta, borders, taps, conv_bias, x_proj, dt_proj, dt_bias, decay, skip = ctx.saved_tensors
+        packing, pool, lib = ctx.rest
+        (states, channels), kind, ranges = decay.shape, xz.dtype, len(packing.ranges) - 1
+        x, z = xz.chunk(2, 1)
+        b, c = projected[:, -2 * states :].float().chunk(2, 1)
+        dxz, ddelta, du = torch.empty_like(xz), torch.empty_like(u), torch.empty_like(u)
+        dx, dz = dxz.chunk(2, 1)
+        gradient = gradient.contiguous().float() if pool else gradient.contiguous()
+        db, dc = (torch.empty(-(-channels // lib.group), len(u), states) for _ in range(2))
+        ddecay, dskip, dbias = (torch.zeros(ranges, *size, channels) for size in ((states,), (), ()))
+        _scan(
+            lib, packing, "merc_scan_backward", u=u, z=z, delta=delta, B=b, C=c, decay=decay, skip=skip, bias=dt_bias,
+            borders=borders, dy=None if pool else gradient, dmean=gradient if pool else None, du=du, dz=dz,
+            ddelta=ddelta, dz_row=dz.stride(0), dB=db, dC=dc, ddecay=ddecay, dskip=dskip, dbias=dbias,
+        )  # fmt: skip
+        rank = dt_proj.shape[1]
+        dprojected = torch.cat([_product(ddelta, dt_proj.to(kind).t()), db.sum(0).to(kind), dc.sum(0).to(kind)], 1)
+        ddt_proj = _product(projected[:, :rank].t(), ddelta.t()).t()
+        dx_proj = _product(dprojected.t(), u.t())
+        du += _product(dprojected, x_proj.to(kind).t())
+        dtaps, dconv_bias = torch.zeros(ranges, *taps.shape), torch.zeros(ranges, channels)
+        _convolve(
+            lib, packing, "merc_convolution_backward", x=x, weight=taps, bias=conv_bias, du=du, dx=dx,
+            dx_row=dx.stride(0), dweight=dtaps, dbias=dconv_bias,
+        )  # fmt: skip
+        da_log = (ddecay.sum(0) * decay).t() / _LOG2E
+        dconv_weight = dtaps.sum(0).t().unsqueeze(1)
+        shares = dconv_weight, dconv_bias.sum(0), dx_proj, ddt_proj, dbias.sum(0), da_log, dskip.sum(0)
+        return dxz, *(g.to(dtype) for g, dtype in zip(shares, ctx.dtypes, strict=True)), None, None, None

@@ -1,0 +1,381 @@
+"""The Mamba block over packed sequences of any lengths: each token becomes a vector that knows the tokens before it.
+
+Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces"; equal to state-spaces/mamba in
+names, initialisation and numbers. With D = expand * width channels and N states, for each sequence
+
+    x, z = in_proj(input)              u = silu(conv(x))            delta', B, C = x_proj(u)
+    delta = softplus(dt_proj(delta'))  A = -exp(A_log)
+    h[t] = exp(delta[t] A) * h[t-1] + delta[t] u[t] B[t]            y[t] = C[t] h[t] + D u[t]
+    output = out_proj(y * silu(z))
+
+Shapes: packed tensors are ``(tokens, channels)``, all sequences one after another, and ``offsets`` (int64, one more
+than there are sequences) says where each begins: ``[0, 3, 7]`` is one of three tokens and one of four. A is
+``(channels, states)``, B and C are ``(tokens, states)``, h is ``(channels, states)`` for each sequence.
+
+Four ways compute the same, and :func:`choose` picks one: the compiled kernel, mamba-ssm's on CUDA, plain PyTorch, and
+a reference to read and to test against.
+"""
+# ruff: noqa: N803 - A, B and C are the letters of the paper and of every implementation
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from merc.errors import InputError, MissingExtra
+from merc.nn import kernel
+
+Way = Literal["kernel", "cuda", "portable", "reference"]
+Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""``(u, delta, A, B, C, offsets)`` to C h, without the skip and the gate."""
+
+_TILE = 128  # channels that the portable path scans at a time, so that (tokens, tile, states) stays small
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MambaOptions:
+    """Sizes and initialisation of a block; the defaults are the fusion's."""
+
+    width: int = 1024
+    """Numbers in a token's vector, in and out."""
+    states: int = 64
+    """Memory of each channel; 16 in the paper's language models, 64 in the fusion."""
+    taps: int = 4
+    """Tokens that the convolution sees, the current one included; the compiled kernel has room for 8."""
+    expand: int = 2
+    """Channels inside for each number of the width."""
+    rank: int | None = None
+    """Numbers from which delta is made; None is a sixteenth of the width, rounded up."""
+    slowest: float = 1e-3
+    """Least delta at the start of training: how long a channel remembers."""
+    fastest: float = 1e-1
+    """Greatest delta at the start of training."""
+    floor: float = 1e-4
+    """No delta starts below this."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "states", "taps", "expand"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; a Mamba block needs at least 1")
+        if self.taps > kernel.WIDEST:
+            raise InputError(f"taps is {self.taps}; the convolution takes {kernel.WIDEST} at most")
+        if self.rank is not None and self.rank < 1:
+            raise InputError(f"rank is {self.rank}; give at least 1, or None for a sixteenth of the width")
+        if not 0 < self.slowest <= self.fastest:
+            raise InputError(f"slowest is {self.slowest} and fastest {self.fastest}; need 0 < slowest <= fastest")
+
+    @property
+    def channels(self) -> int:
+        """Channels inside the block."""
+        return self.expand * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a block computes, and why so."""
+
+    path: Way
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a stream remembers between tokens; :meth:`Mamba.start` makes the first one."""
+
+    recent: Tensor
+    """The last inputs of the convolution ``(streams, taps - 1, channels)``."""
+    h: Tensor
+    """``(streams, channels, states)``."""
+
+
+def choose(
+    device: torch.device | str = "cpu", *, dtype: torch.dtype = torch.float32, path: Way | None = None
+) -> Choice:
+    """Say how a block on ``device`` with inputs of ``dtype`` is computed; ``path`` is obeyed or refused."""
+    kind = torch.device(device).type
+    found = {"kernel": _why_no_kernel(kind, dtype), "cuda": _why_no_cuda(kind), "portable": "", "reference": ""}
+    if path is not None:
+        if path not in found:
+            raise InputError(f"no path '{path}'; the paths are {', '.join(get_args(Way))}")
+        if found[path]:
+            raise MissingExtra(f"path '{path}' cannot be used: {found[path]}; choose path='portable'")
+        return Choice(path, "asked for")
+    if kind == "cuda":
+        return (
+            Choice("portable", found["cuda"]) if found["cuda"] else Choice("cuda", "mamba-ssm's kernels are installed")
+        )
+    if kind != "cpu" or found["kernel"]:
+        return Choice("portable", found["kernel"])
+    return Choice("kernel", f"compiled for {cast(kernel.Library, kernel.library()).name}")
+
+
+def _why_no_kernel(kind: str, dtype: torch.dtype) -> str:
+    """Empty where the compiled kernel can be used, else the reason."""
+    if kind != "cpu":
+        return f"the compiled scan runs on the CPU, not on {kind}"
+    if dtype not in kernel.DTYPES:
+        return f"the compiled scan takes float32 and bfloat16, not {dtype}"
+    if kernel.library() is None:
+        return "the scan was not compiled on installation: with a C++ compiler, 'pip install --force-reinstall merc'"
+    return ""
+
+
+@cache
+def _why_no_cuda(kind: str) -> str:
+    """Empty where mamba-ssm's compiled scan is there; importing its Python part alone proves nothing."""
+    if kind != "cuda":
+        return f"mamba-ssm runs on CUDA, not on {kind}"
+    try:
+        import selective_scan_cuda  # type: ignore[import-not-found]  # noqa: F401
+        from mamba_ssm.ops import selective_scan_interface  # type: ignore[import-not-found]  # noqa: F401
+    except ImportError as error:
+        return f"mamba-ssm's kernels are not installed ({error}): 'MAMBA_KEEP_CUDA_BUILD=TRUE pip install mamba-ssm'"
+    return ""
+
+
+@cache
+def _announce(choice: Choice) -> None:
+    """Say once which way was chosen; loudly where it is not the fast one."""
+    level = logging.WARNING if choice.path == "portable" and choice.reason != "asked for" else logging.INFO
+    _log.log(level, "Mamba runs on the %s path: %s", choice.path, choice.reason)
+
+
+def reference_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
+    """The recurrence as the paper writes it, a token at a time: ``(tokens, channels)``; any dtype, for tests."""
+    rows = []
+    for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        h = torch.zeros_like(A)
+        for t in range(begin, end):
+            h = torch.exp(delta[t, :, None] * A) * h + (delta[t] * u[t])[:, None] * B[t]
+            rows.append(h @ C[t])
+    return torch.stack(rows) if rows else torch.zeros_like(u)
+
+
+def portable_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
+    """The same in plain PyTorch: the t-th tokens of all sequences that have one, at once; a tile of channels at a time.
+
+    Where gradients are wanted each tile is computed again backward, so that memory is one tile's.
+    """
+    lengths, order = offsets.diff().sort(descending=True, stable=True)
+    starts, longest = offsets[:-1][order], int(lengths[0]) if len(lengths) else 0
+    counts = [int((lengths > t).sum()) for t in range(longest)]
+    if not counts:
+        return torch.zeros_like(u)
+    rows = torch.cat([starts[:n] + t for t, n in enumerate(counts)])  # tokens in the order of their place in a sequence
+    back = torch.empty_like(rows).scatter_(0, rows, torch.arange(len(rows), device=rows.device))
+    tiles = []
+    for tile in torch.split(torch.arange(u.shape[1], device=u.device), _TILE):
+        part = u[rows][:, tile], delta[rows][:, tile], A[tile], B[rows], C[rows]
+        args = (_march, *part, counts)
+        tiles.append(checkpoint(*args, use_reentrant=False) if torch.is_grad_enabled() else _march(*part, counts))
+    return torch.cat(tiles, 1)[back]
+
+
+def _march(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, counts: list[int]) -> Tensor:
+    """Scan tokens that are sorted by their place in a sequence, ``counts[t]`` of them at place t."""
+    h = u.new_zeros(counts[0], *A.shape)
+    rows = []
+    for d, x, b, c in zip(*(torch.split(part, counts) for part in (delta, delta * u, B, C)), strict=True):
+        h = torch.exp(d[:, :, None] * A) * h[: len(d)] + x[:, :, None] * b[:, None]  # (sequences, tile, states)
+        rows.append((h @ c[:, :, None]).squeeze(2))
+    return torch.cat(rows)
+
+
+def doubling_scan(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor, *, longest: int
+) -> Tensor:
+    """The same without a loop over tokens, for export: after k steps each token knows the 2^k before it.
+
+    Exact for sequences of at most ``longest`` tokens; costs log2(longest) passes over (tokens, channels, states).
+    """
+    tokens = u.shape[0]  # len() would fix the number in the graph
+    first = _places(offsets, tokens)[0] == 0
+    factor = torch.exp(delta[:, :, None] * A).masked_fill(first[:, None, None], 0.0)  # nothing flows into a first token
+    h = (delta * u)[:, :, None] * B[:, None]
+    for k in range(max(0, longest - 1).bit_length()):
+        earlier = [F.pad(part, (0, 0, 0, 0, 2**k, 0))[:tokens] for part in (h, factor)]
+        h, factor = h + factor * earlier[0], factor * earlier[1]
+    return (h @ C[:, :, None]).squeeze(2)
+
+
+def _cuda_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
+    """The same by mamba-ssm's kernel, which knows no offsets: padded on the right, where it is harmless."""
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn  # type: ignore[import-not-found]
+
+    place, sequence = _places(offsets, len(u))
+    longest, padded = int(offsets.diff().max()), []
+    for part in (u, delta, B, C):
+        full = part.new_zeros(len(offsets) - 1, longest, part.shape[1])
+        padded.append(full.index_put((sequence, place), part).transpose(1, 2).contiguous())
+    y = selective_scan_fn(padded[0], padded[1], A, padded[2], padded[3])
+    return cast(Tensor, y.transpose(1, 2)[sequence, place])
+
+
+def _places(offsets: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
+    """For each token its place in its sequence, and the sequence's number."""
+    token = torch.arange(tokens, device=offsets.device)
+    sequence = (token[:, None] >= offsets[None, 1:]).sum(1)
+    return token - offsets[sequence], sequence
+
+
+_SCANS: dict[Way, Scan] = {"portable": portable_scan, "reference": reference_scan, "cuda": _cuda_scan}
+
+
+class Mamba(nn.Module):
+    """One block: ``(tokens, width)`` and offsets to ``(tokens, width)``, or pooled to ``(sequences, width)``.
+
+    Parameters have the names, shapes and initial distributions of state-spaces/mamba, so that state dicts can be
+    exchanged. ``path`` is one of :data:`Way`; None lets :func:`choose` decide for each input.
+    """
+
+    def __init__(self, options: MambaOptions | None = None, *, path: Way | None = None) -> None:
+        super().__init__()
+        self.options = options = options or MambaOptions()
+        self.path = path
+        channels, self.rank = options.channels, options.rank or -(-options.width // 16)
+        self.in_proj = nn.Linear(options.width, 2 * channels, bias=False)
+        self.conv1d = nn.Conv1d(channels, channels, options.taps, groups=channels, padding=options.taps - 1)
+        self.x_proj = nn.Linear(channels, self.rank + 2 * options.states, bias=False)
+        self.dt_proj = nn.Linear(self.rank, channels)
+        self.A_log = nn.Parameter(torch.arange(1.0, options.states + 1).log().repeat(channels, 1))
+        self.D = nn.Parameter(torch.ones(channels))
+        self.out_proj = nn.Linear(channels, options.width, bias=False)
+        self._start_delta()
+
+    @torch.no_grad()
+    def _start_delta(self) -> None:
+        """Draw the weights of delta, and its bias such that delta is log-uniform between slowest and fastest."""
+        o = self.options
+        self.dt_proj.weight.uniform_(-(self.rank**-0.5), self.rank**-0.5)
+        span = math.log(o.fastest) - math.log(o.slowest)
+        delta = (torch.rand(o.channels) * span + math.log(o.slowest)).exp().clamp(min=o.floor)
+        self.dt_proj.bias.copy_(delta + torch.log(-torch.expm1(-delta)))  # the inverse of softplus
+
+    def forward(self, x: Tensor, offsets: Tensor, *, pool: bool = False) -> Tensor:
+        """Run packed sequences from their beginning.
+
+        With ``pool`` the result is the mean over each sequence, taken before out_proj (the two commute), which saves
+        the product for every token. Raises InputError where x and offsets do not fit together.
+        """
+        _check(x, offsets, width=self.options.width, pool=pool)
+        choice = choose(x.device, dtype=self._dtype(x), path=self.path)
+        _announce(choice)
+        if choice.path == "kernel":
+            lib = cast(kernel.Library, kernel.library())
+            xz = kernel.linear(x, self.in_proj.weight)
+            y = kernel.inner(xz, self._weights(), kernel.Packing.of(offsets, lib.chunk), pool=pool, lib=lib)
+            return kernel.linear(y, self.out_proj.weight)
+        offsets = offsets.to(x.device)
+        y = self._inner(self.in_proj(x), offsets, _SCANS[choice.path])
+        return cast(Tensor, self.out_proj(_mean(y, offsets) if pool else y))
+
+    def _dtype(self, x: Tensor) -> torch.dtype:
+        """What in_proj will give for x."""
+        kind = x.device.type
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+
+    def _weights(self) -> kernel.Weights:
+        bias = cast(Tensor, self.conv1d.bias)
+        dt = self.dt_proj
+        return kernel.Weights(self.conv1d.weight, bias, self.x_proj.weight, dt.weight, dt.bias, self.A_log, self.D)
+
+    def _inner(self, xz: Tensor, offsets: Tensor, scan: Scan) -> Tensor:
+        """What lies between in_proj and out_proj, in plain PyTorch around ``scan``: ``(tokens, channels)``."""
+        x, z = xz.chunk(2, 1)
+        u = F.silu(self._convolve(x, offsets))
+        rank, states = self.rank, self.options.states
+        small, b, c = self.x_proj(u).split([rank, states, states], 1)
+        kind = torch.promote_types(u.dtype, torch.float32)  # the scan adds in float32 at least
+        delta = F.softplus(self.dt_proj(small).to(kind))
+        a = -self.A_log.to(kind).exp()
+        y = scan(u.to(kind), delta, a, b.to(kind), c.to(kind), offsets)
+        return ((y + self.D * u) * F.silu(z)).to(xz.dtype)
+
+    def _convolve(self, x: Tensor, offsets: Tensor) -> Tensor:
+        """Each channel's weighted sum of its last ``taps`` tokens, none from another sequence."""
+        place, _ = _places(offsets, x.shape[0])
+        out = self.conv1d.weight[:, 0, -1] * x + cast(Tensor, self.conv1d.bias)
+        for back in range(1, self.options.taps):
+            earlier = F.pad(x, (0, 0, back, 0))[: x.shape[0]].masked_fill((place < back)[:, None], 0.0)
+            out = out + self.conv1d.weight[:, 0, -1 - back] * earlier
+        return out
+
+    def start(self, streams: int) -> State:
+        """The state of ``streams`` streams before their first token."""
+        o, like = self.options, self.A_log
+        return State(like.new_zeros(streams, o.taps - 1, o.channels), like.new_zeros(streams, o.channels, o.states))
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Take the next token of every stream ``(streams, width)``: outputs of the same shape and the new state."""
+        if x.shape != (len(state.h), self.options.width):
+            raise InputError(
+                f"a step was given {tuple(x.shape)}; expected {(len(state.h), self.options.width)}: "
+                "one token of each stream that the state was started for"
+            )
+        inside, z = self.in_proj(x).chunk(2, 1)
+        window = torch.cat([state.recent, inside[:, None]], 1)  # (streams, taps, channels)
+        u = F.silu((window * self.conv1d.weight[:, 0].t()).sum(1) + cast(Tensor, self.conv1d.bias))
+        small, b, c = self.x_proj(u).split([self.rank, self.options.states, self.options.states], 1)
+        delta = F.softplus(self.dt_proj(small))
+        h = torch.exp(delta[:, :, None] * -self.A_log.exp()) * state.h + (delta * u)[:, :, None] * b[:, None]
+        y = (h @ c[:, :, None]).squeeze(2) + self.D * u
+        return self.out_proj(y * F.silu(z)), State(window[:, 1:], h)
+
+
+class Exportable(nn.Module):
+    """A block as a graph without loops, for ``torch.onnx.export``: ``(x, offsets)`` to the block's output.
+
+    Any number of sequences, each of at most ``longest`` tokens (longer ones would forget what lies further back).
+    """
+
+    def __init__(self, block: Mamba, *, longest: int = 128, pool: bool = False) -> None:
+        super().__init__()
+        if longest < 1:
+            raise InputError(f"longest is {longest}; give the tokens of the longest sequence, at least 1")
+        self.block, self.longest, self.pool = block, longest, pool
+
+    def forward(self, x: Tensor, offsets: Tensor) -> Tensor:
+        """The same as the block's own ``forward``; nothing is checked, as a graph cannot raise."""
+
+        def scan(*args: Tensor) -> Tensor:
+            return doubling_scan(*args, longest=self.longest)
+
+        y = self.block._inner(self.block.in_proj(x), offsets, scan)
+        return cast(Tensor, self.block.out_proj(_mean(y, offsets) if self.pool else y))
+
+
+def _mean(y: Tensor, offsets: Tensor) -> Tensor:
+    """The mean over each sequence ``(sequences, channels)``."""
+    sums = y.new_zeros(offsets.shape[0] - 1, y.shape[1]).index_add(0, _places(offsets, y.shape[0])[1], y)
+    return sums / offsets.diff()[:, None].to(y.dtype)
+
+
+def _check(x: Tensor, offsets: Tensor, *, width: int, pool: bool) -> None:
+    """Raise InputError unless x is packed as offsets say."""
+    if x.ndim != 2 or x.shape[1] != width:
+        raise InputError(
+            f"x has shape {tuple(x.shape)}; expected (tokens, {width}): pack the sequences one after another"
+        )
+    if offsets.ndim != 1 or offsets.dtype != torch.int64 or len(offsets) < 1:
+        raise InputError(
+            f"offsets are {offsets.dtype} of shape {tuple(offsets.shape)}; expected int64 (sequences + 1,)"
+        )
+    lengths = offsets.diff()
+    if int(offsets[0]) != 0 or int(offsets[-1]) != len(x) or bool((lengths < 0).any()):
+        raise InputError(
+            f"offsets run from {int(offsets[0])} to {int(offsets[-1])} over {len(x)} tokens; "
+            "they must begin with 0, never fall, and end with the number of tokens"
+        )
+    if pool and bool((lengths == 0).any()):
+        empty = int((lengths == 0).nonzero()[0])
+        raise InputError(f"sequence {empty} has no token, so it has no mean; leave it out before pooling")

@@ -45,6 +45,14 @@ def test_without_text_the_prior_of_conversation_stands_in() -> None:
     assert got.probabilities == pytest.approx(peak("neutral", 0.5))
 
 
+def test_without_words_the_prior_alone_names_no_label_but_clear_evidence_does() -> None:
+    usual = predict(missing("text"), Evidence("voice", FLAT), missing("face"))
+    assert (usual.label, usual.abstained, usual.top) == (None, True, "neutral")
+    assert usual.reason == "without words, voice and face add too little to what is usual in conversation"
+    clear = predict(missing("text"), Evidence("voice", peak("anger", 0.99)), Evidence("face", peak("anger", 0.99)))
+    assert clear.label == "anger"
+
+
 def test_evidence_that_agrees_raises_confidence_and_a_flat_one_changes_nothing() -> None:
     alone = predict(Evidence("text", peak("joy")), missing("voice"), missing("face"))
     agreed = predict(Evidence("text", peak("joy")), Evidence("voice", peak("joy")), missing("face"))

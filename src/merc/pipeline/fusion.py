@@ -14,7 +14,7 @@ with π(y) in place of p_t(y) where the text is missing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,9 @@ from merc.errors import InputError
 from merc.labels import EKMAN7
 
 MODALITIES = ("text", "voice", "face")
+LEAST_GAIN = 0.1
+"""Without words, a label must be so much more probable than by the prior alone: half of all utterances are neutral."""
+
 _FLOOR = 1e-6
 
 
@@ -69,13 +72,19 @@ class LateFusion:
         heard = {item.modality: _log(item.probabilities) for item in evidence if item.probabilities is not None}
         if not heard:
             return Prediction(None, None, 0.0, True, "no modality has evidence", evidence)
+        worded = "text" in heard
         score = heard.pop("text", self._prior).copy()
         for modality, log_probability in heard.items():
             score += self._trust[modality] * (log_probability - self._priors[modality])
         probability = np.exp(score - score.max())
         probability /= probability.sum()
         probabilities = {label: float(p) for label, p in zip(EKMAN7, probability, strict=True)}
-        return decide(probabilities, threshold=self.threshold, evidence=evidence)
+        decided = decide(probabilities, threshold=self.threshold, evidence=evidence)
+        gain = probability.max() - np.exp(self._prior[probability.argmax()])
+        if worded or decided.abstained or gain >= LEAST_GAIN:
+            return decided
+        reason = "without words, voice and face add too little to what is usual in conversation"
+        return replace(decided, label=None, abstained=True, reason=reason)
 
 
 def decide(probabilities: Mapping[str, float], *, threshold: float, evidence: tuple[Evidence, ...] = ()) -> Prediction:

@@ -83,7 +83,6 @@ def fit_fusion(
     scaled, rivals = _forms(parts["train"])
     losses = {form.name: log_loss(form.probabilities(parts["dev"]), parts["dev"].classes) for form in rivals}
     best = min(rivals, key=lambda form: losses[form.name])
-    pairs = coverage(best.probabilities(parts["dev"]), parts["dev"].classes, _THRESHOLDS)
     own = Form("as trained", text.temperature)
     train = parts["train"].classes
     record = {
@@ -92,16 +91,7 @@ def fit_fusion(
         "title": "late fusion of the text, voice and face heads in conversation",
         "labels": list(EKMAN7),
         "heads": {name: file_hash(heads / f"{name}.safetensors") for name in ("text", "voice", "face")},
-        "data": {
-            "meld": {
-                "title": _MELD.title,
-                "source": _MELD.source,
-                "licence": _MELD.licence,
-                "noncommercial": _MELD.noncommercial,
-                "defects": list(_MELD.defects),
-                "counts": {split: _counted(part) for split, part in parts.items()},
-            }
-        },
+        "data": {"meld": _corpus(parts)},
         "prior": _named(np.bincount(train, minlength=len(EKMAN7)) / len(train)),
         "text": {
             "form": best.name,
@@ -116,11 +106,7 @@ def fit_fusion(
             | {"prior": head.card["prior"]}
             for head in (voice, face)
         },
-        "abstention": {
-            "threshold": max(row["threshold"] for row in pairs if row["coverage"] >= _COVERAGE),
-            "rule": f"the largest threshold that keeps {_COVERAGE:.0%} of the utterances of MELD dev, text alone",
-            "dev": [_rounded(row) for row in pairs],
-        },
+        "abstention": _abstention(best, parts["dev"]),
         "test": {
             "corpus": f"{_MELD.title}, official test, text alone",
             **{
@@ -131,6 +117,26 @@ def fit_fusion(
         },
     }
     return FusionCard("fusion", record)
+
+
+def _corpus(parts: dict[str, Utterances]) -> dict[str, Any]:
+    return {
+        "title": _MELD.title,
+        "source": _MELD.source,
+        "licence": _MELD.licence,
+        "noncommercial": _MELD.noncommercial,
+        "defects": list(_MELD.defects),
+        "counts": {split: _counted(part) for split, part in parts.items()},
+    }
+
+
+def _abstention(form: Form, dev: Utterances) -> dict[str, Any]:
+    pairs = coverage(form.probabilities(dev), dev.classes, _THRESHOLDS)
+    return {
+        "threshold": max(row["threshold"] for row in pairs if row["coverage"] >= _COVERAGE),
+        "rule": f"the largest threshold that keeps {_COVERAGE:.0%} of the utterances of MELD dev, text alone",
+        "dev": [_rounded(row) for row in pairs],
+    }
 
 
 def _parts(

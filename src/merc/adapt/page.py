@@ -206,17 +206,6 @@ def fusion_page(record: dict[str, Any]) -> str:
             (f"as shipped: {text['form']}", "after"),
         )
     ]
-    labels = [
-        (
-            label,
-            f"{record['prior'][label]:.3f}",
-            f"{text['bias'][label]:+.3f}",
-            f"{record['voice']['prior'][label]:.3f}",
-            f"{record['face']['prior'][label]:.3f}",
-            interval(test["after"]["recall"][label]),
-        )
-        for label in record["labels"]
-    ]
     pairs = [
         (f"{r['threshold']:.2f}", f"{r['coverage']:.3f}", "–" if r["accuracy"] is None else f"{r['accuracy']:.3f}")
         for r in abstention["dev"]
@@ -234,7 +223,7 @@ def fusion_page(record: dict[str, Any]) -> str:
         "lower one. The trust is half-way between the two on a logarithmic scale: a judgement, not a fit.",
         table(
             ("label", "prior, conversation", "bias, text", "prior, voice", "prior, face", "recall, MELD test"),
-            labels,
+            _label_rows(record),
         ),
         f"## {test['corpus']}",
         "The first row is out of domain: the head has not been trained on MELD; "
@@ -248,6 +237,21 @@ def fusion_page(record: dict[str, Any]) -> str:
         table(("confidence at least", "coverage", "accuracy of those kept"), pairs),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _label_rows(record: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Priors, biases and recall of each label."""
+    return [
+        (
+            label,
+            f"{record['prior'][label]:.3f}",
+            f"{record['text']['bias'][label]:+.3f}",
+            f"{record['voice']['prior'][label]:.3f}",
+            f"{record['face']['prior'][label]:.3f}",
+            interval(record["test"]["after"]["recall"][label]),
+        )
+        for label in record["labels"]
+    ]
 
 
 def _layer(layer: dict[str, Any] | None) -> str:

@@ -303,6 +303,10 @@ def median(row: Row, which: str) -> float:
     return statistics.median(values) if values else math.nan
 
 
+def least(row: Row, which: str) -> float:
+    return min(getattr(row, which), default=math.nan)
+
+
 def show(rows: list[Row]) -> None:
     """One shape as a table."""
     named = {row.name: row for row in rows}
@@ -321,7 +325,7 @@ def show(rows: list[Row]) -> None:
         print(f"{row.name:28}{cells}{'' if row.extra_mb is None else row.extra_mb:>10}  {row.note}")
     if "floor" in named:
         for name, floor in (("ours", "floor"), ("ours, pooled", "floor, pooled")):
-            ratios = [min(getattr(named[name], w)) / min(getattr(named[floor], w)) for w in ("forward", "both")]
+            ratios = [least(named[name], w) / least(named[floor], w) for w in ("forward", "both")]
             print(f"{name} / {floor}: forward {ratios[0]:.2f}, forward+backward {ratios[1]:.2f} (least times)")
 
 

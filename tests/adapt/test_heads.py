@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.adapt.heads import CARDS, NAMES, Head, fusion_card, head_models, read_weights
+from merc.adapt.heads import NAMES, Head, fusion_card, head_models, read_weights
 from merc.errors import InputError, WeightError
 from merc.labels import EKMAN7
-
-SHIPPED = pytest.mark.skipif(not (CARDS / "fusion.json").exists(), reason="the heads have not been trained yet")
 
 
 @pytest.fixture
@@ -117,7 +115,6 @@ def test_files_that_are_no_heads(tmp_path: Path) -> None:
         read_weights(path)
 
 
-@SHIPPED
 @pytest.mark.parametrize(("name", "width"), [("text", 768), ("voice", 192), ("face", 5376)])
 def test_shipped_heads(name: str, width: int) -> None:
     head = Head.load(name)
@@ -127,7 +124,6 @@ def test_shipped_heads(name: str, width: int) -> None:
     assert len(set(probabilities.argmax(1))) > 1
 
 
-@SHIPPED
 def test_what_is_said_of_the_shipped_heads() -> None:
     models = head_models()
     assert [model.slot for model in models[:3]] == [f"{name} head" for name in NAMES]

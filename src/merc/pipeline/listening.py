@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Loader = Callable[[], Recognizer]
 
+_WORDS_BY = ("whisper-base", "silero-vad")
+_VOICES_BY = ("campplus", "segmentation", "silero-vad")
+
 SURE = 0.5
 """Probability below which another language than English is not believed: half a second of speech may look like any."""
 
@@ -134,7 +137,8 @@ def _language(job: Job, recognizer: Loader, heard: tuple[np.ndarray, Sequence[Se
     if not speech:
         return None
     fields = job.cache.json(
-        job.key("language", weights=("whisper-base",)), lambda: asdict(recognizer().language(samples, speech))
+        job.key("language", weights=_WORDS_BY),
+        lambda: asdict(recognizer().language(samples, speech)),
     )
     found = Language(**fields)
     return found if found.is_english or found.probability >= SURE else Language("en", found.english, found.english)
@@ -158,7 +162,7 @@ def _words(
     done = 0.0
     for part in parts:
         rows = job.cache.json(
-            job.key("words", part.start, part.end, language.code, job.options.beam, weights=("whisper-base",)),
+            job.key("words", part.start, part.end, language.code, job.options.beam, weights=_WORDS_BY),
             lambda part=part: [  # type: ignore[misc]
                 _word_row(word) for word in recognizer().transcribe(samples, part, language.code, speech=speech)
             ],
@@ -195,20 +199,24 @@ def _voices(job: Job, samples: np.ndarray, speech: Sequence[Segment]) -> tuple[l
             "overlaps": [[part.start, part.end] for part in found.overlaps],
         }
 
-    rows = job.cache.json(job.key("voices", job.options.speakers, weights=("campplus", "segmentation")), run)
+    rows = job.cache.json(job.key("voices", job.options.speakers, weights=_VOICES_BY), run)
     turns = [Turn(speaker, Segment(start, end)) for speaker, start, end in rows["turns"]]
     return turns, [Segment(start, end) for start, end in rows["overlaps"]]
 
 
 def with_voices(heard: Heard, voices: Sequence[int | None]) -> Heard:
     """The same with other voices: speakers are named anew, and the turns are the utterances'."""
-    turns = [
+    named = tuple(_name(heard.utterances, voices))
+    return replace(heard, utterances=named, voices=tuple(voices), turns=tuple(_turns(named, voices)))
+
+
+def _turns(said: Sequence[Utterance], voices: Sequence[int | None]) -> list[Turn]:
+    """The utterances as turns, where both the time and the voice are known."""
+    return [
         Turn(voice, utterance.segment)
-        for utterance, voice in zip(heard.utterances, voices, strict=True)
+        for utterance, voice in zip(said, voices, strict=True)
         if voice is not None and utterance.segment is not None
     ]
-    named = tuple(_name(heard.utterances, voices))
-    return replace(heard, utterances=named, voices=tuple(voices), turns=tuple(turns))
 
 
 def _name(said: Sequence[Utterance], voices: Sequence[int | None]) -> list[Utterance]:
@@ -236,12 +244,7 @@ def _with_voices(said: list[Utterance], turns: Sequence[Turn]) -> tuple[list[Utt
     known = _voice_names(said, heard)
     named = [u if u.speaker else replace(u, speaker=known.get(voice)) for u, voice in zip(said, heard, strict=True)]
     voices = [names.index(u.speaker) if u.speaker else None for u in named]
-    told = [
-        Turn(voice, utterance.segment)
-        for utterance, voice in zip(named, voices, strict=True)
-        if voice is not None and utterance.segment is not None
-    ]
-    return named, voices, told
+    return named, voices, _turns(named, voices)
 
 
 def _voice_names(said: Sequence[Utterance], heard: Sequence[int | None]) -> dict[int | None, str]:

@@ -34,6 +34,19 @@ CORPUS = Corpus(
         "posed in a laboratory; three frames of one sequence are nearly the same picture (the group of an item)",
         "no official split: split by subject",
     ),
+    counts=MappingProxyType(
+        {
+            **{"all": 981, "speakers": 118},
+            **{
+                f"all {name}": n
+                for name, n in zip(
+                    ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise"),
+                    (135, 54, 177, 75, 207, 84, 249),
+                    strict=True,
+                )
+            },
+        }
+    ),
 )
 
 _NAME = re.compile(r"(S\d{3})_(\d{3})_\d{8}\.png")

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from merc.errors import InputError
+from merc.conversation import Conversation
+from merc.errors import FormatError, InputError
 from merc.labels import EKMAN7
+
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+"""What Python's zip reader raises for damaged, encrypted or unsupported archives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the bytes of an item lie: a file, or a member of a zip archive that is never unpacked."""
+    """Where the bytes of an item lie: a file, a member of a zip archive that is never unpacked, or ``data`` itself.
+
+    ``data`` is a whole picture file (PGM) of a corpus that keeps its pictures as numbers in a table.
+    """
 
     path: Path
     member: str | None = None
+    data: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,7 @@ class Item:
 
     ``labels`` are the corpus's own names (several where it is multi-label, none where no class applies), ``split`` the
     official one or "all", ``speaker`` whose voice, face or words it is, ``group`` what items share that are nearly the
-    same (frames of one sequence), ``defect`` the reason why the item must not be used.
+    same (frames of one sequence), ``defect`` the reason why the item must not be used, ``meta`` what else is known.
     """
 
     id: str
@@ -36,6 +48,7 @@ class Item:
     speaker: str | None = None
     group: str | None = None
     defect: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,9 @@ class Corpus:
 
     ``to_ekman7`` maps each of its labels to one of the seven classes, or to None where it is dropped; ``why`` explains
     the choices. ``folder`` is where it is looked for below the folder of all corpora. ``noncommercial`` says whether
-    weights trained on it may only be used for research.
+    weights trained on it may only be used for research. ``counts`` are the published numbers that a sound copy has:
+    items of a split (``train``), of a label in a split (``train joy``), ``train conversations``, ``speakers``.
+    ``variants`` are sentences on the named subsets that papers train on.
     """
 
     name: str
@@ -58,6 +73,8 @@ class Corpus:
     to_ekman7: Mapping[str, str | None]
     why: str
     defects: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    variants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted({name for name in self.to_ekman7.values() if name is not None} - set(EKMAN7))
@@ -82,6 +99,22 @@ class Corpus:
         return classes.pop() if len(classes) == 1 else None
 
 
+def items(conversations: Iterable[Conversation]) -> list[Item]:
+    """The utterances of conversations as plain items, grouped by conversation; one without a label has no labels."""
+    return [
+        Item(
+            id=utterance.id,
+            labels=() if utterance.label is None else (utterance.label,),
+            split=str(conversation.meta["split"]),
+            text=utterance.text,
+            speaker=utterance.speaker,
+            group=conversation.id,
+        )
+        for conversation in conversations
+        for utterance in conversation
+    ]
+
+
 def required(root: Path, *names: str, corpus: Corpus) -> list[Path]:
     """The paths of files or folders that a reader needs; raises InputError naming exactly those that are missing."""
     missing = [str(root / name) for name in names if not (root / name).exists()]
@@ -93,9 +126,9 @@ def required(root: Path, *names: str, corpus: Corpus) -> list[Path]:
 
 
 def known(label: str, where: str, corpus: Corpus) -> str:
-    """The label itself; raises InputError when the corpus has no such label."""
+    """The label itself; raises FormatError when the corpus has no such label."""
     if label not in corpus.to_ekman7:
-        raise InputError(f"{where}: label '{label}'; expected one of {', '.join(corpus.labels)}")
+        raise FormatError(f"{where}: label '{label[:60]}'; expected one of {', '.join(corpus.labels)}")
     return label
 
 
@@ -127,11 +160,13 @@ def contents(items: Iterable[Item]) -> Iterator[bytes]:
 
 
 def _bytes(source: Source, archives: dict[Path, zipfile.ZipFile]) -> bytes:
+    if source.data is not None:
+        return source.data
     try:
         if source.member is None:
             return source.path.read_bytes()
         if source.path not in archives:
             archives[source.path] = zipfile.ZipFile(source.path)
         return archives[source.path].read(source.member)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, *BROKEN_ARCHIVE) as error:
         raise InputError(f"cannot read {source.member or ''} {source.path}: {error}; fetch the corpus again") from error

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from types import MappingProxyType
 
 from merc.corpora.corpus import Corpus, Item, known, required
-from merc.errors import InputError
+from merc.corpora.rows import table
 
 CORPUS = Corpus(
     name="crowdflower",
@@ -43,26 +42,48 @@ CORPUS = Corpus(
         "one worker a tweet, so labels are noisy: a class is often not to be seen in the words",
         "no official split",
     ),
+    counts=MappingProxyType(
+        {
+            **{"all": 40000},
+            **{
+                f"all {name}": n
+                for name, n in zip(
+                    (
+                        "anger",
+                        "boredom",
+                        "empty",
+                        "enthusiasm",
+                        "fun",
+                        "happiness",
+                        "hate",
+                        "love",
+                        "neutral",
+                        "relief",
+                        "sadness",
+                        "surprise",
+                        "worry",
+                    ),
+                    (110, 179, 827, 759, 1776, 5209, 1323, 3842, 8638, 1526, 5165, 2187, 8459),
+                    strict=True,
+                )
+            },
+        }
+    ),
 )
 
 
 def read(root: Path) -> list[Item]:
     """Read ``text_emotion.csv`` (tweet_id, sentiment, author, content): 40,000 tweets in the full corpus.
 
-    Raises InputError when the file or a column is missing and for an unknown label.
+    Raises InputError when the file is missing, and FormatError for a missing column and an unknown label.
     """
     (path,) = required(root, "text_emotion.csv", corpus=CORPUS)
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        expected = ("tweet_id", "sentiment", "author", "content")
-        if missing := [name for name in expected if name not in (rows.fieldnames or ())]:
-            raise InputError(f"{path}: no column {', '.join(missing)}; expected {', '.join(expected)}")
-        return [
-            Item(
-                id=row["tweet_id"],
-                labels=(known(row["sentiment"], f"{path}, row {number}", CORPUS),),
-                text=row["content"],
-                speaker=row["author"],
-            )
-            for number, row in enumerate(rows, 2)
-        ]
+    return [
+        Item(
+            id=row["tweet_id"],
+            labels=(known(row["sentiment"], row.where, CORPUS),),
+            text=row["content"],
+            speaker=row["author"],
+        )
+        for row in table(path, ("tweet_id", "sentiment", "author", "content"))
+    ]

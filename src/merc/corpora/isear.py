@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 from types import MappingProxyType
 
 from merc.corpora.corpus import Corpus, Item, known, required
-from merc.errors import InputError
+from merc.corpora.rows import Row, parsed, text_of
 
 CORPUS = Corpus(
     name="isear",
@@ -36,6 +35,19 @@ CORPUS = Corpus(
         "some rows hold no answer ('NO RESPONSE') or only a coder's remark in brackets: they are marked and dropped",
         "no official split; each text describes a situation, it is not an utterance",
     ),
+    counts=MappingProxyType(
+        {
+            **{"all": 7666},
+            **{
+                f"all {name}": n
+                for name, n in zip(
+                    ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt"),
+                    (1094, 1095, 1096, 1096, 1096, 1096, 1093),
+                    strict=True,
+                )
+            },
+        }
+    ),
 )
 
 _EMPTY = re.compile(
@@ -48,22 +60,21 @@ _EMPTY = re.compile(
 def read(root: Path) -> list[Item]:
     """Read ``isear_full_pipe.csv`` (Latin-1, separated by ``|``): 7,666 rows in the full corpus.
 
-    Raises InputError when the file is missing or has no columns Field1 (emotion), SIT (situation) and MYKEY (id).
+    Raises InputError when the file is missing, and FormatError when it has no columns Field1 (emotion), SIT
+    (situation), MYKEY and ID, or a row does not fit them.
     """
     (path,) = required(root, "isear_full_pipe.csv", corpus=CORPUS)
-    with path.open(encoding="latin-1", newline="") as file:
-        rows = csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE)
-        header = next(rows, [])
-        if missing := [name for name in ("Field1", "SIT", "MYKEY", "ID") if name not in header]:
-            raise InputError(f"{path}: no column {', '.join(missing)}; expected the full table of ISEAR")
-        return [_item(dict(zip(header, row, strict=False)), f"{path}, row {n}") for n, row in enumerate(rows, 2) if row]
+    text = text_of(path, encoding="latin-1")
+    return [
+        _item(row) for row in parsed(text, str(path), ("Field1", "SIT", "MYKEY", "ID"), delimiter="|", quoted=False)
+    ]
 
 
-def _item(row: dict[str, str], where: str) -> Item:
+def _item(row: Row) -> Item:
     text = " ".join(row["SIT"].replace("á", " ").split())
     return Item(
         id=row["MYKEY"],
-        labels=(known(row["Field1"].strip().lower(), where, CORPUS),),
+        labels=(known(row["Field1"].strip().lower(), row.where, CORPUS),),
         text=text,
         speaker=row["ID"],
         defect="no answer" if not text or _EMPTY.match(text) else None,

@@ -1,19 +1,28 @@
-"""MELD: utterances of the series Friends with seven emotions; the annotation tables, without the media."""
+"""MELD: dialogues of the series Friends with seven emotions; annotation tables alone, or with the clips of MELD.Raw.
+
+Ids are ``train/dia0`` and ``train/dia0_utt0``. The times of the tables are those within an episode, not within a clip,
+so they stand in ``Utterance.meta`` under the names of their columns and ``Utterance.segment`` is None: each clip is
+one utterance.
+"""
 
 from __future__ import annotations
 
-import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from merc.corpora.corpus import Corpus, Item, known, required
-from merc.errors import InputError
+from merc.conversation import Conversation, Utterance
+from merc.corpora.corpus import Corpus, Item, items, known, required
+from merc.corpora.rows import Row, table
+from merc.errors import FormatError
 from merc.labels import EKMAN7
 
 CORPUS = Corpus(
     name="meld",
     title="MELD, Multimodal EmotionLines Dataset (Poria et al., ACL 2019)",
-    modality="text",
+    modality="conversation",
     source="https://github.com/declare-lab/MELD",
     licence="GPL-3.0 (annotations); the clips are television footage",
     noncommercial=True,
@@ -22,39 +31,179 @@ CORPUS = Corpus(
     to_ekman7=MappingProxyType({name: name for name in EKMAN7}),
     why="its seven classes are ours",
     defects=(
-        "the training split has no dialogue 60",
+        "the training split has no dialogue 60; 76 dialogues have gaps in their utterance numbers",
         "331 of 2,610 test utterances have an exact twin in the training split, mostly one or two words",
-        "train, dev and test share episodes and speakers",
+        "train, dev and test share episodes and speakers; a name such as Waiter stands for several people",
+        "clips: dev dia110_utt7 is missing, train dia125_utt3 is corrupt, eight clips hold a fraction of a second",
+        "clips: test names that begin with final_videos_test are corrected cuts of plain names and are preferred",
+        "clips: test dia38_utt4 and dia220_utt0 and train dia309_utt0 run on for minutes (wrong times in the table)",
+        "clips without annotation: dev dia49_utt4-5, dia66_utt9-10; test dia93_utt5-7, dia108_utt1-2",
+        "clips: two or six audio channels (5.1); some shift against the text by a sentence (forced alignment)",
+        "some copies of the tables hold bytes of cp1252 (0x92 for an apostrophe): kept as U+0092, see repaired()",
+        "test dia155_utt3 starts and ends at the same time",
+    ),
+    counts=MappingProxyType(
+        {
+            **{"train": 9989, "dev": 1109, "test": 2610},
+            **{"train conversations": 1038, "dev conversations": 114, "test conversations": 280, "speakers": 304},
+            **{f"train {label}": n for label, n in zip(EKMAN7, (1109, 271, 268, 1743, 4710, 683, 1205), strict=True)},
+            **{f"dev {label}": n for label, n in zip(EKMAN7, (153, 22, 40, 163, 470, 111, 150), strict=True)},
+            **{f"test {label}": n for label, n in zip(EKMAN7, (345, 68, 50, 402, 1256, 208, 281), strict=True)},
+        }
     ),
 )
 
+CLIPS: Mapping[str, str] = MappingProxyType(
+    {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
+)
+"""The folder of each split's clips in MELD.Raw."""
+
+KNOWN_CLIPS: Mapping[str, str] = MappingProxyType(
+    {
+        "dev/dia110_utt7": "not in the official release",
+        "train/dia125_utt3": "corrupt in the official release",
+        **dict.fromkeys(
+            (
+                *("dev/dia99_utt3", "dev/dia108_utt5", "train/dia71_utt0", "train/dia179_utt8"),
+                *("train/dia312_utt9", "train/dia332_utt1", "train/dia406_utt2", "train/dia523_utt10"),
+            ),
+            "holds only a fraction of a second in the official release",
+        ),
+        **dict.fromkeys(
+            ("test/dia38_utt4", "test/dia220_utt0", "train/dia309_utt0"),
+            "runs on for minutes in the official release",
+        ),
+    }
+)
+"""Clips that users of the official release have found to be unusable, by utterance id, with what is wrong."""
+
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+_KEPT = ("Sr No.", "Sentiment", "Season", "Episode", "StartTime", "EndTime")
+_CLIP = re.compile(r"(final_videos_test)?(dia[0-9]+_utt[0-9]+)\.mp4")
+
+
+def conversations(root: Path) -> list[Conversation]:
+    """Read ``{train,dev,test}_sent_emo.csv`` below ``root`` or its ``MELD.Raw``, and find the clip of each utterance.
+
+    ``Utterance.meta`` holds ``media`` (the path of the clip, or None with the reason in ``media_missing``),
+    ``media_note`` where a clip is known to be faulty, and the other columns under their own names. Text is kept as it
+    stands. Raises InputError for missing files, and FormatError naming the row for unknown labels, numbers that are
+    none and ids that occur twice.
+    """
+    tables = _tables(root)
+    result = []
+    for split, path in tables.items():
+        clips = _clips(root, split)
+        dialogues: dict[str, list[Utterance]] = {}
+        seen: set[str] = set()
+        for row in table(path, _COLUMNS, lenient=True):
+            utterance = _utterance(row, split, clips)
+            if utterance.id in seen:
+                raise FormatError(f"{row.where}: '{utterance.id}' occurs twice; expected each utterance once")
+            seen.add(utterance.id)
+            dialogues.setdefault(utterance.id.rpartition("_utt")[0], []).append(utterance)
+        result += [Conversation(name, tuple(spoken), _episode(split, spoken)) for name, spoken in dialogues.items()]
+    return result
 
 
 def read(root: Path) -> list[Item]:
-    """Read ``{train,dev,test}_sent_emo.csv``: 9,989, 1,109 and 2,610 utterances in the full corpus.
-
-    Ids are ``train/dia0_utt0``, the group is the dialogue. Raises InputError for missing files, columns, and unknown
-    labels.
-    """
-    items = []
-    names = [f"{split}_sent_emo.csv" for split in CORPUS.splits]
-    for split, path in zip(CORPUS.splits, required(root, *names, corpus=CORPUS), strict=True):
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
-                raise InputError(f"{path}: no column {', '.join(missing)}; expected {', '.join(_COLUMNS)}")
-            items += [_item(row, split, f"{path}, row {number}") for number, row in enumerate(rows, 2)]
-    return items
+    """The same utterances as plain items, grouped by dialogue: 9,989, 1,109 and 2,610 in the full corpus."""
+    return items(conversations(root))
 
 
-def _item(row: dict[str, str], split: str, where: str) -> Item:
-    dialogue = f"{split}/dia{row['Dialogue_ID']}"
-    return Item(
-        id=f"{dialogue}_utt{row['Utterance_ID']}",
-        labels=(known(row["Emotion"], where, CORPUS),),
-        split=split,
-        text=row["Utterance"],
-        speaker=row["Speaker"],
-        group=dialogue,
+def missing(root: Path) -> tuple[str, ...]:
+    """What of the clips is not there: whole folders by name, else each utterance without a clip, with the reason."""
+    found: list[str] = []
+    folders = {split: _clips(root, split).folder for split in CORPUS.splits}
+    for conversation in conversations(root):
+        if folders[str(conversation.meta["split"])]:
+            found += [f"{u.id}: {u.meta['media_missing']}" for u in conversation if "media_missing" in u.meta]
+    absent = [
+        f"MELD.Raw/{CLIPS[split]}: the clips of {split} are not here" for split, path in folders.items() if not path
+    ]
+    return (*absent, *found)
+
+
+def orphans(root: Path) -> tuple[str, ...]:
+    """Clips that no row of the tables names, as ids such as ``dev/dia66_utt9``."""
+    annotated = {utterance.id for conversation in conversations(root) for utterance in conversation}
+    return tuple(
+        sorted(
+            f"{split}/{name}"
+            for split in CORPUS.splits
+            for name in _clips(root, split).paths
+            if f"{split}/{name}" not in annotated
+        )
     )
+
+
+def repaired(text: str) -> str:
+    """A text in which single characters of cp1252, read as control characters, stand for what they were.
+
+    U+0092 becomes ’; characters that cp1252 does not define are left as they are.
+    """
+    return re.sub("[\x80-\x9f]", lambda match: _cp1252(match[0]), text)
+
+
+def _cp1252(character: str) -> str:
+    return bytes([ord(character)]).decode("cp1252", "ignore") or character
+
+
+@dataclass(frozen=True, slots=True)
+class _Clips:
+    """The clips of one split: their folder, or None and why, and their paths by name (``dia0_utt0``)."""
+
+    folder: Path | None
+    paths: Mapping[str, Path]
+    reason: str = ""
+
+
+def _tables(root: Path) -> dict[str, Path]:
+    names = [f"{split}_sent_emo.csv" for split in CORPUS.splits]
+    inner = root / "MELD.Raw"
+    folder = inner if not (root / names[0]).exists() and (inner / names[0]).exists() else root
+    return dict(zip(CORPUS.splits, required(folder, *names, corpus=CORPUS), strict=True))
+
+
+def _clips(root: Path, split: str) -> _Clips:
+    for folder in (root / "MELD.Raw" / CLIPS[split], root / CLIPS[split]):
+        if folder.is_dir():
+            return _Clips(folder, _named(folder), f"no clip in {CLIPS[split]}")
+    return _Clips(None, {}, f"no folder MELD.Raw/{CLIPS[split]}")
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    """Clips by name; a corrected cut (final_videos_test…) takes the place of the plain one."""
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = _CLIP.fullmatch(path.name)
+        if match and (match[1] or match[2] not in paths):
+            paths[match[2]] = path
+    return paths
+
+
+def _utterance(row: Row, split: str, clips: _Clips) -> Utterance:
+    name = f"dia{row.integer('Dialogue_ID')}_utt{row.integer('Utterance_ID')}"
+    meta: dict[str, object] = {"split": split, **_media(f"{split}/{name}", clips.paths.get(name), clips.reason)}
+    meta.update({column: row[column] for column in _KEPT if column in row.cells})
+    return Utterance(
+        id=f"{split}/{name}",
+        speaker=row["Speaker"],
+        text=row["Utterance"],
+        label=known(row["Emotion"], row.where, CORPUS),
+        meta=meta,
+    )
+
+
+def _media(name: str, path: Path | None, reason: str) -> dict[str, object]:
+    note = KNOWN_CLIPS.get(name)
+    if path is None:
+        return {"media": None, "media_missing": f"{reason} ({note})" if note else reason}
+    if path.stat().st_size == 0:
+        return {"media": None, "media_missing": f"{path.name} is an empty file"}
+    return {"media": str(path), "media_note": note} if note else {"media": str(path)}
+
+
+def _episode(split: str, spoken: list[Utterance]) -> dict[str, object]:
+    season, episode = (spoken[0].meta.get(name) for name in ("Season", "Episode"))
+    return {"split": split, "season": season, "episode": episode}

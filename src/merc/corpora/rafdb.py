@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 import zipfile
 from pathlib import Path
 from types import MappingProxyType
 
-from merc.corpora.corpus import Corpus, Item, Source, required
-from merc.errors import InputError
+from merc.corpora.corpus import BROKEN_ARCHIVE, Corpus, Item, Source, required
+from merc.corpora.rows import lines_of, parsed
+from merc.errors import FormatError, InputError
 
 _EMOTIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # codes 1 to 7
 
@@ -27,6 +27,13 @@ CORPUS = Corpus(
     defects=(
         "no identities are given: one person may be in several pictures and in both splits",
         "unbalanced: 4,772 happy and 281 fearful faces in the training split",
+    ),
+    counts=MappingProxyType(
+        {
+            **{"train": 12271, "test": 3068},
+            **{f"train {name}": n for name, n in zip(_EMOTIONS, (1290, 281, 717, 4772, 1982, 705, 2524), strict=True)},
+            **{f"test {name}": n for name, n in zip(_EMOTIONS, (329, 74, 160, 1185, 478, 162, 680), strict=True)},
+        }
     ),
 )
 
@@ -51,32 +58,36 @@ def _read_archive(root: Path) -> list[Item]:
             tables = {
                 split: archive.read(members[f"{split}_labels.csv"]).decode("utf-8-sig") for split in CORPUS.splits
             }
-    except zipfile.BadZipFile as error:
+    except BROKEN_ARCHIVE as error:
         raise InputError(f"{root} is not a zip archive ({error}); fetch it again") from error
     items = []
     for split, table in tables.items():
-        for row in csv.DictReader(io.StringIO(table)):
-            name = row.get("image") or ""
+        for row in parsed(table, f"{root}, {split}_labels.csv", ("image", "label")):
+            name = row["image"]
             if name not in members:
-                raise InputError(f"{root}: {split}_labels.csv lists '{name}', which is not in the archive")
-            items.append(_item(name, row.get("label") or "", split, Source(root, members[name])))
+                raise InputError(f"{root}: {split}_labels.csv lists '{name[:60]}', which is not in the archive")
+            items.append(_item(row.where, (name, row["label"], split), Source(root, members[name])))
     return items
 
 
 def _read_folder(root: Path) -> list[Item]:
     table, pictures = required(root, "EmoLabel/list_patition_label.txt", "Image/aligned", corpus=CORPUS)
     items = []
-    for line in table.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            name, _, code = line.strip().partition(" ")
-            path = pictures / f"{Path(name).stem}_aligned.jpg"
-            if not path.exists():
-                raise InputError(f"{table} lists '{name}', but {path} is not there")
-            items.append(_item(path.name, code, name.split("_")[0], Source(path)))
+    for where, line in lines_of(table):
+        match = re.fullmatch(r"((train|test)_[0-9]{1,9})\.jpg ([1-7])", line.strip())
+        if match is None:
+            raise FormatError(f"{where}: '{line[:60]}'; expected a name and a label from 1 to 7: train_00001.jpg 5")
+        path = pictures / f"{match[1]}_aligned.jpg"
+        if not path.exists():
+            raise InputError(f"{table} lists '{match[1]}.jpg', but {path} is not there")
+        items.append(_item(where, (path.name, match[3], match[2]), Source(path)))
     return items
 
 
-def _item(name: str, code: str, split: str, source: Source) -> Item:
-    if not (code.isdigit() and 1 <= int(code) <= len(_EMOTIONS)):
-        raise InputError(f"RAF-DB, {name}: label '{code}'; expected 1 ({_EMOTIONS[0]}) to 7 ({_EMOTIONS[-1]})")
+def _item(where: str, cells: tuple[str, str, str], source: Source) -> Item:
+    name, code, split = cells
+    if not re.fullmatch("[1-7]", code):
+        raise FormatError(
+            f"{where}, {name[:60]}: label '{code[:60]}'; expected 1 ({_EMOTIONS[0]}) to 7 ({_EMOTIONS[-1]})"
+        )
     return Item(name.removesuffix("_aligned.jpg"), (_EMOTIONS[int(code) - 1],), split, source=source)

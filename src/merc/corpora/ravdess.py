@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import MappingProxyType
 
@@ -36,6 +37,12 @@ CORPUS = Corpus(
         "strong intensity, is half as frequent as any other class"
     ),
     defects=("acted; two sentences only, so words say nothing of the emotion", "no official split: split by actor"),
+    counts=MappingProxyType(
+        {
+            **{"all": 1440, "speakers": 24},
+            **{f"all {name}": n for name, n in zip(_EMOTIONS, (96, 192, 192, 192, 192, 192, 192, 192), strict=True)},
+        }
+    ),
 )
 
 
@@ -48,7 +55,7 @@ def read(root: Path) -> list[Item]:
     items = []
     for path in sounds(root, corpus=CORPUS):
         fields = path.stem.split("-")
-        if len(fields) != 7 or not all(f.isdigit() for f in fields) or not 1 <= int(fields[2]) <= len(_EMOTIONS):
+        if len(fields) != 7 or not all(re.fullmatch("[0-9]{2}", f) for f in fields) or not 1 <= int(fields[2]) <= 8:
             raise InputError(
                 f"{path.name} in {root}: expected a name such as 03-01-06-01-02-01-12 (emotion 01 to 08 third)"
             )

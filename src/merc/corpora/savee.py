@@ -31,6 +31,12 @@ CORPUS = Corpus(
     to_ekman7=MappingProxyType({name: "joy" if name == "happiness" else name for name in _CODES.values()}),
     why="its seven classes are ours",
     defects=("acted by four men of one university", "no official split: split by speaker"),
+    counts=MappingProxyType(
+        {
+            **{"all": 480, "speakers": 4},
+            **{f"all {name}": n for name, n in zip(_CODES.values(), (60, 60, 60, 60, 120, 60, 60), strict=True)},
+        }
+    ),
 )
 
 _NAME = re.compile(r"(DC|JE|JK|KL)[/_](a|d|f|h|n|sa|su)(\d\d)")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from merc.corpora.corpus import Corpus, Item, required
-from merc.errors import InputError
+from merc.corpora.rows import lines_of
+from merc.errors import FormatError, InputError
 
 CORPUS = Corpus(
     name="semeval2018",
@@ -41,7 +45,19 @@ CORPUS = Corpus(
         "the gold files of EI-reg hold 16,937 sentences each whose ids contain 'mystery' (a test for bias): left out",
         "the same tweet may stand in several files; hashtags often name the emotion; line breaks are written as \\n",
     ),
+    counts=MappingProxyType({"train": 13940, "dev": 2350, "test": 7327}),
 )
+
+PARTS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
+    {
+        "E-c": (6838, 886, 3259),
+        "EI-reg/anger": (1701, 388, 1002),
+        "EI-reg/fear": (2252, 389, 986),
+        "EI-reg/joy": (1616, 290, 1105),
+        "EI-reg/sadness": (1533, 397, 975),
+    }
+)
+"""The published rows of each part: train, dev and test (the gold files without the sentences of the bias test)."""
 
 _FILES = {"train": "train", "dev": "dev", "test": "test-gold"}
 _EMOTIONS = ("anger", "fear", "joy", "sadness")
@@ -58,33 +74,53 @@ def read(root: Path, *, threshold: float = 0.5) -> list[Item]:
     scaled = [f"EI-reg/EI-reg-En-{emotion}-{end}.txt" for emotion in _EMOTIONS for end in _FILES.values()]
     classed = [f"E-c/E-c-En-{end}.txt" for end in _FILES.values()]
     required(root, *scaled, *classed, corpus=CORPUS)
-    items = []
+    items: list[Item] = []
     for split, end in _FILES.items():
         for emotion in _EMOTIONS:
-            for row in _rows(root / f"EI-reg/EI-reg-En-{emotion}-{end}.txt", columns=4):
-                if "mystery" not in row[0]:
-                    items.append(_scaled(row, emotion, split, threshold))
-        header, *rows = _rows(root / f"E-c/E-c-En-{end}.txt", columns=13, header=True)
-        for row in rows:
-            labels = tuple(name for name, flag in zip(header[2:], row[2:], strict=True) if flag == "1")
-            items.append(Item(f"E-c/{row[0]}", labels, split, text=row[1]))
+            path = root / f"EI-reg/EI-reg-En-{emotion}-{end}.txt"
+            rows = _rows(path, columns=4)[1:]
+            items += [_scaled(row, where, split, threshold) for where, row in rows if "mystery" not in row[0]]
+        items += _classed(root / f"E-c/E-c-En-{end}.txt", split)
     return items
 
 
-def _scaled(row: list[str], emotion: str, split: str, threshold: float) -> Item:
-    try:
-        intensity = float(row[3])
-    except ValueError as error:
-        raise InputError(
-            f"EI-reg {emotion}, tweet {row[0]}: intensity '{row[3]}'; expected a number, as in a gold file"
-        ) from error
-    return Item(f"EI-reg/{emotion}/{row[0]}", (emotion,) if intensity >= threshold else (), split, text=row[1])
+def checks(root: Path) -> list[tuple[str, int, int]]:
+    """What else the corpus is held to: the rows of each part and split, published and found."""
+    found = Counter((item.id.rpartition("/")[0], item.split) for item in read(root))
+    return [
+        (f"{split} {part}", expected, found[part, split])
+        for part, numbers in PARTS.items()
+        for split, expected in zip(CORPUS.splits, numbers, strict=True)
+    ]
 
 
-def _rows(path: Path, *, columns: int, header: bool = False) -> list[list[str]]:
-    lines = [line.rstrip("\r") for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    rows = [line.split("\t") for line in lines]
-    for number, row in enumerate(rows, 1):
-        if len(row) != columns:
-            raise InputError(f"{path}, line {number}: {len(row)} columns; expected {columns}, tab-separated")
-    return rows if header else rows[1:]
+def _scaled(row: list[str], where: str, split: str, threshold: float) -> Item:
+    name, text, emotion, intensity = row
+    if emotion not in _EMOTIONS or not re.fullmatch(r"[01](\.[0-9]{1,9})?", intensity):
+        raise FormatError(
+            f"{where}, EI-reg {emotion[:60]}, tweet {name[:60]}: intensity '{intensity[:60]}'; "
+            f"expected a number, as in a gold file, of {', '.join(_EMOTIONS)}"
+        )
+    return Item(f"EI-reg/{emotion}/{name}", (emotion,) if float(intensity) >= threshold else (), split, text=text)
+
+
+def _classed(path: Path, split: str) -> list[Item]:
+    header, *rows = _rows(path, columns=13) or [("", [])]
+    if sorted(header[1][2:]) != sorted(CORPUS.labels):
+        raise FormatError(f"{path}: columns {', '.join(header[1][2:])[:60]}; expected {', '.join(CORPUS.labels)}")
+    items = []
+    for where, row in rows:
+        if set(row[2:]) - {"0", "1"}:
+            raise FormatError(f"{where}, E-c, tweet {row[0][:60]}: expected 0 or 1 for each class, as in a gold file")
+        labels = tuple(name for name, flag in zip(header[1][2:], row[2:], strict=True) if flag == "1")
+        items.append(Item(f"E-c/{row[0]}", labels, split, text=row[1]))
+    return items
+
+
+def _rows(path: Path, *, columns: int) -> list[tuple[str, list[str]]]:
+    rows = []
+    for where, line in lines_of(path):
+        rows.append((where, line.split("\t")))
+        if len(rows[-1][1]) != columns:
+            raise FormatError(f"{where}: {len(rows[-1][1])} columns; expected {columns}, tab-separated")
+    return rows

@@ -33,6 +33,19 @@ CORPUS = Corpus(
         "one file of the older speaker is named OA_bite_neutral instead of OAF_bite_neutral",
         "acted by two speakers: a head that has heard one of them is tested on the other alone",
     ),
+    counts=MappingProxyType(
+        {
+            **{"all": 2800, "speakers": 2},
+            **{
+                f"all {name}": n
+                for name, n in zip(
+                    ("angry", "disgust", "fear", "happy", "neutral", "ps", "sad"),
+                    (400, 400, 400, 400, 400, 400, 400),
+                    strict=True,
+                )
+            },
+        }
+    ),
 )
 
 _SPEAKERS = {"OAF": "tess-OAF", "OA": "tess-OAF", "YAF": "tess-YAF"}

@@ -1,0 +1,154 @@
+"""The sets of IEMOCAP turns that papers train on, by name and count: which turns count, under which labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from merc.conversation import Utterance
+from merc.errors import FormatError, InputError
+from merc.labels import IEMOCAP10_TO_IEMOCAP4, IEMOCAP10_TO_IEMOCAP6, LABEL_SETS
+from merc.registry import Registry
+
+SIDE_TABLE = "iemocap_utterances.parquet"
+"""The table of turns with ``utt_id`` and ``label6_name`` that the standard six-class set is read from."""
+
+COSMIC_VALID = (
+    *("Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2"),
+    *("Ses03F_impro01", "Ses03M_impro02", "Ses03M_impro08a", "Ses03M_script02_2", "Ses03M_script03_2"),
+    *("Ses04F_impro07", "Ses04F_script02_1"),
+)
+"""The twelve validation dialogues of the split of COSMIC."""
+
+_NAMES6: Mapping[str, str] = MappingProxyType(
+    {
+        "anger": "angry",
+        "excited": "excited",
+        "frustration": "frustrated",
+        "happiness": "happy",
+        "neutral": "neutral",
+        "sadness": "sad",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A set of turns: its name, the name of its label set, how many turns it has, of each label, and why.
+
+    ``table`` says that the labels come from the side table (and hold the 53 happy turns without a majority);
+    otherwise ``labels`` maps native labels to those of the set, None where a turn is left out.
+    """
+
+    name: str
+    label_set: str
+    counts: Mapping[str, int]
+    why: str
+    labels: Mapping[str, str | None]
+    table: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many turns of the full release belong to it."""
+        return sum(self.counts.values())
+
+    def __str__(self) -> str:
+        labels = ", ".join(f"{label} {number:,}" for label, number in self.counts.items())
+        return f"{self.name}: {self.count:,} turns ({labels}); {self.why}"
+
+    def label(self, utterance: Utterance) -> str | None:
+        """The turn's label in this set, or None when it is not in it.
+
+        Raises InputError when the variant needs the side table and it did not lie beside the tree.
+        """
+        native = self.labels.get(utterance.label) if utterance.label else None
+        if not self.table:
+            return native
+        if "label6" not in utterance.meta:
+            raise InputError(
+                f"variant '{self.name}': {SIDE_TABLE} was not beside the release; put it there, or take the variant "
+                "without the 53 turns that have no majority (iemocap6-7380, iemocap4-4490)"
+            )
+        six = utterance.meta["label6"]
+        return str(six) if six in LABEL_SETS[self.label_set] else None
+
+
+_SIX = MappingProxyType(
+    {"angry": 1103, "excited": 1041, "frustrated": 1849, "happy": 595, "neutral": 1708, "sad": 1084}
+)
+_FOUR = MappingProxyType({"angry": 1103, "happy": 595, "neutral": 1708, "sad": 1084})
+_EXCITED = MappingProxyType({**IEMOCAP10_TO_IEMOCAP4, "hap": None})
+_HAPPY = MappingProxyType({**IEMOCAP10_TO_IEMOCAP4, "exc": None})
+_TABLED = "as published, with 53 happy turns on which the raters did not agree, read from the side table"
+
+VARIANTS: Registry[Variant] = Registry(
+    "variant of IEMOCAP",
+    {
+        v.name: v
+        for v in (
+            Variant(
+                "iemocap4-5531",
+                "iemocap4",
+                MappingProxyType({**_FOUR, "happy": 1636}),
+                "happy and excited are one class",
+                IEMOCAP10_TO_IEMOCAP4,
+            ),
+            Variant(
+                "iemocap4-4936",
+                "iemocap4",
+                MappingProxyType({**_FOUR, "happy": 1041}),
+                "excited takes the place of happy",
+                _EXCITED,
+            ),
+            Variant(
+                "iemocap4-4543", "iemocap4", MappingProxyType({**_FOUR, "happy": 648}), _TABLED, _HAPPY, table=True
+            ),
+            Variant("iemocap4-4490", "iemocap4", _FOUR, "happy by majority alone, without excited", _HAPPY),
+            Variant(
+                "iemocap6-7433",
+                "iemocap6",
+                MappingProxyType({**_SIX, "happy": 648}),
+                _TABLED,
+                IEMOCAP10_TO_IEMOCAP6,
+                table=True,
+            ),
+            Variant("iemocap6-7380", "iemocap6", _SIX, "the majority of the raters alone", IEMOCAP10_TO_IEMOCAP6),
+        )
+    },
+)
+
+
+def variant(name: str) -> Variant:
+    """The variant of this name; raises UnknownName with what is known."""
+    return VARIANTS[name]
+
+
+def side_table(root: Path, release: Path) -> Path | None:
+    """Where the side table lies: in the root, in the release, or beside it; None when it is not there."""
+    for folder in (root, release, release.parent):
+        if (folder / SIDE_TABLE).is_file():
+            return folder / SIDE_TABLE
+    return None
+
+
+def labels6(root: Path, release: Path) -> dict[str, str | None] | None:
+    """The six-class label of each turn by id, from the side table; None when there is no such table.
+
+    Raises FormatError when the table cannot be read, lacks its columns or has an unknown label.
+    """
+    path = side_table(root, release)
+    if path is None:
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = pq.read_table(path, columns=["utt_id", "label6_name"]).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"{path}: {error}; expected a parquet table with utt_id and label6_name") from error
+    if unknown := sorted({str(n) for n in columns["label6_name"] if n is not None and n not in _NAMES6}):
+        raise FormatError(f"{path}: label6_name '{unknown[0]}'; expected one of {', '.join(_NAMES6)}")
+    pairs = zip(columns["utt_id"], columns["label6_name"], strict=True)
+    return {str(turn): None if name is None else _NAMES6[name] for turn, name in pairs}

@@ -1,0 +1,153 @@
+"""Features that come with a corpus as a file: one row an utterance, by modality, with what is missing left missing.
+
+They were computed by others, so each table names its source and the hash of its file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merc.corpora.corpus import BROKEN_ARCHIVE
+from merc.errors import FormatError, InputError
+from merc.registry import Registry
+
+_ACTION_UNITS = tuple(f"AU{number:02d}" for number in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45))
+_VOICE = ("aud_pitch", "aud_expr", "aud_energy", "aud_stab", "aud_tone", "aud_noise")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Features of one modality: ``values`` (n, d) float32, a row for each of ``ids``, a column for each of ``names``.
+
+    ``ids`` equal those of the corpus's utterances; a row without features is NaN. ``source`` says what the values are
+    and where they came from, ``sha256`` is that of the file. Raises InputError when the shapes do not agree.
+    """
+
+    ids: tuple[str, ...]
+    values: NDArray[np.float32]
+    names: tuple[str, ...]
+    source: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if self.values.shape != (len(self.ids), len(self.names)):
+            raise InputError(
+                f"feature table of shape {self.values.shape}: expected {len(self.ids)} ids × {len(self.names)} names"
+            )
+
+
+def features(corpus: str, root: Path) -> dict[str, FeatureTable]:
+    """The feature tables of a corpus by modality: ``voice``, ``face`` and ``text`` where it has them.
+
+    ``meld``: 17 action units and 6 voice attributes; ``iemocap``: 47 acoustic values; ``cmu_mosi``: text 100, voice 73,
+    face 100. Raises UnknownName for a corpus without such a file, InputError when the file is not there and
+    FormatError when it is damaged or lacks columns.
+    """
+    return _TABLES[corpus](root)
+
+
+def _meld(root: Path) -> dict[str, FeatureTable]:
+    path = _file(root, "meld_utterances_multimodal.parquet")
+    columns = _parquet(path, ("split", "clip", *_ACTION_UNITS, *_VOICE))
+    ids = tuple(f"{split}/{clip}" for split, clip in zip(columns["split"], columns["clip"], strict=True))
+    sources = {
+        "face": (_ACTION_UNITS, "action-unit intensities of OpenFace, one value a clip; below about 0.8 stored as 0"),
+        "voice": (_VOICE, "ordinal voice attributes (0, 1, 2: percentile bins within a split)"),
+    }
+    return {
+        modality: _table(ids, np.column_stack([_numbers(columns[n], path, n) for n in names]), names, (what, path))
+        for modality, (names, what) in sources.items()
+    }
+
+
+def _iemocap(root: Path) -> dict[str, FeatureTable]:
+    path = _file(root, "iemocap_acoustic_egemaps47.npz", root.parent)
+    arrays = _arrays(path, ("utt_id", "feat", "names"))
+    what = "mean and standard deviation of 23 eGeMAPS descriptors over the turn, and the ratio of silence"
+    names = tuple(map(str, arrays["names"].tolist()))
+    return {"voice": _table(_ids(arrays["utt_id"]), arrays["feat"], names, (what, path))}
+
+
+def _cmu_mosi(root: Path) -> dict[str, FeatureTable]:
+    path = _file(root, "features.npz")
+    sources = {
+        "text": ("text", "100 values from the words, extractor not stated"),
+        "voice": ("audio", "73 values from the sound, extractor not stated"),
+        "face": ("video", "100 values from the picture, extractor not stated"),
+    }
+    arrays = _arrays(path, ("utt_id", *(key for key, _ in sources.values())))
+    ids = _ids(arrays["utt_id"])
+    tables = {}
+    for modality, (key, what) in sources.items():
+        width = arrays[key].shape[-1] if arrays[key].ndim else 0
+        names = tuple(f"{key}{number}" for number in range(width))
+        tables[modality] = _table(ids, arrays[key], names, (what, path))
+    return tables
+
+
+_TABLES: Registry[Callable[[Path], dict[str, FeatureTable]]] = Registry(
+    "corpus with features", {"meld": _meld, "iemocap": _iemocap, "cmu_mosi": _cmu_mosi}
+)
+
+
+def _file(root: Path, name: str, *elsewhere: Path) -> Path:
+    for folder in (root, *elsewhere):
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(f"no features at {root / name}; put the file there, or build features from the media")
+
+
+def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if absent := [key for key in keys if key not in archive.files]:
+                raise FormatError(f"{path}: no array {', '.join(absent)}; expected {', '.join(keys)}")
+            return {key: archive[key] for key in keys}
+    except BROKEN_ARCHIVE as error:
+        raise FormatError(f"{path}: {error}; expected a NumPy archive, fetch it again") from error
+
+
+def _parquet(path: Path, columns: tuple[str, ...]) -> dict[str, list[Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table: dict[str, list[Any]] = pq.read_table(path, columns=list(columns)).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"{path}: {error}; expected a parquet table with {', '.join(columns)}") from error
+    if absent := [name for name in columns if name not in table]:
+        raise FormatError(f"{path}: no column {', '.join(absent)}; expected {', '.join(columns)}")
+    return table
+
+
+def _numbers(column: list[Any], path: Path, name: str) -> NDArray[np.float32]:
+    try:
+        return np.array([np.nan if value is None else value for value in column], dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{path}, column {name}: {error}; expected numbers") from error
+
+
+def _ids(array: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(map(str, array.reshape(-1).tolist()))
+
+
+def _table(
+    ids: tuple[str, ...], values: NDArray[Any], names: tuple[str, ...], origin: tuple[str, Path]
+) -> FeatureTable:
+    what, path = origin
+    if len(set(ids)) != len(ids):
+        raise FormatError(f"{path}: an utterance occurs twice; expected one row an utterance")
+    if values.shape != (len(ids), len(names)) or values.dtype.kind not in "fiu":
+        raise FormatError(
+            f"{path}: values of shape {values.shape} and type {values.dtype}; "
+            f"expected {len(ids)} × {len(names)} numbers"
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return FeatureTable(ids, np.ascontiguousarray(values, dtype=np.float32), names, f"{what}; {path.name}", digest)

@@ -1,0 +1,91 @@
+"""Is a copy of a corpus whole? Its counts against the published ones, and what exactly is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from merc.corpora.corpus import Corpus, Item
+from merc.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One count: what is counted, how many were published, how many were found."""
+
+    what: str
+    expected: int
+    found: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether the two are equal."""
+        return self.expected == self.found
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The counts of a copy of a corpus, what is missing from it, and files that no annotation names.
+
+    ``missing`` names media and side files; a missing annotation file cannot be verified and raises instead.
+    """
+
+    corpus: str
+    rows: tuple[Count, ...]
+    missing: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all counts are equal; missing media are reported but are no inequality."""
+        return all(row.ok for row in self.rows)
+
+    @property
+    def unequal(self) -> tuple[Count, ...]:
+        """The counts that differ."""
+        return tuple(row for row in self.rows if not row.ok)
+
+
+CHECKS: Registry[Callable[[Path], list[tuple[str, int, int]]]] = Registry(
+    "corpus with checks", {name: f"merc.corpora.{name}:checks" for name in ("iemocap", "semeval2018")}
+)
+PUBLISHED: Registry[Callable[[Path], Mapping[str, int]]] = Registry(
+    "corpus in several layouts", {"emorynlp": "merc.corpora.emorynlp:published"}
+)
+MISSING: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
+    "corpus with media", {name: f"merc.corpora.{name}:missing" for name in ("crema_d", "iemocap", "meld")}
+)
+ORPHANS: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
+    "corpus with media", {"meld": "merc.corpora.meld:orphans"}
+)
+
+
+def compare(corpus: Corpus, items: Iterable[Item], published: Mapping[str, int]) -> tuple[Count, ...]:
+    """Each published count beside the one found among the items, split by split and then label by label."""
+    found = tally(items)
+    first = {split: number for number, split in enumerate(("all", *corpus.splits))}
+    order = sorted(published, key=lambda what: (" " in what, first.get(what.partition(" ")[0], len(first))))
+    return tuple(Count(what, published[what], found[what]) for what in order)
+
+
+def tally(items: Iterable[Item]) -> Counter[str]:
+    """How many items there are by split, by split and label, without label, and how many conversations and speakers.
+
+    Keys are those of ``Corpus.counts``; "all" is the sum over the splits. An item with several labels counts for each.
+    """
+    counts: Counter[str] = Counter()
+    groups: set[tuple[str, str]] = set()
+    speakers: set[str] = set()
+    for item in items:
+        for split in {item.split, "all"}:
+            counts[split] += 1
+            counts.update(f"{split} {label}" for label in item.labels or ("without label",))
+            if item.group is not None:
+                groups.add((split, item.group))
+        if item.speaker is not None:
+            speakers.add(item.speaker)
+    counts.update(f"{split} conversations" for split, _ in groups)
+    counts["speakers"] = len(speakers)
+    return counts

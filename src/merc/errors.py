@@ -6,6 +6,7 @@
     │   ├── FormatError       a transcript, timeline or table that does not follow its format
     │   └── UnknownName       a name that is not in a registry ("did you mean …")
     ├── OutputError           a result could not be written (no permission, full disk)
+    ├── ProtocolError         a step would make a number that means less than it says: a leak, a choice made on test
     ├── WeightError           a pretrained weight is missing, or is not the one it should be
     └── MissingExtra          an optional dependency is needed; the message holds the pip line
 
@@ -37,6 +38,10 @@ class UnknownName(InputError):
 
 class OutputError(MercError):
     """A result could not be written."""
+
+
+class ProtocolError(MercError):
+    """A step would make a number that means less than it says: a leak, a choice made on test, an unknown label."""
 
 
 class WeightError(MercError):

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from merc.errors import InputError
 from merc.evaluation.calibration import (
+    area_under_risk,
+    choose_threshold,
     coverage,
     expected_calibration_error,
     fit_bias,
     fit_temperature,
     fit_trust,
     log_loss,
+    risk_coverage,
+    scaled,
     softmax,
 )
 
@@ -85,3 +91,49 @@ def test_softmax_does_not_overflow() -> None:
 def test_wrong_shapes_are_named() -> None:
     with pytest.raises(InputError, match=r"values of shape \(2, 2\) for 3 annotated items"):
         log_loss(np.full((2, 2), 0.5), np.zeros(3, dtype=int))
+
+
+def test_values_that_are_no_numbers_are_named() -> None:
+    with pytest.raises(InputError, match=r"item 1 has values \[nan, 0.5\]: expected finite numbers"):
+        expected_calibration_error(np.array([[0.5, 0.5], [np.nan, 0.5]]), np.zeros(2, dtype=int))
+
+
+def test_scaling_is_fitted_on_validation_and_measured_on_test(raw: np.ndarray) -> None:
+    true = sampled(softmax(raw / 2.5))
+    found = scaled((raw[:4000], true[:4000]), (raw[4000:], true[4000:]))
+    assert found.temperature == pytest.approx(2.5, rel=0.1)
+    assert found.error_after < 0.03 < 0.15 < found.error_before
+    assert found.loss_after < found.loss_before
+    with pytest.raises(InputError, match="validation holds no item"):
+        scaled((raw[:0], true[:0]), (raw, true))
+
+
+def test_risk_and_coverage_known_values() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.6, 0.4]])
+    thresholds, covered, risk = risk_coverage(probabilities, np.array([0, 0, 1, 1]))
+    np.testing.assert_allclose(thresholds, [0.9, 0.8, 0.6])
+    np.testing.assert_allclose(covered, [0.25, 0.75, 1.0])
+    np.testing.assert_allclose(risk, [0, 1 / 3, 0.5])
+    assert area_under_risk(probabilities, np.array([0, 0, 1, 1])) == pytest.approx((0 + 1 / 3 + 1 / 3 + 0.5) / 4)
+    with pytest.raises(InputError, match="no item"):
+        risk_coverage(np.empty((0, 2)), np.empty(0, dtype=int))
+
+
+@given(st.integers(0, 10_000), st.integers(1, 60), st.floats(0.3, 0.95))
+def test_the_threshold_keeps_the_accuracy_and_covers_the_most(seed: int, count: int, wanted: float) -> None:
+    logits = np.random.default_rng(seed).normal(size=(count, 3)).round(1)
+    probabilities, true = softmax(logits), sampled(softmax(logits), seed)
+    right, confidence = probabilities.argmax(1) == true, probabilities.max(1)
+    able = [value for value in confidence if right[confidence >= value].mean() >= wanted]
+    if not able:
+        with pytest.raises(InputError, match="no threshold reaches accuracy"):
+            choose_threshold(probabilities, true, accuracy=wanted)
+        return
+    threshold = choose_threshold(probabilities, true, accuracy=wanted)
+    assert right[confidence >= threshold].mean() >= wanted - 1e-9
+    assert (confidence >= threshold).sum() == (confidence >= min(able)).sum()
+
+
+def test_a_wanted_accuracy_must_be_a_share() -> None:
+    with pytest.raises(InputError, match="wanted accuracy 70: expected a share"):
+        choose_threshold(np.array([[0.9, 0.1]]), np.array([0]), accuracy=70)

@@ -6,11 +6,24 @@ probabilities are ``(items, classes)``, annotated classes are numbers ``(items,)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from merc.errors import InputError
 
 _LARGEST = 20.0  # a temperature beyond this leaves no information
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What temperature scaling did: the temperature, and the calibration error and log loss before and after it."""
+
+    temperature: float
+    error_before: float
+    error_after: float
+    loss_before: float
+    loss_after: float
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -112,6 +125,68 @@ def coverage(probabilities: np.ndarray, true: np.ndarray, thresholds: list[float
     return rows
 
 
+def scaled(valid: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], *, bins: int = 15) -> Calibration:
+    """Fit a temperature on validation and measure on test; each argument is ``(logits, true)``.
+
+    Raises InputError for an empty part and for values that are not finite.
+    """
+    for name, (logits, true) in (("validation", valid), ("test", test)):
+        _checked(logits, true)
+        if not len(true):
+            raise InputError(f"{name} holds no item: a temperature needs some to be fitted and measured on")
+    temperature = fit_temperature(*valid)
+    before, after = softmax(test[0]), softmax(test[0] / temperature)
+    return Calibration(
+        temperature,
+        expected_calibration_error(before, test[1], bins=bins),
+        expected_calibration_error(after, test[1], bins=bins),
+        log_loss(before, test[1]),
+        log_loss(after, test[1]),
+    )
+
+
+def risk_coverage(probabilities: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What abstention buys: thresholds, the share of items that reach each, and the share of errors among those.
+
+    One point for each distinct confidence, highest first, so coverage rises to 1 and the last risk is that of answering
+    always. Raises InputError without items.
+    """
+    _checked(probabilities, true)
+    if not len(true):
+        raise InputError("no item: a risk-coverage curve needs at least one")
+    confidence, wrong = probabilities.max(1), probabilities.argmax(1) != true
+    order = np.argsort(-confidence, kind="stable")
+    kept, errors = np.arange(1, len(true) + 1), np.cumsum(wrong[order])
+    last = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))  # equal confidences come together
+    return confidence[order][last], kept[last] / len(true), errors[last] / kept[last]
+
+
+def area_under_risk(probabilities: np.ndarray, true: np.ndarray) -> float:
+    """AURC (Geifman and El-Yaniv 2017): the mean over items of the risk among items at least as confident."""
+    _, covered, risk = risk_coverage(probabilities, true)
+    return float((risk * np.diff(covered, prepend=0.0)).sum())
+
+
+def choose_threshold(probabilities: np.ndarray, true: np.ndarray, *, accuracy: float) -> float:
+    """The lowest confidence from which answers are right in at least this share of validation items.
+
+    The whole set of items at or above the threshold counts, so the most is covered that still keeps the accuracy; 0.0
+    where answering always does. Raises InputError for an accuracy outside (0, 1] and for one that no threshold reaches.
+    """
+    if not 0 < accuracy <= 1:
+        raise InputError(f"wanted accuracy {accuracy}: expected a share above 0 and at most 1")
+    thresholds, _, risk = risk_coverage(probabilities, true)
+    good = np.flatnonzero(risk <= 1 - accuracy + 1e-12)
+    if not len(good):
+        raise InputError(
+            f"no threshold reaches accuracy {accuracy} on {len(true)} items (best {1 - risk.min():.3f}); ask for less"
+        )
+    return 0.0 if good[-1] == len(risk) - 1 else float(thresholds[good[-1]])
+
+
 def _checked(values: np.ndarray, true: np.ndarray) -> None:
     if values.ndim != 2 or len(values) != len(true):
         raise InputError(f"values of shape {values.shape} for {len(true)} annotated items: expected (items, classes)")
+    if not np.isfinite(values).all():
+        place = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise InputError(f"item {place} has values {values[place].tolist()}: expected finite numbers")

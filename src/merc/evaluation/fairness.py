@@ -1,0 +1,167 @@
+"""The same figure for each speaker, gender or other group: who a system serves worse, and how sure of that one is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from merc.errors import InputError
+from merc.evaluation.metrics import figures
+from merc.evaluation.resampling import Runs, by_dialogue, estimate
+from merc.evaluation.scoring import Answers
+
+_ACTOR = re.compile(r"Ses\d+([FM])")
+_SEXES = {"F": "female", "M": "male"}
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """When a group is too small to be believed."""
+
+    utterances: int = 50  # below this one figure moves by several points with each turn
+    dialogues: int = 5  # fewer cannot be drawn again in a way that means something
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group: its utterances and dialogues, the mean figure over seeds, and its interval (None: one dialogue)."""
+
+    name: str
+    utterances: int
+    dialogues: int
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """A figure by group, in alphabetical order.
+
+    ``gap`` is that of the best minus the worst group among those that are large enough, with the interval of that
+    difference over resampled dialogues (which takes the choice of the two as given, so it is on the narrow side); None
+    where fewer than two groups are large enough. ``left_out`` counts utterances without a group.
+    """
+
+    metric: str
+    groups: tuple[Group, ...]
+    best: str | None
+    worst: str | None
+    gap: float | None
+    low: float | None
+    high: float | None
+    left_out: int
+    warnings: tuple[str, ...]
+
+
+def by_group(
+    runs: Runs, names: Sequence[str | None], *, metric: str = "unweighted_recall", small: Small | None = None
+) -> Fairness:
+    """Measure a system in each group; ``names`` gives that of each utterance in the order of the runs, or None.
+
+    The mean recall of the classes is the default because groups differ in how often each class occurs. Raises
+    InputError for another number of names than utterances and where no utterance has a group.
+    """
+    if len(names) != len(runs.seeds[0]):
+        raise InputError(f"{len(names)} group names for {len(runs.seeds[0])} utterances: expected one each, or None")
+    kinds = sorted({name for name in names if name is not None})
+    if not kinds:
+        raise InputError("no utterance has a group: give at least one a name")
+    limits = small or Small()
+    parts = {kind: _only(runs, [name == kind for name in names], kind) for kind in kinds}
+    groups = tuple(_group(kind, part, metric) for kind, part in parts.items())
+    large = [g for g in groups if g.utterances >= limits.utterances and g.dialogues >= limits.dialogues]
+    warnings = tuple(_warning(group, limits) for group in groups if group not in large)
+    left_out = sum(name is None for name in names)
+    if len(large) < 2:
+        return Fairness(metric, groups, None, None, None, None, None, left_out, warnings)
+    best, worst = max(large, key=lambda g: g.value), min(large, key=lambda g: g.value)
+    low, high = _difference(runs, [[n == g.name for n in names] for g in (best, worst)], metric)
+    return Fairness(metric, groups, best.name, worst.name, best.value - worst.value, low, high, left_out, warnings)
+
+
+def by_speaker(runs: Runs, *, metric: str = "unweighted_recall", small: Small | None = None) -> Fairness:
+    """Measure a system for each speaker; utterances of unknown speakers are left out."""
+    return by_group(runs, runs.seeds[0].speakers, metric=metric, small=small)
+
+
+def by_gender(runs: Runs, *, metric: str = "unweighted_recall", small: Small | None = None) -> Fairness:
+    """Measure a system for IEMOCAP's female and male actors (``Ses01F``, ``Ses01M``); others are left out."""
+    matches = [_ACTOR.fullmatch(speaker or "") for speaker in runs.seeds[0].speakers]
+    return by_group(runs, [_SEXES[m[1]] if m else None for m in matches], metric=metric, small=small)
+
+
+def by_kind(runs: Runs, *, metric: str = "unweighted_recall", small: Small | None = None) -> Fairness:
+    """Measure a system on IEMOCAP's improvised and scripted dialogues apart; the scripts recur in every session."""
+    kinds = ["scripted" if "script" in name else "improvised" for name in runs.seeds[0].dialogues]
+    return by_group(runs, kinds, metric=metric, small=small)
+
+
+def table(report: Fairness) -> str:
+    """A Markdown table in percent, with the gap and the warnings below it."""
+    rows = ["| group | utterances | dialogues | figure | 95 % interval |", "| --- | --- | --- | --- | --- |"]
+    for group in report.groups:
+        name = group.name.replace("|", "\\|")
+        rows.append(
+            f"| {name} | {group.utterances} | {group.dialogues} | {100 * group.value:.1f} | "
+            f"{_interval(group.low, group.high)} |"
+        )
+    if report.gap is not None:
+        gap = f"Gap, {report.best} minus {report.worst}: {100 * report.gap:.1f} ({_interval(report.low, report.high)})."
+        rows += ["", gap]
+    return "\n".join([*rows, *(["", *(f"- {line}" for line in report.warnings)] if report.warnings else [])])
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "unknown" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _group(name: str, part: Runs, metric: str) -> Group:
+    found = estimate(part, metric=metric, resamples=1000)
+    alone = part.dialogues < 2
+    ends = (None, None) if alone else (found.low, found.high)
+    return Group(name, len(part.seeds[0]), part.dialogues, found.mean, *ends)
+
+
+def _warning(group: Group, limits: Small) -> str:
+    return (
+        f"{group.name}: {group.utterances} utterances in {group.dialogues} dialogues; below {limits.utterances} or "
+        f"{limits.dialogues} a figure says little, so the group takes no part in the gap"
+    )
+
+
+def _only(runs: Runs, chosen: Sequence[bool], name: str) -> Runs:
+    """The runs on the chosen utterances alone."""
+    mask = np.asarray(chosen)
+    return Runs(f"{runs.name}, {name}", tuple(_cut(run, mask) for run in runs.seeds))
+
+
+def _cut(run: Answers, mask: np.ndarray) -> Answers:
+    places = np.flatnonzero(mask)
+    return Answers(
+        labels=run.labels,
+        ids=tuple(run.ids[place] for place in places),
+        true=run.true[mask],
+        predicted=run.predicted[mask],
+        dialogues=tuple(run.dialogues[place] for place in places),
+        speakers=tuple(run.speakers[place] for place in places),
+    )
+
+
+def _difference(runs: Runs, masks: Sequence[Sequence[bool]], metric: str) -> tuple[float, float]:
+    """The interval of the difference of two groups when all dialogues are drawn again, for both groups at once."""
+    everyone = sorted(set(runs.seeds[0].dialogues))
+    generator = np.random.default_rng(0)
+    times = generator.multinomial(len(everyone), np.full(len(everyone), 1 / len(everyone)), size=1000)
+    values = []
+    for mask in masks:
+        part = _only(runs, mask, "group")
+        present = np.searchsorted(everyone, sorted(set(part.seeds[0].dialogues)))
+        tables = by_dialogue(part)
+        drawn = np.tensordot(times[:, present].astype(np.float64), tables.astype(np.float64), axes=1)
+        values.append(figures(drawn, metric).mean(-1))
+    low, high = np.nanpercentile(values[0] - values[1], [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,239 @@
+"""The parts of a corpus that a protocol keeps apart, and the seal on the part that results are measured on.
+
+Test labels are reached through ``Sealed.open`` alone, which writes down that it was opened, for what and how often.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from merc.conversation import Conversation, Utterance
+from merc.errors import InputError, OutputError
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The utterances of one part of a fold.
+
+    ``labels`` maps the ids of the utterances that count to their labels, in corpus order. ``context`` holds the ids of
+    every utterance of ``conversations`` (counting or not): it may be read beside the others, without its label.
+    ``dialogues`` and ``speakers`` say for each counting utterance where it was spoken and by whom.
+    """
+
+    name: str
+    conversations: tuple[str, ...]
+    labels: Mapping[str, str]
+    context: frozenset[str]
+    dialogues: Mapping[str, str]
+    speakers: Mapping[str, str | None]
+
+    @property
+    def scored(self) -> frozenset[str]:
+        """Ids of the utterances whose labels count."""
+        return frozenset(self.labels)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many utterances have each label, in alphabetical order of the labels."""
+        return dict(sorted(Counter(self.labels.values()).items()))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One look at the labels of a test part; ``count`` is 1 for the first by this system and seed, then 2, 3, …"""
+
+    protocol: str
+    fold: str
+    system: str
+    seed: int | None
+    reason: str
+    count: int
+
+    @property
+    def key(self) -> tuple[str, str, str, int | None]:
+        """What ``count`` counts by: protocol, fold, system, seed."""
+        return self.protocol, self.fold, self.system, self.seed
+
+
+class Ledger:
+    """The record of every opening of a test part: a file of JSON lines, or memory when no path is given.
+
+    ``ledger.of(system, seed=...)`` writes into the same record on behalf of a system and a seed.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.system = "unnamed"
+        self.seed: int | None = None
+        self._held: list[Opening] = []
+
+    def of(self, system: str, *, seed: int | None = None) -> Ledger:
+        """The same record, with later openings under this name and seed."""
+        view = Ledger(self.path)
+        view.system, view.seed, view._held = system, seed, self._held
+        return view
+
+    @property
+    def openings(self) -> tuple[Opening, ...]:
+        """All openings, oldest first; raises InputError naming the line of a file that cannot be read."""
+        if self.path is None:
+            return tuple(self._held)
+        if not self.path.exists():
+            return ()
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        return tuple(_opening(line, f"{self.path}, line {number}") for number, line in enumerate(lines, 1))
+
+    def repeated(self) -> tuple[Opening, ...]:
+        """The openings that were not the first of their system and seed."""
+        return tuple(opening for opening in self.openings if opening.count > 1)
+
+    def write(self, protocol: str, fold: str, reason: str) -> Opening:
+        """Record one opening; raises InputError without a reason and OutputError where the file cannot be written."""
+        if not reason.strip():
+            raise InputError(f"test part of {protocol}, {fold}: give the reason for opening it, e.g. 'final result'")
+        opening = Opening(protocol, fold, self.system, self.seed, reason, 1)
+        before = sum(earlier.key == opening.key for earlier in self.openings)
+        opening = replace(opening, count=before + 1)
+        if self.path is None:
+            self._held.append(opening)
+        else:
+            _append(self.path, json.dumps(asdict(opening), ensure_ascii=False) + "\n")
+        return opening
+
+
+def _opening(line: str, where: str) -> Opening:
+    try:
+        return Opening(**json.loads(line))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: not an opening of a test part ({error}); move the ledger away") from error
+
+
+def _append(path: Path, line: str) -> None:
+    """One write of the whole line, so that it is there or not."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, line.encode())
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise OutputError(f"cannot write the ledger {path}: {error.strerror}; choose another file") from error
+
+
+class Sealed:
+    """A test part whose labels are hidden until it is opened; which utterances it holds is no secret."""
+
+    __slots__ = ("_part", "fold", "protocol")
+
+    def __init__(self, part: Part, *, protocol: str, fold: str) -> None:
+        self._part = part
+        self.protocol = protocol
+        self.fold = fold
+
+    @property
+    def conversations(self) -> tuple[str, ...]:
+        """Ids of the conversations."""
+        return self._part.conversations
+
+    @property
+    def scored(self) -> frozenset[str]:
+        """Ids of the utterances that will be scored."""
+        return self._part.scored
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The same ids in corpus order."""
+        return tuple(self._part.labels)
+
+    @property
+    def context(self) -> frozenset[str]:
+        """Ids of all utterances that may be read, without labels."""
+        return self._part.context
+
+    def __len__(self) -> int:
+        return len(self._part)
+
+    def __repr__(self) -> str:
+        return f"Sealed({self.protocol}, {self.fold}: {len(self)} utterances, not opened)"
+
+    def open(self, reason: str, *, ledger: Ledger) -> Part:
+        """The part with its labels; the opening is written to the ledger first."""
+        ledger.write(self.protocol, self.fold, reason)
+        return self._part
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTexts:
+    """How many test utterances have a text that also occurs in train: ``same`` of ``of``, ``long`` of five words up.
+
+    Texts are compared in lower case, without punctuation and with single spaces.
+    """
+
+    same: int
+    long: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One division of a corpus: what is learnt from, what choices are made on, what the result is measured on.
+
+    ``notes`` are plain sentences on what this fold lacks, such as a class without a validation utterance.
+    """
+
+    name: str
+    train: Part
+    valid: Part
+    test: Sealed
+    shared: SharedTexts
+    notes: tuple[str, ...] = ()
+
+    def blinded(self, conversations: Sequence[Conversation]) -> list[Conversation]:
+        """The conversations as a trainer should see them: labels of train and validation, none of any other utterance.
+
+        Utterances outside those parts lose scores and meta too, which may repeat their annotation.
+        """
+        known = {**self.train.labels, **self.valid.labels}
+        return [replace(c, utterances=tuple(_blind(u, known) for u in c.utterances)) for c in conversations]
+
+
+def _blind(utterance: Utterance, known: Mapping[str, str]) -> Utterance:
+    if utterance.id in known:
+        return replace(utterance, label=known[utterance.id])
+    return replace(utterance, label=None, scores={}, meta={})
+
+
+def gather(
+    name: str,
+    conversations: Iterable[Conversation],
+    *,
+    cut: Callable[[Conversation, Utterance], str | None],
+    labels: Mapping[str, str],
+) -> Part:
+    """The part of this name: what ``cut`` puts into it; utterances without an entry in ``labels`` are context."""
+    chosen: dict[str, Conversation] = {}
+    scored: dict[str, Utterance] = {}
+    for conversation in conversations:
+        for utterance in conversation:
+            if cut(conversation, utterance) == name:
+                chosen[conversation.id] = conversation
+                if utterance.id in labels:
+                    scored[utterance.id] = utterance
+    places = {u.id: c.id for c in chosen.values() for u in c}
+    return Part(
+        name=name,
+        conversations=tuple(chosen),
+        labels={key: labels[key] for key in scored},
+        context=frozenset(places),
+        dialogues={key: places[key] for key in scored},
+        speakers={key: scored[key].speaker for key in scored},
+    )

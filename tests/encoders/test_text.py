@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from merc.encoders.text import TextEncoder
+from merc.encoders.text import TextEncoder, describe
 from merc.errors import InputError
 
 TEXTS = ["Yeah!", "Yeah, it really has been great, too.", "Why did you not tell me that he was coming over tonight?"]
@@ -62,6 +62,22 @@ def test_progress_counts_texts(encoder: TextEncoder) -> None:
     seen: list[tuple[str, float, float]] = []
     encoder.encode(TEXTS, progress=lambda *step: seen.append(step))
     assert seen[-1] == ("text vectors", 3, 3)
+
+
+def test_tokens_come_with_the_same_vectors_and_their_mean_is_the_vector(encoder: TextEncoder) -> None:
+    vectors, tokens = encoder.encode_tokens(TEXTS)
+    assert vectors.tobytes() == encoder.encode(TEXTS).tobytes()
+    assert [len(states) for states in tokens] == [4, 12, 15]
+    for vector, states in zip(vectors, tokens, strict=True):
+        assert states.dtype == np.float32 and states.shape[1] == 768
+        mean = states.mean(axis=0)
+        np.testing.assert_allclose(mean / np.linalg.norm(mean), vector, atol=1e-4)
+    assert encoder.encode_tokens([])[1] == []
+
+
+def test_the_description_is_known_before_the_weights_are_loaded(encoder: TextEncoder) -> None:
+    assert encoder.description == describe()
+    assert describe("float32")["precision"] == "float32"
 
 
 def test_an_empty_text_is_named(encoder: TextEncoder) -> None:

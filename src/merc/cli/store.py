@@ -1,0 +1,76 @@
+"""``merc store``: what a feature store holds, and whether it is sound."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merc.cli import terminal
+
+if TYPE_CHECKING:
+    from merc.encoders.store import Store, Summary
+
+app = typer.Typer(help="Feature stores: info, verify.", no_args_is_help=True)
+
+_SHOWN = 3  # reasons a feature that are printed; all of them with --json
+
+
+@app.command()
+def info(
+    folder: Annotated[Path, typer.Argument(help="Folder of a store.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the features of a store: encoder, weight, shape, counts, size, and why vectors are missing."""
+    from merc.encoders.store import Store
+
+    opened = Store.open(folder)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in opened.info()], indent=1, ensure_ascii=False))
+    else:
+        show(opened)
+
+
+@app.command()
+def verify(folder: Annotated[Path, typer.Argument(help="Folder of a store.")]) -> None:
+    """Read everything: hashes, counts, duplicates, foreign weights, gaps. Exit code 1 where something is wrong."""
+    from merc.encoders.store import Store
+
+    opened = Store.open(folder)
+    problems = opened.verify()
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{folder}: {len(opened.encoders)} features, sound")
+
+
+def show(store: Store) -> None:
+    """Print a table of a store, a row a feature, and the most frequent reasons below it."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("feature", "weight", "each row"):
+        table.add_column(name, no_wrap=True)
+    for name in ("utterances", "missing", "rows", "MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = store.info()
+    for row in rows:
+        table.add_row(*_cells(row))
+    console = terminal.console(stderr=False)
+    console.print(table)
+    for row in rows:
+        for reason, count in list(row.reasons.items())[:_SHOWN]:
+            console.print(f"{row.feature.name}: {count:,} missing: {reason}", markup=False)
+        if len(row.reasons) > _SHOWN:
+            console.print(f"{row.feature.name}: and {len(row.reasons) - _SHOWN} other reasons")
+
+
+def _cells(row: Summary) -> tuple[str, ...]:
+    feature, counts = row.feature, (row.utterances, row.utterances - row.present, row.rows)
+    weight = str(feature.description.get("sha256") or feature.description.get("opensmile") or "")[:8]
+    shape = f"{' x '.join(map(str, feature.shape))} {feature.dtype}"
+    return (feature.name, weight, shape, *(f"{count:,}" for count in counts), f"{row.bytes / 1e6:.1f}")

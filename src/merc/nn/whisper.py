@@ -1,0 +1,147 @@
+"""The encoder of Whisper base in torch, so that all its layers can be seen and gradients can pass.
+
+Paper: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision". Two convolutions (the second
+halves the rate), sinusoidal positions, six pre-norm transformer layers of width 512, eight heads, and a last norm. The
+weights are read from the file that speech recognition uses already (CTranslate2's format), so nothing else is fetched.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from merc.errors import WeightError
+
+WIDTH = 512
+LAYERS = 6
+STATES = LAYERS + 1
+"""Hidden states: what enters the first layer, and what leaves each; the last one is normed."""
+HEADS = 8
+MELS = 80
+POSITIONS = 1500
+"""Frames of 20 ms in the 30 seconds that the network was trained with."""
+
+_KINDS = (np.float32, np.int8, np.int16, np.int32, np.float16)  # numbered as in the file
+
+
+class Layer(nn.Module):
+    """Self-attention and a feed-forward block, each after a norm and added to what came in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(WIDTH)
+        self.attention_in = nn.Linear(WIDTH, 3 * WIDTH)  # queries, keys, values
+        self.attention_out = nn.Linear(WIDTH, WIDTH)
+        self.norm = nn.LayerNorm(WIDTH)
+        self.widen = nn.Linear(WIDTH, 4 * WIDTH)
+        self.narrow = nn.Linear(4 * WIDTH, WIDTH)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States (batch, frames, 512) to states of the same shape."""
+        batch, frames, _ = states.shape
+        joined = self.attention_in(self.attention_norm(states))
+        split = joined.view(batch, frames, 3, HEADS, -1).permute(2, 0, 3, 1, 4)  # (3, batch, heads, frames, 64)
+        seen = F.scaled_dot_product_attention(split[0], split[1], split[2])
+        states = states + self.attention_out(seen.transpose(1, 2).reshape(batch, frames, WIDTH))
+        narrowed: Tensor = self.narrow(F.gelu(self.widen(self.norm(states))))
+        return states + narrowed
+
+
+class WhisperNetwork(nn.Module):
+    """Log-mel spectrograms to hidden states; `load` gives one with the pretrained weights."""
+
+    positions: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(MELS, WIDTH, 3, padding=1)
+        self.second = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
+        self.register_buffer("positions", torch.zeros(POSITIONS, WIDTH))
+        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.norm = nn.LayerNorm(WIDTH)
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """Spectrograms (batch, 80, 2 × frames), frames at most 1,500, to hidden states (batch, 7, frames, 512)."""
+        sound = F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2)  # (batch, frames, 512)
+        states = [sound + self.positions[: sound.shape[1]]]
+        for layer in self.layers:
+            states.append(layer(states[-1]))
+        states[-1] = self.norm(states[-1])
+        return torch.stack(states, dim=1)
+
+
+def load() -> WhisperNetwork:
+    """The network with its pretrained weights; raises WeightError when 'whisper-base' is absent or another model."""
+    from merc import weights
+
+    stored = read(weights.path("whisper-base") / "model.bin")
+    with torch.device("meta"):
+        network = WhisperNetwork()
+    try:
+        state = {name: torch.from_numpy(stored[old].astype(np.float32)) for name, old in _names()}
+        network.load_state_dict(state, assign=True)
+    except (KeyError, RuntimeError) as error:
+        raise WeightError(f"weight 'whisper-base' is not the base model of Whisper: {error}") from error
+    return network.eval()
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The encoder's arrays of a model in CTranslate2's binary format, version 6, by name.
+
+    Raises WeightError for a file of another format or one that ends too early.
+    """
+    content = memoryview(path.read_bytes())
+    try:
+        return dict(_variables(content))
+    except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
+        raise WeightError(f"{path} is no model of CTranslate2 ({error}); fetch the weight again") from error
+
+
+def _variables(content: memoryview) -> Iterator[tuple[str, np.ndarray]]:
+    """Version, name of the model and its revision; then name, shape, kind and bytes of each array."""
+    (version,) = struct.unpack_from("<I", content)
+    if version != 6:
+        raise ValueError(f"format version {version}, expected 6")
+    _, place = _text(content, 4)
+    _, count = struct.unpack_from("<II", content, place)
+    place += 8
+    for _ in range(count):
+        name, place = _text(content, place)
+        rank = content[place]
+        *shape, kind, size = struct.unpack_from(f"<{rank}IBI", content, place + 1)
+        place += 1 + 4 * rank + 5
+        if name.startswith("encoder/"):
+            yield name, np.frombuffer(content[place : place + size], _KINDS[kind]).reshape(shape)
+        place += size
+
+
+def _text(content: memoryview, place: int) -> tuple[str, int]:
+    """A text that is preceded by its length and ended by a zero byte, and where it ends."""
+    (length,) = struct.unpack_from("<H", content, place)
+    return bytes(content[place + 2 : place + 1 + length]).decode(), place + 2 + length
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    """Each parameter here and its name in the file."""
+    yield "positions", "encoder/position_encodings/encodings"
+    modules = [("first", "conv1", True), ("second", "conv2", True), ("norm", "layer_norm", False)]
+    inside = (
+        ("attention_norm", "self_attention/layer_norm", False),
+        ("attention_in", "self_attention/linear_0", True),
+        ("attention_out", "self_attention/linear_1", True),
+        ("norm", "ffn/layer_norm", False),
+        ("widen", "ffn/linear_0", True),
+        ("narrow", "ffn/linear_1", True),
+    )
+    modules += [
+        (f"layers.{n}.{new}", f"layer_{n}/{old}", weighted) for n in range(LAYERS) for new, old, weighted in inside
+    ]
+    for new, old, weighted in modules:
+        yield f"{new}.weight", f"encoder/{old}/{'weight' if weighted else 'gamma'}"
+        yield f"{new}.bias", f"encoder/{old}/{'bias' if weighted else 'beta'}"

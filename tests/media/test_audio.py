@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 
 from merc.errors import MediaError, OutputError
+from merc.media import audio
 from merc.media.audio import RATE, decode_audio, read_audio, release, to_float
+from merc.media.container import decode
 
 from .making import Film, Sound, cut, record, spoil, tone
 
@@ -123,6 +128,49 @@ def test_four_channels_are_averaged(tmp_path: Path) -> None:
     path = record(tmp_path / "a.wav", sound=Sound(four, codec="pcm_s16le", layout="quad"))
     assert decode_audio(path, tmp_path / "a.npy").channel == "mean of 4"
     assert frequency_and_amplitude(to_float(read_audio(tmp_path / "a.npy")))[1] == pytest.approx(0.25, rel=0.02)
+
+
+def test_eight_channels_of_a_coded_recording_are_averaged(tmp_path: Path) -> None:
+    eight = np.stack([tone(440, SECONDS, amplitude=0.05 * (index + 1)) for index in range(8)])
+    path = record_packed(tmp_path / "a.m4a", eight)
+    assert decode_audio(path, tmp_path / "a.npy").channel == "mean of 8"
+    samples = to_float(read_audio(tmp_path / "a.npy"))
+    frequency, amplitude = frequency_and_amplitude(samples)
+    # the channel of low frequencies has lost the tone, the others keep it
+    assert frequency == pytest.approx(440, abs=1.1) and 0.18 < amplitude < 0.24
+
+
+def record_packed(path: Path, samples: np.ndarray) -> Path:
+    """Eight channels as AAC; PyAV cannot write so many planes itself, so that the samples are given interleaved."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=48000, layout="7.1")
+        for first in range(0, samples.shape[1], 1024):
+            piece = np.ascontiguousarray(samples[:, first : first + 1024].T, np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout="7.1")
+            frame.sample_rate, frame.time_base, frame.pts = 48000, Fraction(1, 48000), first
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_frame_of_too_many_planes_is_damage_and_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wild:
+        """Stands for what a damaged packet decodes to; whoever asks for its samples fails."""
+
+        format = SimpleNamespace(is_planar=True, name="fltp")
+        layout = SimpleNamespace(nb_channels=13)
+        pts, samples, sample_rate = 0, 1024, 48000
+
+    def damaged(context: object, packet: object, damage: object) -> list[object]:
+        seen.append(packet)
+        frames = list(decode(context, packet, damage))
+        return [Wild(), *frames] if len(seen) == 3 else frames
+
+    seen: list[object] = []
+    monkeypatch.setattr(audio, "decode", damaged)
+    result = decode_audio(record(tmp_path / "a.m4a", sound=Sound(tone(440, 1)[None])), tmp_path / "a.npy")
+    assert result.lost is not None and "1 of " in result.lost and "audio packets were damaged" in result.lost
+    assert result.seconds == pytest.approx(1, abs=0.05)
 
 
 def onset(samples: np.ndarray) -> float:

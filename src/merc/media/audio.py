@@ -57,8 +57,11 @@ JITTER = 0.05  # seconds by which time stamps may differ from the count of sampl
 REWIND = 1.0  # a jump back of more than this is a restarted clock, not an overlap: samples follow on
 LONGEST_GAP = 600.0  # longest silence that is filled in where the file does not say how long it is
 HEADER = 128  # bytes of a .npy header with room for any length
+MOST_PLANES = 8  # planes that a decoded frame points to by itself; beyond them the decoder library reads wild memory
 
 Float = NDArray[np.float32]
+
+_PLANAR = {"u8p": "u1", "s16p": "i2", "s32p": "i4", "s64p": "i8", "fltp": "f4", "dblp": "f8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,9 @@ def _blocks(container: Any, stream: Any, damage: Damage) -> Iterator[tuple[float
 
     def tuples(frames: Any) -> Iterator[tuple[float | None, Float, int]]:
         for frame in frames:
+            if _too_wide(frame):
+                damage.damaged += 1
+                continue
             moment = None if frame.pts is None else float(frame.pts * stream.time_base) - zero
             yield moment, _to_planar(frame), frame.sample_rate
 
@@ -164,11 +170,24 @@ def _blocks(container: Any, stream: Any, damage: Damage) -> Iterator[tuple[float
     yield from tuples(decode(context, None, damage))
 
 
+def _too_wide(frame: Any) -> bool:
+    """Whether a frame has more planes than can be read: a damaged packet may decode to 13 or 17 channels."""
+    return bool(frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES)
+
+
 def _to_planar(frame: Any) -> Float:
-    """The samples of a PyAV frame as float32 in [-1, 1), shape (channels, samples)."""
-    raw: NDArray[Any] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        raw = raw.reshape(-1, frame.layout.nb_channels).T
+    """The samples of a PyAV frame as float32 in [-1, 1), shape (channels, samples).
+
+    Planes are counted by the layout: PyAV's own count finds a ninth in a frame of eight, and its ``to_ndarray`` ends
+    the process there.
+    """
+    channels = frame.layout.nb_channels
+    if frame.format.is_planar:
+        planes = frame.planes[:channels]
+        kind = np.dtype(_PLANAR[frame.format.name])
+        raw: NDArray[Any] = np.stack([np.frombuffer(plane, kind, count=frame.samples) for plane in planes])
+    else:
+        raw = frame.to_ndarray().reshape(-1, channels).T
     if raw.dtype.kind == "f":
         scaled = np.nan_to_num(raw, posinf=1.0, neginf=-1.0)
     elif raw.dtype == np.uint8:

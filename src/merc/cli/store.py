@@ -1,4 +1,4 @@
-"""``merc store``: what a feature store holds, and whether it is sound."""
+"""``merc store``: what a feature store holds, and whether it is intact."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of a store.")]) -
         typer.echo(problem)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{folder}: {len(opened.encoders)} features, sound")
+    typer.echo(f"{folder}: {len(opened.encoders)} features, intact")
 
 
 def show(store: Store) -> None:

@@ -29,9 +29,9 @@ CORPUS = Corpus(
     defects=(
         "the sentiment is binary here (0 negative, 1 positive), the intensities from -3 to 3 are not in the table",
         "transcripts are in capitals without punctuation; monologues, one speaker a video",
-        "no validation split, and none can be made: the released text and video values know the labels of the training "
-        "videos; a linear probe fitted on 52 of these 62 gets 97.3 % (text) and 93.6 % (video) right on the other 10, "
-        "but 74.5 % and 52.0 % on test (bench/mosi_leak.py)",
+        "no validation split, and one made of training videos misleads: the released text and video values know the "
+        "labels of the training videos; a linear probe fitted on 52 of these 62 gets 97.3 % (text) and 93.6 % (video) "
+        "right on the other 10, but 74.5 % and 52.0 % on test (bench/mosi_leak.py)",
     ),
     counts=MappingProxyType(
         {

@@ -1,0 +1,100 @@
+"""``merc check``: is this corpus sound? Verdicts on every utterance, and the contact sheets that a person reviews."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merc.cli import terminal
+
+if TYPE_CHECKING:
+    from merc.quality.options import CheckOptions
+
+
+def check(
+    corpus: Annotated[str, typer.Argument(help="A corpus of conversations, or 'review' with the folder of a check.")],
+    folder: Annotated[Path | None, typer.Argument(help="With 'review': the folder of a check.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Where the corpus lies.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the tables and the report.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")
+    ] = None,
+    steps: Annotated[
+        str, typer.Option(help="Which steps, separated by commas.")
+    ] = "speakers,audio,text,voice,bank,face",
+    cosine: Annotated[float, typer.Option(help="Least cosine of transcription and transcript.")] = 0.25,
+    levenshtein: Annotated[float, typer.Option(help="Least Levenshtein similarity of both.")] = 0.3,
+    face: Annotated[float, typer.Option(help="Least cosine of a face to the speaker's.")] = 0.3,
+    rivals: Annotated[bool, typer.Option(help="Refuse faces that are more like another speaker's.")] = True,
+    voice: Annotated[float, typer.Option(help="Cosine of a voice to the speaker's below which it is doubted.")] = 0.25,
+    voice_spread: Annotated[float, typer.Option(help="Or so many deviations below the median of all voices.")] = 2.0,
+    remove_voice: Annotated[bool, typer.Option(help="Remove doubted voices instead of flagging them.")] = False,
+    identity: Annotated[str, typer.Option(help="Who shares a name: by annotation or media.")] = "annotation",
+    scope: Annotated[str, typer.Option(help="Within which a role is one person: dialogue or episode.")] = "dialogue",
+    language: Annotated[str, typer.Option(help="ISO 639-1 code of what is spoken.")] = "en",
+    workers: Annotated[int, typer.Option(help="Processes; 0: one a core. Each takes about 1 GB.")] = 0,
+    timeout: Annotated[float, typer.Option(help="Seconds after which a clip counts as unreadable.")] = 120.0,
+    suspects: Annotated[bool, typer.Option(help="List suspected label errors in the report.")] = False,
+    retry: Annotated[bool, typer.Option(help="Try again what could not be read before.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Check every utterance of a corpus: speaker, sound, words, voice and face against each other.
+
+    'merc check review D' writes a page of faces for every speaker of the check in D, and decisions.csv to edit.
+    """
+    from merc.errors import InputError
+    from merc.quality.options import CheckOptions
+
+    if corpus == "review":
+        _review(folder or out, quiet=quiet)
+        return
+    if root is None or out is None or folder is not None:
+        raise InputError("merc check: expected 'merc check CORPUS --root R --out D', or 'merc check review D'")
+    options = CheckOptions(
+        steps=tuple(step.strip() for step in steps.split(",") if step.strip()),
+        cosine=cosine,
+        levenshtein=levenshtein,
+        face=face,
+        rivals=rivals,
+        voice=voice,
+        voice_spread=voice_spread,
+        remove_voice=remove_voice,
+        identity=identity,
+        scope=scope,
+        only=tuple(only or ()),
+        language=language,
+        workers=workers,
+        timeout=timeout,
+        suspects=suspects,
+        retry=retry,
+    )
+    _check(corpus, root, out, (options, quiet))
+
+
+def _check(corpus: str, root: Path, out: Path, how: tuple[CheckOptions, bool]) -> None:
+    from merc.quality.run import check_corpus
+
+    options, quiet = how
+    with terminal.bars(quiet=quiet) as progress:
+        checked = check_corpus(corpus, root, out, options=options, progress=progress)
+    if quiet:
+        return
+    console = terminal.console(stderr=False)
+    console.print(f"{corpus}: {checked.kept:,} of {len(checked.verified):,} utterances kept")
+    for (step, reason), count in checked.removed().items():
+        console.print(f"  {count:,} removed at step {step}: {reason}")
+    console.print(f"  {out / 'report.html'}")
+
+
+def _review(folder: Path | None, *, quiet: bool) -> None:
+    from merc.errors import InputError
+    from merc.quality.review import write_sheets
+
+    if folder is None:
+        raise InputError("merc check review: expected the folder of a check: 'merc check review D'")
+    with terminal.bars(quiet=quiet) as progress:
+        written = write_sheets(folder, progress=progress)
+    if not quiet:
+        terminal.console(stderr=False).print(f"look at {written[1]}, edit {written[0]}, and run the check again")

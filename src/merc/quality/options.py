@@ -1,0 +1,88 @@
+"""What can be chosen for a check of a corpus."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from dataclasses import dataclass
+
+from merc.conversation import Conversation, Utterance
+from merc.errors import InputError
+from merc.quality.findings import STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """Choices for one check; raises InputError for a value that cannot work."""
+
+    steps: tuple[str, ...] = STEPS
+    """Which steps are taken; one that is left out neither measures nor removes anything."""
+    cosine: float = 0.25
+    """Least cosine, inclusive, of transcript and transcription (plain MPNet): the value of the published pipeline."""
+    levenshtein: float = 0.3
+    """Least Levenshtein similarity, inclusive, of the raw strings: the value of the published pipeline."""
+    face: float = 0.3
+    """Least cosine, inclusive, of a face to the speaker's mean face: the value of the published pipeline."""
+    rivals: bool = True
+    """Whether a face that is more like another speaker of the dialogue is not the speaker's: two women of one series
+    have cosines of .25 to .57, so that the threshold alone lets most wrong faces pass."""
+    voice: float = 0.25
+    """Least cosine, inclusive, of a voice to the speaker's other utterances: short turns of one voice reach it."""
+    voice_spread: float = 2.0
+    """A voice is doubted as well when its cosine lies more than so many deviations (1.48 × median absolute) below the
+    median of all: studio recordings of two voices are more alike than noisy ones of a single voice."""
+    remove_voice: bool = False
+    """Whether a doubted voice is removed; else it is flagged, for the published pipeline does not look at voices."""
+    clips: int = 15
+    """Most clips of a speaker from which their face is learnt."""
+    identity: str = "annotation"
+    """How people who share a name are told apart: "annotation" (the rule for roles) or "media" (faces and voices)."""
+    scope: str = "dialogue"
+    """Within which a role such as Waiter is one person: "dialogue" or "episode"."""
+    only: tuple[str, ...] = ()
+    """Patterns of the utterances to check, such as ``dev/dia29_*`` or ``dev``; none: all."""
+    suspects: bool = False
+    """Whether the report lists suspected label errors: takes a vector of every transcript, seconds a thousand."""
+    language: str = "en"
+    """ISO 639-1 code of what is spoken: a short clip tells too little to find out."""
+    workers: int = 0
+    """Processes that measure; 0: one a core. Each takes about 1 GB."""
+    timeout: float = 120.0
+    """Seconds after which a clip counts as unreadable."""
+    retry: bool = False
+    """Whether clips that could not be read in an earlier run are tried again."""
+
+    def __post_init__(self) -> None:
+        if unknown := [step for step in self.steps if step not in STEPS]:
+            raise InputError(f"step {', '.join(unknown)}: expected some of {', '.join(STEPS)}")
+        for name in ("cosine", "levenshtein", "face", "voice"):
+            if not -1 <= getattr(self, name) <= 1:
+                raise InputError(f"threshold {name} is {getattr(self, name)}: expected -1 to 1")
+        for name, choices in (("identity", ("annotation", "media")), ("scope", ("dialogue", "episode"))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} '{getattr(self, name)}': expected {' or '.join(choices)}")
+        if not self.voice_spread > 0:
+            raise InputError(f"voice_spread is {self.voice_spread}: expected a number above 0 (infinite: not used)")
+        if self.clips < 1 or self.workers < 0 or not self.timeout > 0:
+            raise InputError(
+                f"clips {self.clips}, workers {self.workers}, timeout {self.timeout}: expected at least one clip, "
+                "0 (one a core) or more workers, and a timeout above 0 s"
+            )
+
+    @property
+    def processes(self) -> int:
+        """How many processes measure."""
+        return self.workers or os.cpu_count() or 1
+
+    def wants(self, conversation: Conversation, utterance: Utterance) -> bool:
+        """Whether an utterance is to be checked: its id, its conversation's id or its split matches a pattern."""
+        if not self.only:
+            return True
+        names = (utterance.id, conversation.id, split_of(conversation, utterance) or "")
+        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.only)
+
+
+def split_of(conversation: Conversation, utterance: Utterance) -> str | None:
+    """The official split of an utterance, from what the corpus says of it or of its conversation."""
+    split = utterance.meta.get("split", conversation.meta.get("split"))
+    return None if split is None else str(split)

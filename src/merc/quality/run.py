@@ -1,0 +1,235 @@
+"""A whole check: measure what is not measured yet, then judge all of it, and write the tables and the report.
+
+Measuring is dear, and its results stay in ``measured/`` below the output folder, one file each: a killed run goes on
+where it was, and a changed threshold or decision measures nothing again. Judging is cheap and always done anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from merc import cache, weights
+from merc.conversation import Conversation
+from merc.corpora import CONVERSATIONS
+from merc.errors import InputError
+from merc.people.link import Bank
+from merc.quality import report, review
+from merc.quality.audio import judge_audio
+from merc.quality.bank import BankFace, Decisions, build_bank, judge_bank, templates
+from merc.quality.faces import Likeness, judge_faces, to_search
+from merc.quality.findings import STEPS
+from merc.quality.identity import name_by_media
+from merc.quality.measure import Measured, Measurer, Store, Task, clip_task, failure
+from merc.quality.options import CheckOptions
+from merc.quality.speakers import Naming, name_speakers
+from merc.quality.subjects import NO_MEDIA, Reading, Subject, subjects_of, tables
+from merc.quality.transcripts import comparable, judge_texts
+from merc.quality.voices import judge_voices
+from merc.quality.workers import Measure, Workers
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Progress = Callable[[str, float, float], None]
+
+_NEEDED = {
+    "audio": ("silero-vad", "whisper-base", "campplus"),
+    "text": ("silero-vad", "whisper-base", "campplus", "mpnet"),
+    "voice": ("silero-vad", "whisper-base", "campplus"),
+    "bank": ("mtcnn", "facenet"),
+    "face": ("mtcnn", "facenet"),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """The result of a check: its tables, the speakers' faces, and how many clips were measured in this run."""
+
+    findings: pl.DataFrame
+    verified: pl.DataFrame
+    bank: Sequence[BankFace]
+    measured: int
+
+    @property
+    def kept(self) -> int:
+        """How many utterances no step removed."""
+        return int((self.verified["verdict"] == "keep").sum())
+
+    def removed(self) -> dict[tuple[str, str], int]:
+        """How many utterances were removed, by step and reason, in the order of the steps."""
+        gone = self.verified.filter(self.verified["verdict"] == "remove")
+        counts = Counter(zip(gone["step"], gone["reason"], strict=True))
+        return dict(sorted(counts.items(), key=lambda item: (STEPS.index(item[0][0]), item[0][1])))
+
+
+def check_corpus(
+    name: str,
+    root: str | Path,
+    out: str | Path,
+    *,
+    options: CheckOptions | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Read a corpus by its name, check it, and write the tables, ``summary.json`` and ``report.html`` into ``out``.
+
+    Raises UnknownName for a corpus that is not known, what its reader raises, and as `check` does.
+    """
+    options = options or CheckOptions()
+    checked = check(CONVERSATIONS[name](Path(root)), out, options=options, progress=progress)
+    vectors = text_vectors(checked.verified, Path(out), progress=progress) if options.suspects else None
+    report.write(checked.findings, checked.verified, Path(out), title=name, vectors=vectors)
+    return checked
+
+
+def text_vectors(verified: pl.DataFrame, folder: Path, *, progress: Progress | None = None) -> np.ndarray:
+    """The sentence vectors of the transcripts, (n, 768), NaN where there is none; kept in ``folder``."""
+    texts = [(text or "").strip() for text in verified["text"]]
+    key = cache.key("text vectors", texts, weights.WEIGHTS["mpnet"].sha256)
+
+    def encode() -> dict[str, np.ndarray]:
+        from merc.encoders.text import TextEncoder
+
+        encoder = TextEncoder(threads=1)
+        vectors = np.full((len(texts), encoder.width), np.nan, np.float32)
+        said = [number for number, text in enumerate(texts) if text]
+        vectors[said] = encoder.encode([texts[number] for number in said], progress=progress)
+        return {"vectors": vectors}
+
+    return cache.Cache(folder / "measured").arrays(key, encode)["vectors"]
+
+
+def check(
+    conversations: Sequence[Conversation],
+    out: str | Path,
+    *,
+    options: CheckOptions | None = None,
+    measuring: Callable[[], Measure] = Measurer,
+    progress: Progress | None = None,
+) -> Checked:
+    """Check a corpus and write ``findings.parquet``, ``verified.parquet`` and ``bank.csv`` into ``out``.
+
+    ``measuring`` builds, in each process, the function that measures tasks. Decisions of ``decisions.csv`` in ``out``
+    are obeyed. Raises InputError when nothing is to be checked, WeightError for weights that were not fetched, and
+    OutputError where nothing can be written; a clip that cannot be read is a row with its reason.
+    """
+    options, folder = options or CheckOptions(), Path(out)
+    subjects = subjects_of(conversations, options)
+    if not subjects:
+        raise InputError(
+            f"none of {sum(map(len, conversations))} utterances matches {', '.join(options.only) or 'the corpus'}: "
+            "give patterns of ids, dialogues or splits"
+        )
+    if measuring is Measurer:
+        weights.require(sorted({name for step in options.steps for name in _NEEDED.get(step, ())}))
+    decisions = review.read_decisions(folder / review.DECISIONS)
+    with Workers(measuring, count=options.processes, timeout=options.timeout) as workers:
+        bench = _Bench(Store(folder / "measured"), workers, options, progress)
+        bank = _judge(subjects, name_speakers(conversations, scope=options.scope), decisions, bench=bench)
+        if not any(subject.sound for subject in subjects):
+            _skip_media(subjects, options)
+    findings, verified = tables(subjects)
+    _write(folder, findings, verified)
+    review.write_bank(bank, folder / review.BANK)
+    return Checked(findings, verified, bank, bench.count)
+
+
+def _judge(
+    subjects: Sequence[Subject], named: Mapping[str, Naming], decisions: Decisions, *, bench: _Bench
+) -> Sequence[BankFace]:
+    """Take the steps in their order; returns the speakers' faces."""
+    options = bench.options
+    steps = set(options.steps) if any(subject.sound for subject in subjects) else set(options.steps) & {"speakers"}
+    sounds = bench.results("sound", subjects) if steps & {"audio", "text", "voice"} else {}
+    faces = bench.results("faces", subjects) if steps & {"bank", "face"} else {}
+    if options.identity == "media":
+        named = name_by_media(subjects, named, sounds=sounds, faces=faces)
+    _judge_speakers(subjects, named, remove="speakers" in steps)
+    if "audio" in steps:
+        judge_audio(subjects, sounds)
+    if "text" in steps:
+        judge_texts(subjects, sounds, bench.cosines(subjects, sounds), options=options)
+    if "voice" in steps:
+        judge_voices(subjects, sounds, options=options)
+    bank = build_bank(subjects, faces, decisions, options=options) if faces else []
+    if "bank" in steps:
+        judge_bank(subjects, bank, decisions)
+    if "face" in steps:
+        known = Likeness(Bank(templates(bank), threshold=options.face), subjects, rivals=options.rivals)
+        around = bench.results("around", to_search(subjects, faces, known))
+        judge_faces(subjects, faces, around, likeness=known)
+    return bank
+
+
+def _judge_speakers(subjects: Sequence[Subject], named: Mapping[str, Naming], *, remove: bool) -> None:
+    """Give every utterance its person; remove those of several people, where the step is taken."""
+    for subject in subjects:
+        naming = named[subject.id]
+        subject.speaker = naming.speaker if remove else subject.name
+        if not remove:
+            continue
+        reading = Reading("speakers", "name")
+        if naming.reason:
+            subject.remove(reading, naming.reason, detail=subject.name)
+        else:
+            subject.keep(reading)
+
+
+def _skip_media(subjects: Sequence[Subject], options: CheckOptions) -> None:
+    """Note that steps which need recordings were not taken: no utterance at all has one."""
+    for step in options.steps:
+        if step != "speakers":
+            for subject in subjects:
+                subject.skip(Reading(step, "media"), NO_MEDIA, detail=subject.missing)
+
+
+class _Bench:
+    """Measures what is not measured yet, and hands out results by utterance."""
+
+    def __init__(self, store: Store, workers: Workers[Task], options: CheckOptions, progress: Progress | None) -> None:
+        self.store, self.options = store, options
+        self.count = 0
+        self._workers, self._progress = workers, progress
+
+    def results(self, part: str, subjects: Sequence[Subject]) -> dict[str, Measured]:
+        """The measured part of each utterance that has a recording, by id."""
+        clips = {s.id: s.sound if part == "sound" else s.picture for s in subjects}
+        language = self.options.language
+        tasks = {name: clip_task(part, clip, language=language) for name, clip in clips.items() if clip}
+        return self._measured(part, tasks)
+
+    def cosines(self, subjects: Iterable[Subject], sounds: Mapping[str, Measured]) -> dict[str, Measured]:
+        """The cosine of transcription and transcript, by id, for utterances that have both."""
+        pairs = {s.id: pair for s in subjects if (pair := comparable(s.text, sounds.get(s.id)))}
+        return self._measured("words", {name: Task("words", texts=pair) for name, pair in pairs.items()})
+
+    def _measured(self, part: str, tasks: Mapping[str, Task]) -> dict[str, Measured]:
+        todo = [task for task in dict.fromkeys(tasks.values()) if not self._done(task)]
+        done = len(set(tasks.values())) - len(todo)
+        self._tell(part, done, done + len(todo))
+        for number, (task, measured) in enumerate(self._workers.run(todo), start=1):
+            self.store.save(task, measured)
+            self.count += 1
+            self._tell(part, done + number, done + len(todo))
+        return {name: self.store.load(task) for name, task in tasks.items()}
+
+    def _done(self, task: Task) -> bool:
+        if not self.store.has(task):
+            return False
+        return not (self.options.retry and failure(self.store.load(task)))
+
+    def _tell(self, part: str, done: float, total: float) -> None:
+        if self._progress and total:
+            names = {"sound": "sound and words", "words": "text against text", "around": "faces before and after"}
+            self._progress(names.get(part, part), done, total)
+
+
+def _write(folder: Path, findings: pl.DataFrame, verified: pl.DataFrame) -> None:
+    for name, table in (("findings", findings), ("verified", verified)):
+        with cache.replacing(folder / f"{name}.parquet") as temporary:
+            table.write_parquet(temporary, compression="zstd", statistics=True)

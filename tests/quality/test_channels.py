@@ -1,0 +1,81 @@
+"""The step audio: which channel was taken, and what has no sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from merc.conversation import Conversation, Segment, Utterance
+from merc.errors import MediaError
+from merc.quality.audio import CUT_SHORT, SILENT, judge_audio
+from merc.quality.measure import Measurer, clip_task, failed
+from merc.quality.options import CheckOptions
+from merc.quality.subjects import NO_MEDIA, UNREADABLE, Clip, Reading, Subject, subjects_of
+
+from .measuring import sound
+
+
+def subject(media: str | None = "u.wav") -> Subject:
+    meta = {"media": media} if media else {"media": None, "media_missing": "not in the release"}
+    return subjects_of([Conversation("d", (Utterance("u", "Ann", "yes", meta=meta),))], CheckOptions())[0]
+
+
+def test_channel_is_recorded() -> None:
+    one = subject()
+    judge_audio([one], {"u": sound(channel="third of 6")})
+    assert one.kept and one.columns["channel"] == "third of 6"
+
+
+def test_what_cannot_be_used_is_removed_with_its_reason() -> None:
+    missing, broken, silent = subject(None), subject(), subject()
+    judge_audio([missing], {})
+    judge_audio([broken], {"u": failed("u.wav: no such file")})
+    judge_audio([silent], {"u": sound(peak=12)})
+    assert [one.reason for one in (missing, broken, silent)] == [NO_MEDIA, UNREADABLE, SILENT]
+    assert missing.findings[0][3] == "not in the release"
+    assert broken.findings[0][3] == "u.wav: no such file"
+
+
+def test_damaged_sound_is_flagged() -> None:
+    one = subject()
+    judge_audio([one], {"u": sound(lost="u.wav: its end is missing")})
+    assert one.kept and one.findings[0][1:3] == ("flag", "damaged")
+
+
+@pytest.mark.parametrize(
+    ("lost", "seconds", "removed"), [("its end is missing", 1.3, True), ("", 1.3, False), ("damage", 1.4, False)]
+)
+def test_what_is_cut_short_is_removed(lost: str, seconds: float, removed: bool) -> None:
+    one = subject()
+    judge_audio([one], {"u": sound(lost=lost, seconds=seconds)})
+    assert (one.reason == CUT_SHORT) is removed
+    if removed:
+        assert one.findings[0][0] == Reading("audio", "whole", round(1.3 / 1.5, 6), 0.9)
+
+
+def _six(path: Path, loud: int, seconds: float = 1.0) -> Path:
+    """Six channels of 48 kHz; only one holds anything."""
+    import soundfile
+
+    samples = np.zeros((int(48000 * seconds), 6), np.float32)
+    samples[:, loud] = 0.4 * np.sin(2 * np.pi * 300 * np.arange(len(samples)) / 48000)
+    soundfile.write(path, samples, 48000, subtype="PCM_16")
+    return path
+
+
+@pytest.mark.parametrize(("loud", "peak"), [(2, 0.4), (0, 0.0)])
+def test_third_of_six_is_measured(tmp_path: Path, loud: int, peak: float, weight) -> None:
+    weight("silero-vad", "whisper-base", "campplus")
+    measured = Measurer()(clip_task("sound", Clip(_six(tmp_path / "six.wav", loud), None)))
+    assert str(measured["channel"]) == "third of 6"
+    assert int(measured["peak"]) / 32768 == pytest.approx(peak, abs=0.01)
+    assert str(measured["heard"]) == ""
+
+
+def test_utterance_past_the_end_is_told(tmp_path: Path, weight) -> None:
+    weight("silero-vad", "whisper-base", "campplus")
+    clip = Clip(_six(tmp_path / "six.wav", 2), Segment(3.0, 4.0))
+    with pytest.raises(MediaError, match=r"six.wav: ends at 1.00 s, before the utterance from 3.00 to 4.00 s"):
+        Measurer()(clip_task("sound", clip))

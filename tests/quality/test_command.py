@@ -1,0 +1,57 @@
+"""The verb ``merc check``: what it prints, and its errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from merc.cli.check import check
+from merc.errors import InputError, UnknownName
+
+
+@pytest.fixture
+def merc():
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command("check")(check)
+
+    def call(*arguments: object) -> str:
+        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return call
+
+
+def table(folder: Path) -> Path:
+    head = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+    rows = [
+        '1,Hello.,Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"',
+        '2,Hi!,All,joy,positive,0,1,1,1,"00:00:02,000","00:00:03,000"',
+    ]
+    folder.mkdir()
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}_sent_emo.csv").write_text("\n".join([head, *rows]) + "\n")
+    return folder
+
+
+def test_annotation_alone(tmp_path: Path, merc) -> None:
+    out = tmp_path / "out"
+    printed = merc("meld", "--root", table(tmp_path / "meld"), "--out", out)
+    assert "meld: 3 of 6 utterances kept" in printed
+    assert "3 removed at step speakers: several people" in printed
+    assert {"findings.parquet", "report.html", "summary.json", "verified.parquet"} <= {p.name for p in out.iterdir()}
+    assert merc("meld", "--root", tmp_path / "meld", "--out", out, "--only", "dev", "--quiet") == ""
+
+
+def test_errors(tmp_path: Path, merc) -> None:
+    with pytest.raises(InputError, match="expected 'merc check CORPUS --root R --out D', or 'merc check review D'"):
+        merc("meld")
+    with pytest.raises(InputError, match="merc check review: expected the folder of a check"):
+        merc("review")
+    with pytest.raises(UnknownName, match="did you mean 'meld'"):
+        merc("mled", "--root", tmp_path, "--out", tmp_path / "out")
+    with pytest.raises(InputError, match="step smell"):
+        merc("meld", "--root", tmp_path, "--out", tmp_path / "out", "--steps", "smell")

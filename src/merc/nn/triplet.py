@@ -1,0 +1,170 @@
+"""Vectors from triplets: a margin that adapts to the distances, and terms that keep the vectors from collapsing.
+
+M2FNet (Chudasama et al. 2022, arXiv 2206.02187), section on the feature extractor. Symbols: n triplets of an anchor a,
+a positive p of the same class and a negative of another, d numbers a vector, D the Euclidean distance of two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from merc.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class TripletOptions:
+    """Weights of the three terms, and where ours departs from the print."""
+
+    margin_weight: float = 20.0  # lambda 1, given
+    covariance_weight: float = 5.0  # lambda 2, given
+    variance_weight: float = 1.0  # lambda 3, given
+    normalise: bool = True  # distances between unit vectors, as FaceNet takes them; not given by the source
+    hinge: bool = True  # not printed; no effect on unit vectors, without either the loss has no lower end
+    differentiable_margin: bool = (
+        False  # True (compat): gradients through the margin, which then pulls negatives closer
+    )
+
+    def __post_init__(self) -> None:
+        weights = (self.margin_weight, self.covariance_weight, self.variance_weight)
+        if min(weights) < 0:
+            raise InputError(f"triplet loss: weights {weights}; expected none below 0")
+        if not (self.normalise or self.hinge):
+            raise InputError("triplet loss: neither unit vectors nor a hinge, so it has no minimum; set one of them")
+
+
+class TripletLoss(nn.Module):
+    """Adaptive-margin triplet loss with variance and covariance terms: L = 20 L_AMT + 5 L_Cov + L_Var.
+
+    Its value does not tell good vectors from bad ones, as the margin grows while negatives move away; its slope does.
+    """
+
+    def __init__(self, options: TripletOptions | None = None) -> None:
+        super().__init__()
+        self.options = TripletOptions() if options is None else options
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """Three times ``(n, d)``, n >= 2: a scalar."""
+        options, three = self.options, (anchor, positive, negative)
+        a, p, n = (normalize(one, dim=-1) for one in three) if options.normalise else three
+        near, far, other = (torch.linalg.vector_norm(one - two + 1e-6, dim=-1) for one, two in ((a, p), (a, n), (p, n)))
+        margin = adaptive_triplet(
+            near, far, other, hinge=options.hinge, differentiable_margin=options.differentiable_margin
+        )
+        apart = torch.stack([variance_term(one) for one in three]).sum()
+        unlike = torch.stack([covariance_term(one) for one in three]).sum()
+        return (
+            options.margin_weight * margin.mean() + options.covariance_weight * unlike + options.variance_weight * apart
+        )
+
+
+def adaptive_margin(near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
+    """The two parts of the margin, from D_ap and D_an: (m_sim, m_dissim), each above 1; the margin is their sum.
+
+    m_sim = 1 + 2 exp(-4 D_ap) falls as the positive moves away; m_dissim = 1 + 2 exp(4 D_an - 4) grows without end as
+    the negative moves away (110 at D_an = 2).
+    """
+    return 1 + 2 * torch.exp(-4 * near), 1 + 2 * torch.exp(4 * far - 4)
+
+
+def adaptive_triplet(
+    near: Tensor, far: Tensor, other: Tensor, *, hinge: bool = True, differentiable_margin: bool = False
+) -> Tensor:
+    """L_AMT of each triplet: D_ap - (D_an + D_pn) / 2 + m_sim + m_dissim, from the three distances ``(n,)``.
+
+    The margin is a constant to the gradient, which is then +1 for D_ap and -1/2 for D_an everywhere. Where it is not
+    (``differentiable_margin``), negatives are pulled closer beyond D_an = 0.307 and positives pushed apart below 0.52.
+    """
+    parts = adaptive_margin(near, far)
+    margin = parts[0] + parts[1]
+    loss = near - (far + other) / 2 + (margin if differentiable_margin else margin.detach())
+    return torch.relu(loss) if hinge else loss
+
+
+def variance_term(vectors: Tensor, *, floor: float = 1e-4) -> Tensor:
+    """How far the standard deviations of ``(n, d)`` fall short of 1, on average (Bardes et al. 2022, VICReg, eq. 1)."""
+    _enough(vectors)
+    return torch.relu(1 - torch.sqrt(vectors.var(0) + floor)).mean()
+
+
+def covariance_term(vectors: Tensor) -> Tensor:
+    """Sum of squared covariances between the columns of ``(n, d)``, over d (VICReg, eq. 4)."""
+    _enough(vectors)
+    centred = vectors - vectors.mean(0)
+    covariance = centred.T @ centred / (len(vectors) - 1)  # (d, d)
+    return (covariance.square().sum() - covariance.diagonal().square().sum()) / vectors.shape[1]
+
+
+def _enough(vectors: Tensor) -> None:
+    if vectors.ndim != 2 or len(vectors) < 2:
+        raise InputError(f"triplets of shape {tuple(vectors.shape)}; expected (n, d) with n of 2 or more")
+
+
+def triplets(labels: Tensor, *, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """For every item that has a mate and a stranger, one of each at random: row numbers of anchors, mates, strangers.
+
+    ``labels``: int64 ``(n,)`` without -1. Raises InputError where no triplet can be made.
+    """
+    same = labels[:, None] == labels[None]  # (n, n)
+    mates = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    anchors = (mates.any(1) & (~same).any(1)).nonzero()[:, 0]
+    if not len(anchors):
+        raise InputError(f"no triplets among labels {labels.tolist()[:8]}; expected two of a class and one of another")
+    positives = torch.multinomial(mates[anchors].float(), 1, generator=generator)[:, 0]
+    negatives = torch.multinomial((~same[anchors]).float(), 1, generator=generator)[:, 0]
+    return anchors, positives, negatives
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and a way around them (He et al. 2016, figure 2)."""
+
+    def __init__(self, wide: int, width: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.path = nn.Sequential(
+            nn.Conv2d(wide, width, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        straight = stride == 1 and wide == width
+        self.around = nn.Identity() if straight else _shortcut(wide, width, stride)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(n, wide, H, W)`` -> ``(n, width, H / stride, W / stride)``."""
+        return torch.relu(self.path(image) + self.around(image))
+
+
+def _shortcut(wide: int, width: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(wide, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+
+
+class ResNet18(nn.Module):
+    """Image to vector: the residual network of 18 layers (He et al. 2016, table 1).
+
+    ``(n, channels, H, W)`` -> ``(n, 512)``; other ``widths`` give a smaller one, the last of them the vector's width.
+    """
+
+    def __init__(self, channels: int = 3, *, widths: Sequence[int] = (64, 128, 256, 512)) -> None:
+        super().__init__()
+        self.width = widths[-1]
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, widths[0], 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        )
+        blocks = [ResidualBlock(widths[0], widths[0]), ResidualBlock(widths[0], widths[0])]
+        for wide, width in pairwise(widths):
+            blocks += [ResidualBlock(wide, width, stride=2), ResidualBlock(width, width)]
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Mean over places of the last maps."""
+        maps: Tensor = self.blocks(self.stem(image))  # (n, d, H / 32, W / 32)
+        return maps.mean((2, 3))

@@ -1,0 +1,183 @@
+"""COGMEN: the whole dialogue through a transformer, then a graph of who said what before and after whom.
+
+Paper: "COGMEN: COntextualized GNN based Multimodal Emotion recognitioN", A. Joshi, A. Bhat, A. Jain, A. V. Singh and
+A. Modi, NAACL 2022, arXiv 2205.02455.
+
+Idea: (1) a transformer gives each utterance the context of the whole dialogue; (2) a local graph joins it to its
+neighbours by edges whose type says who speaks to whom and in which direction of time; (3) a relational convolution
+and a graph transformer read that graph.
+
+Symbols: B dialogues of T utterances, n real utterances of a batch, E edges, S speakers told apart, h width of the
+context, g width of the graph, C classes.
+    x   = sum_m LayerNorm(W_m x_m)                  (B, T, h)   zero where a modality is absent
+    c   = W transformer(x)                          (B, T, g)   no positions, as in the source
+    i hears j      where i - past <= j <= i + future            11n - 30 edges for windows of 5, itself included
+    r(i, j) = (speaker of j, speaker of i, j < i or not)        2 S^2 relations
+    h_i = W_0 c_i + sum_r mean_{j in N_r(i)} W_r c_j            (n, g)
+    o   = leaky(norm(graph transformer(h)))                     (n, heads * g)
+    y   = V relu(U o)                               (B, T, C)
+
+Inputs: utterance vectors of any subset of text, voice, face, motion, and speaker numbers.
+
+Differs from the paper: each modality is projected to a common width and summed before the transformer (the source's
+transformer is as wide as all features together, 1,380, and as slow; ``context=0`` is that width). Padding is masked in
+the transformer, where the source's code attends to it (``compat=True`` does too, and the result depends on what else
+stands in the batch). Speakers are numbered by first appearance, not by sex; those beyond S share the last number.
+Edges come in a fixed order.
+
+Prefer it for dialogues of few speakers and a fair number of turns, when the whole recording is there: it reads the
+future.
+
+    >>> import torch
+    >>> from merc.systems import SYSTEMS, Batch
+    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
+    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> SYSTEMS["cogmen"]({"text": 768}, 6).eval()(batch).logits.shape
+    torch.Size([2, 5, 6])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from merc.errors import InputError
+from merc.nn.graph import GraphTransformer, RelationalConv, edges, window_pairs
+from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
+from merc.systems.batch import Batch, Output
+from merc.systems.system import Description, Published, Recipe, System
+
+
+@dataclass(frozen=True, slots=True)
+class CogmenOptions:
+    """Sizes of the two parts; the source's own values are named where ours differ."""
+
+    context: int = 128  # h, width of the transformer; 0: the sum of all features' widths, as in the source
+    layers: int = 2  # of the transformer
+    feedforward: int = 256  # width inside a transformer layer; 2048 in the source
+    graph: int = 100  # g, width of the graph's layers
+    heads: int = 1  # of the graph transformer, side by side; configurable in the source, its default not given
+    past: int = 5  # turns that an utterance hears before it; -1: all
+    future: int = 5  # turns that it hears after it; -1: all
+    speakers: int = 3  # S, speakers told apart, later ones share the last number; not given by the source beyond 2
+    relations: bool = True  # False: all edges are of one type (an ablation)
+    skip: bool = False  # the classifier also reads the context; an option in the source
+    dropout: float = 0.5  # in the transformer and before the last layer
+    compat: bool = False  # attend to padding, as the source's code does: results are not comparable
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "feedforward", "graph", "heads", "speakers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"cogmen: {name} {getattr(self, name)}; expected 1 or more")
+        for name, least in (("context", 0), ("past", -1), ("future", -1)):
+            if getattr(self, name) < least:
+                raise InputError(f"cogmen: {name} {getattr(self, name)}; expected {least} or more")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"cogmen: dropout {self.dropout}; expected 0 <= dropout < 1")
+
+
+def attention_heads(width: int) -> int:
+    """The source's rule: the first divisor of the width among 7 to 14, here 1 where there is none."""
+    return next((heads for heads in range(7, 15) if width % heads == 0), 1)
+
+
+def relation_types(speakers: Tensor, limit: int) -> Tensor:
+    """Type of the edge by which turn i hears turn j: ``speakers (B, T)`` -> ``(B, T, T)`` [b, i, j] in 0 .. 2 S^2 - 1.
+
+    (speaker of j, speaker of i, direction): direction 0 where j stands before i, else 1 (a turn hears itself with 1).
+    """
+    known = speakers.clamp_max(limit - 1)
+    place = torch.arange(speakers.shape[1], device=speakers.device)
+    later = (place[None] >= place[:, None]).long()  # (T, T) [i, j]
+    return (known[:, None] * limit + known[:, :, None]) * 2 + later
+
+
+class Cogmen(System):
+    """Dialogue transformer and typed local graph; see the head of this file."""
+
+    description = Description(
+        name="cogmen",
+        title="COGMEN",
+        paper="Joshi et al., COGMEN: COntextualized GNN based Multimodal Emotion recognitioN, NAACL 2022",
+        idea="A transformer over the dialogue, then a graph whose edges know who speaks to whom, before or after.",
+        level="dialogue",
+        modalities=("text", "voice", "face", "motion"),
+        needs=(),
+        licence="written anew from the paper; the authors' code is GPL-3 and was not used",
+        published=(
+            Published(
+                protocol="iemocap6",
+                metric="weighted_f1",
+                value=67.6,
+                source="arXiv 2205.02455",
+                comparable=True,
+                why="same utterances, same test session, epoch chosen on validation; other features, padding unmasked",
+            ),
+            Published(
+                protocol="IEMOCAP, four emotions without excited, 4,543 utterances",
+                metric="weighted_f1",
+                value=84.5,
+                source="arXiv 2205.02455",
+                comparable=False,
+                why="not the 5,531 utterances of iemocap4; users report 79 from the published code",
+            ),
+        ),
+        recipe=Recipe(learning_rate=1e-3, batch=16, epochs=60, patience=10),
+    )
+    Options = CogmenOptions
+    options: CogmenOptions
+
+    def __init__(self, inputs: Mapping[str, int], classes: int, options: CogmenOptions | None = None) -> None:
+        super().__init__(inputs, classes, options)
+        o = self.options
+        width = o.context or sum(self.inputs.values())
+        self.entry = ModalityEntry(self.inputs, width)
+        layer = nn.TransformerEncoderLayer(
+            width, attention_heads(width), o.feedforward, dropout=o.dropout, batch_first=True
+        )
+        self.context = nn.TransformerEncoder(layer, o.layers, enable_nested_tensor=False)
+        self.narrow = nn.Linear(width, o.graph)
+        self.speak = RelationalConv(o.graph, o.graph, 2 * o.speakers**2 if o.relations else 1)
+        self.attend = GraphTransformer(o.graph, o.graph, heads=o.heads, bias=False)  # the norm has the bias
+        self.norm = RowNorm(o.graph * o.heads)
+        seen = o.graph * (o.heads + o.skip)
+        self.label = nn.Sequential(
+            nn.Linear(seen, o.graph), nn.ReLU(), nn.Dropout(o.dropout), nn.Linear(o.graph, classes)
+        )
+
+    @property
+    def comparable(self) -> bool:
+        """False where ``compat`` makes a result depend on the padding."""
+        return not self.options.compat
+
+    @property
+    def incomparable_why(self) -> str:
+        """The reason, empty where results are comparable."""
+        return "" if self.comparable else "cogmen: compat=True, the transformer attends to padding as the source's code"
+
+    def forward(self, batch: Batch) -> Output:
+        """Read ``features (B, T, d)`` and ``speakers (B, T)`` of whole dialogues."""
+        o, mask = self.options, batch.mask
+        modalities = self.entry(batch.features, batch.present)
+        together = torch.stack(list(modalities.values())).sum(0)  # (B, T, h)
+        context = self.narrow(self.context(together, src_key_padding_mask=None if o.compat else ~mask))  # (B, T, g)
+        types = relation_types(batch.speakers, o.speakers)
+        graph = edges(window_pairs(mask, past=o.past, future=o.future), mask, types if o.relations else types * 0)
+        nodes = pack(context, mask)  # (n, g)
+        heard = F.leaky_relu(self.norm(self.attend(self.speak(nodes, graph), graph)))  # (n, heads * g)
+        rows = torch.cat([nodes, heard], -1) if o.skip else heard
+        logits = unpack(self.label(rows), mask)  # (B, T, C)
+        return Output(
+            logits=logits,
+            losses=self.losses(logits, batch),
+            extras={"context": context, "fused": unpack(heard, mask)},
+            representations=modalities,
+        )
+
+    def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """The projection of each modality."""
+        return self.entry.by_modality()

@@ -1,0 +1,239 @@
+"""Joint vectors: a few learned vectors are all that modalities may say to each other; contrast keeps classes apart.
+
+Paper: "Enhancing Emotion Recognition in Conversation through Emotional Cross-Modal Fusion and Inter-class Contrastive
+Learning", H. Shi, X. Zhang, N. Cheng, Y. Zhang, J. Yu, J. Xiao, J. Wang, ICIC 2024, arXiv 2405.17900.
+
+Idea: (1) each modality attends to itself and to a few joint vectors, never to another modality; (2) after each layer
+the modalities' copies of the joint vectors are averaged, so that they alone connect the modalities, and little room
+is left for what is redundant; (3) two classifiers, and a contrast by label over the fused vectors.
+
+Symbols: M modalities m, J joint vectors a turn, L layers, h width, C classes, B dialogues of T turns.
+    x_m      = LayerNorm(W_m input_m)                                 (B, T, h)     a turn's token, zeros where absent
+    q_t      = learned vectors, the same at every turn t              (B, T, J, h)
+    q_t^m, x_mt = layer_m([q_t ; x_mt], looking at q_t and x_m1 .. x_mT)            plus a learned bias by distance
+    q_t      = mean of q_t^m over the modalities present at t         (B, T, J, h)
+    f        = norm(mean_J q)                                         (B, T, h)     fused
+    y        = (MLP f + V [norm(x_1) ; ... ; norm(x_M)]) / 2          (B, T, C)
+    loss     = CE(y) + weight * contrast(f)     supervised, within the batch
+
+Inputs: utterance vectors of any subset of text, voice, face.
+
+Differs from the paper: its full text and code are not at hand, so that sizes, temperature and weights are ours and
+stand in ``JointVectorsOptions``; there, sequences are words and pieces of a mel picture, here they are the turns of the
+dialogue, each with joint vectors of its own, and a turn's own token takes the part of [CLS]. How far off a turn is
+enters the attention as a learned bias. ``joints=0`` leaves late fusion, an ablation.
+
+Prefer it when modalities say much the same and only what they say together decides; when each adds a piece of its
+own, concatenation does as well and trains faster.
+
+    >>> import torch
+    >>> from merc.systems import SYSTEMS, Batch
+    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
+    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> SYSTEMS["joint_vectors"]({"text": 768}, 6).eval()(batch).logits.shape
+    torch.Size([2, 5, 6])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from merc.errors import InputError
+from merc.nn.losses import supervised_contrast
+from merc.nn.rows import ModalityEntry
+from merc.systems.batch import Batch, Output
+from merc.systems.system import Description, Recipe, System
+
+
+@dataclass(frozen=True, slots=True)
+class JointVectorsOptions:
+    """Sizes and weights; none of them is given by the source."""
+
+    width: int = 64  # h; not given by the source
+    joints: int = 8  # J, joint vectors a turn, 0: late fusion only; not given by the source
+    layers: int = 2  # L; from the second on, modalities hear of each other; not given by the source
+    heads: int = 4  # of every attention; not given by the source
+    reach: int = 10  # turns told apart by distance, those farther off count as this far; not given by the source
+    dropout: float = 0.3  # of tokens, layers and classifiers; not given by the source
+    contrast: float = 0.2  # weight of the contrastive loss, 0: none; not given by the source
+    temperature: float = 0.2  # of the contrastive loss; not given by the source
+
+    def __post_init__(self) -> None:
+        for name, least in (("width", 1), ("joints", 0), ("layers", 1), ("heads", 1), ("reach", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"joint_vectors: {name} {getattr(self, name)}; expected {least} or more")
+        if self.width % self.heads:
+            raise InputError(f"joint_vectors: width {self.width}; expected a multiple of the {self.heads} heads")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"joint_vectors: dropout {self.dropout}; expected 0 <= dropout < 1")
+        if self.contrast < 0 or self.temperature <= 0:
+            raise InputError(
+                f"joint_vectors: contrast {self.contrast}, temperature {self.temperature}; "
+                "expected 0 or more, more than 0"
+            )
+
+
+class Nearness(nn.Module):
+    """What is added to a score by how far the turn that is looked at stands from the one that looks.
+
+    Learned; at the start nearer turns are favoured, by each head half as much as by the one before.
+    """
+
+    def __init__(self, heads: int, reach: int) -> None:
+        super().__init__()
+        self.reach = reach
+        slopes = 0.5 ** torch.arange(heads, dtype=torch.float32)[:, None]
+        self.bias = nn.Parameter(-slopes * torch.arange(-reach, reach + 1).abs())  # (heads, 2 reach + 1)
+
+    def forward(self, length: int) -> Tensor:
+        """``(heads, length, length)`` [head, turn that looks, turn looked at]."""
+        place = torch.arange(length, device=self.bias.device)
+        distance = (place[None] - place[:, None]).clamp(-self.reach, self.reach) + self.reach
+        return self.bias[:, distance]
+
+
+class Stream(nn.Module):
+    """One modality's part of a layer: a turn's joint vectors and token look at these joint vectors and at all tokens
+    of the same modality, then think."""
+
+    def __init__(self, options: JointVectorsOptions) -> None:
+        super().__init__()
+        width = options.width
+        self.heads = options.heads
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.ask, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.think = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.drop = nn.Dropout(options.dropout)
+
+    def forward(self, joint: Tensor, token: Tensor, *, near: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``joint (B, T, J, h)``, ``token (B, T, h)``, ``near (heads, T, T)``, ``keep`` bool ``(B, T)``: the same two,
+        and the share of the joint vectors' attention that goes to tokens ``(B, T)``, 0 where J is 0.
+        """
+        both = torch.cat([joint, token[:, :, None]], 2)  # (B, T, J + 1, h)
+        heard, mass = self._attend(self.before(both), near, keep)
+        both = both + self.drop(heard)
+        both = both + self.drop(self.think(self.between(both)))
+        return both[:, :, :-1], both[:, :, -1], mass
+
+    def _attend(self, both: Tensor, near: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        count, turns, asking, width = both.shape
+        parts = self.ask(both).view(count, turns, asking, 3, self.heads, -1)
+        query, key, value = parts.permute(3, 0, 4, 1, 2, 5)  # (B, heads, T, J + 1, h / heads) each
+        query = query * query.shape[-1] ** -0.5
+        own = query @ key[..., :-1, :].transpose(-1, -2)  # (B, heads, T, J + 1, J)
+        far = query.flatten(2, 3) @ key[..., -1, :].transpose(-1, -2)  # (B, heads, T (J + 1), T)
+        far = far.unflatten(2, (turns, asking)) + near[:, :, None]
+        seen = keep[:, None, None, None]  # (B, 1, 1, 1, T)
+        shares = torch.softmax(torch.cat([own, far.masked_fill(~seen, torch.finfo(far.dtype).min)], -1), -1)
+        own, far = shares[..., : asking - 1], shares[..., asking - 1 :] * seen
+        heard = (far.flatten(2, 3) @ value[..., -1, :]).unflatten(2, (turns, asking)) + own @ value[..., :-1, :]
+        mass = far[..., :-1, :].detach().sum((1, 3, 4)) / max(self.heads * (asking - 1), 1)
+        out: Tensor = self.out(heard.permute(0, 2, 3, 1, 4).reshape(count, turns, asking, width))
+        return out, mass
+
+
+class Connection(nn.Module):
+    """A layer of all modalities: each for itself, then their copies of the joint vectors are averaged."""
+
+    def __init__(self, names: Sequence[str], options: JointVectorsOptions) -> None:
+        super().__init__()
+        self.streams = nn.ModuleDict({name: Stream(options) for name in names})
+
+    def forward(
+        self, joint: Tensor, tokens: Mapping[str, Tensor], *, near: Tensor, keep: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """``joint (B, T, J, h)``, by modality ``tokens (B, T, h)`` and ``keep (B, T)``, ``near (heads, T, T)``: joint
+        vectors, tokens, and by modality the joint vectors' attention to its tokens ``(B, T, M)``.
+
+        The mean is over the modalities kept at a turn, over all where none is.
+        """
+        copies, moved, masses = [], {}, []
+        for name, stream in self.streams.items():
+            copy, moved[name], mass = stream(joint, tokens[name], near=near, keep=keep[name])
+            copies.append(copy)
+            masses.append(mass)
+        there = torch.stack([keep[name] for name in self.streams], -1)  # (B, T, M)
+        there = there | ~there.any(-1, keepdim=True)
+        shares = there / there.sum(-1, keepdim=True)
+        together = (torch.stack(copies, -1) * shares[:, :, None, None]).sum(-1)
+        return together, moved, torch.stack(masses, -1)
+
+
+class JointVectors(System):
+    """Modalities connected by joint vectors alone, and contrast by label; see the head of this file."""
+
+    description = Description(
+        name="joint_vectors",
+        title="Joint-vector fusion with inter-class contrast",
+        paper="Shi et al., Emotional Cross-Modal Fusion and Inter-class Contrastive Learning, ICIC 2024",
+        idea="A few learned vectors are the only channel between modalities; contrast by label keeps classes apart.",
+        level="dialogue",
+        modalities=("text", "voice", "face"),
+        needs=(),
+        licence="written anew from the paper's abstract; no code of the authors was found",
+        recipe=Recipe(learning_rate=1e-3, batch=16, epochs=30, patience=6),
+    )
+    Options = JointVectorsOptions
+    options: JointVectorsOptions
+
+    def __init__(self, inputs: Mapping[str, int], classes: int, options: JointVectorsOptions | None = None) -> None:
+        super().__init__(inputs, classes, options)
+        o, names = self.options, list(self.inputs)
+        self.entry = ModalityEntry(self.inputs, o.width)
+        self.joint = nn.Parameter(torch.randn(o.joints, o.width) * o.width**-0.5)
+        self.near = Nearness(o.heads, o.reach)
+        self.layers = nn.ModuleList(Connection(names, o) for _ in range(o.layers))
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(o.width) for name in names})
+        self.label_tokens = nn.Linear(o.width * len(names), classes)  # linear: no modality bends what another says
+        if o.joints:
+            self.norm = nn.LayerNorm(o.width)
+            self.label_fused = nn.Sequential(
+                nn.Linear(o.width, o.width), nn.ReLU(), nn.Dropout(o.dropout), nn.Linear(o.width, classes)
+            )
+        self.drop = nn.Dropout(o.dropout)
+
+    def forward(self, batch: Batch) -> Output:
+        """Read ``features (B, T, d)`` of whichever of text, voice and face the system was built for.
+
+        Extras: ``fused (B, T, h)``, with J = 0 the tokens side by side ``(B, T, M h)``; ``mass (B, T, M)``, the share
+        of the joint vectors' attention in the last layer that goes to each modality's tokens.
+        """
+        entered = self.entry(batch.features, batch.present)
+        keep = {name: batch.present[name] & batch.mask for name in entered}
+        tokens = {name: self.drop(values) for name, values in entered.items()}
+        joint, near = self.joint.expand(*batch.mask.shape, -1, -1), self.near(batch.mask.shape[1])
+        for layer in self.layers:
+            joint, tokens, mass = layer(joint, tokens, near=near, keep=keep)
+        beside = torch.cat([norm(tokens[name]) for name, norm in self.norms.items()], -1)  # (B, T, M h)
+        fused, logits = beside, self.label_tokens(self.drop(beside))
+        if self.options.joints:
+            fused = self.norm(joint.mean(2))  # (B, T, h)
+            logits = (logits + self.label_fused(self.drop(fused))) / 2
+        return Output(
+            logits=logits,
+            losses=self.losses(logits, batch, **self._contrast(fused, batch)),
+            extras={"fused": fused, "mass": mass},
+            representations=entered,
+        )
+
+    def _contrast(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The weighted contrast over labelled utterances, by name; nothing where its weight is 0."""
+        o, chosen = self.options, batch.labelled
+        if not o.contrast:
+            return {}
+        return {
+            "contrast": o.contrast * supervised_contrast(fused[chosen], batch.labels[chosen], temperature=o.temperature)
+        }
+
+    def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """Of each modality the projection, its part of every layer, and its last normalisation."""
+        found: dict[str, list[nn.Parameter]] = {name: list(own) for name, own in self.entry.by_modality().items()}
+        for name, own in found.items():
+            for layer in self.layers:
+                own.extend(layer.get_submodule(f"streams.{name}").parameters())
+            own.extend(self.norms[name].parameters())
+        return found

@@ -1,0 +1,142 @@
+"""Mamba fusion: the tokens of an utterance, each beside the voice and the face of its moment, through one Mamba block.
+
+Paper: "Quality-Controlled Multimodal Emotion Recognition in Conversations with Identity-Based Transfer Learning and
+MAMBA Fusion", Z. Wang and H. Beigi, RTI-20251118-01 (arXiv 2511.14969), 2025, section III-B.
+
+Idea: (1) each token's vector stands beside the speaker's voice vector and the aligned frame's face vector; (2) one
+selective state-space block runs over the tokens in linear time; (3) the mean over the tokens goes to a linear layer.
+
+Symbols: S tokens of an utterance, d width of a modality, B utterances a batch, C classes.
+    e_t = [x_t; voice; face_t]            (B, S, sum of widths)   zeros where a modality is absent
+    h   = e + Mamba(norm(e))              (B, S, sum of widths)
+    y   = V mean_t(h_t) + c               (B, 1, C)
+
+Inputs: sequences (B, S, d) of text, voice and face on the same steps (a voice vector is repeated, frames are spread
+over the tokens in contiguous chunks before); one vector an utterance is a sequence of one step. Any subset.
+
+Differs from the paper: a norm before the block and a residual around it are not mentioned there (``residual=False``
+leaves both out); its voice and face vectors are adapted to 128 numbers on other corpora beforehand, here a linear
+layer does so within the training (``adapted=0``: as they are); its class weights (by name: ``merc train --set
+class_weights=true``) and its learning rate of 1e-5 are choices of the recipe, whose defaults are made for vectors of
+frozen encoders. The paper's test sets are filtered, so its figures cannot be compared.
+
+Prefer it when token and frame sequences are there, or when a recording must be followed in constant memory.
+
+    >>> import torch
+    >>> from merc.systems import SYSTEMS, Batch
+    >>> text, real, one = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool), torch.ones(2, 1, dtype=torch.bool)
+    >>> batch = Batch({"text": text}, {"text": real}, one, one * 0, one * 0, one.float())
+    >>> SYSTEMS["mamba"]({"text": 768}, 7).eval()(batch).logits.shape
+    torch.Size([2, 1, 7])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from merc.errors import InputError
+from merc.nn.pooling import masked_mean
+from merc.nn.ssm import Mamba, MambaOptions
+from merc.systems.batch import Batch, Output
+from merc.systems.system import Description, Published, Recipe, System
+
+
+@dataclass(frozen=True, slots=True)
+class MambaFusionOptions:
+    """Sizes of the block and what stands around it."""
+
+    states: int = 64  # memory of each channel; as in the source
+    expand: int = 2  # channels inside for each number of the width; as in the source
+    taps: int = 4  # tokens that the convolution sees; as in the source
+    adapted: int = 128  # width of voice and face before the block, as in the source; 0: as they come
+    residual: bool = True  # layer norm before the block and the input added to its output; not given by the source
+    dropout: float = 0.2  # before the linear layer; not given by the source
+
+    def __post_init__(self) -> None:
+        if self.adapted < 0:
+            raise InputError(f"mamba: adapted {self.adapted}; expected 0 (as they come) or a width")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"mamba: dropout {self.dropout}; expected 0 <= dropout < 1")
+        MambaOptions(states=self.states, expand=self.expand, taps=self.taps)
+
+
+class MambaFusion(System):
+    """Token-aligned concatenation, one Mamba block, masked mean, linear layer; see the head of this file."""
+
+    description = Description(
+        name="mamba",
+        title="Mamba fusion",
+        paper="Wang and Beigi, Quality-Controlled MERC with Identity-Based Transfer and MAMBA Fusion, 2025",
+        idea="Each token beside its voice and face vectors, one selective state-space block over them, their mean.",
+        level="utterance",
+        modalities=("text", "voice", "face"),
+        needs=(),
+        licence="written anew from the paper; no code of the authors was published",
+        published=(
+            Published(
+                protocol="meld-7",
+                metric="weighted_f1",
+                value=64.3,
+                source="arXiv 2511.14969, Table II",
+                comparable=False,
+                why="on a filtered test set (1,966 of 2,610 utterances), with proprietary voice and face vectors",
+            ),
+            Published(
+                protocol="iemocap4-session",
+                metric="accuracy",
+                value=74.3,
+                source="arXiv 2511.14969, Table II",
+                comparable=False,
+                why="its split is not stated, its test set is filtered, its voice and face vectors are proprietary",
+            ),
+        ),
+        recipe=Recipe(learning_rate=3e-4, batch=32, epochs=40, patience=8, smoothing=0.1),
+    )
+    Options = MambaFusionOptions
+    options: MambaFusionOptions
+
+    def __init__(self, inputs: Mapping[str, int], classes: int, options: MambaFusionOptions | None = None) -> None:
+        super().__init__(inputs, classes, options)
+        chosen = self.options
+        self.enter = nn.ModuleDict({name: self._entry(name, wide) for name, wide in self.inputs.items()})
+        width = sum(chosen.adapted if name != "text" and chosen.adapted else wide for name, wide in self.inputs.items())
+        self.norm = nn.LayerNorm(width) if chosen.residual else nn.Identity()
+        self.block = Mamba(MambaOptions(width=width, states=chosen.states, expand=chosen.expand, taps=chosen.taps))
+        self.dropout = nn.Dropout(chosen.dropout)
+        self.label = nn.Linear(width, classes)
+
+    def _entry(self, name: str, wide: int) -> nn.Module:
+        if name == "text" or not self.options.adapted:
+            return nn.LayerNorm(wide)
+        return nn.Sequential(nn.Linear(wide, self.options.adapted), nn.LayerNorm(self.options.adapted), nn.ReLU())
+
+    def forward(self, batch: Batch) -> Output:
+        """Read ``features (B, S, d)`` of every modality, all on the same S steps."""
+        entered, real = {}, None
+        for name, enter in self.enter.items():
+            values, present = batch.modality(name)  # (B, S, d), (B, S)
+            entered[name] = enter(values.masked_fill(~present[..., None], 0.0)) * present[..., None]
+            real = present if real is None else real | present
+        mean = self._run(torch.cat(list(entered.values()), -1), real)  # type: ignore[arg-type]  # (B, width)
+        logits = self.label(self.dropout(mean))[:, None]  # (B, 1, C)
+        alone = {name: masked_mean(values, batch.modality(name)[1])[:, None] for name, values in entered.items()}
+        return Output(logits, self.losses(logits, batch), {"fused": mean[:, None]}, alone)
+
+    def _run(self, tokens: Tensor, real: Tensor) -> Tensor:
+        """Mean over the block's output: ``(B, S, width)``, ``(B, S)`` -> ``(B, width)``, zeros without a real step."""
+        lengths = real.sum(1)
+        held = lengths > 0
+        packed = tokens[real]  # (steps of all, width), one utterance after the other
+        mean = tokens.new_zeros(len(tokens), tokens.shape[-1])
+        if len(packed):
+            offsets = torch.cat([lengths.new_zeros(1), lengths[held].cumsum(0)])
+            mean[held] = self.block(self.norm(packed), offsets, pool=True)
+        return mean + masked_mean(tokens, real) if self.options.residual else mean
+
+    def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """The entry of each modality."""
+        return {name: list(enter.parameters()) for name, enter in self.enter.items()}

@@ -1,0 +1,393 @@
+"""One generative model over unified labels: a T5 whose encoder takes in voice and face and whose decoder writes labels.
+
+Paper: "UniMSE: Towards Unified Multimodal Sentiment Analysis and Emotion Recognition", G. Hu et al., EMNLP 2022,
+arXiv 2211.11256.
+
+Idea: (1) sentiment and emotions of all corpora become one label text that is generated; (2) adapters in the last
+encoder layers of the language model fuse voice and face into its states, low layers for form, later ones for meaning;
+(3) a contrast between modalities pulls the fused text towards the voice and face of the same utterance.
+
+Symbols: B dialogues of T utterances, n real utterances, h the width of the T5, a = 32 of voice and of face, L tokens of
+a label text, S label texts, C classes.
+    x_t = LN(W_t text);  x_v = LN(W_v voice);  x_f = LN(W_f face)     (B, T, h), (B, T, a), (B, T, a)
+    z = [h_k ; x_v ; x_f];  h_k <- O (z + U sigmoid(D z))             (B, T, h)   behind each of the last encoder layers
+    score(s) = sum_j log p(s_j | s_<j, states t-2 .. t+2)             (n, S)      the decoder, forced to each label text
+    y_c = log sum of exp score(s) over the texts s of class c         (B, T, C)
+    loss = -log p(the label's texts) + 0.5 InfoNCE(h, x_v) + 0.5 InfoNCE(h, x_f)
+
+Inputs: utterance vectors of text and whichever of voice and face there are. ``labels`` names the classes, so that their
+polarity is known; a class of unknown or changing polarity (surprise) may have each of the three, summed over.
+
+Differs from the paper: the tokens of the encoder are the vectors of a dialogue's utterances rather than words, as
+features hold one vector an utterance (so voice and face need no LSTM); the decoder looks at an utterance and two around
+it. The label text is polarity and class; scores and a second corpus's emotions, filled as in ``universal``, are not
+generated, as a class is what is judged. Generation is constrained to the label texts, so that there are C logits. The
+T5 is small and randomly initialised unless ``t5`` names one, whose weights ``adopt`` takes; then ``tuned=2`` is the
+paper's.
+
+Prefer it when several label spaces are to share one model, or when a pretrained T5 is at hand.
+
+    >>> import torch
+    >>> from merc.systems import SYSTEMS, Batch
+    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
+    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> SYSTEMS["unimse"]({"text": 768}, 6).eval()(batch).logits.shape
+    torch.Size([2, 5, 6])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from merc.errors import InputError
+from merc.nn.rows import ModalityEntry, pack, unpack
+from merc.systems.batch import Batch, Output
+from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.universal import Sequences, own_sequences
+
+_SIZES = ("width", "inner", "heads", "head", "layers", "decoder_layers", "buckets", "side", "down", "shared")
+
+
+@dataclass(frozen=True, slots=True)
+class UniMseOptions:
+    """Sizes of the T5, of the adapters, of the contrast; ``of`` gives the options of a ready T5."""
+
+    t5: str = ""  # name of the pretrained T5 whose weights are adopted; empty: randomly initialised
+    labels: tuple[str, ...] = ()  # class names, from which polarities follow; empty: every polarity for each class
+    sequences: Sequences = ()  # label texts as tokens of a pretrained T5; empty: a vocabulary of our own
+    width: int = 96  # h; T5-base has 768
+    inner: int = 192  # of the feed-forward layers; T5-base has 3072
+    heads: int = 4  # T5-base has 12
+    head: int = 24  # width of a head; T5-base has 64
+    layers: int = 3  # of the encoder; T5-base has 12
+    decoder_layers: int = 1  # T5-base has 12
+    vocabulary: int = 0  # tokens of the T5; 0: as many as the label texts need
+    feed_forward: str = "relu"  # as T5-base; "gated-gelu" for version 1.1
+    tied: bool = True  # output layer shares the (scaled) embeddings, as in T5-base; False for version 1.1
+    buckets: int = 32  # of relative distances; as T5-base
+    dropout: float = 0.2  # T5-base has 0.1
+    tuned: int | None = None  # last layers of encoder and decoder that are trained; the source has 2; None: all
+    fused: int = 3  # last encoder layers with an adapter; given by the authors' code; 0: text alone
+    inside: bool = True  # adapters within the encoder's layers; False: all of them behind it, for comparison
+    side: int = 32  # a, width of voice and of face; given
+    down: int = 64  # of an adapter; given
+    around: int = 2  # utterances before and after one that the decoder looks at; as the source's context
+    contrast: float = 0.5  # weight of each contrast; alpha = beta in the paper, off by default in the authors' code
+    temperature: float = 0.1  # of the contrast; given
+    shared: int = 30  # width in which modalities are contrasted; given by the authors' code
+
+    def __post_init__(self) -> None:
+        for name in _SIZES:
+            if getattr(self, name) < 1:
+                raise InputError(f"unimse: {name} {getattr(self, name)}; expected 1 or more")
+        if not 0 <= self.dropout < 1 or self.temperature <= 0 or self.contrast < 0:
+            raise InputError(
+                f"unimse: dropout {self.dropout}, temperature {self.temperature}, contrast {self.contrast}; "
+                "expected 0 <= dropout < 1, temperature above 0, contrast of 0 or more"
+            )
+        if not 0 <= self.fused <= self.layers or self.around < 0:
+            raise InputError(
+                f"unimse: fused {self.fused}, around {self.around}; expected 0 to {self.layers} layers, around >= 0"
+            )
+        if self.tuned is not None and self.tuned < 0:
+            raise InputError(f"unimse: tuned {self.tuned}; expected the last so many layers, or None for all")
+
+    @classmethod
+    def of(cls, config: Any, name: str, **others: Any) -> UniMseOptions:
+        """The options for a ready T5, by its ``config`` (transformers.T5Config) and name; ``others`` as usual."""
+        sizes = {
+            "width": config.d_model,
+            "inner": config.d_ff,
+            "heads": config.num_heads,
+            "head": config.d_kv,
+            "layers": config.num_layers,
+            "decoder_layers": config.num_decoder_layers,
+            "vocabulary": config.vocab_size,
+            "feed_forward": config.feed_forward_proj,
+            "tied": getattr(config, "scale_decoder_outputs", config.tie_word_embeddings),
+            "buckets": config.relative_attention_num_buckets,
+        }
+        fused = min(3, config.num_layers)
+        return cls(**{"t5": name, "tuned": 2, "fused": fused, **sizes, **others})
+
+
+class Adapter(nn.Module):
+    """Multimodal fusion inside an encoder (PMF): ``O (z + U sigmoid(D z))`` of a state beside voice and face.
+
+    O begins as the selection of the state and U near zero: at first the layer's state hardly changes, and with U = 0
+    it does not change at all.
+    """
+
+    def __init__(self, width: int, sides: int, *, down: int) -> None:
+        super().__init__()
+        whole = width + sides
+        self.down, self.up, self.out = nn.Linear(whole, down), nn.Linear(down, whole), nn.Linear(whole, width)
+        with torch.no_grad():
+            nn.init.normal_(self.up.weight, std=1e-2)
+            nn.init.zeros_(self.up.bias)
+            nn.init.eye_(self.out.weight)
+            nn.init.zeros_(self.out.bias)
+
+    def forward(self, state: Tensor, sides: Tensor) -> Tensor:
+        """``state (B, T, h)``, ``sides (B, T, voice and face)``: ``(B, T, h)``."""
+        joined = torch.cat((state, sides), -1)
+        fused: Tensor = self.out(joined + self.up(torch.sigmoid(self.down(joined))))
+        return fused
+
+
+class Grammar(nn.Module):
+    """The label texts a decoder may write, and how likely each class is under it.
+
+    S texts of at most L tokens with P different beginnings; a beginning is everything before the last token. One run of
+    the decoder over the beginnings gives the likelihood of every text.
+    """
+
+    tokens: Tensor  # (S, L)
+    real: Tensor  # bool (S, L)
+    inputs: Tensor  # (P, L), what the decoder reads: the start, then the beginning
+    start_of: Tensor  # (S,), which beginning a text has
+    texts: Tensor  # (C, K), the texts of a class
+    some: Tensor  # bool (C, K)
+
+    def __init__(self, sequences: Sequences) -> None:
+        super().__init__()
+        flat = [tuple(text) for texts in sequences for text in texts]
+        if not all(sequences) or not all(flat) or len(set(flat)) < len(flat):
+            raise InputError("unimse: sequences: every class needs a text, every text a token, no text stands twice")
+        starts = list(dict.fromkeys(text[:-1] for text in flat))
+        numbers = iter(range(len(flat)))
+        by_class = [tuple(next(numbers) for _ in texts) for texts in sequences]
+        tokens, real = _table(flat)
+        texts, some = _table(by_class)
+        inputs, _ = _table([(0, *start) for start in starts])
+        start_of = torch.tensor([starts.index(text[:-1]) for text in flat])
+        made = {"tokens": tokens, "real": real, "inputs": inputs, "start_of": start_of, "texts": texts, "some": some}
+        for name, values in made.items():
+            self.register_buffer(name, values, persistent=False)
+
+    def forward(self, log_probabilities: Tensor) -> Tensor:
+        """``(n, P, L, V)`` of the decoder over ``inputs`` -> log-likelihood of each class ``(n, C)``."""
+        place = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        each = log_probabilities[:, self.start_of[:, None], place[None], self.tokens]  # (n, S, L)
+        score = each.masked_fill(~self.real, 0.0).sum(-1)  # (n, S)
+        return score[:, self.texts].masked_fill(~self.some, float("-inf")).logsumexp(-1)
+
+
+def _table(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Rows of any length as one table padded with 0, and where a value stands."""
+    longest = max(map(len, rows))
+    values = torch.tensor([[*row, *(0 for _ in range(longest - len(row)))] for row in rows])
+    return values, torch.arange(longest)[None] < torch.tensor([len(row) for row in rows])[:, None]
+
+
+def info_nce(vectors: Tensor, others: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """Each row must find its own among all others: ``vectors (n, d)``, ``others (n, d)``, normalised here; a scalar.
+
+    Lowest where only the diagonal is alike; 0 with one row or none.
+    """
+    if len(vectors) < 2:
+        return (vectors.sum() + others.sum()) * 0
+    scores = F.normalize(vectors, dim=-1) @ F.normalize(others, dim=-1).T / temperature  # (n, n)
+    return F.cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+
+
+class UniMse(System):
+    """T5 with multimodal adapters that writes labels; see the head of this file."""
+
+    description = Description(
+        name="unimse",
+        title="UniMSE: one generative model over unified labels",
+        paper="Hu et al., UniMSE, EMNLP 2022, arXiv 2211.11256",
+        idea="A T5 takes voice and face into its encoder's last layers and writes a label that all corpora share.",
+        level="dialogue",
+        modalities=("text", "voice", "face"),
+        needs=("text",),
+        licence="written anew from the paper; the authors' code has no licence",
+        published=tuple(
+            Published(
+                protocol=protocol,
+                metric="weighted F1",
+                value=value,
+                source="arXiv 2211.11256",
+                comparable=False,
+                why="a pretrained T5-base over words, trained on four corpora jointly; other voice and face features",
+            )
+            for protocol, value in (("iemocap6", 70.66), ("meld-7", 65.51))
+        ),
+        recipe=Recipe(learning_rate=1e-3, weight_decay=1e-2, batch=16, epochs=60, patience=10),
+    )
+    Options = UniMseOptions
+    options: UniMseOptions
+    adopted: Tensor
+
+    def __init__(self, inputs: Mapping[str, int], classes: int, options: UniMseOptions | None = None) -> None:
+        super().__init__(inputs, classes, options)
+        options = self.options
+        sequences = options.sequences or own_sequences(classes, options.labels)
+        if len(sequences) != classes:
+            raise InputError(f"unimse: sequences for {len(sequences)} classes; expected {classes}")
+        self.grammar = Grammar(sequences)
+        self.t5 = _new_t5(options, tokens=int(self.grammar.tokens.max()) + 1)
+        self.sides = [name for name in self.inputs if name != "text"]
+        self.text = ModalityEntry({"text": self.inputs["text"]}, options.width)
+        if self.sides:
+            self.side = ModalityEntry({name: self.inputs[name] for name in self.sides}, options.side)
+        wide, adapters = options.side * len(self.sides), options.fused if self.sides else 0
+        self.adapters = nn.ModuleList(Adapter(options.width, wide, down=options.down) for _ in range(adapters))
+        self.place = nn.Parameter(torch.randn(2 * options.around + 1, options.width) * 0.1)
+        contrasted = self.sides if options.contrast else []
+        self.compare = nn.ModuleDict({name: nn.Linear(options.side, options.shared) for name in contrasted})
+        self.fused_compare = nn.Linear(options.width, options.shared) if contrasted else None
+        self.register_buffer("adopted", torch.tensor(False))
+        self._freeze()
+
+    @property
+    def variant(self) -> str:
+        """Which T5 it is: the pretrained one's name, or that it is randomly initialised."""
+        return f"T5 '{self.options.t5}'" if self.options.t5 else "a small T5, randomly initialised"
+
+    def adopt(self, t5: nn.Module) -> None:
+        """Take the weights of a ready T5 (transformers.T5ForConditionalGeneration) of the sizes in the options.
+
+        Raises InputError for one of other sizes.
+        """
+        try:
+            self.t5.load_state_dict(t5.state_dict())
+            reason = ""
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+        own = self.t5.state_dict()
+        if not reason and not all(torch.equal(own[name], value) for name, value in t5.state_dict().items()):
+            reason = "its output layer is not tied to its embeddings, or the other way round"
+        if reason:
+            raise InputError(
+                f"unimse: the T5 does not fit the options: {reason}; make them with UniMseOptions.of(t5.config, name)"
+            )
+        self.adopted.fill_(True)
+
+    def _freeze(self) -> None:
+        """Leave only the last ``tuned`` layers of the T5's encoder and decoder to training."""
+        tuned = self.options.tuned
+        if tuned is None:
+            return
+        self.t5.requires_grad_(False)
+        for stack in (self.t5.encoder, self.t5.decoder):
+            for block in list(stack.block)[max(len(stack.block) - tuned, 0) :]:
+                block.requires_grad_(True)
+
+    def forward(self, batch: Batch) -> Output:
+        """Read ``features (B, T, d)`` of text and whichever of voice and face there are."""
+        if self.options.t5 and not self.adopted:
+            raise InputError(f"unimse: the weights of '{self.options.t5}' were not adopted; load them, call adopt()")
+        found = self.text(batch.features, batch.present)
+        if self.sides:
+            found |= self.side(batch.features, batch.present)
+        fused = self._encode(found, batch.mask)  # (B, T, h)
+        classes = self._write(fused, batch.mask)  # (n, C)
+        logits = unpack(classes, batch.mask)  # (B, T, C)
+        losses = self.losses(logits, batch)
+        if losses:
+            losses |= {"outside": self._outside(logits, batch), **self._contrasts(fused, found, batch)}
+        return Output(logits=logits, losses=losses, extras={"fused": fused}, representations=found)
+
+    def _encode(self, found: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+        """The encoder over a dialogue's utterances, adapters in its last layers: ``(B, T, h)``."""
+        sides = torch.cat([found[name] for name in self.sides], -1) if self.adapters else found["text"][..., :0]
+        with self._adapting(sides):
+            read = self.t5.encoder(inputs_embeds=found["text"], attention_mask=mask.long())
+        state: Tensor = read.last_hidden_state
+        for adapter in () if self.options.inside else self.adapters:
+            state = adapter(state, sides)
+        return state
+
+    @contextmanager
+    def _adapting(self, sides: Tensor) -> Iterator[None]:
+        """Adapters stand behind their layers for as long as this lasts."""
+        blocks = self.t5.encoder.block[-len(self.adapters) :] if self.adapters and self.options.inside else ()
+        held = []
+        for block, adapter in zip(blocks, self.adapters, strict=False):
+
+            def adapt(_: Any, __: Any, given: tuple[Any, ...], adapter: nn.Module = adapter) -> tuple[Any, ...]:
+                return (adapter(given[0], sides), *given[1:])
+
+            held.append(block.register_forward_hook(adapt))
+        try:
+            yield
+        finally:
+            for hook in held:
+                hook.remove()
+
+    def _write(self, fused: Tensor, mask: Tensor) -> Tensor:
+        """How likely the decoder writes each class for each real utterance: ``(B, T, h)`` -> ``(n, C)``."""
+        memory, seen = self._around(fused, mask)  # (n, W, h), (n, W)
+        starts, steps = self.grammar.inputs.shape
+        said = self.t5(
+            encoder_outputs=(memory.repeat_interleave(starts, 0),),
+            attention_mask=seen.long().repeat_interleave(starts, 0),
+            decoder_input_ids=self.grammar.inputs.repeat(len(memory), 1),
+            use_cache=False,
+        ).logits  # (n P, L, V)
+        likely: Tensor = self.grammar(said.log_softmax(-1).view(len(memory), starts, steps, -1))
+        return likely
+
+    def _around(self, fused: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The states before, of, and after each real utterance, marked by place: ``(n, W, h)``, bool ``(n, W)``."""
+        around = self.options.around
+        states = F.pad(fused, (0, 0, around, around)).unfold(1, 2 * around + 1, 1).transpose(2, 3)  # (B, T, W, h)
+        real = F.pad(mask, (around, around)).unfold(1, 2 * around + 1, 1)  # (B, T, W)
+        return pack(states, mask) + self.place, pack(real, mask)
+
+    def _outside(self, logits: Tensor, batch: Batch) -> Tensor:
+        """What the decoder gives to texts that are no label: with the label loss, its whole cross-entropy."""
+        each = -logits[batch.labelled].logsumexp(-1)
+        share = batch.weights[batch.labelled].to(each)
+        return (each * share).sum() / share.sum().clamp_min(torch.finfo(each.dtype).tiny)
+
+    def _contrasts(self, fused: Tensor, found: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        losses = {}
+        for name, compare in self.compare.items():
+            both = batch.mask & batch.present["text"] & batch.present[name]
+            own, other = self.fused_compare(fused[both]), compare(found[name][both])  # type: ignore[misc]
+            scalar = info_nce(own, other, temperature=self.options.temperature)
+            losses[f"contrast_{name}"] = self.options.contrast * scalar
+        return losses
+
+    def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """The entry of each modality."""
+        return {**self.text.by_modality(), **(self.side.by_modality() if self.sides else {})}
+
+
+def _new_t5(options: UniMseOptions, *, tokens: int) -> Any:
+    """A randomly initialised T5 of the options' sizes, with at least so many tokens; no file is read."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    vocabulary = options.vocabulary or tokens
+    if vocabulary < tokens:
+        raise InputError(f"unimse: vocabulary {vocabulary}; the label texts use tokens up to {tokens - 1}")
+    config = T5Config(
+        vocab_size=vocabulary,
+        d_model=options.width,
+        d_ff=options.inner,
+        d_kv=options.head,
+        num_heads=options.heads,
+        num_layers=options.layers,
+        num_decoder_layers=options.decoder_layers,
+        relative_attention_num_buckets=options.buckets,
+        dropout_rate=options.dropout,
+        feed_forward_proj=options.feed_forward,
+        tie_word_embeddings=options.tied,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+    )
+    t5 = T5ForConditionalGeneration(config)
+    if not options.tied:  # some versions of the library tie them whatever the configuration says
+        t5.lm_head.weight = nn.Parameter(t5.lm_head.weight.detach().clone())
+    return t5

@@ -1,0 +1,124 @@
+"""The five tests that every system inherits: shape, padding and batch mates, a missing modality, gradients, overfit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from merc.systems import UNLABELLED, Batch, System
+
+CLASSES = 4
+
+
+def made_batch(
+    widths: dict[str, int],
+    lengths: tuple[int, ...],
+    *,
+    level: str = "dialogue",
+    seed: int = 0,
+    padding: int = 0,
+) -> Batch:
+    """Random dialogues (or utterances of so many steps) of two to three speakers, every label taken."""
+    steps = max(lengths) + padding
+    real = torch.arange(steps)[None] < torch.tensor(lengths)[:, None]
+    turns = steps if level == "dialogue" else 1
+    mask = real if level == "dialogue" else torch.ones(len(lengths), 1, dtype=torch.bool)
+    features, labels, speakers = {}, [], []
+    for row in range(len(lengths)):  # one dialogue after the other: what stands in one does not depend on its mates
+        labels.append(torch.randint(CLASSES, (turns,), generator=torch.Generator().manual_seed(seed * 97 + row)))
+        speakers.append(torch.arange(turns) % (2 + row % 2))
+    for number, (name, width) in enumerate(sorted(widths.items())):
+        generators = [torch.Generator().manual_seed(seed * 97 + 13 * row + number) for row in range(len(lengths))]
+        values = torch.stack([torch.randn(64, width, generator=one)[:steps] for one in generators])
+        features[name] = values.masked_fill(~real[..., None], 0.0)
+    return Batch(
+        features=features,
+        present={name: real.clone() for name in features},
+        mask=mask,
+        speakers=torch.stack(speakers).masked_fill(~mask, 0),
+        labels=torch.stack(labels).masked_fill(~mask, UNLABELLED),
+        weights=mask.float(),
+        ids=tuple(tuple(f"{row}_{turn}" for turn in range(int(mask[row].sum()))) for row in range(len(lengths))),
+    )
+
+
+class SystemContract:
+    """Subclass as ``class TestX(SystemContract)`` with ``system`` and, where needed, widths, options, steps."""
+
+    system: ClassVar[type[System]]
+    widths: ClassVar[dict[str, int]] = {"text": 12, "voice": 7, "face": 5}
+    options: ClassVar[Any] = None
+    steps: ClassVar[int] = 150  # of training to overfit eight dialogues
+    rate: ClassVar[float] = 3e-3
+    lengths: ClassVar[tuple[int, ...]] = (5, 3, 1)
+    unreached: ClassVar[tuple[str, ...]] = ()  # parameters that get no gradient by design, with the reason beside
+
+    def build(self) -> System:
+        torch.manual_seed(0)
+        return self.system(self.widths, CLASSES, self.options)
+
+    def batch(self, lengths: tuple[int, ...], **more: Any) -> Batch:
+        return made_batch(self.widths, lengths, level=self.system.description.level, **more)
+
+    def test_shape(self) -> None:
+        batch = self.batch(self.lengths)
+        output = self.build().eval()(batch)
+        assert output.logits.shape == (*batch.mask.shape, CLASSES)
+        assert torch.isfinite(output.logits[batch.mask]).all()
+        assert output.loss.ndim == 0 and torch.isfinite(output.loss)
+        unlabelled = replace(batch, labels=torch.full_like(batch.labels, UNLABELLED))
+        assert not self.build().eval()(unlabelled).losses
+
+    def test_padding_and_batch_mates(self) -> None:
+        system = self.build().eval()
+        batch, padded = self.batch(self.lengths), self.batch(self.lengths, padding=4)
+        with torch.no_grad():
+            whole = system(batch).logits
+            longer = system(padded).logits[:, : whole.shape[1]]
+            torch.testing.assert_close(longer[batch.mask], whole[batch.mask], atol=1e-5, rtol=1e-5)
+            alone = system(self.batch(self.lengths[:1])).logits  # the first dialogue is also the longest
+            torch.testing.assert_close(alone[0], whole[:1, : alone.shape[1]][0], atol=1e-5, rtol=1e-5)
+
+    def test_missing_modality(self) -> None:
+        system = self.build().eval()
+        batch = self.batch(self.lengths)
+        for name in self.widths:
+            without = batch.without(name)
+            with torch.no_grad():
+                logits = system(without).logits[batch.mask]
+                assert torch.isfinite(logits).all(), f"without {name}"
+                noise = {**without.features, name: torch.full_like(without.features[name], 7.0)}
+                same = system(replace(without, features=noise)).logits[batch.mask]
+            torch.testing.assert_close(same, logits, msg=f"values of the absent {name} were looked at")
+
+    def test_gradient_reaches_every_parameter(self) -> None:
+        system = self.build().train()
+        batch = self.batch((6, 6, 4, 5))
+        system(batch).loss.backward()
+        without = [
+            name
+            for name, parameter in system.named_parameters()
+            if parameter.requires_grad
+            and (parameter.grad is None or not parameter.grad.abs().sum() > 0)
+            and not name.startswith(self.unreached or ("\0",))
+        ]
+        assert not without
+
+    @pytest.mark.timeout(120)
+    def test_overfits_eight_dialogues(self) -> None:
+        system = self.build()
+        batch = self.batch((6, 5, 4, 6, 3, 5, 2, 6))
+        optimiser = torch.optim.Adam(system.parameters(), self.rate)
+        torch.manual_seed(1)
+        system.train()
+        for _ in range(self.steps):
+            optimiser.zero_grad()
+            system(batch).loss.backward()
+            optimiser.step()
+        with torch.no_grad():
+            predicted = system.eval()(batch).logits.argmax(-1)
+        hit = (predicted == batch.labels)[batch.labelled].float().mean()
+        assert hit > 0.95

@@ -1,0 +1,140 @@
+"""DeepMSI-MER: the checks of its card, and faces of which the text says where to look."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import pytest
+import torch
+
+from merc.errors import InputError
+from merc.systems import SYSTEMS, Batch
+from merc.systems.deepmsi import DeepMsi, DeepMsiOptions, contrast
+
+from .contract import CLASSES, SystemContract, made_batch
+from .planted import accuracy, trained
+
+WIDTHS = {"text": 6, "voice": 4, "face": 5}
+
+
+class TestDeepMsi(SystemContract):
+    system = DeepMsi
+    options = DeepMsiOptions(dropout=0.1)
+    steps = 70
+
+
+class TestDeepMsiTextOnlyGuide(SystemContract):
+    system = DeepMsi
+    widths: ClassVar = {"text": 12, "face": 5}
+    options = DeepMsiOptions(past=3, future=0, keep=(2,), dropout=0.1, contrast=0.1)
+    steps = 100
+
+
+def test_chosen_places_are_the_keep_number_and_lie_in_the_window():
+    torch.manual_seed(0)
+    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(past=2, future=1, keep=(3, 2))).eval()
+    batch = made_batch(WIDTHS, (6, 3))
+    chosen = system(batch).extras["chosen"]
+    assert chosen.shape == (9, 2) and (chosen < 4).all()
+    assert chosen[0].tolist()[1] in (2, 3) and -1 not in chosen[3].tolist()  # the first turn has no earlier face
+    nothing = system(batch.without("face")).extras["chosen"]
+    assert (nothing == -1).all()
+
+
+def test_changing_the_text_changes_which_faces_are_kept():
+    torch.manual_seed(0)
+    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(keep=(2,))).eval()
+    batch = made_batch(WIDTHS, (12,))
+    other = replace(batch, features={**batch.features, "text": -3 * batch.features["text"]})
+    assert not torch.equal(system(batch).extras["chosen"], system(other).extras["chosen"])
+    blind = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(keep=(2,), guided=False)).eval()
+    assert torch.equal(blind(batch).extras["chosen"], blind(other).extras["chosen"])
+
+
+def test_contrast_excludes_self_pairs_and_handles_anchors_without_a_partner():
+    torch.manual_seed(0)
+    visual, other = torch.randn(2, 4, 8)
+    nobody = torch.full((4,), -1)
+    assert contrast(visual, other, nobody, temperature=0.5) == 0
+    alone = contrast(visual[:1], visual[:1], torch.tensor([2]), temperature=0.5)
+    assert torch.isfinite(alone) and alone == 0  # its twin is all there is besides itself
+    labels = torch.tensor([0, 0, 1, -1])
+    near, far = torch.eye(8)[labels.clamp_min(0)], torch.eye(8)[:4]
+    assert contrast(near, near, labels, temperature=0.5) < contrast(far, near, labels, temperature=0.5)
+    unlabelled = contrast(visual, other, labels, temperature=0.5)
+    assert unlabelled == contrast(visual[:3], other[:3], labels[:3], temperature=0.5)
+
+
+def test_future_zero_sees_no_later_face():
+    torch.manual_seed(0)
+    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(future=0)).eval()
+    batch = made_batch(WIDTHS, (8,))
+    face = batch.features["face"].clone()
+    face[:, 5:] += 2
+    one, other = system(batch), system(replace(batch, features={**batch.features, "face": face}))
+    torch.testing.assert_close(one.logits[:, :5], other.logits[:, :5])
+    assert not torch.allclose(one.logits[:, 5:], other.logits[:, 5:])
+
+
+def test_compat_folds_nothing_and_says_so():
+    wrong, right = (DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(compat=on, threshold=-1.0)).eval() for on in (True, False))
+    wrong.load_state_dict(right.state_dict())
+    batch = made_batch(WIDTHS, (12,))
+    assert not torch.allclose(wrong(batch).logits, right(batch).logits)
+    assert not wrong.comparable and "nothing is folded in" in wrong.incomparable_why
+    assert right.comparable and not right.incomparable_why
+
+
+def test_a_single_utterance_can_be_trained_on():
+    loss = DeepMsi(WIDTHS, CLASSES)(made_batch(WIDTHS, (1,))).loss
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
+def pointed(count, *, seed, kinds=4, classes=3):
+    """Dialogues with one face of each kind; a turn's text names a kind, and its label is what that face shows."""
+    random = torch.Generator().manual_seed(seed)
+    kind = torch.stack([torch.randperm(kinds, generator=random) for _ in range(count)])  # (B, T) of each face
+    shown = torch.randint(classes, (count, kinds), generator=random)  # (B, T) class of each face
+    wanted = torch.randint(kinds, (count, kinds), generator=random)  # (B, T) kind that each text names
+    where = (kind[:, None] == wanted[:, :, None]).int().argmax(-1)  # (B, T)
+    face = torch.cat([torch.eye(kinds)[kind], torch.eye(classes)[shown]], -1) * 2
+    real = torch.ones(count, kinds, dtype=torch.bool)
+    features = {"text": torch.eye(kinds)[wanted] * 2, "face": face}
+    present = dict.fromkeys(features, real)
+    return Batch(features, present, real, real.long() * 0, shown.gather(1, where), real.float())
+
+
+def test_guided_choice_beats_an_unguided_one_where_the_text_says_where_to_look():
+    train, test = [pointed(64, seed=seed) for seed in range(4)], [pointed(128, seed=9)]
+    figures = []
+    for guided in (True, False):
+        options = DeepMsiOptions(width=32, past=3, future=3, keep=(1,), guided=guided, dropout=0.0, contrast=0.0)
+        torch.manual_seed(0)
+        figures.append(accuracy(trained(DeepMsi({"text": 4, "face": 7}, 3, options), train, epochs=40), test))
+    assert figures[0] > figures[1] + 0.15
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"keep": ()}, r"deepmsi: keep \(\); expected numbers from 1 that do not grow"),
+        ({"keep": (2, 4)}, r"keep \(2, 4\)"),
+        ({"past": -1}, "width 64, past -1, future 3; expected at least 1, 0 and 0"),
+        ({"fold": 1.5}, "deepmsi: fold 1.5, dropout 0.3; expected shares from 0 to 1"),
+        ({"temperature": 0.0}, "temperature 0.0; expected 0 or more, more than 0"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        DeepMsiOptions(**options)
+
+
+def test_needs_a_face_and_a_guide():
+    with pytest.raises(InputError, match="system 'deepmsi' needs face"):
+        DeepMsi({"text": 6}, CLASSES)
+    with pytest.raises(InputError, match="needs text or voice as the guide; the features have face alone"):
+        DeepMsi({"face": 6}, CLASSES)
+
+
+def test_registered():
+    assert SYSTEMS.get("deepmsi") is DeepMsi

@@ -1,0 +1,143 @@
+"""M2FNet: keys decide where to look and nothing else; the extractor; the weights of faces."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from merc.errors import InputError
+from merc.nn.triplet import ResNet18
+from merc.systems import SYSTEMS
+from merc.systems.m2fnet import Extractor, FusionModule, M2FNet, M2FNetOptions, face_weights, scene_and_faces
+
+from .contract import CLASSES, SystemContract, made_batch
+from .planted import World, accuracy, built, dialogues, trained
+
+SMALL = M2FNetOptions(width=32, heads=2, fusions=2, dropout=0.1)
+
+
+class TestM2FNet(SystemContract):
+    system = M2FNet
+    options = SMALL
+    steps = 100
+
+
+@pytest.fixture
+def fusion():
+    torch.manual_seed(0)
+    module = FusionModule(["voice"], M2FNetOptions(width=8, heads=2)).eval()
+    return module, torch.randn(2, 6, 8), torch.ones(2, 6, dtype=torch.bool)
+
+
+def test_equal_keys_leave_the_content_of_the_voice_without_effect(fusion):
+    module, text, mask = fusion
+    one, two = (torch.randn(2, 1, 8).expand(2, 6, 8) for _ in range(2))
+    torch.testing.assert_close(module(text, {"voice": one}, mask), module(text, {"voice": two}, mask))
+    shares = module.attend["voice"].shares(text, one, keep=mask)
+    torch.testing.assert_close(shares, torch.full_like(shares, 1 / 6))
+
+
+def test_permuting_the_keys_in_time_changes_the_output(fusion):
+    module, text, mask = fusion
+    voice = torch.randn(2, 6, 8)
+    assert not torch.allclose(module(text, {"voice": voice}, mask), module(text, {"voice": voice.flip(1)}, mask))
+
+
+def test_keys_have_no_route_but_the_weights(fusion):
+    """Where the values are equal at all turns, the weights cannot matter, and so the keys cannot."""
+    module, _, mask = fusion
+    text = torch.randn(2, 1, 8).expand(2, 6, 8)
+    one, two = (module(text, {"voice": torch.randn(2, 6, 8)}, mask) for _ in range(2))
+    torch.testing.assert_close(one, two)
+
+
+def test_dialogue_context_reaches_every_turn_and_no_other_dialogue():
+    system = M2FNet({"text": 6, "voice": 4}, CLASSES, SMALL).eval()
+    batch = made_batch({"text": 6, "voice": 4}, (5, 4))
+    text = batch.features["text"].clone()
+    text[0, 4] += 3
+    changed = replace(batch, features={**batch.features, "text": text})
+    differs = (system(batch).logits - system(changed).logits).abs().sum(-1) > 1e-6
+    assert differs[0].all() and not differs[1].any()
+
+
+def test_text_is_needed_and_alone_is_enough():
+    with pytest.raises(InputError, match="system 'm2fnet' needs text; it reads text, voice, face"):
+        M2FNet({"voice": 4}, CLASSES)
+    system = M2FNet({"text": 6}, CLASSES, SMALL).eval()
+    assert system(made_batch({"text": 6}, (1,))).logits.shape == (1, 1, CLASSES)
+    assert not len(system.fusions)
+
+
+def test_concatenation_is_an_option():
+    assert not len(M2FNet({"text": 6, "voice": 4}, CLASSES, replace(SMALL, fusion=False)).fusions)
+
+
+def test_face_weights():
+    weights = face_weights(torch.tensor([[3.0, 1.0, 0.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    assert weights.tolist() == [[0.75, 0.25, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_scene_and_faces():
+    scene = torch.tensor([[[1.0, -5.0], [2.0, -6.0], [9.0, 9.0]]])
+    faces = torch.tensor([[[[4.0], [8.0]], [[7.0], [7.0]], [[99.0], [99.0]]]])
+    areas = torch.tensor([[[3.0, 1.0], [0.0, 0.0], [1.0, 1.0]]])
+    present = torch.tensor([[True, True, False]])
+    assert scene_and_faces(scene, faces, areas, present=present).tolist() == [[2.0, -5.0, 5.0]]
+    assert not scene_and_faces(scene, faces, areas, present=torch.zeros_like(present)).any()
+
+
+def test_extractor_sorts_pictures_it_has_not_seen():
+    generator = torch.Generator().manual_seed(0)
+    shapes = torch.randn(3, 1, 16, 16, generator=generator)
+
+    def pictures(count):
+        labels = torch.arange(count) % 3
+        return shapes[labels] + torch.randn(count, 1, 16, 16, generator=generator) * 3, labels
+
+    def order(model):
+        values, labels = held
+        with torch.no_grad():
+            vectors = torch.nn.functional.normalize(model.eval()(values), dim=-1)
+        same = labels[:, None] == labels[None]
+        distances = torch.cdist(vectors, vectors)
+        return (distances[~same].mean() / distances[same].mean()).item()
+
+    train, held = pictures(60), pictures(30)
+    torch.manual_seed(0)
+    model = Extractor(ResNet18(1, widths=(8, 16)), size=12)
+    before = order(model)
+    steps = torch.optim.Adam(model.parameters(), 3e-3)
+    model.train()
+    for _ in range(25):
+        steps.zero_grad()
+        model.loss(*train, generator=generator).backward()
+        steps.step()
+    assert order(model) > 1.25 * before
+
+
+def test_extractor_says_what_its_backbone_lacks():
+    with pytest.raises(InputError, match="the backbone has no attribute 'width'"):
+        Extractor(torch.nn.Identity())
+
+
+def test_reads_what_stood_earlier_in_the_dialogue():
+    """The evidence of a label stands one turn before it: concatenation cannot know, context can."""
+    world = World(lag=1, noise=0.5, widths={"text": 12, "voice": 7}, turns=(8, 8))
+    train, test = dialogues(world, 64, seed=1), dialogues(world, 32, seed=2)
+    ours = accuracy(trained(built(M2FNet, world, SMALL), train, epochs=40), test)
+    plain = accuracy(trained(built(SYSTEMS["concat"], world), train), test)
+    assert ours > plain + 0.3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": 0}, "m2fnet: layers 0; expected 1 or more"),
+        ({"width": 30}, "m2fnet: width 30; expected a multiple of the 4 heads"),
+        ({"dropout": 1}, "m2fnet: dropout 1; expected"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        M2FNetOptions(**options)

@@ -1,0 +1,142 @@
+"""Three branches: shapes, time bins, missing streams, and that all three are needed."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from merc.errors import InputError
+from merc.systems.batch import Batch
+from merc.systems.cggm import Cggm, CggmOptions
+from merc.systems.tripathi import Tripathi, TripathiOptions, compacted, time_bins
+from merc.training.gradients import Modulation
+
+from .contract import CLASSES, SystemContract
+from .planted import World, accuracy, built, only, sequences, trained
+
+SMALL = TripathiOptions(width=32, text_state=16, voice_state=16, glances=2, bins=12, filters=(8, 8), dropout=0.1)
+
+
+class TestTripathi(SystemContract):
+    system = Tripathi
+    widths = {"text": 12, "voice": 7, "motion": 5}  # noqa: RUF012
+    options = SMALL
+    steps = 80
+    rate = 1e-2
+
+
+def batch_of(features):
+    present = {name: torch.ones(values.shape[:2], dtype=torch.bool) for name, values in features.items()}
+    one = torch.ones(len(next(iter(features.values()))), 1, dtype=torch.bool)
+    return Batch(features, present, one, one * 0, one * 0, one.float())
+
+
+def test_published_shapes_with_token_numbers():
+    torch.manual_seed(0)
+    system = Tripathi({"text": 1, "voice": 34, "motion": 189}, 4, TripathiOptions(vocabulary=100)).eval()
+    tokens = torch.randint(100, (2, 50, 1)).float()
+    with torch.no_grad():
+        output = system(
+            batch_of({"text": tokens, "voice": torch.randn(2, 100, 34), "motion": torch.randn(2, 200, 189)})
+        )
+    assert output.logits.shape == (2, 1, 4)
+    assert all(vectors.shape == (2, 1, 256) for vectors in output.representations.values())
+    convolutions = [layer.weight.shape[0] for layer in system.branches["motion"].look[::3]]
+    assert convolutions == [32, 64, 64, 128, 128]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 199, 200, 201, 1234])
+def test_a_constant_signal_stays_constant_in_200_bins(length):
+    values = torch.tensor([2.5, -1.0, 0.1]).expand(1, length, 3)
+    found = time_bins(values, torch.ones(1, length, dtype=torch.bool), bins=200)
+    torch.testing.assert_close(found, torch.tensor([2.5, -1.0, 0.1]).expand(1, 200, 3))
+
+
+def test_bins_are_means_of_stretches_and_short_recordings_repeat():
+    values = torch.arange(6.0)[None, :, None]
+    present = torch.ones(1, 6, dtype=torch.bool)
+    assert time_bins(values, present, bins=3).flatten().tolist() == [0.5, 2.5, 4.5]
+    assert time_bins(values[:, :2], present[:, :2], bins=4).flatten().tolist() == [0.0, 0.0, 1.0, 1.0]
+    present[0, 1:3] = False
+    assert time_bins(values, present, bins=2).flatten().tolist() == [1.5, 4.5]
+
+
+def test_nan_never_reaches_the_model():
+    motion = torch.full((1, 40, 5), 3.0)
+    motion[0, ::3, 2] = float("nan")
+    motion[0, :, 4] = float("nan")
+    found = time_bins(motion, torch.ones(1, 40, dtype=torch.bool), bins=8)
+    torch.testing.assert_close(found, torch.tensor([3.0, 3.0, 3.0, 3.0, 0.0]).expand(1, 8, 5))
+    system = Tripathi({"motion": 5}, CLASSES, SMALL).eval()
+    assert torch.isfinite(system(batch_of({"motion": motion})).logits).all()
+
+
+def test_nothing_gives_zeros_and_steps_move_to_the_front():
+    values, present = torch.arange(1.0, 7.0).view(2, 3, 1), torch.tensor([[False, True, True], [False, False, False]])
+    moved, counts = compacted(values, present)
+    assert moved[..., 0].tolist() == [[2.0, 3.0, 0.0], [0.0, 0.0, 0.0]] and counts.tolist() == [2, 0]
+    assert not time_bins(values, present, bins=4)[1].any()
+
+
+def test_all_streams_missing_but_one_gives_finite_output():
+    system = Tripathi({"text": 12, "voice": 7, "face": 5}, CLASSES, SMALL).eval()
+    world = World()
+    (batch,) = sequences(world, 4, seed=0)
+    for name in world.widths:
+        (alone,) = only([batch], name)
+        output = system(alone)
+        assert torch.isfinite(output.logits).all()
+        assert all(vectors.any() == (other == name) for other, vectors in output.representations.items())
+
+
+def test_gradient_reaches_each_branch():
+    system = Tripathi({"text": 12, "voice": 7, "face": 5}, CLASSES, SMALL)
+    (batch,) = sequences(World(), 6, seed=0)
+    system(batch).loss.backward()
+    for parameters in system.encoders().values():
+        assert sum(parameter.grad.abs().sum() for parameter in parameters) > 0
+
+
+def test_each_modality_alone_carries_a_class_pair():
+    alike = {"text": [(2, 3), (4, 5)], "voice": [(0, 1), (4, 5)], "face": [(0, 1), (2, 3)]}
+    world = World(classes=6, alike=alike, noise=0.6)
+    train, test = sequences(world, 192, seed=1), sequences(world, 96, seed=2)
+    whole = accuracy(trained(built(Tripathi, world, SMALL), train, epochs=7, rate=5e-3), test)
+    for name in world.widths:
+        system = trained(built(Tripathi, world, SMALL, names=[name]), train, epochs=7, rate=5e-3)
+        assert whole > accuracy(system, test) + 0.15
+
+
+def test_text_is_cut_and_steps_may_differ_between_modalities():
+    system = Tripathi({"text": 12, "voice": 7}, CLASSES, replace(SMALL, tokens=3)).eval()
+    batch = batch_of({"text": torch.randn(2, 5, 12), "voice": torch.randn(2, 9, 7)})
+    cut = batch_of({"text": batch.features["text"][:, :3], "voice": batch.features["voice"]})
+    torch.testing.assert_close(system(batch).logits, system(cut).logits)
+
+
+def test_gradients_of_single_utterances_can_be_steered():
+    world = World()
+    (batch,) = sequences(world, 6, seed=0)
+    system, hook = built(Tripathi, world, SMALL), Modulation()
+    hook.start(system)
+    assert set(hook.losses(system.train()(batch), batch)) == {"judges", "direction"}
+    with pytest.raises(InputError, match="base 'tripathi' does not read dialogues"):
+        Cggm({"text": 12}, CLASSES, CggmOptions(base="tripathi"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bins": 0}, "tripathi: bins 0; expected 1 or more"),
+        ({"filters": ()}, r"tripathi: filters \(\); expected one or more"),
+        ({"dropout": 1.0}, "dropout 1.0; expected"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        TripathiOptions(**options)
+
+
+def test_token_numbers_have_width_one():
+    with pytest.raises(InputError, match="text of width 12 with a vocabulary; expected width 1"):
+        Tripathi({"text": 12}, CLASSES, TripathiOptions(vocabulary=10))

@@ -1,0 +1,328 @@
+"""UniMSE: universal labels, adapters inside the encoder, contrast, constrained generation, frozen layers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from merc.encoders.t5 import load, token_sequences
+from merc.errors import InputError, WeightError
+from merc.systems.cggm import Cggm, CggmOptions
+from merc.systems.unimse import Adapter, Grammar, UniMse, UniMseOptions, info_nce
+from merc.systems.universal import UniversalLabel, decode, encode, fill, own_sequences, spoken
+
+from .contract import CLASSES, SystemContract, made_batch
+from .planted import World, accuracy, built, dialogues, trained
+
+SMALL = UniMseOptions(width=32, inner=48, heads=2, head=16, layers=2, fused=2, side=12, down=16, dropout=0.0)
+WIDTHS = {"text": 12, "voice": 7, "face": 5}
+
+
+class TestUniMse(SystemContract):
+    system = UniMse
+    options = SMALL
+    steps = 120
+    rate = 5e-3
+
+
+def system_of(widths=WIDTHS, **changes):
+    torch.manual_seed(0)
+    return UniMse(widths, CLASSES, replace(SMALL, **changes))
+
+
+# universal labels
+
+JOINED = [
+    UniversalLabel.of_score(2.0),
+    UniversalLabel.of_score(-1.5),
+    UniversalLabel.of_emotion("joy"),
+    UniversalLabel.of_emotion("anger"),
+    UniversalLabel.of_emotion("sad"),
+    UniversalLabel.of_emotion("excited"),
+    UniversalLabel.of_emotion("surprise"),
+]
+
+
+def test_filling_never_crosses_polarity():
+    random = np.random.default_rng(0)
+    labels = [JOINED[number % 6] for number in range(60)]
+    vectors = random.standard_normal((60, 4))
+    pleasant, unpleasant = {"joy", "happy", "excited"}, {"anger", "sad", "angry", "sadness"}
+    for before, after in zip(labels, fill(labels, vectors), strict=True):
+        assert after.polarity == before.polarity
+        assert None not in (after.score, after.meld, after.iemocap)
+        assert np.sign(after.score) == (1 if after.polarity == "positive" else -1)
+        assert {after.meld, after.iemocap} <= (pleasant if after.polarity == "positive" else unpleasant)
+    nearest_is_of_the_other_polarity = np.array([[1.0, 0.0], [1.0, 0.01], [0.0, 1.0]])
+    filled = fill([JOINED[0], JOINED[3], JOINED[2]], nearest_is_of_the_other_polarity)
+    assert filled[0].meld == "joy"
+
+
+def test_a_gold_label_is_kept():
+    filled = fill(JOINED, np.random.default_rng(1).standard_normal((len(JOINED), 3)))
+    for before, after in zip(JOINED, filled, strict=True):
+        for name in ("polarity", "score", "meld", "iemocap"):
+            assert getattr(before, name) in (None, getattr(after, name))
+
+
+def test_the_query_is_excluded_and_the_nearest_other_is_taken():
+    alone = [UniversalLabel.of_score(1.0), UniversalLabel.of_emotion("anger")]
+    assert fill(alone, np.eye(2)) == alone  # nobody else of its polarity knows: nothing is taken from itself
+    labels = [JOINED[5], JOINED[0], UniversalLabel.of_score(0.5)]
+    assert fill(labels, np.array([[1.0, 0.0], [-1.0, 0.1], [9.0, 1.0]]))[0].score == 0.5
+
+
+def test_surprise_takes_its_polarity_from_its_neighbour():
+    vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.1, 1.0]])
+    assert fill([JOINED[2], JOINED[4], JOINED[6]], vectors)[2].polarity == "negative"
+    with pytest.raises(InputError, match="3 labels; expected one row for each label"):
+        fill(JOINED[:3], vectors[:2])
+
+
+def test_decoding_an_encoded_label_is_identity():
+    filled = fill(JOINED, np.random.default_rng(2).standard_normal((len(JOINED), 3)))
+    for label in (*JOINED, *filled, UniversalLabel(), UniversalLabel(score=-0.1 / 3)):
+        assert decode(encode(label)) == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("", UniversalLabel()),
+        ("; ;: :x;;", UniversalLabel()),
+        ("polarity: great; score: nan; meld: joy", UniversalLabel(meld="joy")),
+        ("score: 7; iemocap: joy; POLARITY:positive", UniversalLabel(polarity="positive")),
+        ("score: 1.5; score: 2; meld", UniversalLabel(score=1.5)),
+    ],
+)
+def test_decoding_is_robust_to_malformed_texts(text, label):
+    assert decode(text) == label
+
+
+def test_universal_labels_refuse_what_does_not_exist():
+    with pytest.raises(InputError, match="meld 'happy'; expected one of anger"):
+        UniversalLabel(meld="happy")
+    with pytest.raises(InputError, match="score 4; expected -3 to 3"):
+        UniversalLabel(score=4)
+
+
+# adapters, contrast, frozen layers
+
+
+def test_an_adapter_with_zero_up_projection_is_identity():
+    adapter = Adapter(6, 4, down=3)
+    torch.nn.init.zeros_(adapter.up.weight)
+    state, sides = torch.randn(2, 5, 6), torch.randn(2, 5, 4)
+    assert torch.equal(adapter(state, sides), state)
+    system, batch = system_of().eval(), made_batch(WIDTHS, (4, 2))
+    for one in system.adapters:
+        torch.nn.init.zeros_(one.up.weight)
+    assert torch.equal(system(batch).logits, system(batch.without("voice").without("face")).logits)
+
+
+def test_adapters_stand_in_the_last_layers_only_while_they_are_used():
+    system, batch = system_of(fused=1), made_batch(WIDTHS, (4, 2))
+    calls = []
+    system.adapters[0].register_forward_hook(lambda *_: calls.append(1))
+    system(batch)
+    assert calls == [1] and not any(block._forward_hooks for block in system.t5.encoder.block)
+
+
+def test_frozen_blocks_are_bit_identical_after_a_step():
+    system, batch = system_of(tuned=1), made_batch(WIDTHS, (5, 3))
+    before = {name: value.clone() for name, value in system.state_dict().items()}
+    optimiser = torch.optim.AdamW([one for one in system.parameters() if one.requires_grad], 1e-2)
+    system(batch).loss.backward()
+    optimiser.step()
+    same = {name for name, value in system.state_dict().items() if torch.equal(value, before[name])}
+    frozen = {name for name in before if name.startswith(("t5.encoder.block.0", "t5.shared", "t5.lm_head"))}
+    assert frozen and frozen <= same
+    assert not same & {name for name in before if name.startswith(("t5.encoder.block.1", "adapters", "text"))}
+
+
+def test_info_nce_is_lowest_on_the_diagonal():
+    rows = torch.eye(4)
+    best = info_nce(rows, rows)
+    assert best < 0.001
+    for turned in ((1, 0, 2, 3), (1, 2, 3, 0)):
+        assert info_nce(rows, rows[list(turned)]) > best + 1
+    expected = -torch.log(torch.e ** torch.tensor(10.0) / (torch.e ** torch.tensor(10.0) + 3))
+    torch.testing.assert_close(best, expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(info_nce(rows, torch.ones(4, 4)), torch.log(torch.tensor(4.0)))
+    assert info_nce(rows[:1], rows[:1]) == 0
+
+
+def test_contrast_is_between_fused_text_and_each_other_modality():
+    batch = made_batch(WIDTHS, (5, 3))
+    losses = system_of()(batch).losses
+    assert set(losses) == {"label", "outside", "contrast_voice", "contrast_face"}
+    assert set(system_of(contrast=0.0)(batch).losses) == {"label", "outside"}
+    assert system_of()(batch.without("voice")).losses["contrast_voice"] == 0
+
+
+@pytest.mark.parametrize("left", [("text",), ("text", "voice"), ("text", "face")])
+def test_removing_audio_leaves_shapes_valid(left):
+    batch = made_batch(WIDTHS, (4, 1))
+    for system in (system_of({name: WIDTHS[name] for name in left}), system_of(), system_of(inside=False)):
+        for given in (batch, batch.without("voice")):
+            output = system.eval()(given)
+            assert output.logits.shape == (2, 4, CLASSES) and torch.isfinite(output.loss)
+
+
+# generation
+
+
+def test_logits_are_the_likelihoods_of_label_texts_one_by_one():
+    sequences = (((2, 3), (2, 4)), ((3,),), ((4, 2, 5),), ((5, 2, 3, 1),))
+    system, batch = system_of(sequences=sequences).eval(), made_batch(WIDTHS, (3,))
+    with torch.no_grad():
+        output = system(batch)
+        memory, seen = system._around(output.extras["fused"], batch.mask)
+        for number, texts in enumerate(sequences):
+            sums = []
+            for text in texts:
+                written = torch.tensor([text] * len(memory))
+                said = system.t5(encoder_outputs=(memory,), attention_mask=seen.long(), labels=written).logits
+                sums.append(-F.cross_entropy(said.transpose(1, 2), written, reduction="none").sum(1))
+            torch.testing.assert_close(output.logits[0, :, number], torch.stack(sums).logsumexp(0))
+
+
+def test_label_and_outside_are_together_the_cross_entropy_of_the_generator():
+    system, batch = system_of(), made_batch(WIDTHS, (4, 2))
+    output = system.eval()(batch)
+    gold = output.logits[batch.labelled].gather(1, batch.labels[batch.labelled][:, None])
+    torch.testing.assert_close(output.losses["label"] + output.losses["outside"], -gold.mean())
+    assert (output.logits[batch.mask].logsumexp(-1) < 0).all()
+
+
+def test_label_texts_follow_from_class_names():
+    assert own_sequences(3, ("sad", "neutral", "joy")) == (((2, 5),), ((3, 6),), ((4, 7),))
+    assert own_sequences(2, ("surprise", "fear")) == (((2, 5), (3, 5), (4, 5)), ((2, 6),))
+    assert own_sequences(2) == (((2, 5), (3, 5), (4, 5)), ((2, 6), (3, 6), (4, 6)))
+    assert spoken(("sad", "surprise")) == (
+        ("negative sad",),
+        ("negative surprise", "neutral surprise", "positive surprise"),
+    )
+    with pytest.raises(InputError, match="2 labels for 4 classes"):
+        system_of(labels=("sad", "joy"))
+
+
+def test_labels_of_known_polarity_are_learned_too():
+    system = system_of(labels=("anger", "joy", "neutral", "surprise"))
+    batch = made_batch(WIDTHS, (5, 6, 4, 5))
+    trained(system, [batch], epochs=80, rate=5e-3)
+    assert accuracy(system, [batch]) > 0.95
+
+
+@pytest.mark.parametrize("sequences", [(((1,),), ()), (((1,),), ((),)), (((1, 2),), ((1, 2),))])
+def test_label_texts_must_be_there_and_differ(sequences):
+    with pytest.raises(InputError, match="every class needs a text"):
+        Grammar(sequences)
+
+
+# a ready T5
+
+
+def test_a_ready_t5_is_adopted_and_survives_saving():
+    ready = system_of(vocabulary=40).t5
+    torch.nn.init.normal_(ready.shared.weight)
+    options = UniMseOptions.of(ready.config, "some/t5", fused=2, sequences=(((9, 1),), ((8, 7, 1),), ((6,),), ((5,),)))
+    assert (options.width, options.layers, options.vocabulary, options.tuned) == (32, 2, 40, 2)
+    system, batch = UniMse(WIDTHS, CLASSES, options).eval(), made_batch(WIDTHS, (3, 2))
+    with pytest.raises(InputError, match="the weights of 'some/t5' were not adopted"):
+        system(batch)
+    system.adopt(ready)
+    assert all(torch.equal(own, given) for own, given in zip(system.t5.parameters(), ready.parameters(), strict=True))
+    again = UniMse(WIDTHS, CLASSES, options).eval()
+    again.load_state_dict(system.state_dict())
+    assert torch.equal(again(batch).logits, system(batch).logits)
+    assert system.variant == "T5 'some/t5'" and "randomly initialised" in system_of().variant
+
+
+def test_a_t5_of_other_sizes_is_refused():
+    with pytest.raises(InputError, match="the T5 does not fit the options"):
+        system_of().adopt(system_of(width=48).t5)
+    untied = system_of(tied=False)
+    torch.nn.init.normal_(untied.t5.lm_head.weight)
+    with pytest.raises(InputError, match="output layer is not tied"):
+        system_of().adopt(untied.t5)
+    system_of(tied=False).adopt(untied.t5)
+    assert not UniMseOptions.of(untied.t5.config, "t5-of-version-1.1").tied
+
+
+def test_a_t5_that_cannot_be_reached_is_a_clear_error(tmp_path):
+    with pytest.raises(WeightError, match="the T5 'nobody/no-t5' is not here .* leave the name out"):
+        load("nobody/no-t5", local_only=True)
+    with pytest.raises(WeightError, match="holds no T5 with its tokenizer"):
+        load(str(tmp_path))
+
+
+def test_a_t5_in_a_folder_is_loaded_adopted_and_held_to_its_label_texts(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<pad>", "</s>", "<unk>", "negative", "neutral", "positive", "sad", "joy", "surprise"]
+    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", unk_token="<unk>").save_pretrained(tmp_path)
+    system_of(vocabulary=9).t5.save_pretrained(tmp_path)
+    model, tokenizer = load(str(tmp_path))
+    sequences = token_sequences(tokenizer, spoken(("sad", "neutral", "joy", "surprise")))
+    assert sequences == (((3, 6),), ((4, 4),), ((5, 7),), ((3, 8), (4, 8), (5, 8)))
+    system = UniMse(WIDTHS, CLASSES, UniMseOptions.of(model.config, "t5", fused=2, sequences=sequences)).eval()
+    system.adopt(model)
+    assert torch.isfinite(system(made_batch(WIDTHS, (3, 2))).loss)
+
+
+def test_label_texts_become_tokens_of_a_tokenizer():
+    class Said:
+        def __init__(self, text):
+            self.input_ids = [*map(len, text.split()), 1]
+
+    assert token_sequences(Said, spoken(("sad", "neutral"))) == (((8, 3, 1),), ((7, 7, 1),))
+
+
+# the idea
+
+
+def test_fusion_inside_the_encoder_beats_fusion_behind_it():
+    """Text and voice each tell half of a class, and each dialogue adds a vector of its own to all that is shown in it:
+    to know a voice it must be held against the others, so layers that look along the dialogue must follow its entry."""
+    alike, widths = {"text": ((0, 1), (2, 3)), "voice": ((0, 2), (1, 3))}, {"text": 12, "voice": 7}
+    world = World(noise=0.3, dialogue_bias=4.0, alike=alike, turns=(8, 12), widths=widths)
+    train, test = dialogues(world, 128, seed=1), dialogues(world, 48, seed=2)
+    options = replace(SMALL, layers=3, fused=3, contrast=0.0, around=0)
+    inside, behind = (
+        accuracy(trained(built(UniMse, world, chosen), train, epochs=15, rate=5e-3), test)
+        for chosen in (options, replace(options, inside=False))
+    )
+    assert inside > behind + 0.1
+
+
+def test_gradients_of_the_modalities_can_be_steered():
+    torch.manual_seed(0)
+    system = Cggm(WIDTHS, CLASSES, CggmOptions(base="unimse"))
+    assert torch.isfinite(system.train()(made_batch(WIDTHS, (4, 3))).loss)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 0}, "unimse: width 0; expected 1 or more"),
+        ({"dropout": 1.0}, "dropout 1.0, .*expected 0 <= dropout < 1"),
+        ({"fused": 9}, "fused 9, around 2; expected 0 to 3 layers"),
+        ({"tuned": -1}, "tuned -1; expected the last so many layers"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        UniMseOptions(**options)
+
+
+def test_bad_vocabulary_and_sequences():
+    with pytest.raises(InputError, match="vocabulary 3; the label texts use tokens up to 8"):
+        system_of(vocabulary=3)
+    with pytest.raises(InputError, match="sequences for 1 classes; expected 4"):
+        system_of(sequences=(((1,),),))

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= merc-demo
 
-.PHONY: demo test check bench docs install clean
+.PHONY: demo test check bench bench-paper bench-systems docs install clean
 
 demo: install
 	$(BIN)/merc weights get
@@ -27,6 +27,15 @@ bench: install
 	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/scan.py --tuned
 	$(BIN)/python bench/epoch.py
+	$(BIN)/python bench/check.py
+	$(BIN)/python bench/planted.py
+	$(BIN)/python bench/fuzz.py
+
+bench-paper: install
+	$(BIN)/merc bench paper
+
+bench-systems: install
+	$(BIN)/merc bench systems
 
 install: $(VENV)/.installed
 

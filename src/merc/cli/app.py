@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from merc import __version__
-from merc.cli import adapt, analyze, cache, demo, weights
+from merc.cli import (
+    adapt,
+    analyze,
+    bench,
+    cache,
+    check,
+    corpora,
+    demo,
+    evaluate,
+    prepare,
+    store,
+    systems,
+    train,
+    tune,
+    weights,
+)
 
 app = typer.Typer(
     name="merc",
@@ -37,5 +52,14 @@ def root(
 app.command("analyze")(analyze.analyze)
 app.command("demo")(demo.demo)
 app.command("adapt")(adapt.adapt)
+app.command("check")(check.check)
+app.command("prepare")(prepare.prepare)
+app.command("systems")(systems.systems)
+app.command("train")(train.train)
+app.command("tune")(tune.tune)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(bench.app, name="bench")
+app.add_typer(corpora.app, name="corpora")
+app.add_typer(store.app, name="store")
 app.add_typer(weights.app, name="weights")
 app.add_typer(cache.app, name="cache")

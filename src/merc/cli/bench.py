@@ -1,0 +1,145 @@
+"""``merc bench``: systems under the same protocols on the same features; the source paper's table beside ours."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merc.cli import terminal
+
+if TYPE_CHECKING:
+    from merc.training.bench import BenchOptions
+
+app = typer.Typer(help="Compare systems: systems, paper, variants.", no_args_is_help=True)
+
+Only = Annotated[list[str] | None, typer.Option(help="Only this system; may be given again.")]
+Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol; may be given again.")]
+Features = Annotated[list[str] | None, typer.Option(help="CORPUS:MODALITY=SOURCE,…; may be given again.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: a training option, or system.NAME=VALUE.")]
+Seeds = Annotated[int, typer.Option(help="Runs of each system.")]
+Workers = Annotated[int, typer.Option(help="Processes, one thread each.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the runs; a killed bench goes on there.")]
+Results = Annotated[
+    Path | None, typer.Option(help="Document whose section is written; default for a whole bench docs/results.md.")
+]
+Data = Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+@app.command()
+def systems(
+    only: Only = None,
+    protocols: Protocols = None,
+    features: Features = None,
+    set_: Set = None,
+    seeds: Seeds = 3,
+    workers: Workers = 2,
+    out: Out = None,
+    results: Results = None,
+    data: Data = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Every system that the features of a corpus allow, with intervals and what differs significantly."""
+    from merc.training import asked
+    from merc.training.bench import USUAL, BenchOptions
+
+    training, own = asked.settings(set_ or ())
+    options = BenchOptions(
+        only=tuple(only or ()),
+        protocols=tuple(protocols or USUAL),
+        features=asked.by_corpus(features or ()),
+        training=training,
+        options=own,
+        seeds=seeds,
+        workers=workers,
+        folder=out,
+        data=data,
+    )
+    _run("systems", options, results=results, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def paper(
+    protocols: Protocols = None,
+    features: Features = None,
+    set_: Set = None,
+    seeds: Seeds = 5,
+    workers: Workers = 2,
+    out: Out = None,
+    results: Results = None,
+    data: Data = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Table II of the source paper beside ours: the Mamba fusion on T, V, A, T+A, T+V, V+A and T+V+A."""
+    from merc.training import asked
+    from merc.training.bench import BenchOptions
+    from merc.training.paper import PROTOCOLS_USUAL, SYSTEM
+
+    training, own = asked.settings(set_ or ())
+    options = BenchOptions(
+        only=(SYSTEM,),
+        protocols=tuple(protocols or PROTOCOLS_USUAL),
+        features=asked.by_corpus(features or ()),
+        training=training,
+        options=own,
+        seeds=seeds,
+        workers=workers,
+        folder=out,
+        data=data,
+    )
+    _run("paper", options, results=results, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def variants(
+    system: Annotated[str, typer.Argument(help="A name from 'merc systems'.")],
+    variant: Annotated[list[str], typer.Option(help="NAME:SETTING,SETTING; may be given again.")],
+    protocols: Protocols = None,
+    features: Features = None,
+    set_: Set = None,
+    seeds: Seeds = 3,
+    workers: Workers = 2,
+    out: Out = None,
+    results: Results = None,
+    data: Data = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """One system as it is and in variants of its options: what each of its parts is worth."""
+    from merc.training import asked
+    from merc.training.bench import BenchOptions
+    from merc.training.variants import named
+
+    training, options = asked.settings(set_ or ())
+    chosen = BenchOptions(
+        only=(system,),
+        protocols=tuple(protocols or ("iemocap6",)),
+        features=asked.by_corpus(features or ()),
+        training=training,
+        options=options,
+        variants=named(variant),
+        seeds=seeds,
+        workers=workers,
+        folder=out,
+        data=data,
+    )
+    _run("variants", chosen, results=results, as_json=as_json, quiet=quiet)
+
+
+def _run(kind: str, options: BenchOptions, *, results: Path | None, as_json: bool, quiet: bool) -> None:
+    from merc.training.results import carry_out
+
+    with terminal.bars(quiet=quiet) as progress:
+        done = carry_out(kind, options, progress=progress)
+    typer.echo(done.json() if as_json else done.tables())
+    if results is not None or (done.whole and Path("docs").is_dir()):
+        done.publish(results or Path("docs/results.md"))
+    for line in done.failures:
+        sys.stderr.write(f"merc: {line}\n")
+    sys.exit(1 if done.failures else 0)

@@ -1,0 +1,25 @@
+"""``merc evaluate``: the figures of a trained run on validation or test; each look at test is recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder that 'merc train --out' wrote.")],
+    split: Annotated[str, typer.Option(help="valid or test; test is recorded in RUN/ledger.jsonl.")] = "valid",
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder for pictures: confusion, risk against coverage.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+) -> None:
+    """Print accuracy, F1 and recall with a 95 % interval over dialogues, pooled over the folds, and by class."""
+    from merc.training.judging import judge
+
+    judged = judge(run, split=split, data=data)
+    if figures is not None:
+        judged.draw(figures)
+    typer.echo(json.dumps(judged.as_json(), indent=1) if as_json else judged.text())

@@ -46,7 +46,7 @@ class TextEncoder:
         if threads is not None:
             torch.set_num_threads(threads)
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = _loaded(MPNetModel, MPNetConfig, folder).eval()
+        self._model = loaded(MPNetModel, MPNetConfig, folder).eval()
         if self.precision == "bfloat16":
             for module in self._model.modules():
                 if isinstance(module, torch.nn.Linear):
@@ -138,7 +138,7 @@ def _pooled(states: Tensor, mask: Tensor) -> Tensor:
     return normalize((states * real).sum(1) / real.sum(1), dim=1)
 
 
-def _loaded(model: Any, config: Any, folder: Path) -> Any:
+def loaded(model: Any, config: Any, folder: Path) -> Any:
     """The network with its weights, read without the loader's progress bar and look-ups in the network."""
     import torch
     from safetensors.torch import load_file

@@ -1,0 +1,125 @@
+"""A dialogue becomes one vector an utterance: MPNet reads the whole dialogue as one sequence of tokens.
+
+Every token is computed once, so that a dialogue costs hardly more than its utterances alone, and an utterance sees
+what was said before it (and, in the variant "both", after it). Symbols: B windows, L tokens in the longest of them,
+U utterances in the fullest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from merc.errors import InputError
+
+CONTEXTS = ("none", "past", "both")
+OUTSIDE = -2  # owner of a padding token
+_START = -1  # owner of the token that opens a window
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a dialogue that fits into the encoder.
+
+    ``tokens`` and ``owners`` run together: the token's number and the utterance (counted from ``first``) it belongs
+    to, -1 for the opening token. Utterances from ``scored`` on are read here; those before are context.
+    """
+
+    dialogue: int
+    first: int
+    scored: int
+    tokens: tuple[int, ...]
+    owners: tuple[int, ...]
+
+    @property
+    def utterances(self) -> int:
+        """How many utterances the window holds, context included."""
+        return self.owners[-1] + 1
+
+
+def turn(text: str, speaker: str | None) -> str:
+    """What the encoder reads of an utterance: its speaker's name before its words."""
+    return f"{speaker}: {text}" if speaker else text
+
+
+def tokenised(tokenizer: Any, texts: Sequence[str], *, longest: int = 96) -> list[list[int]]:
+    """Token numbers of each text, without the opening token, closed by the separator; raises InputError if empty."""
+    for number, text in enumerate(texts):
+        if not text.strip():
+            raise InputError(f"text {number} of {len(texts)} is empty: leave out utterances without words")
+    if not texts:
+        return []
+    rows = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
+    return [list(row[1:]) for row in rows]
+
+
+def windows(turns: Sequence[Sequence[int]], *, dialogue: int = 0, size: int = 384, context: int = 160) -> list[Window]:
+    """Cut a dialogue into windows of at most ``size`` tokens; each but the first opens with about ``context`` tokens
+    of what came before, so that no utterance stands at an edge without its predecessors."""
+    found: list[Window] = []
+    scored = 0
+    while scored < len(turns):
+        first, before = scored, 0
+        while first > 0 and before + len(turns[first - 1]) <= context:
+            first -= 1
+            before += len(turns[first])
+        last, total = scored, 1 + before
+        while last < len(turns) and (last == scored or total + len(turns[last]) <= size):
+            total += len(turns[last])
+            last += 1
+        tokens = [0] + [token for row in turns[first:last] for token in row]
+        owners = [_START] + [number for number, row in enumerate(turns[first:last]) for _ in row]
+        found.append(Window(dialogue, first, scored - first, tuple(tokens), tuple(owners)))
+        scored = last
+    return found
+
+
+def visible(owners: Tensor, *, context: str) -> Tensor:
+    """Which tokens each token may look at: bool ``(B, 1, L, L)`` from the owners ``(B, L)``.
+
+    "none": its own utterance; "past": also earlier ones; "both": all of the window. Everybody sees the opening token,
+    which itself sees only itself unless the context is "both" - it would carry later words to earlier utterances.
+    """
+    if context not in CONTEXTS:
+        raise InputError(f"context '{context}': expected {', '.join(CONTEXTS)}")
+    asks, told = owners[:, :, None], owners[:, None, :]
+    real = told != OUTSIDE
+    if context == "both":
+        seen = real.expand(-1, owners.shape[1], -1)
+    elif context == "past":
+        seen = real & (told <= asks)
+    else:
+        seen = real & ((told == asks) | ((told == _START) & (asks >= 0)))
+    itself = torch.eye(owners.shape[1], dtype=torch.bool, device=owners.device)[None]
+    return (seen | itself)[:, None]  # padding sees itself, so that no row of the softmax is empty
+
+
+def collate(chosen: Sequence[Window], *, padding: int) -> tuple[Tensor, Tensor]:
+    """Token numbers and owners of several windows: int64 ``(B, L)`` each, padded."""
+    length = max(len(window.tokens) for window in chosen)
+    tokens = torch.full((len(chosen), length), padding)
+    owners = torch.full((len(chosen), length), OUTSIDE)
+    for row, window in enumerate(chosen):
+        tokens[row, : len(window.tokens)] = torch.tensor(window.tokens)
+        owners[row, : len(window.owners)] = torch.tensor(window.owners)
+    return tokens, owners
+
+
+def pooled(states: Tensor, owners: Tensor) -> Tensor:
+    """Mean of each utterance's tokens: ``(B, L, d)`` -> ``(B, U, d)``, zeros where a window has fewer utterances."""
+    count = int(owners.max()) + 1
+    belongs = (owners[:, None, :] == torch.arange(count, device=owners.device)[None, :, None]).to(states.dtype)
+    return belongs @ states / belongs.sum(-1, keepdim=True).clamp_min(1.0)  # (B, U, L) @ (B, L, d)
+
+
+def contextual(network: Any, tokens: Tensor, owners: Tensor, *, context: str) -> Tensor:
+    """Token states of an MPNet network under the mask of ``visible``: ``(B, L, 768)``."""
+    hidden = network.embeddings(input_ids=tokens)
+    hidden_from = ~visible(owners, context=context)
+    mask = torch.zeros_like(hidden_from, dtype=hidden.dtype).masked_fill(hidden_from, torch.finfo(hidden.dtype).min)
+    states: Tensor = network.encoder(hidden, attention_mask=mask)[0]
+    return states

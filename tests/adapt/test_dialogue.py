@@ -1,0 +1,146 @@
+"""Tuning on dialogues, with a small random encoder: what an utterance may see, learning, going on after a kill."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import MPNetConfig, MPNetModel
+
+from merc.adapt.dialogue import DialogueOptions, Reader, store, tune
+from merc.conversation import Conversation, Utterance
+from merc.encoders.dialogue import collate, contextual, pooled, visible, windows
+from merc.encoders.store import Store
+from merc.errors import InputError
+from merc.evaluation.protocol import PROTOCOLS
+
+WORDS = ("great", "awful", "table", "chair", "the", "was", "it", ":", "Ann", "Bob", "...")
+OPTIONS = DialogueOptions(rank=4, epochs=6, learning_rate=1e-2, head_rate=1e-2, batch_tokens=256, threads=1)
+
+
+class Tokenizer:
+    """Words by number, with the opening token 0, padding 1 and the separator 2 of MPNet."""
+
+    pad_token_id = 1
+
+    def __call__(self, texts, truncation=True, max_length=64):
+        rows = [[3 + WORDS.index(word) for word in text.replace(":", " :").split()] for text in texts]
+        return {"input_ids": [[0, *row[: max_length - 2], 2] for row in rows]}
+
+
+def network() -> MPNetModel:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    return MPNetModel(MPNetConfig(vocab_size=20, **sizes), add_pooling_layer=False).eval()
+
+
+def conversations() -> list[Conversation]:
+    """The label of an utterance is told by its last word."""
+    random, found = np.random.default_rng(0), []
+    for split, count in (("train", 24), ("dev", 8), ("test", 8)):
+        for number in range(count):
+            said = random.integers(2, size=6)
+            found.append(
+                Conversation(
+                    f"{split}/dia{number}",
+                    tuple(
+                        Utterance(
+                            f"{split}/dia{number}_utt{turn}",
+                            speaker=("Ann", "Bob")[turn % 2],
+                            text=f"it was {WORDS[word]}",
+                            label=("joy", "anger")[word],
+                        )
+                        for turn, word in enumerate(said)
+                    ),
+                    meta={"split": split},
+                )
+            )
+    return found
+
+
+def fold_of(made):
+    protocol = PROTOCOLS["meld-7"]
+    names = {f"{name}/x": name for name in protocol.label_set}  # every class must occur in training
+    extra = [
+        Conversation(f"train/{key}", (Utterance(f"train/{key}", text="the table", label=name),), {"split": "train"})
+        for key, name in names.items()
+    ]
+    whole = [*made, *extra]
+    return whole, protocol.folds(whole)[0]
+
+
+def reader(options=OPTIONS) -> Reader:
+    return Reader(7, options, network=network(), tokenizer=Tokenizer())
+
+
+def states(rows, context):
+    tokens, owners = collate(windows(rows), padding=1)
+    with torch.no_grad():
+        return pooled(contextual(network(), tokens, owners, context=context), owners)[0]
+
+
+def test_windows_hold_every_utterance_once_behind_what_came_before():
+    rows = [[5] * 30 for _ in range(20)]
+    cut = windows(rows, size=150, context=60)
+    scored = [w.first + place for w in cut for place in range(w.scored, w.utterances)]
+    assert scored == list(range(20))
+    assert all(len(window.tokens) <= 150 for window in cut)
+    assert [window.scored for window in cut][1:] == [2] * (len(cut) - 1)
+    assert [len(w.tokens) for w in windows([[5] * 400], size=150, context=60)] == [401]  # longer than a window: alone
+
+
+@pytest.mark.parametrize(("context", "changed"), [("none", [2]), ("past", [2, 3]), ("both", [0, 1, 2, 3])])
+def test_who_sees_the_third_utterance(context, changed):
+    rows = [[3, 4, 2], [5, 2], [6, 7, 2], [8, 2]]
+    before, after = states(rows, context), states([*rows[:2], [9, 10, 2], rows[3]], context)
+    differ = [place for place in range(4) if not torch.allclose(before[place], after[place], atol=1e-6)]
+    assert differ == changed
+
+
+def test_padding_and_batch_mates_change_nothing():
+    short, long = [[3, 4, 2], [5, 2]], [[6] * 9, [7] * 12, [8, 2]]
+    tokens, owners = collate([*windows(short), *windows(long)], padding=1)
+    with torch.no_grad():
+        together = pooled(contextual(network(), tokens, owners, context="past"), owners)
+    torch.testing.assert_close(together[0, :2], states(short, "past"), atol=1e-5, rtol=1e-5)
+
+
+def test_an_unknown_context_is_refused():
+    with pytest.raises(InputError, match="context 'future': expected none, past, both"):
+        visible(torch.zeros(1, 2, dtype=torch.long), context="future")
+    with pytest.raises(InputError, match="context 'future'"):
+        DialogueOptions(context="future")
+
+
+def test_tuning_learns_and_goes_on_after_a_kill(tmp_path):
+    whole, fold = fold_of(conversations())
+    tuned = tune(whole, fold, tmp_path / "whole", reader=reader())
+    assert max(tuned.history) > 0.9
+    first = tune(whole, fold, tmp_path / "killed", reader=reader())
+    for name in ("epoch-4.safetensors", "epoch-5.safetensors", "tuned.json"):
+        (tmp_path / "killed" / name).unlink()
+    again = tune(whole, fold, tmp_path / "killed", reader=reader())
+    assert again == first and again.history == tuned.history
+    assert (tmp_path / "killed/epoch-5.safetensors").read_bytes() == (
+        tmp_path / "whole/epoch-5.safetensors"
+    ).read_bytes()
+
+
+def test_vectors_go_into_a_store(tmp_path):
+    whole, fold = fold_of(conversations())
+    chosen = reader(DialogueOptions(rank=2, epochs=1, threads=1))
+    tuned = tune(whole, fold, tmp_path / "run", reader=chosen)
+    store(whole, chosen, tuned, folder=tmp_path / "store", name="tuned")
+    ids = [utterance.id for conversation in whole for utterance in conversation]
+    assert np.isfinite(Store.open(tmp_path / "store").pooled("tuned", ids)).all()
+
+
+def test_adapters_of_another_rank_are_refused(tmp_path):
+    reader().save(tmp_path / "a.safetensors")
+    other = Reader(7, DialogueOptions(rank=4, threads=1), network=network(), tokenizer=Tokenizer())
+    other.load(tmp_path / "a.safetensors")
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.zeros(2, np.float32)}, tmp_path / "b.safetensors")
+    with pytest.raises(InputError, match="another encoder or rank"):
+        other.load(tmp_path / "b.safetensors")

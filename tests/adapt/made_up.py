@@ -8,6 +8,7 @@ import numpy as np
 import polars
 
 from merc.adapt import AdaptOptions
+from merc.corpora.semeval2018 import CORPUS as SEMEVAL
 
 QUICK = AdaptOptions(seeds=(0, 1), epochs=12, patience=4, resamples=50, batch=32)
 
@@ -52,7 +53,7 @@ def make_texts(data: Path, each: int = 30) -> Path:
         for end in ("train", "dev", "test-gold"):
             write(data / f"text/semeval2018/EI-reg/EI-reg-En-{emotion}-{end}.txt", "ID\tTweet\tA\tS\n")
     for end in ("train", "dev", "test-gold"):
-        write(data / f"text/semeval2018/E-c/E-c-En-{end}.txt", "\t".join(["ID", "Tweet", *"abcdefghijk"]) + "\n")
+        write(data / f"text/semeval2018/E-c/E-c-En-{end}.txt", "\t".join(["ID", "Tweet", *SEMEVAL.labels]) + "\n")
     return data
 
 

@@ -53,9 +53,10 @@ def test_shapes_and_glyphs_differ() -> None:
 
 @pytest.mark.parametrize("labels", LABEL_SETS.values(), ids=LABEL_SETS)
 def test_every_label_set_has_distinct_looks_and_one_stack(labels: tuple[str, ...]) -> None:
-    assert len(set(palette.looks(labels).values())) == len(labels)
+    assert len(set(palette.looks(labels).values())) == min(len(labels), 7)  # there are seven looks
     assert sorted(palette.stacking(labels)) == list(range(len(labels)))
-    assert labels[palette.stacking(labels)[0]] == "neutral"
+    plain = {"neutral", "Neutral", "neu"} & set(labels)
+    assert not plain or labels[palette.stacking(labels)[0]] in plain
 
 
 def test_text_has_contrast_on_light_and_dark() -> None:

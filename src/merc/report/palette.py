@@ -31,12 +31,22 @@ _LOOKS = {
     "surprise": Look("#23818b", "#29b2b0", f"polygon({_PLUS})", "✚"),
 }
 _ALIASES = {
+    "ang": "anger",
     "angry": "anger",
+    "dis": "disgust",
     "disgusted": "disgust",
+    "fea": "fear",
+    "fru": "disgust",
     "frustrated": "disgust",
     "frustration": "disgust",
     "fearful": "fear",
+    "hap": "joy",
     "happy": "joy",
+    "joyful": "joy",
+    "mad": "anger",
+    "neu": "neutral",
+    "scared": "fear",
+    "sur": "surprise",
     "happiness": "joy",
     "sad": "sadness",
     "excited": "surprise",
@@ -53,15 +63,20 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
     given = {name: _LOOKS[name] for name in labels if name in _LOOKS}
     for label in labels:
         free = [look for look in _LOOKS.values() if look not in given.values()] or list(_LOOKS.values())
-        relative = _LOOKS.get(_ALIASES.get(label, ""))
+        relative = _LOOKS.get(_relative(label))
         given.setdefault(label, relative if relative in free else free[len(given) % len(free)])
     return {label: given[label] for label in labels}
+
+
+def _relative(label: str) -> str:
+    """The one of the seven that a label of another set is most like; else the label itself."""
+    return _ALIASES.get(label.lower(), label.lower())
 
 
 def stacking(labels: Sequence[str]) -> tuple[int, ...]:
     """The order in which labels are stacked, as positions in ``labels``: neutral lies at the bottom."""
     rank = {name: place for place, name in enumerate(_BASE)}
-    order = sorted(range(len(labels)), key=lambda i: (rank.get(_ALIASES.get(labels[i], labels[i]), len(rank)), i))
+    order = sorted(range(len(labels)), key=lambda i: (rank.get(_relative(labels[i]), len(rank)), i))
     return tuple(order)
 
 

@@ -26,9 +26,9 @@ NOTE = (
 
 CAUTIONS: Mapping[str, str] = {
     "cmu-mosi": "The text and video values released with CMU-MOSI were fitted to the labels of its training videos: a "
-    "linear model on 52 of the 62 training videos tells the other ten apart with 97.3 % (text) and 93.6 % "
-    "(video), but test with 74.5 % and 52.0 % (bench/mosi_leak.py). Validation, which must be drawn from training, can therefore not choose "
-    "an epoch here. Compare `--features cmu_mosi:text=mpnet,voice=opensmile73`."
+    "linear model on 52 of the 62 training videos tells the other ten apart with 97.3 % (text) and 93.6 % (video), but "
+    "test with 74.5 % and 52.0 % (bench/mosi_leak.py). Validation, which must be drawn from training, cannot "
+    "choose an epoch here. Compare `--features cmu_mosi:text=mpnet,voice=opensmile73`."
 }
 """What a reader must know of a protocol with the usual features."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from merc.quality.clip import Clip, ClipEncoder, Encoded, Part, reason_of
 from merc.quality.measure import Store as Measurements
 from merc.quality.measure import clip_task
 from merc.quality.options import CheckOptions
-from merc.quality.prepare import PrepareOptions, features, prepare
+from merc.quality.prepare import PrepareOptions, checked, features, prepare
 from merc.quality.subjects import subjects_of
 from merc.quality.verdicts import Verdicts
 
@@ -380,6 +381,21 @@ def test_real_clips(here: None, data: Path, tmp_path: Path, weight: Callable[...
     assert all(not store.reasons(name) for name in store.encoders)
     monica, rachel = store.pooled("facenet", ["dev/dia29_utt0", "dev/dia29_utt3"])
     assert monica @ rachel < 0.5  # two people
+
+
+def test_recordings_are_checked_before_they_are_encoded(
+    here: None, meld: Path, tmp_path: Path, weight: Callable[..., None]
+) -> None:
+    weight("silero-vad", "whisper-base", "campplus", "mpnet", "mtcnn", "facenet")
+    conversations, options = CONVERSATIONS["meld"](meld), PrepareOptions(encoders=("voice",), workers=1, only=("dev",))
+    assert checked(conversations, tmp_path / "none", options=replace(options, encoders=("text",))) is None
+    assert checked(conversations, tmp_path / "none", options=replace(options, only=("train",))) is None
+    assert not (tmp_path / "none").exists()
+    verdicts = checked(conversations, tmp_path / "check", options=options)
+    assert verdicts is not None and (tmp_path / "check" / "report.html").exists()
+    store = prepare(conversations, tmp_path / "store", options=options, verdicts=verdicts)
+    assert set(verdicts.removed) == {f"dev/dia0_utt{number}" for number in range(6)}  # tones are not what was said
+    assert all("removed by the check" in reason for reason in store.reasons("campplus").values())
 
 
 def test_the_command_prints_a_table(here: None, made_up: None, meld: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ def prepare(
     verified: Annotated[
         Path | None, typer.Option(help="verified.parquet of 'merc check': what it removed gets no features.")
     ] = None,
+    check: Annotated[bool, typer.Option(help="Without --verified: check the recordings first, into OUT/check.")] = True,
     encoders: Annotated[
         str, typer.Option(help="Some of text, voice, face, prosody and whisper, separated by commas.")
     ] = "text,voice,face",
@@ -52,6 +53,8 @@ def prepare(
     conversations = CONVERSATIONS[corpus](root)
     verdicts = Verdicts.read(verified, conversations) if verified else None
     with terminal.bars(quiet=quiet) as progress:
+        if verdicts is None and check:
+            verdicts = preparing.checked(conversations, out / "check", options=options, progress=progress)
         made = preparing.prepare(conversations, out, options=options, verdicts=verdicts, progress=progress)
     if not quiet:
         store.show(made)

@@ -289,6 +289,30 @@ class _Run:
             self.progress(stage, done, total)
 
 
+def checked(
+    conversations: Sequence[Conversation],
+    folder: Path,
+    *,
+    options: PrepareOptions,
+    progress: Progress | None = None,
+) -> Verdicts | None:
+    """Check the recordings into ``folder``, with tables and report, and read the verdicts.
+
+    None where there is nothing to check: text alone is asked for, or no utterance has a recording. Raises what
+    `merc.quality.run.check` raises.
+    """
+    from merc.quality import report
+    from merc.quality.run import check
+
+    how = CheckOptions(only=options.only, workers=options.workers, retry=options.retry)
+    chosen = subjects.subjects_of(conversations, how)
+    if set(options.encoders) <= {"text"} or not any(one.sound for one in chosen):
+        return None
+    found = check(conversations, folder, options=how, progress=progress)
+    report.write(found.findings, found.verified, folder, title=options.corpus or "corpus")
+    return Verdicts.read(folder / "verified.parquet", conversations)
+
+
 def _text_encoder() -> TextEncoder:
     from merc.encoders.text import TextEncoder
 

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy, normalize
 from merc.errors import InputError
 
 UNLABELLED = -1
+"""The class number of an utterance that is context only, and of padding."""
 
 
 class LabelLoss(nn.Module):

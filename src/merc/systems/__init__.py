@@ -5,8 +5,9 @@ A system sees tensors only: no file, no corpus, no hub.
 
 from __future__ import annotations
 
+from merc.nn.losses import UNLABELLED
 from merc.registry import Registry
-from merc.systems.batch import UNLABELLED, Batch, Output
+from merc.systems.batch import Batch, Output
 from merc.systems.system import Description, Published, Recipe, System
 
 __all__ = ["SYSTEMS", "UNLABELLED", "Batch", "Description", "Output", "Published", "Recipe", "System"]

@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from merc.errors import InputError
-
-UNLABELLED = -1
-"""The class number of an utterance that is context only, and of padding."""
+from merc.nn.losses import UNLABELLED
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from transformers import MPNetConfig, MPNetModel
 
 from merc.adapt.dialogue import DialogueOptions, Reader, store, tune
+from merc.adapt.dialogue_card import dialogue_card
 from merc.conversation import Conversation, Utterance
 from merc.encoders.dialogue import collate, contextual, pooled, visible, windows
+from merc.encoders.reader import DialogueEncoder
 from merc.encoders.store import Store
-from merc.errors import InputError
+from merc.errors import FormatError, InputError
 from merc.evaluation.protocol import PROTOCOLS
 
-WORDS = ("great", "awful", "table", "chair", "the", "was", "it", ":", "Ann", "Bob", "...")
+WORDS = ("great", "awful", "table", "chair", "the", "was", "it", ":", "Ann", "Bob", "...", "A", "B")
 OPTIONS = DialogueOptions(rank=4, epochs=6, learning_rate=1e-2, head_rate=1e-2, batch_tokens=256, threads=1)
 
 
@@ -133,6 +138,59 @@ def test_vectors_go_into_a_store(tmp_path):
     store(whole, chosen, tuned, folder=tmp_path / "store", name="tuned")
     ids = [utterance.id for conversation in whole for utterance in conversation]
     assert np.isfinite(Store.open(tmp_path / "store").pooled("tuned", ids)).all()
+
+
+def test_a_tuning_does_not_go_on_with_other_options(tmp_path):
+    whole, fold = fold_of(conversations())
+    tune(whole, fold, tmp_path, reader=reader(DialogueOptions(rank=2, epochs=1, threads=1)))
+    with pytest.raises(InputError, match="context past, asked is both; give another --out"):
+        tune(whole, fold, tmp_path, reader=reader(DialogueOptions(rank=2, epochs=1, threads=1, context="both")))
+
+
+def test_a_tuning_begins_with_the_adapters_of_another(tmp_path):
+    whole, fold = fold_of(conversations())
+    first = tune(whole, fold, tmp_path / "a", reader=reader())
+    short = reader(replace(OPTIONS, epochs=1, learning_rate=1e-9))
+    tune(whole, fold, tmp_path / "b", reader=short, start=first.path)
+    other = reader()
+    other.load(first.path)
+    for name, values in short.low_rank.items():
+        torch.testing.assert_close(values, other.low_rank[name], atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("speakers", ["name", "letter", "none"])
+def test_the_vectors_of_a_file_are_those_of_the_tuning(tmp_path, speakers):
+    whole, fold = fold_of(conversations())
+    chosen = reader(DialogueOptions(rank=2, epochs=1, threads=1, speakers=speakers))
+    tuned = tune(whole, fold, tmp_path / "run", reader=chosen)
+    store(whole, chosen, tuned, folder=tmp_path / "store", name="tuned")
+    read = DialogueEncoder(tuned.path, network=network(), tokenizer=Tokenizer())
+    assert (read.reading.protocol, read.reading.fold, read.reading.speakers) == ("meld-7", "official", speakers)
+    vectors = read.encode(whole)
+    stored = Store.open(tmp_path / "store").pooled("tuned", list(vectors))
+    np.testing.assert_allclose(np.array(list(vectors.values())), stored, atol=1e-6)
+
+
+def test_the_card_says_on_what_it_was_tuned(tmp_path):
+    whole, fold = fold_of(conversations())
+    chosen = reader(DialogueOptions(rank=2, epochs=2, threads=1, context="both"))
+    tuned = tune(whole, fold, tmp_path, reader=chosen)
+    card = dialogue_card(json.loads((tmp_path / "tuned.json").read_text()), name="mine")
+    assert card.startswith("# mine: MPNet, tuned on MELD") and "protocol meld-7, fold official" in card
+    assert f"{100 * tuned.history[tuned.epoch]:.1f} (chosen)" in card and "cannot be used while somebody speaks" in card
+    assert "| fear |" in card and "non-commercial" in card
+
+
+def test_a_file_without_adapters_is_refused(tmp_path):
+    from safetensors.numpy import save_file
+
+    (tmp_path / "broken.safetensors").write_bytes(b"no")
+    save_file({"x": np.zeros(2, np.float32)}, tmp_path / "other.safetensors")
+    for name in ("broken", "other"):
+        with pytest.raises(FormatError, match="holds no adapters"):
+            DialogueEncoder(tmp_path / f"{name}.safetensors", network=network(), tokenizer=Tokenizer())
+    with pytest.raises(InputError, match="no adapters at"):
+        DialogueEncoder(tmp_path / "absent.safetensors", network=network(), tokenizer=Tokenizer())
 
 
 def test_adapters_of_another_rank_are_refused(tmp_path):

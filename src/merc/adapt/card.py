@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,6 @@ def head_card(
 ) -> Card:
     """The card of a head whose layers lie in the file ``weights``; ``results`` are its measurements by name."""
     names = material.corpora
-    restricted = [name for name in names if CORPORA[name].noncommercial]
     seeds = results["test"]["seeds"]
     record = {
         "format": FORMAT,
@@ -75,7 +75,7 @@ def head_card(
         "title": f"{material.modality} head over {material.encoder['encoder']}, trained on {', '.join(names)}",
         "labels": list(EKMAN7),
         "use": _USES[material.modality],
-        "licence": _licence(restricted),
+        "licence": licence(names),
         "encoder": material.encoder,
         "weights": {
             "file": weights.name,
@@ -102,7 +102,9 @@ def head_card(
     return Card(material.modality, record)
 
 
-def _licence(restricted: list[str]) -> str:
+def licence(names: Sequence[str]) -> str:
+    """The terms under which weights trained on some corpora may be used."""
+    restricted = [name for name in names if CORPORA[name].noncommercial]
     if not restricted:
         return "Apache-2.0"
     terms = "; ".join(f"{name}: {CORPORA[name].licence}" for name in restricted)

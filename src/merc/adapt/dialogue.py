@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,22 @@ import numpy as np
 from merc import weights
 from merc.cache import file_hash, replacing
 from merc.conversation import Conversation, Utterance
-from merc.encoders.dialogue import CONTEXTS, Window, collate, contextual, pooled, tokenised, turn, windows
+from merc.encoders.dialogue import Window
+from merc.encoders.reader import (
+    BEFORE,
+    WINDOW,
+    Reading,
+    batches,
+    cut,
+    frozen_mpnet,
+    mpnet_tokenizer,
+    opened,
+    read,
+    scored,
+)
 from merc.encoders.store import Feature, Writer
 from merc.errors import InputError, MissingExtra
-from merc.evaluation.metrics import confusion, weighted_f1
+from merc.evaluation.metrics import confusion, f1, weighted_f1
 from merc.evaluation.protocol import Epoch, Fold, select
 
 if TYPE_CHECKING:
@@ -39,8 +51,8 @@ class DialogueOptions:
 
     context: str = "past"
     """What an utterance sees: "none", "past" utterances, or "both" sides."""
-    speakers: bool = True
-    """Whether the speaker's name stands before the words."""
+    speakers: str = "name"
+    """What stands before the words: the speaker's "name", a "letter" by order of appearance, or "none"."""
     rank: int = 16
     """Of the adapters; 16 gives 2.7 million numbers, 5.3 MB at half precision."""
     epochs: int = 5
@@ -53,9 +65,9 @@ class DialogueOptions:
     """Of the labels, which annotators often disagree on."""
     batch_tokens: int = 1024
     """Padded tokens a step."""
-    window: int = 256
+    window: int = 448
     """Tokens of a stretch of dialogue in training, at most."""
-    before: int = 96
+    before: int = 112
     """Of them, tokens of what came before."""
     seed: int = 0
     """Reaches everything that is random."""
@@ -63,8 +75,7 @@ class DialogueOptions:
     """Of torch."""
 
     def __post_init__(self) -> None:
-        if self.context not in CONTEXTS:
-            raise InputError(f"context '{self.context}': expected {', '.join(CONTEXTS)}")
+        Reading(self.context, self.speakers)
         for name in ("rank", "epochs", "batch_tokens", "window", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
@@ -76,7 +87,7 @@ class DialogueOptions:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What a tuning left: the file of adapter and head, the chosen epoch, and validation weighted F1 of each epoch."""
+    """What a tuning left: the file of the chosen epoch, its number, and validation weighted F1 of each epoch."""
 
     path: Path
     epoch: int
@@ -92,17 +103,19 @@ class Reader:
 
     def __init__(self, classes: int, options: DialogueOptions, *, network: Any = None, tokenizer: Any = None) -> None:
         import torch
-        from torch import nn
 
         torch.manual_seed(options.seed)
         torch.set_num_threads(options.threads)
         self.options = options
-        self.tokenizer = tokenizer or _tokenizer()
-        self.adapted = _adapted(network or _mpnet(), options)
-        width = self.adapted.base_model.model.config.hidden_size
-        self.head: nn.Module = nn.Sequential(
-            nn.Dropout(0.1), nn.Linear(width, 256), nn.Tanh(), nn.Dropout(0.1), nn.Linear(256, classes)
-        )
+        self.reading = Reading(options.context, options.speakers)
+        self.tokenizer = tokenizer or mpnet_tokenizer()
+        self.adapted = _adapted(network or frozen_mpnet(), options)
+        self.head = reading_head(self.network.config.hidden_size, classes)
+
+    @property
+    def network(self) -> Any:
+        """The encoder, adapters included."""
+        return self.adapted.base_model.model
 
     @property
     def low_rank(self) -> dict[str, Tensor]:
@@ -119,48 +132,39 @@ class Reader:
         self.head.train(training)
 
     def cut(self, conversations: Sequence[Conversation], *, size: int, before: int) -> list[Window]:
-        """Windows over all conversations; an utterance without words is read as an ellipsis, for context's sake."""
-        found: list[Window] = []
-        for number, conversation in enumerate(conversations):
-            texts = [self._text(utterance) for utterance in conversation]
-            rows = tokenised(self.tokenizer, texts, longest=72)
-            found += windows(rows, dialogue=number, size=size, context=before)
-        return found
-
-    def _text(self, utterance: Utterance) -> str:
-        words = (utterance.text or "").strip() or "..."
-        return turn(words, utterance.speaker if self.options.speakers else None)
+        """Windows over all conversations, of at most ``size`` tokens with ``before`` tokens of context."""
+        return cut(self.tokenizer, conversations, reading=self.reading, size=size, before=before)
 
     def __call__(self, chosen: Sequence[Window]) -> tuple[Tensor, Tensor]:
         """Vectors ``(B, U, 768)`` and logits ``(B, U, C)`` of the windows' utterances."""
-        import torch
-
-        tokens, owners = collate(chosen, padding=self.tokenizer.pad_token_id)
-        network = self.adapted.base_model.model
-        with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16()):
-            states = contextual(network, tokens, owners, context=self.options.context)
-        vectors = pooled(states.float(), owners)
+        vectors = read(self.network, chosen, padding=self.tokenizer.pad_token_id, context=self.reading.context)
         return vectors, self.head(vectors)
 
     def save(self, path: Path) -> None:
-        """Write adapters and head at half precision."""
+        """Write adapters and head at half precision; how they read stands in the head of the file."""
         from safetensors.torch import save_file
 
         head = {f"head.{name}": values for name, values in self.head.state_dict().items()}
         values = {name: one.detach().half().contiguous() for name, one in {**self.low_rank, **head}.items()}
         with replacing(path) as temporary:
-            save_file(values, temporary)
+            save_file(values, temporary, metadata=self.reading.head)
 
-    def load(self, path: Path) -> None:
-        """Read what ``save`` wrote; raises InputError where it does not fit."""
-        from safetensors.torch import load_file
-
-        values = {name: one.float() for name, one in load_file(path).items()}
-        head = {name[5:]: values.pop(name) for name in list(values) if name.startswith("head.")}
+    def load(self, path: Path, *, head: bool = True) -> None:
+        """Read what ``save`` wrote, the head only if wanted; raises InputError where it does not fit."""
+        values, _ = opened(path)
+        kept = {name[5:]: values.pop(name) for name in list(values) if name.startswith("head.")}
         if set(values) != set(self.low_rank):
             raise InputError(f"{path} holds adapters of another encoder or rank; tune it anew")
         self.adapted.load_state_dict(values, strict=False)
-        self.head.load_state_dict(head)
+        if head:
+            self.head.load_state_dict(kept)
+
+
+def reading_head(width: int, classes: int) -> nn.Module:
+    """Two linear layers that read the label from a vector of ``width``."""
+    from torch import nn
+
+    return nn.Sequential(nn.Dropout(0.1), nn.Linear(width, 256), nn.Tanh(), nn.Dropout(0.1), nn.Linear(256, classes))
 
 
 def tune(
@@ -169,39 +173,73 @@ def tune(
     folder: Path,
     *,
     reader: Reader,
+    start: Path | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
     """Train on the fold's training part; every epoch leaves a file, and a killed run goes on after the last of them.
 
-    The epoch is chosen by validation weighted F1. Test labels are never read: the conversations are blinded first.
+    ``start`` holds adapters to begin with, such as those that learned single texts. The epoch is chosen by validation
+    weighted F1. Test labels are never read: the conversations are blinded first. Raises InputError where ``folder``
+    holds a run of another fold, start or options.
     """
+    if start:
+        reader.load(start, head=False)
+    reader.reading = replace(reader.reading, protocol=fold.test.protocol, fold=fold.name)
+    asked = {"options": asdict(reader.options), "fold": fold.name, "start": file_hash(start) if start else None}
+    _same_run(folder / "asked.json", json.loads(json.dumps(asked)))
     classes = tuple(sorted(set(fold.train.labels.values())))
     blind = fold.blinded(conversations)
     train = [one for one in blind if one.id in set(fold.train.conversations)]
     valid = [one for one in blind if one.id in set(fold.valid.conversations)]
-    history: list[float] = []
+    tables: list[np.ndarray] = []
     for number in range(reader.options.epochs):
         path = folder / f"epoch-{number}.safetensors"
         if not path.exists():
             _epoch(reader, train, (fold.train.labels, classes), number=number, progress=progress)
             reader.save(path)
         reader.load(path)  # as saved: a run that was killed here goes on from the same numbers
-        history.append(_validation(reader, valid, fold.valid.labels, classes=classes))
+        tables.append(_validation(reader, valid, fold.valid.labels, classes=classes))
+    history = [weighted_f1(one) for one in tables]
     epochs = [Epoch(number, {"weighted_f1": figure}) for number, figure in enumerate(history)]
     best = select(epochs, fold=fold)
-    chosen = folder / f"epoch-{best}.safetensors"
-    card = {"options": asdict(reader.options), "fold": fold.name, "classes": classes, "history": history, "epoch": best}
+    reader.load(folder / f"epoch-{best}.safetensors")
+    chosen = folder / "adapters.safetensors"
+    reader.save(chosen)
+    by_class = dict(zip(classes, f1(tables[best]).tolist(), strict=True))
+    card = {**asked, "reading": asdict(reader.reading), "history": history, "epoch": best, "by_class": by_class}
     with replacing(folder / "tuned.json") as temporary:
         temporary.write_text(json.dumps({**card, "sha256": file_hash(chosen)}, indent=2) + "\n", encoding="utf-8")
-    reader.load(chosen)
     return Tuned(chosen, best, tuple(history))
+
+
+def _same_run(path: Path, asked: dict[str, Any]) -> None:
+    """Note what a run was asked for, or refuse to go on with another one's epochs."""
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if differ := [name for name in asked if name != "options" and before.get(name) != asked[name]]:
+            raise InputError(f"{path.parent} holds a tuning with another {differ[0]}; give another --out")
+        was, now = before.get("options", {}), asked["options"]
+        if changed := [name for name in now if name != "threads" and was.get(name) != now[name]]:
+            name = changed[0]
+            raise InputError(
+                f"{path.parent} holds a tuning with {name} {was.get(name)}, asked is {now[name]}; give another --out"
+            )
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
 
 
 def store(conversations: Sequence[Conversation], reader: Reader, tuned: Tuned, *, folder: Path, name: str) -> None:
     """Write the vectors of every utterance into a feature store, as the feature ``name``."""
     base = weights.WEIGHTS["mpnet"].sha256
-    origin = {"encoder": name, "sha256": file_hash(tuned.path), "base": base, **asdict(reader.options)}
-    width = reader.adapted.base_model.model.config.hidden_size
+    origin = {
+        "encoder": name,
+        "sha256": file_hash(tuned.path),
+        "base": base,
+        **asdict(reader.options),
+        **asdict(reader.reading),
+    }
+    width = reader.network.config.hidden_size
     with Writer(folder, Feature(name, (width,), origin)) as writer:
         for utterance, vector, _ in _read(reader, conversations):
             if utterance.id not in writer.done:
@@ -223,7 +261,7 @@ def _epoch(
     torch.manual_seed(options.seed * 1000 + number)
     random = np.random.default_rng((options.seed, number))
     cut = reader.cut(train, size=options.window, before=options.before)
-    order = list(_batches(cut, options.batch_tokens, random=random))
+    order = list(batches(cut, options.batch_tokens, random=random))
     parameters = reader.trained()
     head = len(list(reader.head.parameters()))
     groups = [
@@ -234,7 +272,7 @@ def _epoch(
     rates = [group["lr"] for group in optimiser.param_groups]
     reader.mode(training=True)
     for done, chosen in enumerate(order):
-        share = _rate(number * len(order) + done, options.epochs * len(order))
+        share = rate_at(number * len(order) + done, options.epochs * len(order))
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * share
         _, logits = reader(chosen)
@@ -252,24 +290,10 @@ def _epoch(
             progress(f"epoch {number + 1} of {options.epochs}", done + 1, len(order))
 
 
-def _rate(step: int, steps: int) -> float:
+def rate_at(step: int, steps: int) -> float:
     """Share of the learning rate: up over a tenth of all steps, then down to a fiftieth."""
     warm = max(1, steps // 10)
     return min((step + 1) / warm, max(0.02, (steps - step) / max(1, steps - warm)))
-
-
-def _batches(cut: Sequence[Window], budget: int, *, random: Any = None) -> Iterator[list[Window]]:
-    """Windows of like length together, at most ``budget`` padded tokens; shuffled where random numbers are given."""
-    noise = random.normal(0, 20, len(cut)) if random is not None else np.zeros(len(cut))
-    order = np.argsort([len(window.tokens) + extra for window, extra in zip(cut, noise, strict=True)], kind="stable")
-    made: list[list[Window]] = [[]]
-    for place in order:
-        longest = max(len(window.tokens) for window in [*made[-1], cut[place]])
-        if made[-1] and (len(made[-1]) + 1) * longest > budget:
-            made.append([])
-        made[-1].append(cut[place])
-    turns = random.permutation(len(made)) if random is not None else range(len(made))
-    yield from (made[number] for number in turns if made[number])
 
 
 def _targets(
@@ -279,10 +303,9 @@ def _targets(
     import torch
 
     target = torch.full((len(chosen), width), -1)
-    for row, window in enumerate(chosen):
-        for place in range(window.scored, window.utterances):
-            label = labels.get(train[window.dialogue].utterances[window.first + place].id)
-            target[row, place] = classes.index(label) if label else -1
+    for row, place, utterance in scored(chosen, train):
+        label = labels.get(utterance.id)
+        target[row, place] = classes.index(label) if label else -1
     return target
 
 
@@ -291,47 +314,19 @@ def _read(reader: Reader, conversations: Sequence[Conversation]) -> Iterator[tup
     import torch
 
     reader.mode(training=False)
-    cut = reader.cut(conversations, size=384, before=192)
-    for chosen in _batches(cut, 4096):
+    for chosen in batches(reader.cut(conversations, size=WINDOW, before=BEFORE), 4096):
         with torch.inference_mode():
             vectors, logits = reader(chosen)
-        for row, window in enumerate(chosen):
-            for place in range(window.scored, window.utterances):
-                utterance = conversations[window.dialogue].utterances[window.first + place]
-                yield utterance, vectors[row, place].numpy(), logits[row, place].numpy()
+        for row, place, utterance in scored(chosen, conversations):
+            yield utterance, vectors[row, place].numpy(), logits[row, place].numpy()
 
 
-def _validation(reader: Reader, valid: Sequence[Conversation], labels: Any, *, classes: Sequence[str]) -> float:
+def _validation(reader: Reader, valid: Sequence[Conversation], labels: Any, *, classes: Sequence[str]) -> np.ndarray:
+    """Annotated classes in rows, predicted in columns: ``(C, C)``."""
     read = [(labels[one.id], logits) for one, _, logits in _read(reader, valid) if one.id in labels]
     true = np.array([classes.index(label) for label, _ in read])
     said = np.array([logits.argmax() for _, logits in read])
-    return weighted_f1(confusion(true, said, classes=len(classes)))
-
-
-def _tokenizer() -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(weights.path("mpnet"), local_files_only=True)
-
-
-def _mpnet() -> Any:
-    """The frozen encoder, its linear layers in bfloat16 where the processor multiplies that."""
-    import torch
-    from transformers import MPNetConfig, MPNetModel
-
-    from merc.encoders.text import loaded
-
-    network = loaded(MPNetModel, MPNetConfig, weights.path("mpnet"))
-    for module in network.modules():
-        if isinstance(module, torch.nn.Linear) and _bfloat16():
-            module.to(torch.bfloat16)
-    return network
-
-
-def _bfloat16() -> bool:
-    import torch
-
-    return bool(torch.cpu._is_avx512_bf16_supported())  # the public name is newer
+    return confusion(true, said, classes=len(classes))
 
 
 def _adapted(network: Any, options: DialogueOptions) -> Any:
@@ -340,5 +335,5 @@ def _adapted(network: Any, options: DialogueOptions) -> Any:
     except ImportError as error:
         raise MissingExtra("tuning an encoder needs peft: pip install 'merc[tune]'") from error
     network.requires_grad_(False)
-    chosen = LoraConfig(r=options.rank, lora_alpha=2 * options.rank, lora_dropout=0.05, target_modules=list(TARGETS))
+    chosen = LoraConfig(r=options.rank, lora_alpha=2 * options.rank, lora_dropout=0.0, target_modules=list(TARGETS))
     return get_peft_model(network, chosen)

@@ -76,7 +76,7 @@ def select_texts(data: Path, options: AdaptOptions) -> Selection:
     removed: dict[str, Counter[str]] = {name: Counter() for name in TEXT_CORPORA}
     found: dict[str, list[tuple[str, Item, str]]] = defaultdict(list)
     for name in TEXT_CORPORA:
-        for item, label in _labelled(name, data, removed[name], semeval_threshold=options.semeval_threshold):
+        for item, label in labelled(name, data, removed[name], semeval_threshold=options.semeval_threshold):
             text = plain(item.text or "")
             if words := normalised(text):
                 found[words].append((name, replace(item, text=text), label))
@@ -156,12 +156,12 @@ def _by(corpora: Sequence[str], data: Path, part: Callable[[str, Item], str]) ->
     removed: dict[str, Counter[str]] = {name: Counter() for name in corpora}
     samples = []
     for name in corpora:
-        for item, label in _labelled(name, data, removed[name]):
+        for item, label in labelled(name, data, removed[name]):
             samples.append(Sample(name, item, label, part(name, item)))
     return Selection(tuple(samples), {name: dict(sorted(counts.items())) for name, counts in removed.items()})
 
 
-def _labelled(
+def labelled(
     name: str, data: Path, removed: Counter[str], *, semeval_threshold: float | None = None
 ) -> Iterable[tuple[Item, str]]:
     """The items of a corpus that have one class among the seven; the others are counted by reason."""

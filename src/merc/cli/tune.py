@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,10 @@ def tune(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder; a killed run goes on there.")],
     fold: Annotated[str | None, typer.Option(help="Which fold; default: the first.")] = None,
     context: Annotated[str, typer.Option(help="What an utterance sees: none, past or both.")] = "past",
+    speakers: Annotated[str, typer.Option(help="What stands before the words: name, letter or none.")] = "name",
+    start: Annotated[Path | None, typer.Option(help="Adapters of another tuning to begin with.")] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training dialogues.")] = 5,
+    rate: Annotated[float, typer.Option(help="Learning rate of the adapters.")] = 4e-4,
     seed: Annotated[int, typer.Option(help="Reaches everything that is random.")] = 0,
     threads: Annotated[int, typer.Option(help="Of torch.")] = 2,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
@@ -25,6 +29,7 @@ def tune(
     """Tune on the training part, choose the epoch on validation, and write a feature store of all utterances."""
     from merc.adapt.dialogue import DialogueOptions, Reader, store
     from merc.adapt.dialogue import tune as run
+    from merc.adapt.dialogue_card import dialogue_card
     from merc.corpora import CONVERSATIONS, CORPORA
     from merc.errors import InputError
     from merc.evaluation.protocol import PROTOCOLS
@@ -36,11 +41,15 @@ def tune(
     if fold is not None and fold not in folds:
         raise InputError(f"protocol '{protocol}' has no fold '{fold}'; it has {', '.join(folds)}")
     part = folds[fold] if fold else next(iter(folds.values()))
-    options = DialogueOptions(context=context, epochs=epochs, seed=seed, threads=threads)
+    options = DialogueOptions(
+        context=context, speakers=speakers, epochs=epochs, learning_rate=rate, seed=seed, threads=threads
+    )
     reader = Reader(len(set(part.train.labels.values())), options)
     with terminal.bars(quiet=quiet) as progress:
-        tuned = run(conversations, part, out, reader=reader, progress=progress)
+        tuned = run(conversations, part, out, reader=reader, start=start, progress=progress)
     name = f"mpnet-{context}"
+    record = json.loads((out / "tuned.json").read_text(encoding="utf-8"))
+    (out / "card.md").write_text(dialogue_card(record, name=out.name), encoding="utf-8")
     store(conversations, reader, tuned, folder=out / "store", name=name)
     if not quiet:
         figures = ", ".join(f"{figure:.4f}" for figure in tuned.history)

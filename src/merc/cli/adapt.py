@@ -1,32 +1,92 @@
-"""``merc adapt``: train an emotion head on one-modality corpora and write its weights and model card."""
+"""``merc adapt``: train an emotion head, or the text encoder itself, on one-modality corpora, and write its card."""
 
 from __future__ import annotations
 
 import os
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merc.cli import terminal
+from merc.cli import rivals, terminal
+
+if TYPE_CHECKING:
+    from merc.adapt.tuning import TuneOptions
+
+_EVERY = 20.0  # seconds between two lines where there is no terminal
 
 
 def adapt(
-    modality: Annotated[str, typer.Argument(help="text, voice, face, or fusion (after the three).")],
+    modality: Annotated[str, typer.Argument(help="text, voice, face, fusion (after the three), or mamba.")],
     data: Annotated[
         Path | None, typer.Option(help="Folder of the corpora; default $MERC_DATA, else ../shared/data.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the card; default: into the package.")
     ] = None,
+    tune: Annotated[str | None, typer.Option(help="Tune the text encoder itself: lora or full. Needs --out.")] = None,
+    sample: Annotated[
+        str, typer.Option(help="With --tune: distinct texts, or paper, paper-replaced, paper-pooled, paper-sources.")
+    ] = "distinct",
+    epochs: Annotated[int, typer.Option(help="With --tune: passes over the training texts.")] = 3,
+    each_epoch: Annotated[int, typer.Option(help="With --tune: texts of a class an epoch; 0: all.")] = 0,
+    seed: Annotated[int, typer.Option(help="With --tune: reaches everything that is random.")] = 0,
+    threads: Annotated[int, typer.Option(help="With --tune: of torch.")] = 2,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Train a head from frozen embeddings, reproducibly, and print its model card."""
+    """Train a head from frozen embeddings, or with --tune the text encoder itself, and print the card."""
+    root = data or Path(os.environ.get("MERC_DATA", Path("..") / "shared" / "data"))
+    if tune is not None:
+        from merc.adapt.tuning import TuneOptions
+
+        options = TuneOptions(
+            method=tune, sample=sample, epochs=epochs, each_epoch=each_epoch, seed=seed, threads=threads
+        )
+        _tune(modality, root, out, options=options, quiet=quiet)
+        return
+    if modality == "mamba":
+        return rivals.mamba(root, out, quiet=quiet)
     from merc.adapt import adapt as train
     from merc.adapt.heads import CARDS
 
-    root = data or Path(os.environ.get("MERC_DATA", Path("..") / "shared" / "data"))
     with terminal.bars(quiet=quiet) as progress:
         card = train(modality, data=root, out=out or CARDS, progress=progress)
     if not quiet:
         typer.echo(card.markdown())
+
+
+def _tune(modality: str, data: Path, out: Path | None, *, options: TuneOptions, quiet: bool) -> None:
+    from merc.adapt.tuned import adapt_encoder
+    from merc.errors import InputError
+
+    if modality != "text":
+        raise InputError(f"--tune {options.method}: only the text encoder is tuned, not '{modality}'")
+    if out is None:
+        raise InputError(f"--tune {options.method} leaves the files of its epochs: name a folder with --out")
+    if quiet or sys.stderr.isatty():
+        with terminal.bars(quiet=quiet) as progress:
+            card = adapt_encoder(data, out, options, progress=progress)
+    else:
+        card = adapt_encoder(data, out, options, progress=_lines())
+    if not quiet:
+        typer.echo(card.markdown())
+
+
+def _lines() -> Callable[[str, float, float], None]:
+    """Progress for a log: a line now and then, with the minutes that the stage still takes."""
+    began: dict[str, tuple[float, float]] = {}
+    last = [0.0]
+
+    def tell(stage: str, done: float, total: float) -> None:
+        now = time.monotonic()
+        since, first = began.setdefault(stage, (now, done))
+        if now - last[0] < _EVERY and done < total:
+            return
+        last[0] = now
+        left = (total - done) * (now - since) / max(done - first, 1.0) / 60
+        typer.echo(f"{stage}: {done:g} of {total:g}, {left:.1f} min left", err=True)
+
+    return tell

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from merc.errors import InputError
 from merc.nn.graph import same_speaker_reach
-from merc.systems import SYSTEMS
+from merc.systems import SYSTEMS, UNLABELLED, Batch
 from merc.systems.lsdgnn import BiAffine, Lsdgnn, LsdgnnOptions, difference
 
 from .contract import CLASSES, SystemContract, made_batch
@@ -131,6 +132,42 @@ def test_who_spoke_beats_not_knowing_it():
     train, test = ([replace(batch, speakers=batch.speakers * 0) for batch in part] for part in (train, test))
     unknown = accuracy(trained(built(Lsdgnn, world, SMALL), train, epochs=12), test)
     assert known > unknown + 0.15
+
+
+def promised(count, *, seed, turns=(12, 16), classes=3, away=3, size=16):
+    """Dialogues of two speakers who each sound marked at their first turn: what its text shows is the label of their
+    turns from the fourth on, whatever the turns between show."""
+    random, shapes = np.random.default_rng(seed), np.random.default_rng(0).standard_normal((classes, 8))
+    batches = []
+    for start in range(0, count, size):
+        number = min(size, count - start)
+        text, voice = np.zeros((number, turns[1], 8)), np.zeros((number, turns[1], 1))
+        labels, speakers = np.full((number, turns[1]), UNLABELLED), np.zeros((number, turns[1]), int)
+        mask = np.zeros((number, turns[1]), bool)
+        for row in range(number):
+            length = int(random.integers(turns[0], turns[1] + 1))
+            who, shown = random.integers(2, size=length), random.integers(classes, size=length)
+            who[:2] = 0, 1
+            mask[row, :length], speakers[row, :length] = True, who
+            text[row, :length] = shapes[shown] + 0.4 * random.standard_normal((length, 8))
+            for own in (np.flatnonzero(who == one) for one in (0, 1)):
+                voice[row, own[0]], labels[row, own[away:]] = 2.0, shown[own[0]]
+        real, features = torch.tensor(mask), {"text": torch.tensor(text).float(), "voice": torch.tensor(voice).float()}
+        present = dict.fromkeys(features, real)
+        batches.append(Batch(features, present, real, torch.tensor(speakers), torch.tensor(labels), real.float()))
+    return batches
+
+
+def test_the_long_graph_beats_a_second_short_one_where_the_evidence_is_far_back():
+    """The same network with both stacks reaching back one turn must carry it all the way; the long one looks it up."""
+    world = World(classes=3, widths={"text": 8, "voice": 1})
+    train, test = promised(128, seed=1), promised(64, seed=2)
+    long, short = (
+        accuracy(trained(built(Lsdgnn, world, replace(SMALL, long=reach)), train, epochs=12, rate=5e-3), test)
+        for reach in (5, 1)
+    )
+    assert long > short + 0.15
+    assert long > 0.85
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,30 @@ def test_reads_what_stood_earlier_in_the_dialogue():
     assert ours > plain + 0.3
 
 
+def pointed(world, count, *, seed):
+    """One turn of each dialogue sounds marked, and what its text shows is the label of all turns."""
+    generator, batches = torch.Generator().manual_seed(seed), []
+    for batch in dialogues(world, count, seed=seed):
+        voice, labels = batch.features["voice"].clone(), batch.labels.clone()
+        for row, length in enumerate(batch.lengths.tolist()):
+            turn = int(torch.randint(length, (1,), generator=generator))
+            voice[row, turn] += 4.0
+            labels[row, :length] = batch.labels[row, turn]
+        batches.append(replace(batch, features={**batch.features, "voice": voice}, labels=labels))
+    return batches
+
+
+def test_keys_of_voice_beat_concatenation_where_voice_says_which_turn_of_text_counts():
+    same = {"voice": ((0, 1, 2, 3),)}  # the voice itself tells no class from another
+    world = World(widths={"text": 12, "voice": 7}, noise={"text": 0.3, "voice": 0.5}, alike=same, turns=(5, 8))
+    train, test = pointed(world, 96, seed=1), pointed(world, 48, seed=2)
+    keyed, joined = (
+        accuracy(trained(built(M2FNet, world, replace(SMALL, fusion=fusion)), train, epochs=15), test)
+        for fusion in (True, False)
+    )
+    assert keyed > joined + 0.3
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

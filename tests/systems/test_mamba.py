@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from merc.errors import InputError
+from merc.nn.losses import LabelLoss
 from merc.systems.mamba import MambaFusion, MambaFusionOptions
+from merc.training.features import aligned
 
 from .contract import SystemContract, made_batch
 from .planted import World, accuracy, built, only, sequences, trained
@@ -17,6 +20,12 @@ SMALL = MambaFusionOptions(states=8, adapted=6, dropout=0.1)
 class TestMamba(SystemContract):
     system = MambaFusion
     options = SMALL
+    rate = 1e-2
+
+
+class TestMambaOfNarrowText(SystemContract):
+    system = MambaFusion
+    options = replace(SMALL, text=6)
     rate = 1e-2
 
 
@@ -33,6 +42,40 @@ def test_three_modalities_make_tokens_of_1024():
     assert system.block.options.width == 1024
 
 
+def test_text_may_be_brought_to_a_width_of_its_own_first():
+    system = MambaFusion({"text": 768, "voice": 47}, 7, MambaFusionOptions(text=128))
+    assert system.block.options.width == 256
+
+
+def test_a_voice_vector_is_the_same_on_every_token_and_frames_are_spread_in_chunks():
+    voice, frames = np.arange(3, dtype=np.float32), np.arange(8, dtype=np.float32).reshape(4, 2)
+    assert (aligned(voice, 15) == voice).all()
+    assert np.bincount(aligned(frames, 15)[:, 0].astype(int) // 2).tolist() == [4, 4, 4, 3]
+
+
+def test_later_tokens_do_not_change_what_the_block_says_of_earlier_ones():
+    block = MambaFusion({"text": 12}, 4, SMALL).block.eval()
+    tokens = torch.randn(9, 12, generator=torch.Generator().manual_seed(0))
+    other = torch.cat([tokens[:5], tokens[5:] + 1.0])
+    with torch.no_grad():
+        before, after = (block(one, torch.tensor([0, 9])) for one in (tokens, other))
+        torch.testing.assert_close(after[:5], before[:5])
+        assert not torch.allclose(after[5:], before[5:])
+        state, said = block.start(1), []
+        for token in tokens:
+            out, state = block.step(token[None], state)
+            said.append(out)
+        torch.testing.assert_close(torch.cat(said), before, atol=1e-5, rtol=1e-5)
+
+
+def test_the_loss_of_the_source_s_recipe_is_torch_s():
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(40, 7, generator=generator), torch.randint(7, (40,), generator=generator)
+    weights = torch.tensor([15.0, 15.0, 6.0, 1.0, 3.0, 6.0, 4.0])
+    ours = LabelLoss(7, class_weights=weights, smoothing=0.2)(logits, labels)
+    torch.testing.assert_close(ours, torch.nn.functional.cross_entropy(logits, labels, weights, label_smoothing=0.2))
+
+
 def test_without_residual_nothing_stands_around_the_block():
     system = MambaFusion({"text": 12}, 4, replace(SMALL, residual=False)).eval()
     batch = made_batch({"text": 12}, (5, 3), level="utterance")
@@ -41,6 +84,19 @@ def test_without_residual_nothing_stands_around_the_block():
     with torch.no_grad():
         alone = system.block(entered[batch.present["text"]], offsets, pool=True)
         torch.testing.assert_close(system(batch).extras["fused"][:, 0], alone)
+
+
+def test_pooled_tokens_are_read_as_one_step_that_holds_their_mean():
+    batch = made_batch({"text": 12}, (5, 3), level="utterance")
+    torch.manual_seed(0)
+    system = MambaFusion({"text": 12}, 4, replace(SMALL, pooled=True)).eval()
+    torch.manual_seed(0)
+    plain = MambaFusion({"text": 12}, 4, SMALL).eval()
+    mean = torch.stack([batch.features["text"][0, :5].mean(0), batch.features["text"][1, :3].mean(0)])[:, None]
+    single = replace(batch, features={"text": mean}, present={"text": torch.ones(2, 1, dtype=torch.bool)})
+    with torch.no_grad():
+        torch.testing.assert_close(system(batch).logits, plain(single).logits)
+        assert not torch.allclose(system(batch).logits, plain(batch).logits)
 
 
 def test_an_utterance_without_any_modality_gets_the_prior_of_the_last_layer():
@@ -60,7 +116,12 @@ def test_a_class_pair_that_only_a_face_tells_apart_needs_the_face():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"adapted": -1}, "adapted -1"), ({"dropout": 1.0}, "dropout 1.0"), ({"states": 0}, "states is 0")],
+    [
+        ({"adapted": -1}, "adapted -1"),
+        ({"text": -2}, "text -2"),
+        ({"dropout": 1.0}, "dropout 1.0"),
+        ({"states": 0}, "states is 0"),
+    ],
 )
 def test_bad_options(change, message):
     with pytest.raises(InputError, match=message):

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from merc.encoders.t5 import load, token_sequences
+from merc.encoders.t5 import load, token_rows, token_sequences
 from merc.errors import InputError, WeightError
 from merc.systems.cggm import Cggm, CggmOptions
-from merc.systems.unimse import Adapter, Grammar, UniMse, UniMseOptions, info_nce
+from merc.systems.generation import Grammar
+from merc.systems.unimse import Adapter, UniMse, UniMseOptions, info_nce
 from merc.systems.universal import UniversalLabel, decode, encode, fill, own_sequences, spoken
 
 from .contract import CLASSES, SystemContract, made_batch
@@ -225,20 +226,96 @@ def test_label_texts_must_be_there_and_differ(sequences):
 # a ready T5
 
 
-def test_a_ready_t5_is_adopted_and_survives_saving():
+WORDS = {"text": 6, "voice": 7, "face": 5}
+
+
+def spoken_batch(lengths, *, padding=0, tokens=0, **more):
+    """Dialogues whose text is the token numbers of one to six words, 0 behind the last, and ``tokens`` zeros more."""
+    batch = made_batch(WORDS, lengths, padding=padding, **more)
+    words = torch.randint(2, 40, (len(lengths), 64, 6), generator=torch.Generator().manual_seed(3))
+    words = words * (torch.arange(6) <= torch.arange(64)[:, None] % 6)
+    text = words[:, : batch.mask.shape[1]] * batch.mask[..., None]
+    return replace(batch, features={**batch.features, "text": F.pad(text, (0, tokens)).float()})
+
+
+def adopted(**changes):
+    """A system around a ready T5 of 40 tokens, and that T5."""
+    torch.manual_seed(0)
     ready = system_of(vocabulary=40).t5
     torch.nn.init.normal_(ready.shared.weight)
-    options = UniMseOptions.of(ready.config, "some/t5", fused=2, sequences=(((9, 1),), ((8, 7, 1),), ((6,),), ((5,),)))
-    assert (options.width, options.layers, options.vocabulary, options.tuned) == (32, 2, 40, 2)
-    system, batch = UniMse(WIDTHS, CLASSES, options).eval(), made_batch(WIDTHS, (3, 2))
-    with pytest.raises(InputError, match="the weights of 'some/t5' were not adopted"):
-        system(batch)
+    texts = (((9, 1),), ((8, 7, 1),), ((6,),), ((5,),))
+    options = UniMseOptions.of(ready.config, "some/t5", **{"fused": 2, "sequences": texts, "dropout": 0.0, **changes})
+    system = UniMse(WORDS, CLASSES, options)
     system.adopt(ready)
+    return system, ready
+
+
+def test_a_ready_t5_is_adopted_and_survives_saving():
+    system, ready = adopted()
+    system, options, batch = system.eval(), system.options, spoken_batch((3, 2))
+    assert (options.width, options.layers, options.vocabulary, options.tuned) == (32, 2, 40, 2)
+    with pytest.raises(InputError, match="the weights of 'some/t5' were not adopted"):
+        UniMse(WORDS, CLASSES, options)(batch)
     assert all(torch.equal(own, given) for own, given in zip(system.t5.parameters(), ready.parameters(), strict=True))
-    again = UniMse(WIDTHS, CLASSES, options).eval()
+    again = UniMse(WORDS, CLASSES, options).eval()
     again.load_state_dict(system.state_dict())
     assert torch.equal(again(batch).logits, system(batch).logits)
-    assert system.variant == "T5 'some/t5'" and "randomly initialised" in system_of().variant
+    assert system.variant == "T5 't5'" and "randomly initialised" in system_of().variant
+
+
+def test_words_are_read_by_the_t5_itself_and_padding_of_any_kind_changes_nothing():
+    system, _ = adopted()
+    system.eval()
+    batch = spoken_batch((5, 3, 1))
+    with torch.no_grad():
+        whole = system(batch).logits
+        padded = system(spoken_batch((5, 3, 1), padding=4)).logits[:, :5]
+        torch.testing.assert_close(padded[batch.mask], whole[batch.mask], atol=1e-5, rtol=1e-5)
+        wider = UniMse({**WORDS, "text": 13}, CLASSES, system.options).eval()
+        wider.load_state_dict(system.state_dict())
+        emptier = wider(spoken_batch((5, 3, 1), tokens=7)).logits
+        torch.testing.assert_close(emptier[batch.mask], whole[batch.mask], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(system(spoken_batch((5,))).logits[0], whole[0], atol=1e-5, rtol=1e-5)
+        turned = replace(batch, features={**batch.features, "text": batch.features["text"].flip(-1)})
+        assert not torch.allclose(system(turned).logits[batch.mask], whole[batch.mask], atol=1e-4)
+
+
+def test_an_utterance_without_words_voice_or_face_is_answered_and_what_is_absent_is_not_read():
+    system, _ = adopted()
+    system, batch = system.eval(), spoken_batch((4, 2))
+    for name in WORDS:
+        without = batch.without(name)
+        logits = system(without).logits[batch.mask]
+        assert torch.isfinite(logits).all()
+        noise = replace(without, features={**without.features, name: torch.full_like(without.features[name], 3.0)})
+        torch.testing.assert_close(system(noise).logits[batch.mask], logits)
+        assert not torch.allclose(system(batch).logits[batch.mask], logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_gradient_reaches_every_parameter_that_is_tuned_and_voice_is_heard_at_every_word(inside):
+    system, _ = adopted(inside=inside, tuned=1)
+    system.train()(spoken_batch((6, 6, 4, 5))).loss.backward()
+    tuned = {name for name, one in system.named_parameters() if one.requires_grad}
+    reached = {name for name, one in system.named_parameters() if one.grad is not None and one.grad.abs().sum() > 0}
+    assert tuned == reached
+    assert not any(name.startswith(("t5.shared", "t5.encoder.block.0")) for name in tuned)
+
+
+def test_words_teach_a_ready_t5():
+    system, _ = adopted(tuned=None)
+    batch = spoken_batch((6, 5, 4, 6, 3, 5, 2, 6))
+    trained(system, [batch], epochs=60, rate=5e-3)
+    assert accuracy(system, [batch]) > 0.95
+
+
+def test_text_that_is_no_token_numbers_is_refused():
+    system, _ = adopted()
+    for wrong in (0.5, 40.0, -1.0):
+        batch = spoken_batch((2,))
+        text = torch.full_like(batch.features["text"], wrong)
+        with pytest.raises(InputError, match="text for the T5 'some/t5' must be token numbers below 40"):
+            system(replace(batch, features={**batch.features, "text": text}))
 
 
 def test_a_t5_of_other_sizes_is_refused():
@@ -271,9 +348,13 @@ def test_a_t5_in_a_folder_is_loaded_adopted_and_held_to_its_label_texts(tmp_path
     model, tokenizer = load(str(tmp_path))
     sequences = token_sequences(tokenizer, spoken(("sad", "neutral", "joy", "surprise")))
     assert sequences == (((3, 6),), ((4, 4),), ((5, 7),), ((3, 8), (4, 8), (5, 8)))
-    system = UniMse(WIDTHS, CLASSES, UniMseOptions.of(model.config, "t5", fused=2, sequences=sequences)).eval()
+    rows, cut = token_rows(tokenizer, ["joy sad", "never heard of joy joy"], longest=4)
+    assert rows.tolist() == [[7, 6, 0, 0], [2, 2, 2, 7]] and cut == 1
+    system = UniMse({"text": 4}, CLASSES, UniMseOptions.of(model.config, "t5", fused=2, sequences=sequences)).eval()
     system.adopt(model)
-    assert torch.isfinite(system(made_batch(WIDTHS, (3, 2))).loss)
+    batch = made_batch({"text": 4}, (2,))
+    text = torch.tensor(rows)[None].float()
+    assert torch.isfinite(system(replace(batch, features={"text": text})).loss)
 
 
 def test_label_texts_become_tokens_of_a_tokenizer():

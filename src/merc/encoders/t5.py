@@ -1,4 +1,4 @@
-"""A pretrained T5 from the model hub, for systems that generate their labels.
+"""A pretrained T5 from the model hub, for systems that read words and generate their labels.
 
 It is fetched only when asked for; where the hub cannot be reached such a system runs on a small T5 that is randomly
 initialised.
@@ -7,11 +7,27 @@ initialised.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from merc.cache import file_hash, key
 from merc.errors import WeightError
 
 _FILES = ("*.json", "*.safetensors", "*.model")
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of a T5 before its weights are read: its configuration, its tokenizer, the hash of its weights."""
+
+    folder: Path
+    config: Any
+    tokenizer: Any
+    sha256: str
 
 
 def load(name: str = "t5-base", *, local_only: bool = False) -> tuple[Any, Any]:
@@ -20,18 +36,43 @@ def load(name: str = "t5-base", *, local_only: bool = False) -> tuple[Any, Any]:
     ``name``: of a repository on the hub, or a folder. ``local_only``: only what was fetched before. Raises WeightError
     where it is not here and cannot be fetched, or is no T5.
     """
-    from pathlib import Path
+    from transformers import T5ForConditionalGeneration
 
-    from transformers import AutoTokenizer, T5ForConditionalGeneration
-
-    folder = name if Path(name).is_dir() else _fetched(name, local_only=local_only)
+    known = described(name, local_only=local_only)
     try:
-        model = T5ForConditionalGeneration.from_pretrained(folder, local_files_only=True)
-        return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise WeightError(
-            f"{folder} holds no T5 with its tokenizer ({error}); name another, such as t5-base"
-        ) from error
+        model, found = T5ForConditionalGeneration.from_pretrained(
+            known.folder, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _no_t5(known.folder, str(error)) from error
+    if missing := sorted(found["missing_keys"]):
+        raise _no_t5(known.folder, f"its weights lack {missing[0]}")
+    return model.eval(), known.tokenizer
+
+
+@lru_cache(maxsize=4)
+def described(name: str, *, local_only: bool = False) -> Described:
+    """The sizes and the tokenizer of a T5, read once a process; ``name`` and errors as for ``load``."""
+    from safetensors import SafetensorError, safe_open
+    from transformers import AutoConfig, AutoTokenizer
+
+    folder = Path(name) if Path(name).is_dir() else Path(_fetched(name, local_only=local_only))
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        weights = sorted(folder.glob("*.safetensors"))
+        for path in weights:
+            with safe_open(path, framework="numpy"):
+                pass  # a file that was cut is refused here
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise _no_t5(folder, str(error)) from error
+    if config.model_type != "t5" or not weights:
+        raise _no_t5(folder, "no *.safetensors" if not weights else f"a model of type {config.model_type}")
+    return Described(folder, config, tokenizer, key("t5", [file_hash(path) for path in weights]))
+
+
+def _no_t5(folder: Path, reason: str) -> WeightError:
+    return WeightError(f"{folder} holds no T5 with its tokenizer ({reason}); name another, such as t5-base")
 
 
 def _fetched(name: str, *, local_only: bool) -> str:
@@ -51,3 +92,13 @@ def _fetched(name: str, *, local_only: bool) -> str:
 def token_sequences(tokenizer: Any, texts: Sequence[Sequence[str]]) -> tuple[tuple[tuple[int, ...], ...], ...]:
     """For each class its label texts as tokens with the end token: what a generator is held to."""
     return tuple(tuple(tuple(tokenizer(text).input_ids) for text in each) for each in texts)
+
+
+def token_rows(tokenizer: Any, texts: Sequence[str], *, longest: int) -> tuple[np.ndarray, int]:
+    """Texts as rows of token numbers ``(n, K)``, 0 behind the last, and how many were cut at ``longest`` tokens."""
+    found = [list(tokenizer(text).input_ids) for text in texts]
+    width = min(longest, max(map(len, found), default=1))
+    rows = np.zeros((len(found), width), dtype=np.int64)
+    for row, tokens in zip(rows, found, strict=True):
+        row[: len(tokens)] = tokens[:width]
+    return rows, sum(len(tokens) > longest for tokens in found)

@@ -23,6 +23,7 @@ SYSTEMS: Registry[type[System]] = Registry(
         "lsdgnn": "merc.systems.lsdgnn:Lsdgnn",
         "m2fnet": "merc.systems.m2fnet:M2FNet",
         "mamba": "merc.systems.mamba:MambaFusion",
+        "mamba_dialogue": "merc.systems.mamba_dialogue:MambaDialogue",
         "tripathi": "merc.systems.tripathi:Tripathi",
         "unimse": "merc.systems.unimse:UniMse",
     },

@@ -16,9 +16,9 @@ over the tokens in contiguous chunks before); one vector an utterance is a seque
 
 Differs from the paper: a norm before the block and a residual around it are not mentioned there (``residual=False``
 leaves both out); its voice and face vectors are adapted to 128 numbers on other corpora beforehand, here a linear
-layer does so within the training (``adapted=0``: as they are); its class weights (by name: ``merc train --set
-class_weights=true``) and its learning rate of 1e-5 are choices of the recipe, whose defaults are made for vectors of
-frozen encoders. The paper's test sets are filtered, so its figures cannot be compared.
+layer does so within the training (``adapted=0``: as they are), and may do so for text (``text=128``); its class weights
+(by name: ``merc train --set class_weights=true``) and its learning rate of 1e-5 are choices of the recipe, whose
+defaults are made for vectors of frozen encoders. The paper's test sets are filtered, so its figures cannot be compared.
 
 Prefer it when token and frame sequences are there, or when a recording must be followed in constant memory.
 
@@ -53,12 +53,15 @@ class MambaFusionOptions:
     expand: int = 2  # channels inside for each number of the width; as in the source
     taps: int = 4  # tokens that the convolution sees; as in the source
     adapted: int = 128  # width of voice and face before the block, as in the source; 0: as they come
+    text: int = 0  # width of text before the block; 0: as it comes, as in the source, which takes a GPU
+    pooled: bool = False  # one step: the mean over the tokens; shows what reading them one after the other is worth
     residual: bool = True  # layer norm before the block and the input added to its output; not given by the source
     dropout: float = 0.2  # before the linear layer; not given by the source
 
     def __post_init__(self) -> None:
-        if self.adapted < 0:
-            raise InputError(f"mamba: adapted {self.adapted}; expected 0 (as they come) or a width")
+        for name, width in (("adapted", self.adapted), ("text", self.text)):
+            if width < 0:
+                raise InputError(f"mamba: {name} {width}; expected 0 (as it comes) or a width")
         if not 0 <= self.dropout < 1:
             raise InputError(f"mamba: dropout {self.dropout}; expected 0 <= dropout < 1")
         MambaOptions(states=self.states, expand=self.expand, taps=self.taps)
@@ -103,28 +106,38 @@ class MambaFusion(System):
         super().__init__(inputs, classes, options)
         chosen = self.options
         self.enter = nn.ModuleDict({name: self._entry(name, wide) for name, wide in self.inputs.items()})
-        width = sum(chosen.adapted if name != "text" and chosen.adapted else wide for name, wide in self.inputs.items())
+        width = sum(self._width(name) or wide for name, wide in self.inputs.items())
         self.norm = nn.LayerNorm(width) if chosen.residual else nn.Identity()
         self.block = Mamba(MambaOptions(width=width, states=chosen.states, expand=chosen.expand, taps=chosen.taps))
         self.dropout = nn.Dropout(chosen.dropout)
         self.label = nn.Linear(width, classes)
 
     def _entry(self, name: str, wide: int) -> nn.Module:
-        if name == "text" or not self.options.adapted:
+        if not (width := self._width(name)):
             return nn.LayerNorm(wide)
-        return nn.Sequential(nn.Linear(wide, self.options.adapted), nn.LayerNorm(self.options.adapted), nn.ReLU())
+        return nn.Sequential(nn.Linear(wide, width), nn.LayerNorm(width), nn.ReLU())
+
+    def _width(self, name: str) -> int:
+        """What a modality is brought to before the block; 0: it stays as it comes."""
+        return self.options.text if name == "text" else self.options.adapted
 
     def forward(self, batch: Batch) -> Output:
         """Read ``features (B, S, d)`` of every modality, all on the same S steps."""
-        entered, real = {}, None
+        entered, kept, real = {}, {}, None
         for name, enter in self.enter.items():
-            values, present = batch.modality(name)  # (B, S, d), (B, S)
+            values, present = self._steps(*batch.modality(name))  # (B, S, d), (B, S)
             entered[name] = enter(values.masked_fill(~present[..., None], 0.0)) * present[..., None]
-            real = present if real is None else real | present
+            kept[name], real = present, present if real is None else real | present
         mean = self._run(torch.cat(list(entered.values()), -1), real)  # type: ignore[arg-type]  # (B, width)
         logits = self.label(self.dropout(mean))[:, None]  # (B, 1, C)
-        alone = {name: masked_mean(values, batch.modality(name)[1])[:, None] for name, values in entered.items()}
+        alone = {name: masked_mean(values, kept[name])[:, None] for name, values in entered.items()}
         return Output(logits, self.losses(logits, batch), {"fused": mean[:, None]}, alone)
+
+    def _steps(self, values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """The steps as they come, or one that holds their mean."""
+        if not self.options.pooled:
+            return values, present
+        return masked_mean(values.masked_fill(~present[..., None], 0.0), present)[:, None], present.any(1, keepdim=True)
 
     def _run(self, tokens: Tensor, real: Tensor) -> Tensor:
         """Mean over the block's output: ``(B, S, width)``, ``(B, S)`` -> ``(B, width)``, zeros without a real step."""

@@ -7,23 +7,26 @@ Idea: (1) sentiment and emotions of all corpora become one label text that is ge
 encoder layers of the language model fuse voice and face into its states, low layers for form, later ones for meaning;
 (3) a contrast between modalities pulls the fused text towards the voice and face of the same utterance.
 
-Symbols: B dialogues of T utterances, n real utterances, h the width of the T5, a = 32 of voice and of face, L tokens of
-a label text, S label texts, C classes.
+Symbols: B dialogues of T utterances, n real utterances, h the width of the T5, a = 32 of voice and of face, K tokens
+of an utterance's words, L tokens of a label text, S label texts, C classes.
     x_t = LN(W_t text);  x_v = LN(W_v voice);  x_f = LN(W_f face)     (B, T, h), (B, T, a), (B, T, a)
+    with t5: x_t = the T5's own embeddings of the words               (n, K, h)
     z = [h_k ; x_v ; x_f];  h_k <- O (z + U sigmoid(D z))             (B, T, h)   behind each of the last encoder layers
     score(s) = sum_j log p(s_j | s_<j, states t-2 .. t+2)             (n, S)      the decoder, forced to each label text
     y_c = log sum of exp score(s) over the texts s of class c         (B, T, C)
     loss = -log p(the label's texts) + 0.5 InfoNCE(h, x_v) + 0.5 InfoNCE(h, x_f)
 
-Inputs: utterance vectors of text and whichever of voice and face there are. ``labels`` names the classes, so that their
-polarity is known; a class of unknown or changing polarity (surprise) may have each of the three, summed over.
+Inputs: utterance vectors of text and whichever of voice and face there are. With ``t5``, text is the words themselves:
+the token numbers of each utterance, (B, T, K) with 0 behind the last, each with the voice and face of its utterance.
+``labels`` names the classes, so that their polarity is known; a class of unknown or changing polarity (surprise) may
+have each of the three, summed over.
 
-Differs from the paper: the tokens of the encoder are the vectors of a dialogue's utterances rather than words, as
-features hold one vector an utterance (so voice and face need no LSTM); the decoder looks at an utterance and two around
-it. The label text is polarity and class; scores and a second corpus's emotions, filled as in ``universal``, are not
-generated, as a class is what is judged. Generation is constrained to the label texts, so that there are C logits. The
-T5 is small and randomly initialised unless ``t5`` names one, whose weights ``adopt`` takes; then ``tuned=2`` is the
-paper's.
+Differs from the paper: without ``t5`` the T5 is small, randomly initialised, and the tokens of its encoder are the
+vectors of a dialogue's utterances. Features hold one vector of voice and face an utterance, so they need no LSTM. The
+decoder looks at an utterance (with ``t5``, at its words) and the means of two around it. The label text is polarity and
+class; scores and a second corpus's emotions, filled as in ``universal``, are not generated, as a class is what is
+judged. Generation is constrained to the label texts, so that there are C logits. ``adopt`` takes the weights of the T5
+that ``t5`` names; ``tuned=2`` is the paper's, ``learning_rate=3e-4`` too.
 
 Prefer it when several label spaces are to share one model, or when a pretrained T5 is at hand.
 
@@ -49,6 +52,7 @@ from torch.nn import functional as F
 from merc.errors import InputError
 from merc.nn.rows import ModalityEntry, pack, unpack
 from merc.systems.batch import Batch, Output
+from merc.systems.generation import Grammar, new_t5
 from merc.systems.system import Description, Published, Recipe, System
 from merc.systems.universal import Sequences, own_sequences
 
@@ -59,7 +63,7 @@ _SIZES = ("width", "inner", "heads", "head", "layers", "decoder_layers", "bucket
 class UniMseOptions:
     """Sizes of the T5, of the adapters, of the contrast; ``of`` gives the options of a ready T5."""
 
-    t5: str = ""  # name of the pretrained T5 whose weights are adopted; empty: randomly initialised
+    t5: str = ""  # pretrained T5 whose weights are adopted and that reads words; empty: randomly initialised
     labels: tuple[str, ...] = ()  # class names, from which polarities follow; empty: every polarity for each class
     sequences: Sequences = ()  # label texts as tokens of a pretrained T5; empty: a vocabulary of our own
     width: int = 96  # h; T5-base has 768
@@ -113,9 +117,15 @@ class UniMseOptions:
             "feed_forward": config.feed_forward_proj,
             "tied": getattr(config, "scale_decoder_outputs", config.tie_word_embeddings),
             "buckets": config.relative_attention_num_buckets,
+            "dropout": config.dropout_rate,
         }
         fused = min(3, config.num_layers)
         return cls(**{"t5": name, "tuned": 2, "fused": fused, **sizes, **others})
+
+    @property
+    def variant(self) -> str:
+        """Which T5 it is: the pretrained one by the last part of its name, or that it is randomly initialised."""
+        return f"T5 '{self.t5.rstrip('/').rpartition('/')[2]}'" if self.t5 else "a small T5, randomly initialised"
 
 
 class Adapter(nn.Module):
@@ -140,51 +150,6 @@ class Adapter(nn.Module):
         joined = torch.cat((state, sides), -1)
         fused: Tensor = self.out(joined + self.up(torch.sigmoid(self.down(joined))))
         return fused
-
-
-class Grammar(nn.Module):
-    """The label texts a decoder may write, and how likely each class is under it.
-
-    S texts of at most L tokens with P different beginnings; a beginning is everything before the last token. One run of
-    the decoder over the beginnings gives the likelihood of every text.
-    """
-
-    tokens: Tensor  # (S, L)
-    real: Tensor  # bool (S, L)
-    inputs: Tensor  # (P, L), what the decoder reads: the start, then the beginning
-    start_of: Tensor  # (S,), which beginning a text has
-    texts: Tensor  # (C, K), the texts of a class
-    some: Tensor  # bool (C, K)
-
-    def __init__(self, sequences: Sequences) -> None:
-        super().__init__()
-        flat = [tuple(text) for texts in sequences for text in texts]
-        if not all(sequences) or not all(flat) or len(set(flat)) < len(flat):
-            raise InputError("unimse: sequences: every class needs a text, every text a token, no text stands twice")
-        starts = list(dict.fromkeys(text[:-1] for text in flat))
-        numbers = iter(range(len(flat)))
-        by_class = [tuple(next(numbers) for _ in texts) for texts in sequences]
-        tokens, real = _table(flat)
-        texts, some = _table(by_class)
-        inputs, _ = _table([(0, *start) for start in starts])
-        start_of = torch.tensor([starts.index(text[:-1]) for text in flat])
-        made = {"tokens": tokens, "real": real, "inputs": inputs, "start_of": start_of, "texts": texts, "some": some}
-        for name, values in made.items():
-            self.register_buffer(name, values, persistent=False)
-
-    def forward(self, log_probabilities: Tensor) -> Tensor:
-        """``(n, P, L, V)`` of the decoder over ``inputs`` -> log-likelihood of each class ``(n, C)``."""
-        place = torch.arange(self.tokens.shape[1], device=self.tokens.device)
-        each = log_probabilities[:, self.start_of[:, None], place[None], self.tokens]  # (n, S, L)
-        score = each.masked_fill(~self.real, 0.0).sum(-1)  # (n, S)
-        return score[:, self.texts].masked_fill(~self.some, float("-inf")).logsumexp(-1)
-
-
-def _table(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Rows of any length as one table padded with 0, and where a value stands."""
-    longest = max(map(len, rows))
-    values = torch.tensor([[*row, *(0 for _ in range(longest - len(row)))] for row in rows])
-    return values, torch.arange(longest)[None] < torch.tensor([len(row) for row in rows])[:, None]
 
 
 def info_nce(vectors: Tensor, others: Tensor, *, temperature: float = 0.1) -> Tensor:
@@ -234,9 +199,9 @@ class UniMse(System):
         if len(sequences) != classes:
             raise InputError(f"unimse: sequences for {len(sequences)} classes; expected {classes}")
         self.grammar = Grammar(sequences)
-        self.t5 = _new_t5(options, tokens=int(self.grammar.tokens.max()) + 1)
+        self.t5 = new_t5(options, tokens=int(self.grammar.tokens.max()) + 1)
         self.sides = [name for name in self.inputs if name != "text"]
-        self.text = ModalityEntry({"text": self.inputs["text"]}, options.width)
+        self.text = None if options.t5 else ModalityEntry({"text": self.inputs["text"]}, options.width)
         if self.sides:
             self.side = ModalityEntry({name: self.inputs[name] for name in self.sides}, options.side)
         wide, adapters = options.side * len(self.sides), options.fused if self.sides else 0
@@ -250,8 +215,8 @@ class UniMse(System):
 
     @property
     def variant(self) -> str:
-        """Which T5 it is: the pretrained one's name, or that it is randomly initialised."""
-        return f"T5 '{self.options.t5}'" if self.options.t5 else "a small T5, randomly initialised"
+        """Which T5 it is, for the row of a result."""
+        return self.options.variant
 
     def adopt(self, t5: nn.Module) -> None:
         """Take the weights of a ready T5 (transformers.T5ForConditionalGeneration) of the sizes in the options.
@@ -283,25 +248,58 @@ class UniMse(System):
                 block.requires_grad_(True)
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` of text and whichever of voice and face there are."""
+        """Read ``features (B, T, d)`` of text, with ``t5`` its token numbers, and of whichever of voice and face exist.
+
+        Raises InputError for a T5 that was not adopted and for text that is no token numbers.
+        """
         if self.options.t5 and not self.adopted:
             raise InputError(f"unimse: the weights of '{self.options.t5}' were not adopted; load them, call adopt()")
-        found = self.text(batch.features, batch.present)
-        if self.sides:
-            found |= self.side(batch.features, batch.present)
-        fused = self._encode(found, batch.mask)  # (B, T, h)
-        classes = self._write(fused, batch.mask)  # (n, C)
+        sides = self.side(batch.features, batch.present) if self.sides else {}
+        entered, fused, memory, seen = (self._words if self.text is None else self._vectors)(batch, sides)
+        found = {"text": entered, **sides}
+        classes = self._write(memory, seen)  # (n, C)
         logits = unpack(classes, batch.mask)  # (B, T, C)
         losses = self.losses(logits, batch)
         if losses:
             losses |= {"outside": self._outside(logits, batch), **self._contrasts(fused, found, batch)}
         return Output(logits=logits, losses=losses, extras={"fused": fused}, representations=found)
 
-    def _encode(self, found: Mapping[str, Tensor], mask: Tensor) -> Tensor:
-        """The encoder over a dialogue's utterances, adapters in its last layers: ``(B, T, h)``."""
-        sides = torch.cat([found[name] for name in self.sides], -1) if self.adapters else found["text"][..., :0]
+    def _vectors(self, batch: Batch, sides: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """A dialogue's utterances as the tokens: entered and fused ``(B, T, h)``, then what the decoder looks at."""
+        entered: Tensor = self.text(batch.features, batch.present)["text"]  # type: ignore[misc]
+        fused = self._encode(entered, batch.mask, sides=self._joined(sides, entered))
+        return entered, fused, *self._around(fused, batch.mask)
+
+    def _words(self, batch: Batch, sides: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The words of each utterance as the tokens; the decoder looks at them and at the means of those around."""
+        values, present = batch.modality("text")
+        tokens = pack(values.masked_fill(~present[..., None], 0.0), batch.mask)  # (n, K)
+        if not bool(((tokens >= 0) & (tokens < self.t5.config.vocab_size) & (tokens == tokens.round())).all()):
+            raise InputError(
+                f"unimse: text for the T5 '{self.options.t5}' must be token numbers below {self.t5.config.vocab_size}, "
+                "0 behind the last; leave text as it is (no standardisation), and let the training read the words"
+            )
+        longest = max(1, int((tokens != 0).sum(1).max()))  # of this batch: what stands behind is read by nobody
+        tokens = tokens[:, :longest].long()
+        heard = tokens != 0
+        heard[:, 0] = True  # an utterance without words is one empty place that voice and face may fill
+        share = (heard / heard.sum(1, keepdim=True))[..., None]  # (n, K, 1)
+        words: Tensor = self.t5.shared(tokens)  # (n, K, h)
+        joined = pack(self._joined(sides, values), batch.mask)[:, None].expand(-1, tokens.shape[1], -1)
+        states = self._encode(words, heard, sides=joined)  # (n, K, h)
+        entered, fused = (unpack((one * share).sum(1), batch.mask) for one in (words, states))
+        memory, seen = self._around(fused, batch.mask)  # (n, W, h), (n, W)
+        memory = torch.cat((memory, states + self.place[self.options.around]), 1)
+        return entered, fused, memory, torch.cat((seen, heard), 1)
+
+    def _joined(self, sides: Mapping[str, Tensor], like: Tensor) -> Tensor:
+        """Voice and face side by side, of no width where there is no adapter to read them: ``(B, T, a + a)``."""
+        return torch.cat([sides[name] for name in self.sides], -1) if self.adapters else like[..., :0]
+
+    def _encode(self, entered: Tensor, real: Tensor, *, sides: Tensor) -> Tensor:
+        """The encoder over rows of tokens with what stands beside each, adapters in its last layers: ``(B, T, h)``."""
         with self._adapting(sides):
-            read = self.t5.encoder(inputs_embeds=found["text"], attention_mask=mask.long())
+            read = self.t5.encoder(inputs_embeds=entered, attention_mask=real.long())
         state: Tensor = read.last_hidden_state
         for adapter in () if self.options.inside else self.adapters:
             state = adapter(state, sides)
@@ -324,9 +322,8 @@ class UniMse(System):
             for hook in held:
                 hook.remove()
 
-    def _write(self, fused: Tensor, mask: Tensor) -> Tensor:
-        """How likely the decoder writes each class for each real utterance: ``(B, T, h)`` -> ``(n, C)``."""
-        memory, seen = self._around(fused, mask)  # (n, W, h), (n, W)
+    def _write(self, memory: Tensor, seen: Tensor) -> Tensor:
+        """How likely the decoder writes each class when it looks at these states ``(n, W, h)``: ``(n, C)``."""
         starts, steps = self.grammar.inputs.shape
         said = self.t5(
             encoder_outputs=(memory.repeat_interleave(starts, 0),),
@@ -360,34 +357,6 @@ class UniMse(System):
         return losses
 
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """The entry of each modality."""
-        return {**self.text.by_modality(), **(self.side.by_modality() if self.sides else {})}
-
-
-def _new_t5(options: UniMseOptions, *, tokens: int) -> Any:
-    """A randomly initialised T5 of the options' sizes, with at least so many tokens; no file is read."""
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    vocabulary = options.vocabulary or tokens
-    if vocabulary < tokens:
-        raise InputError(f"unimse: vocabulary {vocabulary}; the label texts use tokens up to {tokens - 1}")
-    config = T5Config(
-        vocab_size=vocabulary,
-        d_model=options.width,
-        d_ff=options.inner,
-        d_kv=options.head,
-        num_heads=options.heads,
-        num_layers=options.layers,
-        num_decoder_layers=options.decoder_layers,
-        relative_attention_num_buckets=options.buckets,
-        dropout_rate=options.dropout,
-        feed_forward_proj=options.feed_forward,
-        tie_word_embeddings=options.tied,
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-    )
-    t5 = T5ForConditionalGeneration(config)
-    if not options.tied:  # some versions of the library tie them whatever the configuration says
-        t5.lm_head.weight = nn.Parameter(t5.lm_head.weight.detach().clone())
-    return t5
+        """The entry of each modality; words have none of their own."""
+        text = {} if self.text is None else self.text.by_modality()
+        return {**text, **(self.side.by_modality() if self.sides else {})}

@@ -35,7 +35,7 @@ def test_a_planted_gap_is_found() -> None:
     assert found.low is not None
     assert found.high is not None
     assert 0.5 < found.low < found.gap < found.high < 0.8
-    assert found.warnings == ()
+    assert found.small == ()
 
 
 def test_values_are_those_of_the_group_alone() -> None:
@@ -65,7 +65,10 @@ def test_small_groups_are_shown_with_a_warning_and_without_a_gap() -> None:
     rare = found.groups[1]
     assert (rare.name, rare.utterances, rare.dialogues, rare.low) == ("rare", 10, 1, None)
     assert (found.gap, found.best, found.left_out) == (None, None, 10)
-    assert found.warnings[0].startswith("rare: 10 utterances in 1 dialogues; below 50 or 5 a figure says little")
+    assert found.small == ("rare",)
+    assert "Too small to take part in a gap (below 50 utterances or 5 dialogues a figure says little): rare." in table(
+        found
+    )
     assert "| rare | 10 | 1 | " in table(found)
     assert "unknown" in table(found)
     assert by_group(runs("a", right=0.7), names, small=Small(utterances=5, dialogues=1)).gap is not None

@@ -10,7 +10,7 @@ from merc.errors import FormatError, InputError
 from merc.training import bench, paper, unit, variants
 from merc.training.bench import BenchOptions, metric_name
 from merc.training.request import Request
-from merc.training.results import Report, carry_out
+from merc.training.results import carry_out
 from merc.training.unit import Unit
 from merc.training.variants import named
 from tests.training import made_meld
@@ -113,7 +113,7 @@ def test_units_of_other_features_and_damaged_ones_are_refused_and_other_options_
         path.write_text(kept, encoding="utf-8")
 
 
-def test_a_bench_is_carried_out_in_processes_and_written_into_the_document(made: BenchOptions, tmp_path: Path) -> None:
+def test_a_bench_is_carried_out_in_processes(made: BenchOptions, tmp_path: Path) -> None:
     options = replace(made, only=("concat",), seeds=1, folder=tmp_path / "bench", workers=1)
     told: list[float] = []
     report = carry_out("systems", options, progress=lambda stage, done, total: told.append(done / total))
@@ -122,14 +122,6 @@ def test_a_bench_is_carried_out_in_processes_and_written_into_the_document(made:
     (record,) = (json.loads(line) for line in report.json().splitlines())
     fields = "protocol system modalities metric mean sd n low high published source comparable"
     assert set(fields.split()) <= set(record)
-    page = tmp_path / "results.md"
-    page.write_text("# Results\n\nkept\n", encoding="utf-8")
-    report.publish(page)
-    report.publish(page)
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith("# Results\n\nkept\n")
-    assert text.count("| concat |") == 1
-    assert "not a result" in text
 
 
 def test_a_unit_that_cannot_be_done_is_a_line_with_its_reason(made: BenchOptions, tmp_path: Path) -> None:
@@ -165,6 +157,14 @@ def test_options_are_checked() -> None:
         carry_out("all", BenchOptions())
 
 
+def test_a_variant_may_set_class_weights_by_name_and_quality_weights(made: BenchOptions) -> None:
+    changes = 'weighed:class_weights={"fear":2,"joy":1},batch=4,weights=w.csv'
+    units = variants.plan(replace(made, only=("concat",), seeds=1, variants=named([changes])))
+    asked = units[1].request
+    assert asked.training["class_weights"] == {"fear": 2, "joy": 1} and asked.training["batch"] == 4
+    assert (asked.weights, units[0].request.weights) == (Path("w.csv"), None)
+
+
 def test_variants_of_a_system_are_rows_of_their_own(made: BenchOptions) -> None:
     chosen = replace(made, only=("concat",), seeds=1, variants=named(["narrow:system.width=8,batch=4"]))
     units = variants.plan(chosen)
@@ -176,16 +176,6 @@ def test_variants_of_a_system_are_rows_of_their_own(made: BenchOptions) -> None:
         named(["narrow"])
     with pytest.raises(InputError, match="needs one system and at least one variant"):
         variants.plan(made)
-
-
-def test_the_command_in_the_document_names_no_folder(made: BenchOptions) -> None:
-    report = Report("systems", made, bench.Outcome((), {}))
-    assert str(made.place.parent) not in report.command()
-    assert "--features meld:text=store:made" in report.command()
-    assert not report.whole
-    whole = BenchOptions(features=made.features, protocols=bench.USUAL)
-    assert Report("systems", whole, bench.Outcome((), {})).whole
-    assert not Report("systems", whole, bench.Outcome((), {}, ("concat (text) under meld-7",))).whole
 
 
 def test_systems_of_sequences_are_adapted_to_single_vectors() -> None:

@@ -25,6 +25,9 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run
 Results = Annotated[
     Path | None, typer.Option(help="Document whose section is written; default for a whole bench docs/results.md.")
 ]
+Title = Annotated[
+    str, typer.Option(help="Words for the section's heading, such as what its features are; default: their names.")
+]
 Data = Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
@@ -39,6 +42,7 @@ def systems(
     seeds: Seeds = 3,
     workers: Workers = 2,
     out: Out = None,
+    title: Title = "",
     results: Results = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -60,7 +64,7 @@ def systems(
         folder=out,
         data=data,
     )
-    _run("systems", options, results=results, as_json=as_json, quiet=quiet)
+    _run("systems", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -71,6 +75,7 @@ def paper(
     seeds: Seeds = 5,
     workers: Workers = 2,
     out: Out = None,
+    title: Title = "",
     results: Results = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -93,7 +98,7 @@ def paper(
         folder=out,
         data=data,
     )
-    _run("paper", options, results=results, as_json=as_json, quiet=quiet)
+    _run("paper", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -106,6 +111,7 @@ def variants(
     seeds: Seeds = 3,
     workers: Workers = 2,
     out: Out = None,
+    title: Title = "",
     results: Results = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -129,17 +135,20 @@ def variants(
         folder=out,
         data=data,
     )
-    _run("variants", chosen, results=results, as_json=as_json, quiet=quiet)
+    _run("variants", chosen, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
-def _run(kind: str, options: BenchOptions, *, results: Path | None, as_json: bool, quiet: bool) -> None:
+def _run(kind: str, options: BenchOptions, *, title: str, results: Path | None, as_json: bool, quiet: bool) -> None:
     from merc.training.results import carry_out
 
     with terminal.bars(quiet=quiet) as progress:
-        done = carry_out(kind, options, progress=progress)
+        done = carry_out(kind, options, title=title, progress=progress)
     typer.echo(done.json() if as_json else done.tables())
     if results is not None or (done.whole and Path("docs").is_dir()):
-        done.publish(results or Path("docs/results.md"))
+        page = results or Path("docs/results.md")
+        section = done.publish(page)
+        if not quiet:
+            sys.stderr.write(f"merc: section {section} of {page} is written\n")
     for line in done.failures:
         sys.stderr.write(f"merc: {line}\n")
     sys.exit(1 if done.failures else 0)

@@ -12,8 +12,11 @@ from merc.cli import terminal
 
 def prepare(
     corpus: Annotated[str, typer.Argument(help="A corpus of conversations; 'merc corpora' lists them.")],
-    root: Annotated[Path, typer.Option(help="Where the corpus lies.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the store; an earlier run goes on there.")],
+    root: Annotated[Path | None, typer.Option(help="Where the corpus lies; default: its folder below --data.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the store; an earlier run goes on there. Default: merc's own."),
+    ] = None,
     verified: Annotated[
         Path | None, typer.Option(help="verified.parquet of 'merc check': what it removed gets no features.")
     ] = None,
@@ -30,6 +33,7 @@ def prepare(
     workers: Annotated[int, typer.Option(help="Processes; 0: one a core. Each takes about 1 GB.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds after which a file counts as unreadable.")] = 600.0,
     retry: Annotated[bool, typer.Option(help="Prepare again the shards in which something is missing.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
     """Encode every utterance of a corpus in every modality; what is missing has its reason."""
@@ -37,7 +41,11 @@ def prepare(
     from merc.corpora import CONVERSATIONS, CORPORA
     from merc.quality import prepare as preparing
     from merc.quality.verdicts import Verdicts
+    from merc.training.request import corpus_root
+    from merc.training.stored import usual_place
 
+    reader = CONVERSATIONS[corpus]
+    out = out or usual_place(corpus)
     options = preparing.PrepareOptions(
         encoders=tuple(name.strip() for name in encoders.split(",") if name.strip()),
         corpus=corpus,
@@ -50,7 +58,7 @@ def prepare(
         timeout=timeout,
         retry=retry,
     )
-    conversations = CONVERSATIONS[corpus](root)
+    conversations = reader(root or corpus_root(corpus, data))
     verdicts = Verdicts.read(verified, conversations) if verified else None
     with terminal.bars(quiet=quiet) as progress:
         if verdicts is None and check:
@@ -58,3 +66,4 @@ def prepare(
         made = preparing.prepare(conversations, out, options=options, verdicts=verdicts, progress=progress)
     if not quiet:
         store.show(made)
+        typer.echo(f"features in {out}")

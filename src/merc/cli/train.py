@@ -16,7 +16,8 @@ def train(
     corpus: Annotated[str, typer.Option(help="meld, iemocap or cmu_mosi.")] = "meld",
     protocol: Annotated[str | None, typer.Option(help="How the corpus is divided; default: its usual one.")] = None,
     features: Annotated[
-        str | None, typer.Option(help="MODALITY=SOURCE,…: mpnet, a table, or FOLDER:ENCODER; default: the usual ones.")
+        str | None,
+        typer.Option(help="'prepared', or MODALITY=SOURCE,…: a name or FOLDER:ENCODER; default: those of the tables."),
     ] = None,
     modalities: Annotated[str | None, typer.Option(help="A choice among them, such as text,voice.")] = None,
     seed: Annotated[int, typer.Option(help="Reaches everything that is random.")] = 0,

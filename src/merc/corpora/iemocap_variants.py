@@ -69,7 +69,8 @@ class Variant:
         if "label6" not in utterance.meta:
             raise InputError(
                 f"variant '{self.name}': {SIDE_TABLE} was not beside the release; put it there, or take the variant "
-                "without the 53 turns that have no majority (iemocap6-7380, iemocap4-4490)"
+                "without the 53 turns that have no majority (iemocap6-7380, iemocap4-4490), for training "
+                "--protocol iemocap6:majority or iemocap4-session"
             )
         six = utterance.meta["label6"]
         return str(six) if six in LABEL_SETS[self.label_set] else None

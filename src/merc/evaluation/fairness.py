@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from merc.errors import InputError
-from merc.evaluation.metrics import figures
+from merc.evaluation import markdown
+from merc.evaluation.markdown import cell
+from merc.evaluation.metrics import NAMES, figures
 from merc.evaluation.resampling import Runs, by_dialogue, estimate
 from merc.evaluation.scoring import Answers
 
 _ACTOR = re.compile(r"Ses\d+([FM])")
+_KIND = re.compile(r"_(script|impro)")
+_KINDS = {"script": "scripted", "impro": "improvised"}
 _SEXES = {"F": "female", "M": "male"}
+_LEADS = {
+    **dict.fromkeys(("Monica", "Phoebe", "Rachel"), "female"),
+    **dict.fromkeys(("Chandler", "Joey", "Ross"), "male"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,9 @@ class Small:
 
     utterances: int = 50  # below this one figure moves by several points with each turn
     dialogues: int = 5  # fewer cannot be drawn again in a way that means something
+
+    def __str__(self) -> str:
+        return f"below {self.utterances} utterances or {self.dialogues} dialogues a figure says little"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,8 @@ class Fairness:
 
     ``gap`` is that of the best minus the worst group among those that are large enough, with the interval of that
     difference over resampled dialogues (which takes the choice of the two as given, so it is on the narrow side); None
-    where fewer than two groups are large enough. ``left_out`` counts utterances without a group.
+    where fewer than two groups are large enough. ``small`` names the others, which
+    are so by ``limits``; ``left_out`` counts utterances without a group.
     """
 
     metric: str
@@ -54,7 +66,8 @@ class Fairness:
     low: float | None
     high: float | None
     left_out: int
-    warnings: tuple[str, ...]
+    small: tuple[str, ...] = ()
+    limits: Small = Small()
 
 
 def by_group(
@@ -74,13 +87,13 @@ def by_group(
     parts = {kind: _only(runs, [name == kind for name in names], kind) for kind in kinds}
     groups = tuple(_group(kind, part, metric) for kind, part in parts.items())
     large = [g for g in groups if g.utterances >= limits.utterances and g.dialogues >= limits.dialogues]
-    warnings = tuple(_warning(group, limits) for group in groups if group not in large)
-    left_out = sum(name is None for name in names)
+    left_out, little = sum(name is None for name in names), tuple(g.name for g in groups if g not in large)
     if len(large) < 2:
-        return Fairness(metric, groups, None, None, None, None, None, left_out, warnings)
+        return Fairness(metric, groups, None, None, None, None, None, left_out, little, limits)
     best, worst = max(large, key=lambda g: g.value), min(large, key=lambda g: g.value)
     low, high = _difference(runs, [[n == g.name for n in names] for g in (best, worst)], metric)
-    return Fairness(metric, groups, best.name, worst.name, best.value - worst.value, low, high, left_out, warnings)
+    gap = best.value - worst.value
+    return Fairness(metric, groups, best.name, worst.name, gap, low, high, left_out, little, limits)
 
 
 def by_speaker(runs: Runs, *, metric: str = "unweighted_recall", small: Small | None = None) -> Fairness:
@@ -89,30 +102,68 @@ def by_speaker(runs: Runs, *, metric: str = "unweighted_recall", small: Small | 
 
 
 def by_gender(runs: Runs, *, metric: str = "unweighted_recall", small: Small | None = None) -> Fairness:
-    """Measure a system for IEMOCAP's female and male actors (``Ses01F``, ``Ses01M``); others are left out."""
-    matches = [_ACTOR.fullmatch(speaker or "") for speaker in runs.seeds[0].speakers]
-    return by_group(runs, [_SEXES[m[1]] if m else None for m in matches], metric=metric, small=small)
+    """Measure a system for women and men: IEMOCAP's actors (``Ses01F``, ``Ses01M``) and the six leads of MELD's series.
+
+    Others are left out, as nothing says their gender.
+    """
+    return by_group(runs, [_gender(speaker or "") for speaker in runs.seeds[0].speakers], metric=metric, small=small)
+
+
+def _gender(speaker: str) -> str | None:
+    actor = _ACTOR.fullmatch(speaker)
+    return _SEXES[actor[1]] if actor else _LEADS.get(speaker)
 
 
 def by_kind(runs: Runs, *, metric: str = "unweighted_recall", small: Small | None = None) -> Fairness:
-    """Measure a system on IEMOCAP's improvised and scripted dialogues apart; the scripts recur in every session."""
-    kinds = ["scripted" if "script" in name else "improvised" for name in runs.seeds[0].dialogues]
+    """Measure a system on IEMOCAP's improvised and scripted dialogues apart; the scripts recur in every session.
+
+    Other dialogues are left out.
+    """
+    kinds = [_kind(name) for name in runs.seeds[0].dialogues]
     return by_group(runs, kinds, metric=metric, small=small)
 
 
+def _kind(dialogue: str) -> str | None:
+    found = _KIND.search(dialogue)
+    return _KINDS[found[1]] if found else None
+
+
+def summary(reports: Mapping[str, Fairness]) -> str:
+    """A Markdown table of one line a grouping, by its name: the worst and the best group and how far they are apart.
+
+    In percent, with intervals and utterances; a grouping with fewer than two groups that are large enough says so.
+    """
+    rows = [["by", "groups", "worst", "best", "best minus worst", "spread (sd)"]]
+    for kind, report in reports.items():
+        large = {one.name: one for one in report.groups if one.name not in report.small}
+        named = f"{cell(kind)} ({NAMES[report.metric]})"
+        number = str(len(large)) + (f" ({len(report.small)} too small)" if report.small else "")
+        if report.gap is None or report.best is None or report.worst is None:
+            rows.append([named, number, "", "", "fewer than two are large enough", ""])
+            continue
+        gap = f"{100 * report.gap:.1f} [{100 * (report.low or 0):.1f}, {100 * (report.high or 0):.1f}]"
+        spread = f"{100 * np.std([one.value for one in large.values()]):.1f}"
+        rows.append([named, number, _told(large[report.worst]), _told(large[report.best]), gap, spread])
+    return markdown.table(rows)
+
+
+def _told(group: Group) -> str:
+    ends = "" if group.low is None or group.high is None else f" [{100 * group.low:.1f}, {100 * group.high:.1f}]"
+    return f"{cell(group.name)} {100 * group.value:.1f}{ends} ({group.utterances:,})"
+
+
 def table(report: Fairness) -> str:
-    """A Markdown table in percent, with the gap and the warnings below it."""
-    rows = ["| group | utterances | dialogues | figure | 95 % interval |", "| --- | --- | --- | --- | --- |"]
-    for group in report.groups:
-        name = group.name.replace("|", "\\|")
-        rows.append(
-            f"| {name} | {group.utterances} | {group.dialogues} | {100 * group.value:.1f} | "
-            f"{_interval(group.low, group.high)} |"
-        )
+    """A Markdown table in percent, with the gap and the groups that are too small for it below."""
+    rows = [["group", "utterances", "dialogues", "figure", "95 % interval"]]
+    for one in report.groups:
+        figure = f"{100 * one.value:.1f}"
+        rows.append([cell(one.name), str(one.utterances), str(one.dialogues), figure, _interval(one.low, one.high)])
+    gap = small = ""
     if report.gap is not None:
         gap = f"Gap, {report.best} minus {report.worst}: {100 * report.gap:.1f} ({_interval(report.low, report.high)})."
-        rows += ["", gap]
-    return "\n".join([*rows, *(["", *(f"- {line}" for line in report.warnings)] if report.warnings else [])])
+    if report.small:
+        small = f"Too small to take part in a gap ({report.limits}): {', '.join(report.small)}."
+    return markdown.joined([markdown.table(rows), gap, small])
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -124,13 +175,6 @@ def _group(name: str, part: Runs, metric: str) -> Group:
     alone = part.dialogues < 2
     ends = (None, None) if alone else (found.low, found.high)
     return Group(name, len(part.seeds[0]), part.dialogues, found.mean, *ends)
-
-
-def _warning(group: Group, limits: Small) -> str:
-    return (
-        f"{group.name}: {group.utterances} utterances in {group.dialogues} dialogues; below {limits.utterances} or "
-        f"{limits.dialogues} a figure says little, so the group takes no part in the gap"
-    )
 
 
 def _only(runs: Runs, chosen: Sequence[bool], name: str) -> Runs:

@@ -150,7 +150,7 @@ def _refuse_empty(where: str, parts: Sequence[Part]) -> None:
         if not len(part):
             raise ProtocolError(
                 f"{where}: {part.name} holds no labelled utterance; check the conversations, the label function and "
-                "that the corpus is whole"
+                "that the corpus is whole, or choose another protocol"
             )
 
 

@@ -30,8 +30,9 @@ class Record:
     mean over resampled dialogues. ``published`` stands beside it with its ``source``; ``why`` says why a record that is
     not ``comparable`` with others of its protocol is not, or why the published figure is not. ``figures`` holds other
     statistics (means over seeds), ``folds`` the figure of each fold, ``recalls`` that of each class,
-    ``best_test_epoch_figure`` what choosing the epoch on test would have claimed: not a result. Raises InputError for
-    figures that are not finite shares, seeds that are not n, and a record that is not comparable without saying why.
+    ``best_test_epoch_figure`` what choosing the epoch on test would have claimed: not a result. ``variant`` says what
+    options made of the system, such as which pretrained model it holds. Raises InputError for figures that are not
+    finite shares, seeds that are not n, and a record that is not comparable without saying why.
     """
 
     protocol: str
@@ -45,6 +46,7 @@ class Record:
     high: float
     seeds: tuple[int, ...]
     label_counts: Mapping[str, int]
+    variant: str = ""
     published: float | None = None
     source: str | None = None
     comparable: bool = True
@@ -71,6 +73,11 @@ class Record:
             raise InputError(f"{where}: it is not comparable; say why")
         if self.published is not None and not self.source:
             raise InputError(f"{where}: published figure {self.published} without a source; name the paper or table")
+
+    @property
+    def name(self) -> str:
+        """What a table calls the system: with its variant, such as which pretrained model it holds."""
+        return f"{self.system} ({self.variant})" if self.variant else self.system
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, fields in order, figures to six digits."""

@@ -40,7 +40,7 @@ Beside = Callable[[Unit, str], Published | None]
 USUAL = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")
 """The protocols of ``merc bench systems``."""
 
-FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {"tripathi": {"bins": 1, "glances": 1}}
+FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {"tripathi": {"bins": 1, "glances": 1}, "mamba": {"text": 128}}
 """Options of systems that read sequences, where an utterance has one vector a modality (as in the usual features)."""
 
 
@@ -112,8 +112,8 @@ def plan(options: BenchOptions) -> list[Unit]:
 def request(name: str, protocol: str, *, options: BenchOptions, modalities: tuple[str, ...]) -> Request:
     """What a bench asks of a system under a protocol; the seed is set later."""
     features = features_of(protocol, options)
-    vectors = ":" not in features  # tables and the usual encoder give one vector an utterance
-    chosen = {**(FOR_SINGLE_VECTORS.get(name, {}) if vectors else {}), **(options.options or {})}
+    single = FOR_SINGLE_VECTORS.get(name, {}) if sets.single(features) else {}
+    chosen = {**single, **(options.options or {})}
     return Request(
         name, protocol, features, modalities, options=chosen, training=options.training or {}, data=options.data
     )
@@ -255,6 +255,7 @@ def _record(row: tuple[str, str, tuple[str, ...]], found: Held, *, metric: str, 
     first, one = found[0]
     record = replace(
         record,
+        variant=one.variant,
         parameters=one.parameters,
         train_seconds=sum(done.seconds for _, done in found) / record.n,
         feature_hashes=one.features,
@@ -300,5 +301,5 @@ def _placed(record: Record, figure: Published | None) -> Record:
         published=figure.value / 100,
         source=figure.source,
         comparable=record.comparable and figure.comparable,
-        why=record.why or (None if figure.comparable else figure.why) or None,
+        why=record.why or figure.why or None,
     )

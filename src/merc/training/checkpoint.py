@@ -6,7 +6,7 @@ The JSON is renamed into place after the tensors are, so a reader finds the old 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from merc.errors import InputError, WeightError
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
 FORMAT = 1
 
@@ -41,8 +42,8 @@ def write(folder: Path, name: str, *, tensors: Mapping[str, Tensor], facts: Mapp
             old.unlink()
 
 
-def read(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the facts of a state.
+def read(folder: Path, name: str, *, needs: Sequence[str] = ()) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the facts of a state, ``needs`` among them.
 
     Raises InputError where there is none, WeightError when its JSON cannot be read, is of another format version, or
     the tensors are not those that it names.
@@ -60,6 +61,8 @@ def read(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise WeightError(f"{path} is damaged ({error}); remove the folder and train again") from error
     if version != FORMAT:
         raise WeightError(f"{path} has format {version}; this merc reads {FORMAT}; train again")
+    if absent := [one for one in needs if one not in facts]:
+        raise WeightError(f"{path} is damaged (it does not say {', '.join(absent)}); remove the folder and train again")
     if not tensors.exists():
         raise WeightError(f"{path} names {tensors.name}, which is missing; remove the folder and train again")
     if (actual := file_hash(tensors)) != sha256:
@@ -70,6 +73,18 @@ def read(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return load_file(tensors), facts
     except SafetensorError as error:
         raise WeightError(f"{tensors} is not a safetensors file ({error}); train again") from error
+
+
+def restore(module: Module, tensors: Mapping[str, Tensor], *, source: Path) -> None:
+    """Put the tensors into a module; raises WeightError, naming the folder, where they are those of another one."""
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:3]] or [str(error)]
+        raise WeightError(
+            f"{source} holds the weights of another system than it says ({' '.join(lines)}); remove the folder and "
+            "train again"
+        ) from error
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,8 @@ _REACH = 5.0  # deviations; what lies further out is an outlier and is set to th
 class Feature:
     """Values of one modality: ``rows`` by utterance id, each ``(d,)`` or ``(steps, d)`` float32.
 
-    ``source`` names the encoder or table, ``sha256`` the bytes it was read from, ``notes`` what was done to it.
+    ``source`` names the encoder or table, ``sha256`` what it was made with or read from, ``notes`` what was done to it,
+    ``encoder`` what a store says of its encoder: name, weight hash, options.
     """
 
     source: str
@@ -32,6 +35,13 @@ class Feature:
     rows: Mapping[str, np.ndarray]
     sha256: str = ""
     notes: tuple[str, ...] = ()
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """What a reader of an error needs in order to make the same again: the source and its encoder's weight."""
+        weight = self.encoder.get("sha256")
+        return f"{self.source} of weight {str(weight)[:12]}…" if weight else self.source
 
     @classmethod
     def of(cls, ids: Sequence[str], values: np.ndarray, *, source: str, sha256: str = "") -> Feature:
@@ -100,6 +110,31 @@ def per_speaker(feature: Feature, speakers: Mapping[str, str | None]) -> Feature
     rows = {name: own.get(speakers.get(name) or "", everyone)(row) for name, row in feature.rows.items()}
     note = "measured against each speaker's own mean and deviation, over all utterances of the corpus without labels"
     return replace(feature, rows=rows, notes=(*feature.notes, note))
+
+
+Origins = Mapping[str, Mapping[str, str]]
+"""By modality the ``hash`` of the features and what they were ``made`` with, in words."""
+
+
+def origins(features: Mapping[str, Feature]) -> dict[str, dict[str, str]]:
+    """Where features come from, for the record of a checkpoint."""
+    return {name: {"hash": one.sha256, "made": one.origin} for name, one in features.items()}
+
+
+def refuse_others(now: Origins, then: Origins, *, where: Path) -> None:
+    """Raise InputError when the features of now are not those that a checkpoint was trained on."""
+    for name, one in now.items():
+        before = then.get(name, {})
+        if one["hash"] != before.get("hash"):
+            raise InputError(
+                f"{where}: the {name} features were made with other weights or from another file: {_said(one)}; the "
+                f"checkpoint was trained on {_said(before)}; prepare them again as they were, or train again into "
+                "another folder"
+            )
+
+
+def _said(origin: Mapping[str, str]) -> str:
+    return f"{origin.get('made', 'others')}, hash {origin.get('hash', 'none')[:12]}…"
 
 
 def aligned(row: np.ndarray, steps: int) -> np.ndarray:

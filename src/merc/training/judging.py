@@ -5,7 +5,6 @@ Confidences are scaled by the temperature that each fold's validation part gives
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,33 +12,52 @@ from typing import Any
 import numpy as np
 
 from merc.cache import replacing
-from merc.evaluation.calibration import expected_calibration_error, risk_coverage, softmax
-from merc.evaluation.fairness import Fairness, by_gender, by_kind, by_speaker, table
-from merc.evaluation.figures import confusion_svg, risk_coverage_svg
+from merc.evaluation.calibration import softmax
+from merc.evaluation.fairness import Fairness, by_speaker, table
+from merc.evaluation.markdown import aligned, joined
+from merc.evaluation.portrait import Portrait, stacked
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.records import Record, measured
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers, pooled
+from merc.training.request import variant
 from merc.training.results import sentence
-from merc.training.run import Tested, evaluate, load_run
+from merc.training.run import evaluate, load_run
+
+FEW = 12
+"""Up to so many speakers have a row each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A run on one part: its record, the answers and scaled probabilities ``(n, C)`` behind it, and its groups.
+    """A run on one part: its record, and the portrait drawn from its answers and probabilities.
 
-    ``errors`` are the expected calibration error before and after scaling.
+    ``speakers`` are the figures of each speaker where these are few, else None.
     """
 
     split: str
     record: Record
-    answers: Answers
-    probabilities: np.ndarray
-    errors: tuple[float, float]
-    groups: tuple[tuple[str, Fairness], ...] = ()
+    portrait: Portrait
+    speakers: Fairness | None = None
+
+    @property
+    def answers(self) -> Answers:
+        """The answers of all folds."""
+        return self.portrait.runs.seeds[0]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Scaled probabilities ``(n, C)``."""
+        return self.portrait.scaled
+
+    @property
+    def errors(self) -> tuple[float, float]:
+        """The expected calibration error before and after scaling."""
+        return self.portrait.errors
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
+        groups = self.portrait.groups()
         return {
             **self.record.to_dict(),
             "split": self.split,
@@ -47,8 +65,9 @@ class Judged:
             "confusion": self.answers.matrix.tolist(),
             "calibration_error": round(self.errors[0], 6),
             "calibration_error_scaled": round(self.errors[1], 6),
+            "coverage": self.portrait.answered(),
             "groups": {
-                kind: {group.name: round(group.value, 6) for group in found.groups} for kind, found in self.groups
+                kind: {group.name: round(group.value, 6) for group in found.groups} for kind, found in groups.items()
             },
         }
 
@@ -56,31 +75,19 @@ class Judged:
         """The figures for the terminal."""
         record, parts = self.record, ", ".join(self.record.modalities)
         lines = [
-            f"{record.system} ({parts}), {record.protocol}, {self.split}, seed {record.seeds[0]}",
+            f"{record.name} ({parts}), {record.protocol}, {self.split}, seed {record.seeds[0]}",
             f"{record.metric.replace('_', ' ')} {100 * record.mean:.2f} "
             f"(95 % interval over dialogues {100 * record.low:.2f} to {100 * record.high:.2f})",
             sentence(record.figures),
-            f"expected calibration error {self.errors[0]:.3f}, after temperature scaling {self.errors[1]:.3f}",
         ]
         if record.why:
             lines.append(f"not comparable: {record.why}")
-        lines += [
-            f"  {name:<12} recall {100 * record.recalls[name]:5.1f}  of {count}"
-            for name, count in record.label_counts.items()
-            if name in record.recalls
-        ]
-        for kind, found in self.groups:
-            lines += ["", f"{found.metric.replace('_', ' ')} by {kind}", table(found)]
-        return "\n".join(lines)
+        speakers = f"Speakers (mean recall of the classes):\n\n{table(self.speakers)}" if self.speakers else ""
+        return aligned(joined(["\n".join(lines), self.portrait.words(), speakers]))
 
     def draw(self, folder: Path) -> list[Path]:
         """Write the confusion matrix and the risk-coverage curve as SVG files into a folder."""
-        title = f"{self.record.system} on {self.record.protocol}, {self.split}"
-        _, covered, risk = risk_coverage(self.probabilities, self.answers.true)
-        pictures = {
-            "confusion.svg": confusion_svg(self.answers.matrix, self.answers.labels, title=title),
-            "risk-coverage.svg": risk_coverage_svg(covered, risk, title=title),
-        }
+        pictures = {f"{kind}.svg": picture for kind, picture in self.portrait.pictures().items()}
         for name, picture in pictures.items():
             with replacing(folder / name) as temporary:
                 temporary.write_text(picture, encoding="utf-8")
@@ -98,28 +105,18 @@ def judge(folder: Path, *, split: str, data: Path | None = None) -> Judged:
         system=prepared.request.system,
         modalities=tuple(prepared.sources),
     )
+    record = replace(record, variant=variant(prepared.request))
     if why := found[0].incomparable:
         record = replace(record, comparable=False, why=why)
-    whole = pooled(answered)
-    plain, scaled = (softmax(np.concatenate(logits)) for logits in _logits(found))
-    errors = expected_calibration_error(plain, whole.true), expected_calibration_error(scaled, whole.true)
-    groups = _groups(Runs(record.system, (whole,)), prepared.corpus)
-    return Judged(split, record, whole, scaled, errors, groups)
-
-
-def _logits(found: Sequence[Tested]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    return [one.logits for one in found], [one.logits / one.temperature for one in found]
+    runs = Runs(record.system, (pooled(answered),))
+    plain = softmax(stacked([[one.logits for one in found]]))
+    scaled = softmax(stacked([[one.logits / one.temperature for one in found]]))
+    portrait = Portrait(f"{record.name} on {record.protocol}, {split}", runs, plain, scaled, record.metric)
+    few = 1 < len(set(runs.seeds[0].speakers) - {None}) <= FEW
+    return Judged(split, record, portrait, by_speaker(runs) if few else None)
 
 
 def _of(fold: str, given: Answers) -> Answers:
     """Answers that name their fold: an utterance may validate in several folds, and is tested in one."""
     ids = tuple(f"{fold} {name}" for name in given.ids)
     return replace(given, ids=ids, dialogues=tuple(f"{fold} {name}" for name in given.dialogues))
-
-
-def _groups(runs: Runs, corpus: str) -> tuple[tuple[str, Fairness], ...]:
-    """By gender and kind of dialogue on IEMOCAP, by speaker where few speak; nothing where speakers are unknown."""
-    chosen = {"gender": by_gender, "kind": by_kind} if corpus == "iemocap" else {}
-    if 1 < len(set(runs.seeds[0].speakers) - {None}) <= 12:
-        chosen["speaker"] = by_speaker
-    return tuple((kind, measure(runs)) for kind, measure in chosen.items())

@@ -19,6 +19,7 @@ from merc.evaluation.metrics import STATISTICS, confusion
 from merc.evaluation.selection import Best, Epoch, select
 from merc.training import checkpoint
 from merc.training.data import Item, batches, with_modalities_dropped
+from merc.training.features import Origins, refuse_others
 
 if TYPE_CHECKING:
     import torch
@@ -35,11 +36,15 @@ Choice = Callable[[int], Sequence[Item]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is learned from what: training and validation items, and the names of the classes."""
+    """What is learned from what: training and validation items, and the names of the classes.
+
+    ``features`` says by modality where the features come from: a state goes on with the same ones only.
+    """
 
     train: Sequence[Item]
     valid: Sequence[Item]
     classes: tuple[str, ...]
+    features: Origins = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +286,7 @@ class _Loop:
         if self.device == "cuda":
             tensors["random/cuda"] = torch.cuda.get_rng_state()
         facts: dict[str, Any] = {"options": self.options.as_json(), "classes": list(self.task.classes)}
+        facts["features"] = dict(self.task.features)
         facts |= {"history": self.fitted.history, "best": self.fitted.best, "seconds": self.fitted.seconds}
         checkpoint.write(self.around.folder, "state", tensors=tensors, facts=facts)
         self.written = time.monotonic()
@@ -289,12 +295,14 @@ class _Loop:
         folder = self.around.folder
         if folder is None or not (folder / "state.json").exists():
             return
-        tensors, facts = checkpoint.read(folder, "state")
+        needs = ("options", "classes", "history", "best", "seconds")
+        tensors, facts = checkpoint.read(folder, "state", needs=needs)
         if facts["options"] != self.options.as_json() or facts["classes"] != list(self.task.classes):
             raise InputError(f"{folder} holds a training with other options or classes; choose another folder")
+        refuse_others(self.task.features, facts.get("features", self.task.features), where=folder)
         self.fitted = Fitted(facts["best"], facts["history"], facts["seconds"])
         self.kept = checkpoint.under("kept", tensors)
-        self.system.load_state_dict(checkpoint.under("system", tensors))
+        checkpoint.restore(self.system, checkpoint.under("system", tensors), source=folder)
         self._resume_optimiser(tensors)
         for number, hook in enumerate(self.around.hooks):
             hook.load_state_dict(checkpoint.under(f"hook/{number}", tensors))

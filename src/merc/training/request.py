@@ -13,7 +13,7 @@ from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
 from merc.systems import SYSTEMS
-from merc.training import sets
+from merc.training import pretrained, sets, tuned_text
 from merc.training.data import Material
 from merc.training.features import Feature, per_speaker
 from merc.training.loop import seeded
@@ -70,6 +70,7 @@ class Prepared:
         recipe = {"seed": request.seed, "metric": self.protocol.metric, **request.training}
         self.options = TrainOptions.of_recipe(self.kind.description.recipe, recipe)
         self.classes = self.protocol.label_set
+        self.t5 = pretrained.t5_of(self.kind, request.options)
 
     def _sources(self) -> dict[str, str]:
         named = sets.parse(self.request.features or sets.usual(self.corpus))
@@ -88,6 +89,7 @@ class Prepared:
         The text of an utterance and its features are no secret; test labels are not in it.
         """
         found = self._features(fold, progress)
+        tuned_text.refuse_seen(found, fold, self.conversations, corpus=self.protocol.corpus)
         if unknown := sorted(set(self.options.per_speaker) - set(found)):
             raise InputError(f"per-speaker values of {unknown[0]}: the features have {', '.join(found)}")
         who = sets.speakers(self.conversations)
@@ -101,15 +103,23 @@ class Prepared:
         own = any("{" in source for source in self.sources.values())  # each fold and seed has features of its own
         place = sets.Place(self.corpus, self.root, fold.name if own else "", self.request.seed if own else 0)
         tokens = self.kind.description.level == "utterance"
+        vectors = {name: source for name, source in self.sources.items() if not (self.t5 and name == "text")}
         if self.given:
-            return sets.load(self.sources, self.conversations, place=place, tokens=tokens, progress=progress)
-        return dict(_loaded(_Asked(tuple(self.sources.items()), place, tokens, progress)))
+            found = sets.load(vectors, self.conversations, place=place, tokens=tokens, progress=progress)
+        else:
+            found = dict(_loaded(_Asked(tuple(vectors.items()), place, tokens, progress)))
+        if len(vectors) < len(self.sources):
+            found["text"] = pretrained.words(self.t5, self.conversations)
+        return {name: found[name] for name in self.sources}
 
     def system(self, widths: Mapping[str, int]) -> System:
-        """The system with its initial weights, which follow from the seed alone."""
-        options = system_options(self.kind, self.request.options)
+        """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
+        options = system_options(self.kind, self.request.options, labels=self.classes)
         with seeded(self.request.seed, threads=self.options.threads):
-            return self.kind(widths, len(self.classes), options)
+            made = self.kind(widths, len(self.classes), options)
+        if self.t5:
+            pretrained.adopt(made, self.t5)
+        return made
 
 
 def corpus_root(corpus: str, data: Path | None) -> Path:
@@ -153,20 +163,34 @@ def _loaded(asked: _Asked) -> dict[str, Feature]:
 def settled(request: Request) -> dict[str, Any]:
     """Every option of the system and of its training as it will be, defaults included, as JSON can write them.
 
-    Raises UnknownName and InputError for names and values that are not known.
+    Raises UnknownName and InputError for names and values that are not known, WeightError for a T5 that is not here.
     """
-    kind = SYSTEMS[request.system]
-    recipe = {"seed": request.seed, "metric": PROTOCOLS[request.protocol].metric, **request.training}
+    kind, protocol = SYSTEMS[request.system], PROTOCOLS[request.protocol]
+    recipe = {"seed": request.seed, "metric": protocol.metric, **request.training}
     training = TrainOptions.of_recipe(kind.description.recipe, recipe)
-    values = {"system": asdict(system_options(kind, request.options)), "training": training.as_json()}
+    options = system_options(kind, request.options, labels=protocol.label_set)
+    values = {"system": asdict(options), "training": training.as_json()}
+    if t5 := pretrained.t5_of(kind, request.options):
+        values["t5"] = {"sha256": pretrained.sha256_of(t5)}
     return dict(json.loads(json.dumps(values, default=str)))
 
 
-def system_options(kind: type[System], chosen: Mapping[str, Any]) -> Any:
-    """The options of a system from values by name; raises InputError for a name that it does not have."""
+def variant(request: Request) -> str:
+    """What the options of a system make of it, for the row of its result, such as which T5 it holds; empty: nothing."""
+    kind = SYSTEMS[request.system]
+    return str(getattr(kind.Options(**request.options), "variant", ""))
+
+
+def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Sequence[str]) -> Any:
+    """The options of a system from values by name, for classes of these labels.
+
+    Raises InputError for a name that it does not have, WeightError for a T5 that is not here and cannot be fetched.
+    """
     known = [one.name for one in fields(kind.Options)]
     if strange := sorted(set(chosen) - set(known)):
         raise InputError(
             f"system '{kind.description.name}' has no option '{strange[0]}'; it has {', '.join(sorted(known))}"
         )
+    if pretrained.t5_of(kind, chosen):
+        return pretrained.options_with_t5(kind, chosen, labels)
     return kind.Options(**chosen)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from merc.cache import replacing
-from merc.errors import InputError
+from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import fit_temperature
 from merc.evaluation.protocol import Fold, Ledger, Part
 from merc.evaluation.scoring import Answers, answers
 from merc.training import checkpoint, sets
 from merc.training.data import Item, Material, batches
-from merc.training.features import Scaling
+from merc.training.features import Scaling, origins, refuse_others
 from merc.training.loop import Around, Fitted, Predicted, Task, chosen_device, fit, predict, seeded
 from merc.training.options import TrainOptions
 from merc.training.request import Prepared, Request, settled
@@ -65,6 +65,11 @@ class Trained:
         )
 
     @property
+    def variant(self) -> str:
+        """What the options made of the system, such as which pretrained model it holds; "" where it is as published."""
+        return str(getattr(self.system, "variant", ""))
+
+    @property
     def notes(self) -> list[str]:
         """What was done to the features that a reader of the figure must know."""
         return sorted({note for one in self.material.features.values() for note in one.notes})
@@ -78,7 +83,7 @@ class Trained:
 def task(material: Material, fold: Fold, *, level: str, scalings: Mapping[str, Scaling]) -> Task:
     """Training and validation items of a fold."""
     train, valid = (material.items(part.scored, level=level, scalings=scalings) for part in (fold.train, fold.valid))
-    return Task(train, valid, material.classes)
+    return Task(train, valid, material.classes, origins(material.features))
 
 
 def train_fold(prepared: Prepared, fold: Fold, *, around: Around | None = None, trace: Trace | None = None) -> Trained:
@@ -159,10 +164,10 @@ def _claim(out: Path, prepared: Prepared) -> None:
         "licence": prepared.kind.description.licence,
     }
     facts = json.loads(json.dumps(facts))
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != facts:
-            raise InputError(f"{out} holds another run; give another --out, or remove it")
+    if path.exists() and _written(path) == facts:
         return
+    if path.exists() and any(out.glob("*/*")):  # a request that was refused before its first epoch leaves no more
+        raise InputError(f"{out} holds another run; give another --out, or remove it")
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -177,6 +182,7 @@ def _keep(out: Path, prepared: Prepared, trained: Trained) -> None:
         tensors[f"scaling/{name}/deviation"] = torch.from_numpy(scaling.deviation)
     facts: dict[str, Any] = {
         "features": sets.hashes(trained.material.features),
+        "origins": origins(trained.material.features),
         "widths": trained.material.widths,
         "best": trained.fitted.best,
         "history": trained.fitted.history,
@@ -189,31 +195,44 @@ def _keep(out: Path, prepared: Prepared, trained: Trained) -> None:
 
 
 def load_run(folder: Path, *, data: Path | None = None) -> Prepared:
-    """The request of a run's folder, made ready; raises InputError when the folder is none."""
+    """The request of a run's folder, made ready; raises InputError when the folder is none, WeightError for damage."""
     path = folder / "run.json"
     if not path.exists():
         raise InputError(f"{folder}: no run.json; expected the folder that 'merc train --out' wrote")
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    asked = {**facts["request"], "modalities": tuple(facts["request"]["modalities"]), "data": data}
-    return Prepared(Request(**{**asked, "weights": Path(asked["weights"]) if asked["weights"] else None}))
+    try:
+        asked = _written(path)["request"]
+        asked = {**asked, "modalities": tuple(asked["modalities"]), "data": data}
+        request = Request(**{**asked, "weights": Path(asked["weights"]) if asked["weights"] else None})
+    except (KeyError, TypeError) as error:
+        raise WeightError(f"{path} is damaged ({error}); remove {folder} and train again") from error
+    return Prepared(request)
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """What ``run.json`` holds; raises WeightError where it cannot be read or is of another format version."""
+    try:
+        facts = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise WeightError(f"{path} is damaged ({error}); remove {path.parent} and train again") from error
+    if facts.get("format") != FORMAT:
+        raise WeightError(f"{path} has format {facts.get('format')}; this merc reads {FORMAT}; train again")
+    return facts
 
 
 def load_fold(folder: Path, prepared: Prepared, fold: Fold) -> Trained:
     """The chosen system of a fold.
 
-    Raises WeightError for a damaged file and InputError where the features of now are not those of the training.
+    Raises WeightError for a damaged file and InputError where the features of now are not those of the training, or the
+    fold was not trained to its end.
     """
-    tensors, facts = checkpoint.read(folder / fold.name, "best")
+    _refuse_untrained(folder, fold)
+    needs = ("features", "best", "history", "seconds")
+    tensors, facts = checkpoint.read(folder / fold.name, "best", needs=needs)
     material = prepared.material(fold)
-    now = sets.hashes(material.features)
-    if changed := [name for name in now if facts["features"].get(name) != now[name]]:
-        raise InputError(
-            f"{folder}: the {changed[0]} features were made with other weights or from another file (hash "
-            f"{now[changed[0]][:12]}…, the checkpoint was trained on {facts['features'].get(changed[0], '')[:12]}…); "
-            "prepare the features again as they were, or train again"
-        )
+    then = facts.get("origins") or {name: {"hash": sha256} for name, sha256 in facts["features"].items()}
+    refuse_others(origins(material.features), then, where=folder)
     system = prepared.system(material.widths)
-    system.load_state_dict(checkpoint.under("system", tensors))
+    checkpoint.restore(system, checkpoint.under("system", tensors), source=folder / fold.name)
     scaled = checkpoint.under("scaling", tensors)
     scalings = {
         name: Scaling(scaled[f"{name}/mean"].numpy(), scaled[f"{name}/deviation"].numpy())
@@ -222,6 +241,19 @@ def load_fold(folder: Path, prepared: Prepared, fold: Fold) -> Trained:
     fitted = Fitted(facts["best"], facts["history"], facts["seconds"])
     return Trained(
         system.to(chosen_device(prepared.options.device)), fold, material, scalings, fitted, prepared.options
+    )
+
+
+def _refuse_untrained(folder: Path, fold: Fold) -> None:
+    """Raise InputError for a fold without chosen weights: pooled over the others, a figure would claim too much."""
+    if (folder / fold.name / "best.json").exists():
+        return
+    if (folder / fold.name).is_dir():
+        raise InputError(f"{folder}: fold '{fold.name}' is not finished; give the same 'merc train' command again")
+    done = sorted(path.parent.name for path in folder.glob("*/best.json"))
+    raise InputError(
+        f"{folder}: fold '{fold.name}' was not trained, only {', '.join(done) or 'none'}; give the same 'merc train' "
+        "command again without --fold"
     )
 
 

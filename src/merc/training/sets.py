@@ -1,8 +1,11 @@
 """Which features a system reads, as named on the command line: ``text=mpnet,voice=table``.
 
-A source is ``mpnet`` (the frozen sentence encoder: a prepared store where there is one, else encoded now and kept),
-``table`` or the name of the table that comes with the corpus, or ``FOLDER:ENCODER``, a feature store; in FOLDER
-``{fold}``, ``{seed}`` and ``{corpus}`` are replaced, so that each fold can have an encoder of its own.
+A source is ``mpnet`` (the frozen sentence encoder, for every text: a prepared store where nothing was left out, else
+encoded now and kept), ``table`` or the name of the table that comes with the corpus, ``prepared`` or the name of a
+feature that ``merc prepare`` made at its usual place, or ``FOLDER:ENCODER``, any feature store; in FOLDER ``{fold}``,
+``{seed}`` and ``{corpus}`` are replaced, so that each fold can have an encoder of its own. ``prepared`` alone stands
+for text, voice and face as prepared. For text it may also be the name of a tuned encoder that comes with merc, such as
+``meld-past``. Sources joined by ``+`` stand beside each other in one vector.
 """
 
 from __future__ import annotations
@@ -14,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from merc.cache import Cache, default_root, key
+from merc.cache import Cache, key
 from merc.conversation import Conversation
-from merc.errors import InputError
+from merc.errors import FormatError, InputError
+from merc.training import stored, tuned_text
 from merc.training.features import MODALITIES, Feature
 
 Progress = Callable[[str, float, float], None]
@@ -60,6 +64,8 @@ def usual(corpus: str) -> str:
 
 def parse(choice: str) -> dict[str, str]:
     """``text=mpnet,voice=table`` by modality; raises InputError for anything else, and for a modality twice."""
+    if choice.strip() == stored.PREPARED:
+        return dict.fromkeys(stored.NAMES, stored.PREPARED)
     sources: dict[str, str] = {}
     for part in filter(None, (one.strip() for one in choice.split(","))):
         modality, _, source = part.partition("=")
@@ -72,6 +78,13 @@ def parse(choice: str) -> dict[str, str]:
     if not sources:
         raise InputError("no features: expected MODALITY=SOURCE, for example text=mpnet")
     return sources
+
+
+def single(choice: str) -> bool:
+    """Whether every source gives one vector an utterance, as tables and sentence encoders do; stores may hold more."""
+    parts = [part for source in parse(choice).values() for part in source.split("+")]
+    kept = {name for names in stored.NAMES.values() for name in names} - {"mpnet"} | {stored.PREPARED}
+    return not any(":" in part or part in kept for part in parts)
 
 
 def only(sources: Mapping[str, str], modalities: Sequence[str]) -> dict[str, str]:
@@ -99,55 +112,69 @@ def load(
     """
     found = {}
     for modality, source in sources.items():
-        if ":" in source:
-            found[modality] = _stored(source, conversations, place=place, tokens=tokens)
-        elif modality == "text" and source == "mpnet":
-            found[modality] = _mpnet(conversations, place=place, progress=progress)
-        else:
-            found[modality] = _tabled(modality, source, place)
+        asked = _Source(modality, tokens, progress)
+        found[modality] = tuned_text.beside([_one(part, conversations, place, asked) for part in source.split("+")])
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is wanted of a source: which modality, sequences or vectors, who is told of the progress."""
+
+    modality: str
+    tokens: bool
+    progress: Progress | None
+
+
+def _one(source: str, conversations: Sequence[Conversation], place: Place, asked: _Source) -> Feature:
+    modality, shipped = asked.modality, tuned_text.shipped()
+    if ":" in source:
+        return _stored(source, conversations, place=place, tokens=asked.tokens)
+    if modality == "text" and source == "mpnet":
+        return _mpnet(conversations, place=place, progress=asked.progress)
+    if modality == "text" and source in shipped:
+        return tuned_text.encoded(shipped[source], conversations, progress=asked.progress)
+    if source == stored.PREPARED or source in stored.NAMES.get(modality, ()):
+        folder, name = stored.named(modality, source, corpus=place.corpus, tokens=asked.tokens)
+        return _stored(f"{folder}:{name}", conversations, place=place, tokens=asked.tokens)
+    return _tabled(modality, source, place)
 
 
 def _tabled(modality: str, source: str, place: Place) -> Feature:
     from merc.corpora.tables import features
 
     names = TABLE_NAMES.get(place.corpus, {})
-    if source not in ("table", names.get(modality)):
+    if modality not in names or source not in ("table", names[modality]):
         known = [f"{one}={name}" for one, name in names.items()]
         raise InputError(
             f"features {modality}={source}: corpus '{place.corpus}' has {', '.join(known) or 'no tables'}; otherwise "
-            "text=mpnet, or a feature store as FOLDER:ENCODER"
+            f"text={', text='.join(('mpnet', *tuned_text.shipped()))}, {', '.join(stored.NAMES.get(modality, ()))} of "
+            f"'merc prepare {place.corpus}', or a feature store as FOLDER:ENCODER"
         )
-    table = features(place.corpus, place.root)[modality]
+    try:
+        table = features(place.corpus, place.root)[modality]
+    except FormatError:
+        raise
+    except InputError as error:
+        raise InputError(
+            f"{error}: 'merc prepare {place.corpus}', then --features {stored.PREPARED}, or choose with --modalities"
+        ) from error
     return Feature.of(table.ids, table.values, source=f"{names[modality]}: {table.source}", sha256=table.sha256)
 
 
 def _stored(source: str, conversations: Sequence[Conversation], *, place: Place, tokens: bool) -> Feature:
-    from merc.encoders.store import Store
-
     folder, _, encoder = source.rpartition(":")
     path = Path(folder.format(fold=place.fold, seed=place.seed, corpus=place.corpus)).expanduser()
-    store = Store.open(path)
     ids = [utterance.id for conversation in conversations for utterance in conversation]
-    known = set(store.ids(encoder))
-    there = [name for name in ids if name in known]
-    if len(there) < len(ids):
-        absent = next(name for name in ids if name not in known)
-        raise InputError(
-            f"{path}, feature '{encoder}': {len(ids) - len(there)} of {len(ids)} utterances of {place.corpus} are not "
-            f"in it, first '{absent}'; prepare the corpus to its end"
-        )
-    sha256 = key(store.features[encoder].description)
-    if not tokens:
-        return Feature.of(there, store.pooled(encoder, there), source=f"{path.name}:{encoder}", sha256=sha256)
-    rows = {name: row for name, row in zip(there, store.get(encoder, there), strict=True) if row is not None}
-    return Feature(f"{path.name}:{encoder}", store.features[encoder].shape[0], rows, sha256)
+    return stored.read(path, encoder, ids, corpus=place.corpus, tokens=tokens)
 
 
 def _mpnet(conversations: Sequence[Conversation], *, place: Place, progress: Progress | None) -> Feature:
-    """The prepared store of the corpus where it holds every utterance, else the vectors made now, once."""
-    folder = default_root() / "stores" / place.corpus
-    if (folder / "mpnet" / "meta.json").exists():
+    """The prepared store of the corpus where no check left anything out, else the vectors made now, once."""
+    from merc.encoders.store import Store
+
+    folder = stored.usual_place(place.corpus)
+    if (folder / "mpnet" / "meta.json").exists() and not Store.open(folder).features["mpnet"].checked:
         return _stored(f"{folder}:mpnet", conversations, place=place, tokens=False)
     said = {turn.id: turn.text for one in conversations for turn in one if turn.text and turn.text.strip()}
     return _encoded(said, progress=progress)

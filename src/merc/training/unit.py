@@ -20,9 +20,9 @@ from merc.cache import key, replacing
 from merc.errors import FormatError, InputError
 from merc.evaluation.protocol import Fold, Ledger, TestTrace
 from merc.evaluation.scoring import Answers
-from merc.training.request import Prepared, Request, settled
+from merc.training.pretrained import WORDS
+from merc.training.request import Prepared, Request, settled, variant
 from merc.training.run import Tested, Trained, tested, train_fold
-from merc.training.sets import hashes
 
 FORMAT = 1
 REASON = "bench: figure of the epoch that validation chose"
@@ -50,7 +50,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a unit left: answers on test, logits ``(n, C)``, what it cost, and what choosing on test would have said."""
+    """What a unit left: answers on test, logits ``(n, C)``, what it cost, and what choosing on test would have said.
+
+    ``variant`` says what the options made of the system, such as which pretrained model it holds.
+    """
 
     answers: Answers
     logits: np.ndarray
@@ -61,6 +64,7 @@ class Done:
     temperature: float
     features: Mapping[str, str] = field(default_factory=dict)
     incomparable: str = ""
+    variant: str = ""
 
 
 def do(unit: Unit, folder: Path) -> None:
@@ -92,9 +96,16 @@ def _facts(unit: Unit, fold: Fold, trained: Trained) -> dict[str, Any]:
         "seconds": round(trained.fitted.seconds, 3),
         "epoch": trained.fitted.best,
         "history": trained.fitted.history,
-        "features": hashes(trained.material.features),
+        "features": _hashes(trained),
         "notes": trained.notes,
+        "variant": trained.variant,
     }
+
+
+def _hashes(trained: Trained) -> dict[str, str]:
+    """The hash of each modality's features; words stand under a name of their own, as they are no other's vectors."""
+    features = trained.material.features
+    return {WORDS if one.encoder.get("name") == WORDS else name: one.sha256 for name, one in features.items()}
 
 
 def _predictions(found: Tested) -> dict[str, Any]:
@@ -133,7 +144,8 @@ def read(unit: Unit, folder: Path) -> Done:
         )
         numbers = facts["parameters"], facts["seconds"], facts["epoch"], facts["best_test_epoch_figure"]
         rest = facts["temperature"], facts["features"], facts["incomparable"]
-        made = Done(answered, np.array(facts["logits"]), *numbers, *rest)
+        called = facts.get("variant") or variant(unit.request)  # older files do not say it
+        made = Done(answered, np.array(facts["logits"]), *numbers, *rest, called)
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} cannot be read ({error}); remove it and run the bench again") from error
     if asked != unit.request.as_json() or version != FORMAT:

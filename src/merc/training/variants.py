@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 from merc.errors import InputError
 from merc.systems import SYSTEMS
@@ -29,8 +31,10 @@ def plan(options: BenchOptions) -> list[Unit]:
         read = tuple(modality for modality in there if modality in SYSTEMS[name].description.modalities)
         for variant, changes in {PLAIN: (), **options.variants}.items():
             training, system = settings(changes)
+            weights = training.pop("weights", None)
             asked = request(name, protocol, options=options, modalities=read)
             asked = replace(asked, options={**asked.options, **system}, training={**asked.training, **training})
+            asked = replace(asked, weights=Path(weights)) if weights else asked
             units += cells(asked, seeds=options.seeds, name=f"{name}, {variant}")
     return units
 
@@ -42,5 +46,5 @@ def named(choices: list[str]) -> dict[str, tuple[str, ...]]:
         name, sign, changes = choice.partition(":")
         if not sign or not name or not changes or "/" in name:
             raise InputError(f"variant '{choice}': expected NAME:SETTING,SETTING, for example 'no graph:system.past=0'")
-        found[name] = tuple(changes.split(","))
+        found[name] = tuple(re.split(r",(?![^{]*})", changes))  # not at the commas of a JSON object
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -83,8 +83,7 @@ class VoiceVectors:
 
     def vectors(self, items: Sequence[Item]) -> np.ndarray:
         """``(n, 192)`` float32; raises InputError for a file that is no sound."""
-        waves = [_trimmed(_sound(data, item)) for data, item in zip(contents(items), items, strict=True)]
-        return np.asarray(self._encoder.encode(waves))
+        return np.asarray(self._encoder.encode(list(sounds(items))))
 
 
 class FaceVectors:
@@ -103,12 +102,18 @@ class FaceVectors:
 
     def vectors(self, items: Sequence[Item]) -> np.ndarray:
         """``(n, 5376)`` float32, or ``(n, 512)``; raises InputError for a file that is no picture."""
-        pictures = np.stack([_picture(data, item) for data, item in zip(contents(items), items, strict=True)])
-        return self._encoder.encode(pictures) if self._embedding else self._encoder.encode_expression(pictures)
+        seen = pictures(items)
+        return self._encoder.encode(seen) if self._embedding else self._encoder.encode_expression(seen)
 
 
 def _described(weight: str, width: int, **options: str) -> dict[str, Any]:
     return {"encoder": weight, "sha256": WEIGHTS[weight].sha256, "width": width, **options}
+
+
+def sounds(items: Sequence[Item]) -> Iterator[np.ndarray]:
+    """The sound of items: mono float32 at 16 kHz without the silence around it; InputError for what is no sound."""
+    for data, item in zip(contents(items), items, strict=True):
+        yield _trimmed(_sound(data, item))
 
 
 def _sound(data: bytes, item: Item) -> np.ndarray:
@@ -131,6 +136,11 @@ def _trimmed(wave: np.ndarray) -> np.ndarray:
     loudness = (blocks**2).mean(axis=1)
     loud = np.flatnonzero(loudness > loudness.max(initial=0.0) * 1e-4)
     return wave[loud[0] * hop : (loud[-1] + 1) * hop] if len(loud) else wave
+
+
+def pictures(items: Sequence[Item]) -> np.ndarray:
+    """The pictures of items: ``(n, 160, 160, 3)`` uint8, red first; raises InputError for what is no picture."""
+    return np.stack([_picture(data, item) for data, item in zip(contents(items), items, strict=True)])
 
 
 def _picture(data: bytes, item: Item) -> np.ndarray:

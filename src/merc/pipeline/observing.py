@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from merc.adapt.heads import Head
 from merc.cache import key
 from merc.conversation import Evidence, Segment, Utterance
+from merc.encoders.expression import ExpressionEncoder
 from merc.encoders.text import TextEncoder
 from merc.encoders.voice import VoiceEncoder
 from merc.labels import EKMAN7
@@ -64,17 +65,32 @@ def _no_text(utterance: Utterance, language: Language | None) -> str | None:
 
 def voice_vectors(job: Job, heard: Heard) -> tuple[list[str | None], np.ndarray]:
     """Why each utterance has no voice vector (None: it has), and the vectors of the others in order, (k, 192)."""
+    return _listened(job, heard, "campplus", lambda sounds: VoiceEncoder().encode(sounds))
+
+
+def expression_vectors(job: Job, heard: Heard) -> tuple[list[str | None], np.ndarray]:
+    """The same with what the voice head reads: the vectors of its card's encoder, (k, the head's width).
+
+    A head over Whisper's layers is told by its width; any other reads the voice vectors.
+    """
+    if Head.load("voice").width != ExpressionEncoder.dimension:
+        return voice_vectors(job, heard)
+    return _listened(job, heard, "whisper-base", lambda sounds: ExpressionEncoder().encode(sounds))
+
+
+def _listened(
+    job: Job, heard: Heard, weight: str, encode: Callable[[list[np.ndarray]], np.ndarray]
+) -> tuple[list[str | None], np.ndarray]:
     reasons = [_no_voice(utterance, heard) for utterance in heard.utterances]
     spans = [u.segment for u, reason in zip(heard.utterances, reasons, strict=True) if not reason and u.segment]
     samples = heard.samples
 
     def run() -> dict[str, np.ndarray]:
-        encoder = VoiceEncoder()
-        vectors = encoder.encode([_cut(samples, span) for span in spans])  # type: ignore[arg-type]
+        vectors = encode([_cut(samples, span) for span in spans])  # type: ignore[arg-type]
         release(samples)  # type: ignore[arg-type]
         return {"vectors": vectors}
 
-    place = ("voice", key([[span.start, span.end] for span in spans]), "campplus")
+    place = ("voice", key([[span.start, span.end] for span in spans]), weight)
     return reasons, _vectors(job, place, run) if spans else np.zeros((0, 0), np.float32)
 
 
@@ -98,7 +114,7 @@ def settle_voices(job: Job, heard: Heard, sight: Sight) -> Heard:
 
 
 def _voice(job: Job, heard: Heard) -> list[tuple[Evidence, np.ndarray | None]]:
-    reasons, vectors = voice_vectors(job, heard)
+    reasons, vectors = expression_vectors(job, heard)
     present = [u.segment for u, reason in zip(heard.utterances, reasons, strict=True) if not reason and u.segment]
     details = [{"seconds": round(segment.duration, 3)} for segment in present]
     return _judge("voice", (reasons, details), vectors)

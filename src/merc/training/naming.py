@@ -27,6 +27,8 @@ HEADINGS: Mapping[str, str] = {
 MEANT: Mapping[str, str] = {
     "mpnet": "all-mpnet-base-v2 as it is",
     "meld-past": "MPNet tuned on MELD's training dialogues, what was said before in view",
+    "meld-warm": "MPNet tuned on five corpora of texts, then as meld-past",
+    "texts": "MPNet tuned on five corpora of texts",
     "meld-both": "MPNet tuned on MELD's training dialogues, what was said before and after in view",
     "iemocap6-past": "MPNet tuned on the training dialogues of iemocap6, what was said before in view",
     "egemaps47": "47 acoustic values",

@@ -93,12 +93,17 @@ def mamba_page(record: Mapping[str, Any]) -> str:
         "that have not.",
         _ways(record["ways"]),
         "## Training",
-        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items())
+        ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in options.items())
         + f"; temperature {record['temperature']:.3f}; seeds "
         + ", ".join(f"{one['seed']} (epoch {one['epoch']}, {one['chosen_by']:.3f})" for one in record["seeds"])
         + f"; seed {record['shipped_seed']} is kept.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _said(value: Any) -> str:
+    """A value of an option; several of them look the same before and after they were written as JSON."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _decided(record: Mapping[str, Any]) -> list[str]:

@@ -169,6 +169,10 @@ def test_the_vectors_of_a_file_are_those_of_the_tuning(tmp_path, speakers):
     vectors = read.encode(whole)
     stored = Store.open(tmp_path / "store").pooled("tuned", list(vectors))
     np.testing.assert_allclose(np.array(list(vectors.values())), stored, atol=1e-6)
+    tokens = read.encode_tokens(whole)
+    assert len(tokens[whole[0].utterances[0].id]) == {"none": 4, "letter": 6, "name": 6}[speakers]  # with the separator
+    for name, vector in vectors.items():
+        np.testing.assert_allclose(tokens[name].astype(np.float32).mean(0), vector, atol=2e-3)
 
 
 def test_the_card_says_on_what_it_was_tuned(tmp_path):

@@ -18,7 +18,7 @@ import numpy as np
 from merc import weights
 from merc.cache import file_hash, replacing
 from merc.conversation import Conversation, Utterance
-from merc.encoders.dialogue import Window
+from merc.encoders.dialogue import Window, pooled
 from merc.encoders.reader import (
     BEFORE,
     WINDOW,
@@ -137,7 +137,8 @@ class Reader:
 
     def __call__(self, chosen: Sequence[Window]) -> tuple[Tensor, Tensor]:
         """Vectors ``(B, U, 768)`` and logits ``(B, U, C)`` of the windows' utterances."""
-        vectors = read(self.network, chosen, padding=self.tokenizer.pad_token_id, context=self.reading.context)
+        read_as = {"padding": self.tokenizer.pad_token_id, "context": self.reading.context}
+        vectors = pooled(*read(self.network, chosen, **read_as))
         return vectors, self.head(vectors)
 
     def save(self, path: Path) -> None:

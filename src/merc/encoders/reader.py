@@ -84,18 +84,39 @@ class DialogueEncoder:
         self, conversations: Sequence[Conversation], *, progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """The vector ``(768,)`` float32 of every utterance, by its id; without words it is read as an ellipsis."""
+        found: dict[str, np.ndarray] = {}
+        for batch, states, owners in self._read(conversations, progress):
+            vectors = pooled(states, owners)
+            found |= {one.id: vectors[row, place].numpy() for row, place, one in scored(batch, conversations)}
+        return found
+
+    def encode_tokens(
+        self, conversations: Sequence[Conversation], *, progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
+        """The states of every utterance's tokens, ``(tokens, 768)`` float16, whose mean is its vector."""
+        found: dict[str, np.ndarray] = {}
+        for batch, states, owners in self._read(conversations, progress):
+            for row, place, one in scored(batch, conversations):
+                found[one.id] = states[row, owners[row] == place].half().numpy()
+        return found
+
+    def _read(
+        self, conversations: Sequence[Conversation], progress: Progress | None
+    ) -> Iterator[tuple[list[Window], Tensor, Tensor]]:
+        """Windows in batches of like length, with the states ``(B, L, 768)`` and owners ``(B, L)`` of their tokens."""
         import torch
 
         chosen = cut(self.tokenizer, conversations, reading=self.reading, size=WINDOW, before=BEFORE)
-        found: dict[str, np.ndarray] = {}
-        total = sum(len(one.utterances) for one in conversations)
+        done, total = 0, sum(len(one.utterances) for one in conversations)
         for batch in batches(chosen, _BATCH_TOKENS):
             with torch.inference_mode():
-                vectors = read(self.network, batch, padding=self.tokenizer.pad_token_id, context=self.reading.context)
-            found |= {one.id: vectors[row, place].numpy() for row, place, one in scored(batch, conversations)}
+                states, owners = read(
+                    self.network, batch, padding=self.tokenizer.pad_token_id, context=self.reading.context
+                )
+            yield batch, states, owners
+            done += sum(window.utterances - window.scored for window in batch)
             if progress:
-                progress("text vectors", len(found), total)
-        return found
+                progress("text vectors", done, total)
 
 
 def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -135,14 +156,14 @@ def told(conversation: Conversation, speakers: str) -> list[str]:
     return [turn((one.text or "").strip() or "...", names.get(one.speaker)) for one in conversation]
 
 
-def read(network: Any, batch: Sequence[Window], *, padding: int, context: str) -> Tensor:
-    """Vectors ``(B, U, 768)`` of the utterances of some windows."""
+def read(network: Any, batch: Sequence[Window], *, padding: int, context: str) -> tuple[Tensor, Tensor]:
+    """States ``(B, L, 768)`` of the tokens of some windows, and the utterances that own them ``(B, L)``."""
     import torch
 
     tokens, owners = collate(batch, padding=padding)
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16()):
         states = contextual(network, tokens, owners, context=context)
-    return pooled(states.float(), owners)
+    return states.float(), owners
 
 
 def scored(batch: Sequence[Window], conversations: Sequence[Conversation]) -> Iterator[tuple[int, int, Utterance]]:

@@ -5,7 +5,8 @@ encoded now and kept), ``table`` or the name of the table that comes with the co
 feature that ``merc prepare`` made at its usual place, or ``FOLDER:ENCODER``, any feature store; in FOLDER ``{fold}``,
 ``{seed}`` and ``{corpus}`` are replaced, so that each fold can have an encoder of its own. ``prepared`` alone stands
 for text, voice and face as prepared. For text it may also be the name of a tuned encoder that comes with merc, such as
-``meld-past``. Sources joined by ``+`` stand beside each other in one vector.
+``meld-past``, or ``meld-past-tokens`` for the state of each token. Sources joined by ``+`` stand beside each other in
+one vector.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def single(choice: str) -> bool:
     """Whether every source gives one vector an utterance, as tables and sentence encoders do; stores may hold more."""
     parts = [part for source in parse(choice).values() for part in source.split("+")]
     kept = {name for names in stored.NAMES.values() for name in names} - {"mpnet"} | {stored.PREPARED}
-    return not any(":" in part or part in kept for part in parts)
+    return not any(":" in part or part in kept or part.endswith(tuned_text.TOKENS) for part in parts)
 
 
 def only(sources: Mapping[str, str], modalities: Sequence[str]) -> dict[str, str]:
@@ -132,8 +133,9 @@ def _one(source: str, conversations: Sequence[Conversation], place: Place, asked
         return _stored(source, conversations, place=place, tokens=asked.tokens)
     if modality == "text" and source == "mpnet":
         return _mpnet(conversations, place=place, progress=asked.progress)
-    if modality == "text" and source in shipped:
-        return tuned_text.encoded(shipped[source], conversations, progress=asked.progress)
+    if modality == "text" and (name := source.removesuffix(tuned_text.TOKENS)) in shipped:
+        tokens = asked.tokens and name != source
+        return tuned_text.encoded(shipped[name], conversations, tokens=tokens, progress=asked.progress)
     if source == stored.PREPARED or source in stored.NAMES.get(modality, ()):
         folder, name = stored.named(modality, source, corpus=place.corpus, tokens=asked.tokens)
         return _stored(f"{folder}:{name}", conversations, place=place, tokens=asked.tokens)

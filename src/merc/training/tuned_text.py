@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float, float], None]
 
+TOKENS = "-tokens"
+"""Behind the name of an encoder: the state of each token instead of one vector an utterance."""
+
 
 def shipped() -> dict[str, Path]:
     """The tuned encoders that come with merc, by name."""
@@ -28,30 +31,44 @@ def shipped() -> dict[str, Path]:
 
 
 def encoded(
-    path: Path, conversations: Sequence[Conversation], *, progress: Progress | None = None, threads: int = 1
+    path: Path, conversations: Sequence[Conversation], *, tokens: bool = False, progress: Progress | None = None
 ) -> Feature:
-    """The vector of every utterance in its dialogue, made once for the same adapters and words."""
+    """The vector of every utterance in its dialogue, or the states of its tokens; made once for the same words."""
     from merc import weights
     from merc.encoders.reader import DialogueEncoder, Reading, opened
 
     def make() -> dict[str, np.ndarray]:
-        found = DialogueEncoder(path, threads=threads).encode(conversations, progress=progress)
-        return {"vectors": np.stack([found[name] for name in ids])}
+        encoder = DialogueEncoder(path)
+        found = (encoder.encode_tokens if tokens else encoder.encode)(conversations, progress=progress)
+        rows = [found[name] for name in ids]
+        if not tokens:
+            return {"vectors": np.stack(rows)}
+        return {"vectors": np.concatenate(rows), "ends": np.cumsum([len(row) for row in rows])}
 
     ids = [turn.id for one in conversations for turn in one]
     said = [[(turn.speaker, turn.text) for turn in one] for one in conversations]
     made = {"sha256": file_hash(path), "base": weights.WEIGHTS["mpnet"].sha256}
-    vectors = Cache().arrays(key("tuned text", made, ids, said), make)["vectors"]
-    feature = Feature.of(ids, vectors, source=path.stem, sha256=made["sha256"])
+    found = Cache().arrays(key("tuned tokens" if tokens else "tuned text", made, ids, said), make)
+    values = np.split(found["vectors"], found["ends"][:-1]) if tokens else found["vectors"]
     reading: Reading = Reading(**opened(path)[1])
-    learned = {"protocol": reading.protocol, "fold": reading.fold}
-    return Feature(feature.source, feature.width, feature.rows, feature.sha256, encoder={**made, **learned})
+    return Feature(
+        f"{path.stem}{TOKENS if tokens else ''}",
+        found["vectors"].shape[1],
+        {name: row.astype(np.float32) for name, row in zip(ids, values, strict=True)},
+        key(made, TOKENS) if tokens else made["sha256"],
+        encoder={**made, "protocol": reading.protocol, "fold": reading.fold},
+    )
 
 
 def beside(features: Sequence[Feature]) -> Feature:
-    """Several vectors of an utterance as one: where any is absent, so is the whole."""
+    """Several vectors of an utterance as one: where any is absent, so is the whole.
+
+    Raises InputError for a sequence, whose steps are not those of another.
+    """
     if len(features) == 1:
         return features[0]
+    if long := [one.source for one in features if any(row.ndim > 1 for row in one.rows.values())]:
+        raise InputError(f"features {long[0]} are sequences and cannot stand beside others; name one source alone")
     ids = [name for name in features[0].rows if all(name in one.rows for one in features)]
     rows = {name: np.concatenate([one.rows[name] for one in features], -1) for name in ids}
     learned = [dict(part) for one in features for part in _learned(one.encoder)]

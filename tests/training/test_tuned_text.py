@@ -1,0 +1,111 @@
+"""Vectors of tuned encoders as features: made once, joined, and refused where they have learned what is tested."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from merc.conversation import Conversation
+from merc.corpora import CONVERSATIONS
+from merc.encoders import reader
+from merc.encoders.reader import Reading
+from merc.errors import InputError
+from merc.evaluation.protocol import PROTOCOLS, Fold
+from merc.training import sets, tuned_text
+from merc.training.features import Feature
+from tests.training import made_meld
+
+
+class Counted:
+    """In the place of the encoder: what it gives follows from the words, and each reading is counted."""
+
+    readings = 0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def encode(self, conversations, *, progress=None):
+        Counted.readings += 1
+        return {turn.id: np.full(3, len(turn.text), np.float32) for one in conversations for turn in one}
+
+    def encode_tokens(self, conversations, *, progress=None):
+        return {
+            turn.id: np.full((1 + number, 3), len(turn.text), np.float16)
+            for one in conversations
+            for number, turn in enumerate(one)
+        }
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> tuple[list[Conversation], Fold]:
+    made = CONVERSATIONS["meld"](made_meld.tree(tmp_path) / "meld")
+    return list(made), PROTOCOLS["meld-7"].folds(made)[0]
+
+
+@pytest.fixture
+def adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "shipped" / "mine.safetensors"
+    path.parent.mkdir()
+    save_file({"x": torch.zeros(1)}, path, metadata=Reading(protocol="meld-7", fold="official").head)
+    monkeypatch.setenv("MERC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(reader, "SHIPPED", path.parent)
+    monkeypatch.setattr(reader, "DialogueEncoder", Counted)
+    Counted.readings = 0
+    return path
+
+
+def loaded(source: str, conversations: list[Conversation], *, tokens: bool = False) -> Feature:
+    place = sets.Place("meld", Path("absent"))
+    return sets.load({"text": source}, conversations, place=place, tokens=tokens)["text"]
+
+
+def test_vectors_are_made_once_and_say_what_they_learned(corpus, adapters) -> None:
+    first, again = loaded("mine", corpus[0]), loaded("mine", corpus[0])
+    assert Counted.readings == 1 and first.sha256 == again.sha256
+    assert (first.width, first.encoder["protocol"], first.encoder["fold"]) == (3, "meld-7", "official")
+    turn = corpus[0][0].utterances[0]
+    np.testing.assert_array_equal(again.rows[turn.id], np.full(3, len(turn.text)))
+
+
+def test_tokens_go_to_systems_that_read_them(corpus, adapters) -> None:
+    long, short = (loaded("mine-tokens", corpus[0], tokens=tokens) for tokens in (True, False))
+    ids = [turn.id for turn in corpus[0][3]]
+    assert [long.rows[name].shape for name in ids] == [(1 + number, 3) for number in range(len(ids))]
+    assert short.rows[ids[0]].shape == (3,) and long.sha256 != short.sha256
+    assert sets.single("text=mine") and not sets.single("text=mine-tokens")
+    with pytest.raises(InputError, match="mine-tokens are sequences and cannot stand beside others"):
+        loaded("mine+mine-tokens", corpus[0], tokens=True)
+
+
+def test_sources_stand_beside_each_other(corpus, adapters) -> None:
+    joined = loaded("mine+mine", corpus[0])
+    assert (joined.width, joined.source) == (6, "mine+mine") and len(joined.encoder["parts"]) == 2
+    few = Feature("few", 1, {"a": np.zeros(1)}, "s")
+    assert set(tuned_text.beside([few, Feature("more", 1, {"a": np.ones(1), "b": np.ones(1)}, "t")]).rows) == {"a"}
+
+
+@pytest.mark.parametrize("source", ["mine", "mine+mine"])
+def test_an_encoder_is_refused_where_it_learned_what_is_held_out(corpus, adapters, source) -> None:
+    conversations, fold = corpus
+    text = {"text": loaded(source, conversations)}
+    tuned_text.refuse_seen(text, fold, conversations, corpus="meld")
+    turned = replace(fold, train=fold.valid, valid=fold.train)
+    with pytest.raises(InputError, match="tuned on the training part of meld-7, fold official; 14 of its dialogues"):
+        tuned_text.refuse_seen(text, turned, conversations, corpus="meld")
+    tuned_text.refuse_seen(text, turned, conversations, corpus="iemocap")  # those were other conversations
+
+
+def test_every_encoder_that_comes_with_merc_has_its_card() -> None:
+    there = {path.stem for path in reader.SHIPPED.glob("*.safetensors")}
+    assert there == set(tuned_text.shipped()) and len(there) >= 4
+    for name, path in tuned_text.shipped().items():
+        page = path.with_suffix(".md").read_text(encoding="utf-8")
+        assert reader.file_hash(path) in page and "Licence of the weights" in page, name
+        assert path.stat().st_size <= 8e6
+        values, reading = reader.opened(path)
+        assert any("lora_A" in one for one in values) and Reading(**reading)

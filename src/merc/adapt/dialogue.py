@@ -179,13 +179,14 @@ def tune(
 ) -> Tuned:
     """Train on the fold's training part; every epoch leaves a file, and a killed run goes on after the last of them.
 
-    ``start`` holds adapters to begin with, such as those that learned single texts. The epoch is chosen by validation
-    weighted F1. Test labels are never read: the conversations are blinded first. Raises InputError where ``folder``
-    holds a run of another fold, start or options.
+    The fold is one of those drawn by the reader's seed. ``start`` holds adapters to begin with, such as those that
+    learned single texts. The epoch is chosen by validation weighted F1. Test labels are never read: the conversations
+    are blinded first. Raises InputError where ``folder`` holds a run of another fold, start or options.
     """
     if start:
         reader.load(start, head=False)
-    reader.reading = replace(reader.reading, protocol=fold.test.protocol, fold=fold.name)
+    seed = reader.options.seed
+    reader.reading = replace(reader.reading, protocol=fold.test.protocol, fold=fold.name, seed=seed)
     asked = {"options": asdict(reader.options), "fold": fold.name, "start": file_hash(start) if start else None}
     _same_run(folder / "asked.json", json.loads(json.dumps(asked)))
     classes = tuple(sorted(set(fold.train.labels.values())))

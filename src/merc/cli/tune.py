@@ -37,7 +37,7 @@ def tune(
     chosen = PROTOCOLS[protocol]
     root = data or Path(os.environ.get("MERC_DATA", Path("..") / "shared" / "data"))
     conversations = CONVERSATIONS[chosen.corpus](root / CORPORA[chosen.corpus].folder)
-    folds = {one.name: one for one in chosen.folds(conversations)}
+    folds = {one.name: one for one in chosen.folds(conversations, seed=seed)}
     if fold is not None and fold not in folds:
         raise InputError(f"protocol '{protocol}' has no fold '{fold}'; it has {', '.join(folds)}")
     part = folds[fold] if fold else next(iter(folds.values()))

@@ -48,6 +48,8 @@ class Reading:
     """Under which the adapters were trained, on the training part of ``fold``; empty for single texts."""
     fold: str = ""
     """Of the protocol."""
+    seed: int = 0
+    """By which the protocol drew validation dialogues from those it trains on, where it draws them."""
 
     def __post_init__(self) -> None:
         if self.context not in CONTEXTS:
@@ -119,7 +121,7 @@ class DialogueEncoder:
                 progress("text vectors", done, total)
 
 
-def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Numbers by name and what the head of the file says; raises FormatError for a file that is no safetensors."""
     from safetensors import SafetensorError, safe_open
 

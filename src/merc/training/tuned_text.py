@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def encoded(
         found["vectors"].shape[1],
         {name: row.astype(np.float32) for name, row in zip(ids, values, strict=True)},
         key(made, TOKENS) if tokens else made["sha256"],
-        encoder={**made, "protocol": reading.protocol, "fold": reading.fold},
+        encoder={**made, "protocol": reading.protocol, "fold": reading.fold, "seed": reading.seed},
     )
 
 
@@ -91,18 +91,19 @@ def refuse_seen(
         for part in _learned(feature.encoder):
             if not part["protocol"] or PROTOCOLS[part["protocol"]].corpus != corpus:
                 continue
-            known = {one.name: one for one in PROTOCOLS[part["protocol"]].folds(conversations)}
+            known = {one.name: one for one in PROTOCOLS[part["protocol"]].folds(conversations, seed=part["seed"])}
             seen = set(known[part["fold"]].train.conversations) & held if part["fold"] in known else set()
             if seen:
+                learned = f"{part['protocol']}, fold {part['fold']}, seed {part['seed']}"
                 raise InputError(
-                    f"{modality} features {feature.source}: their encoder was tuned on the training part of "
-                    f"{part['protocol']}, fold {part['fold']}; {len(seen)} of its dialogues are held out here, first "
-                    f"'{min(seen)}'; tune an encoder for this fold with 'merc tune'"
+                    f"{modality} features {feature.source}: their encoder was tuned on the training part of {learned}; "
+                    f"{len(seen)} of its dialogues are held out here, first '{min(seen)}'; tune an encoder for this "
+                    "fold and seed with 'merc tune'"
                 )
 
 
-def _learned(encoder: Mapping[str, object]) -> list[dict[str, str]]:
-    parts = encoder.get("parts")
-    if isinstance(parts, list):
-        return [dict(one) for one in parts]
-    return [{"protocol": str(encoder.get("protocol") or ""), "fold": str(encoder.get("fold") or "")}]
+def _learned(encoder: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Protocol, fold and seed of each encoder behind a feature; an empty protocol where it learned no dialogues."""
+    if "parts" in encoder:
+        return [dict(one) for one in encoder["parts"]]
+    return [{name: encoder.get(name, usual) for name, usual in (("protocol", ""), ("fold", ""), ("seed", 0))}]

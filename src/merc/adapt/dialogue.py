@@ -35,6 +35,7 @@ from merc.encoders.store import Feature, Writer
 from merc.errors import InputError, MissingExtra
 from merc.evaluation.metrics import confusion, f1, weighted_f1
 from merc.evaluation.protocol import Epoch, Fold, select
+from merc.nn.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -106,6 +107,7 @@ class Reader:
 
         torch.manual_seed(options.seed)
         torch.set_num_threads(options.threads)
+        keep_freed_memory()
         self.options = options
         self.reading = Reading(options.context, options.speakers)
         self.tokenizer = tokenizer or mpnet_tokenizer()

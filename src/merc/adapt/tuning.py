@@ -26,6 +26,7 @@ from merc.errors import InputError
 from merc.evaluation.calibration import log_loss, softmax
 from merc.evaluation.metrics import accuracy, confusion, macro_f1
 from merc.labels import EKMAN7
+from merc.nn.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,6 +116,7 @@ class Whole(Reader):
 
         torch.manual_seed(options.seed)
         torch.set_num_threads(options.threads)
+        keep_freed_memory()
         self.options = options
         self.reading = Reading(options.context, options.speakers)
         self.tokenizer = tokenizer or mpnet_tokenizer()

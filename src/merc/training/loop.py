@@ -17,6 +17,7 @@ import numpy as np
 from merc.errors import InputError
 from merc.evaluation.metrics import STATISTICS, confusion
 from merc.evaluation.selection import Best, Epoch, select
+from merc.nn.memory import keep_freed_memory
 from merc.training import checkpoint
 from merc.training.data import Item, batches, with_modalities_dropped
 from merc.training.features import Origins, refuse_others
@@ -174,6 +175,7 @@ def fit(system: System, task: Task, *, options: TrainOptions, around: Around | N
     With a folder, a training that was killed goes on from its last state and ends with the same weights. Raises
     InputError for a class that is missing in training, WeightError for a damaged state.
     """
+    keep_freed_memory()
     with seeded(options.seed, threads=options.threads):
         return _Loop(system, task, options, around or Around()).run()
 

@@ -1,0 +1,54 @@
+"""Seconds of a training epoch with and without ``keep_freed_memory``, each in a process of its own, by turns.
+
+    python bench/memory.py --system joint_vectors --rounds 3
+
+Needs the corpora in $MERC_DATA (IEMOCAP). The same epochs are trained: the validation figures must agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from unittest import mock
+
+
+def main() -> None:
+    """Print the seconds of each way and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--system", default="joint_vectors")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--once", choices=("usual", "kept"))
+    asked = parser.parse_args()
+    if asked.once:
+        print(json.dumps(once(asked.system, kept=asked.once == "kept")))
+        return
+    found: dict[str, list[float]] = {"usual": [], "kept": []}
+    figures = set()
+    for _ in range(asked.rounds):
+        for way, seconds in found.items():
+            call = [sys.executable, __file__, "--system", asked.system, "--once", way]
+            told = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+            seconds.append(told["seconds"])
+            figures.add(told["valid"])
+    usual, kept = (statistics.median(seconds) for seconds in found.values())
+    print(f"{asked.system}: usual {usual:.2f} s, kept {kept:.2f} s for two epochs, {usual / kept:.2f} times as fast")
+    print(f"validation figures {'agree' if len(figures) == 1 else f'differ: {sorted(figures)}'}")
+
+
+def once(system: str, *, kept: bool) -> dict[str, float]:
+    """Two epochs on a fold of IEMOCAP, in this process."""
+    from merc.nn.memory import keep_freed_memory
+    from merc.training.request import Prepared, Request
+    from merc.training.run import train_fold
+
+    prepared = Prepared(Request(system, "iemocap4-session", training={"epochs": 2}))
+    with mock.patch("merc.training.loop.keep_freed_memory", keep_freed_memory if kept else bool):
+        trained = train_fold(prepared, prepared.folds()[0])
+    return {"seconds": trained.fitted.seconds, "valid": trained.fitted.history[-1]["weighted_f1"]}
+
+
+if __name__ == "__main__":
+    main()

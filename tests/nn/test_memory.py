@@ -1,0 +1,40 @@
+"""Memory that a training step has freed is used again, without a page fault."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from merc.nn.memory import keep_freed_memory
+
+_STEPS = """
+import resource, sys
+import torch
+from merc.nn.memory import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def step():
+    torch.ones(16_000_000).add_(1)
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def _faults(how: str) -> int:
+    done = subprocess.run([sys.executable, "-c", _STEPS, how], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not keep_freed_memory(), reason="this C library cannot be told to keep memory")
+def test_steps_after_the_first_touch_no_new_page() -> None:
+    assert _faults("kept") < _faults("usual") / 10
+
+
+def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    assert keep_freed_memory() is False

@@ -16,7 +16,8 @@ from merc.encoders import reader
 from merc.encoders.reader import Reading
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold
-from merc.training import sets, tuned_text
+from merc.training import naming, sets, tuned_text
+from merc.training.bench import BenchOptions
 from merc.training.features import Feature
 from tests.training import made_meld
 
@@ -89,7 +90,23 @@ def test_sources_stand_beside_each_other(corpus, adapters) -> None:
     assert set(tuned_text.beside([few, Feature("more", 1, {"a": np.ones(1), "b": np.ones(1)}, "t")]).rows) == {"a"}
 
 
-@pytest.mark.parametrize("source", ["mine", "mine+mine"])
+def test_the_mean_direction_of_encoders_from_one_start(corpus, adapters) -> None:
+    mean = loaded("mine~mine", corpus[0])
+    assert (mean.width, mean.source) == (3, "mine~mine") and len(mean.encoder["parts"]) == 2
+    assert mean.sha256 not in (loaded("mine", corpus[0]).sha256, loaded("mine+mine", corpus[0]).sha256)
+    assert loaded("mine~mine+mine", corpus[0]).width == 6
+    one, other = (Feature(n, 2, {"a": np.array(v, np.float32)}, n) for n, v in (("x", (3, 0)), ("y", (0, 2))))
+    np.testing.assert_allclose(tuned_text.averaged([one, other]).rows["a"], [0.5, 0.5])
+    with pytest.raises(InputError, match=r"no mean of x \(2\) and z \(1\): they differ in width"):
+        tuned_text.averaged([one, Feature("z", 1, {"a": np.ones(1)}, "z")])
+
+
+def test_a_home_folder_is_no_mean() -> None:
+    assert sets.parts("~/store:mpnet~b+c") == [["~/store:mpnet", "b"], ["c"]]
+    assert sets.parts("a~~/store:mpnet") == [["a", "~/store:mpnet"]]
+
+
+@pytest.mark.parametrize("source", ["mine", "mine+mine", "mine~mine"])
 def test_an_encoder_is_refused_where_it_learned_what_is_held_out(corpus, adapters, source) -> None:
     conversations, fold = corpus
     text = {"text": loaded(source, conversations)}
@@ -131,3 +148,13 @@ def test_every_encoder_that_comes_with_merc_has_its_card() -> None:
         assert path.stat().st_size <= 8e6
         values, reading = reader.opened(path)
         assert any("lora_A" in one for one in values) and Reading(**reading)
+
+
+def test_a_result_says_what_its_encoders_are() -> None:
+    chosen = BenchOptions(
+        protocols=("meld-7",), features={"meld": "text=meld-warm~meld-warm-none+texts,face=meld-warm~strange"}
+    )
+    line = naming.features(chosen, {})
+    assert f"the mean of ({naming.MEANT['meld-warm']}), ({naming.MEANT['meld-warm-none']}); beside it MPNet" in line
+    assert f"face `meld-warm~strange`, {naming.MEANT['meld-warm']}." in line
+    assert set(tuned_text.shipped()) <= set(naming.MEANT)

@@ -26,10 +26,10 @@ HEADINGS: Mapping[str, str] = {
 
 MEANT: Mapping[str, str] = {
     "mpnet": "all-mpnet-base-v2 as it is",
-    "meld-past": "MPNet tuned on MELD's training dialogues, what was said before in view",
-    "meld-warm": "MPNet tuned on five corpora of texts, then as meld-past",
     "texts": "MPNet tuned on five corpora of texts",
-    "meld-both": "MPNet tuned on MELD's training dialogues, what was said before and after in view",
+    "meld-warm": "MPNet tuned on texts, then on MELD's training dialogues, what was said before in view",
+    "meld-warm-both": "MPNet tuned on texts, then on MELD's training dialogues, what was said before and after in view",
+    "meld-warm-none": "MPNet tuned on texts, then on MELD's training utterances, each alone",
     "iemocap6-past": "MPNet tuned on the training dialogues of iemocap6, what was said before in view",
     "egemaps47": "47 acoustic values",
     "attributes6": "6 voice attributes",
@@ -132,11 +132,17 @@ def _last(source: str) -> str:
 
 def _told(corpus: str, modality: str, source: str, hashes: Mapping[str, str]) -> str:
     name = sets.TABLE_NAMES.get(corpus, {}).get(modality, source) if source == "table" else _last(source)
-    known = [MEANT[part] for part in name.split("+") if part in MEANT]
+    known = [meant for alike in sets.parts(name) if (meant := _meant(alike))]
     words = f"{modality} `{name}`" + (f", {'; beside it '.join(known)}" if known else "")
     if holes := [word for word in ("fold", "seed") if f"{{{word}}}" in source]:
         return f"{words}, other vectors for each {' and '.join(holes)}"
     return words + (f" ({hashes[modality][:8]})" if modality in hashes else "")
+
+
+def _meant(alike: list[str]) -> str:
+    """What some sources are whose mean is read, or the only one; nothing where they are not known."""
+    known = [MEANT[part] for part in alike if part in MEANT]
+    return f"the mean of ({'), ('.join(known)})" if len(known) > 1 else "".join(known)
 
 
 def _settings(options: BenchOptions) -> dict[str, str]:

@@ -5,13 +5,14 @@ encoded now and kept), ``table`` or the name of the table that comes with the co
 feature that ``merc prepare`` made at its usual place, or ``FOLDER:ENCODER``, any feature store; in FOLDER ``{fold}``,
 ``{seed}`` and ``{corpus}`` are replaced, so that each fold can have an encoder of its own. ``prepared`` alone stands
 for text, voice and face as prepared. For text it may also be the name of a tuned encoder that comes with merc, such as
-``meld-past``, or ``meld-past-tokens`` for the state of each token. Sources joined by ``+`` stand beside each other in
-one vector.
+``meld-warm``, or ``meld-warm-tokens`` for the state of each token. Sources joined by ``+`` stand beside each other in
+one vector; of those joined by ``~``, which binds more tightly, the mean direction is read.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,9 +84,9 @@ def parse(choice: str) -> dict[str, str]:
 
 def single(choice: str) -> bool:
     """Whether every source gives one vector an utterance, as tables and sentence encoders do; stores may hold more."""
-    parts = [part for source in parse(choice).values() for part in source.split("+")]
+    named = [part for source in parse(choice).values() for alike in parts(source) for part in alike]
     kept = {name for names in stored.NAMES.values() for name in names} - {"mpnet"} | {stored.PREPARED}
-    return not any(":" in part or part in kept or part.endswith(tuned_text.TOKENS) for part in parts)
+    return not any(":" in part or part in kept or part.endswith(tuned_text.TOKENS) for part in named)
 
 
 def only(sources: Mapping[str, str], modalities: Sequence[str]) -> dict[str, str]:
@@ -114,8 +115,14 @@ def load(
     found = {}
     for modality, source in sources.items():
         asked = _Source(modality, tokens, progress)
-        found[modality] = tuned_text.beside([_one(part, conversations, place, asked) for part in source.split("+")])
+        read = [[_one(part, conversations, place, asked) for part in alike] for alike in parts(source)]
+        found[modality] = tuned_text.beside([tuned_text.averaged(alike) for alike in read])
     return found
+
+
+def parts(source: str) -> list[list[str]]:
+    """The sources that stand beside each other, each as those whose mean is taken; ``~/`` is a home folder."""
+    return [re.split(r"(?<=.)~(?!/)", part) for part in source.split("+")]
 
 
 @dataclass(frozen=True, slots=True)

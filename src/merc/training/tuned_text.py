@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,30 @@ def beside(features: Sequence[Feature]) -> Feature:
         key([one.sha256 for one in features]),
         tuple(note for one in features for note in one.notes),
         {"parts": learned, "sha256": key([one.sha256 for one in features])},
+    )
+
+
+def averaged(features: Sequence[Feature]) -> Feature:
+    """The mean direction of several vectors of an utterance, for encoders that were tuned from one start.
+
+    Where any is absent, so is the mean. Raises InputError for a sequence, and for vectors of different widths.
+    """
+    if len(features) == 1:
+        return features[0]
+    joined = beside(features)
+    if unlike := [f"{one.source} ({one.width})" for one in features if one.width != features[0].width]:
+        raise InputError(f"no mean of {features[0].source} ({features[0].width}) and {unlike[0]}: they differ in width")
+    rows = {}
+    for name in joined.rows:
+        vectors = np.stack([one.rows[name] for one in features])
+        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        rows[name] = (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).mean(0)
+    return replace(
+        joined,
+        source="~".join(one.source for one in features),
+        width=features[0].width,
+        rows=rows,
+        sha256=key("mean", joined.sha256),
     )
 
 

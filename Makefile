@@ -27,6 +27,7 @@ bench: install
 	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/scan.py --tuned
 	$(BIN)/python bench/epoch.py
+	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/check.py
 	$(BIN)/python bench/planted.py
 	$(BIN)/python bench/fuzz.py

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from merc.nn import kernel, ssm
+from merc.nn.memory import keep_freed_memory
 from merc.nn.ssm import Mamba, MambaOptions
 
 SHAPES = [(32, length) for length in (8, 16, 32, 64, 128, 256, 512, 1024, 2048)]
@@ -245,13 +246,6 @@ def _status(key: str) -> float:
     return float(Path("/proc/self/status").read_text().split(f"{key}:")[1].split()[0])
 
 
-def keep_freed_memory() -> None:
-    """Tell glibc never to give memory back, so that no call pays for page faults."""
-    libc = ctypes.CDLL("libc.so.6")
-    libc.mallopt(-4, 0)  # M_MMAP_MAX: nothing is mapped
-    libc.mallopt(-1, ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD: nothing is trimmed
-
-
 def why_not(tokens: int, last: tuple[int, float, float] | None, longest: float) -> str:
     """Empty, or why one shape is too much for an implementation that took ``last`` (tokens, s, MB) on another."""
     if last is None:
@@ -344,8 +338,8 @@ def main() -> None:
     records = []
     for allocator in ["stock", "tuned"] if args.tuned else ["stock"]:
         args.allocator = allocator
-        if args.allocator == "tuned":
-            keep_freed_memory()
+        if args.allocator == "tuned" and not keep_freed_memory():
+            parser.error("the C library here cannot be told to keep freed memory; leave out --tuned")
         for threads in args.threads:
             last: dict[str, tuple[int, float, float]] = {}
             for shape in [args.only] if args.only else [*(f"{b},{n}" for b, n in SHAPES), "meld"]:

@@ -60,6 +60,10 @@ def test_sessions_are_tested_once_each_and_validation_is_drawn_by_seed() -> None
     other = PROTOCOLS["iemocap4-session"].folds(conversations, seed=4)
     assert [f.valid for f in folds] == [f.valid for f in again]
     assert [f.valid for f in folds] != [f.valid for f in other]
+    once = [PROTOCOLS["iemocap4-session:drawn-once"].folds(conversations, seed=seed) for seed in (3, 4)]
+    first = PROTOCOLS["iemocap4-session"].folds(conversations, seed=0)
+    assert [f.valid for f in once[0]] == [f.valid for f in once[1]] == [f.valid for f in first]
+    assert [f.test.conversations for f in once[0]] == [f.test.conversations for f in folds]
 
 
 @settings(max_examples=8, deadline=None)

@@ -172,6 +172,18 @@ _KNOWN = (
         description=f"IEMOCAP, {_IEMOCAP4}; one session of five is the test, an eighth of the other dialogues validate",
         rule=splits.sessions,
         label=iemocap4,
+        variants=("iemocap4-session:drawn-once",),
+        speakers_apart=_TEST_APART,
+    ),
+    Protocol(
+        name="iemocap4-session:drawn-once",
+        corpus="iemocap",
+        label_set=IEMOCAP4,
+        metric="accuracy",
+        description=f"IEMOCAP, {_IEMOCAP4}; divided as iemocap4-session with seed 0, whatever the seed of the training",
+        rule=splits.sessions_drawn_once,
+        label=iemocap4,
+        variants=("iemocap4-session",),
         speakers_apart=_TEST_APART,
     ),
     Protocol(

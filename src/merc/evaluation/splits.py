@@ -54,6 +54,11 @@ def sessions(conversations: Sequence[Conversation], seed: int) -> list[tuple[str
     return cuts
 
 
+def sessions_drawn_once(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
+    """As ``sessions`` with seed 0, whatever the seed: what a fold's training part has taught then serves all seeds."""
+    return sessions(conversations, 0)
+
+
 def speakers(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
     """One fold a speaker: eight train, the speaker's partner of the same session validates, the speaker is the test.
 

@@ -112,7 +112,7 @@ def trained(asked: Request) -> Request:
 def printed(unit: Unit, metric: str) -> Published | None:
     """What the paper's table prints for a configuration, or None where it has no figure."""
     protocol, _, modalities = unit.row
-    figures = _PRINTED.get(protocol, {}).get(modalities)
+    figures = _PRINTED.get(protocol.removesuffix(":drawn-once"), {}).get(modalities)
     if figures is None or metric not in ("accuracy", "weighted_f1"):
         return None
     value = figures[0 if metric == "accuracy" else 1]

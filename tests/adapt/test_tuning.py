@@ -79,7 +79,8 @@ def test_drawn_samples_share_texts_and_say_so(corpora: Path, name: str) -> None:
     assert SAMPLES[name].startswith("paper-like, shares texts between splits")
     assert overlap(drawn)["share"] > 0.5  # 60 of the 30 texts of most classes
     assert drawn == mixture(name, corpora, each=60, seed=0) != mixture(name, corpora, each=60, seed=1)
-    by = Counter(sample.corpus if name == "paper-sources" else sample.label for sample in drawn.samples)
+    of = {"paper-sources": lambda one: one.corpus, "paper-each": lambda one: (one.corpus, one.label)}
+    by = Counter(map(of.get(name, lambda one: one.label), drawn.samples))
     assert set(by.values()) == {60}
 
 

@@ -27,6 +27,7 @@ SAMPLES = {
     "paper-replaced": "paper-like, shares texts between splits: as paper, but every draw with replacement",
     "paper-pooled": "paper-like, shares texts between splits: all corpora in one pot, repeated where it runs short",
     "paper-sources": "paper-like, shares texts between splits: as many of each corpus, equal shares of its emotions",
+    "paper-each": "paper-like, shares texts between splits: as many of each emotion from each corpus that has it",
 }
 """The samples by name, with the stamp that their figures carry."""
 
@@ -40,7 +41,7 @@ _EVERYTHING = 10**9
 def mixture(sample: str, data: Path, *, each: int, seed: int) -> Selection:
     """The texts of a sample with their parts; ``each`` is how many of a class train (distinct) or are drawn.
 
-    In "paper-sources" it is how many of each corpus are drawn.
+    In "paper-sources" it is how many of each corpus are drawn, in "paper-each" how many of each class of each corpus.
 
     Raises InputError for an unknown sample or a missing corpus, ProtocolError should distinct texts stand in two parts.
     """
@@ -101,6 +102,16 @@ def _by_source(pools: Pools, each: int, random: np.random.Generator) -> list[Dra
     return found
 
 
+def _by_both(pools: Pools, each: int, random: np.random.Generator) -> list[Drawn]:
+    """``each`` items of an emotion from every corpus that has it."""
+    return [
+        (name, item, label)
+        for label in EKMAN7
+        for name, items in pools[label].items()
+        for item in _draw(items, each, random)
+    ]
+
+
 def _share(whole: int, number: int, shares: int) -> int:
     """The size of one of several shares that differ by one at most."""
     return whole // shares + (number < whole % shares)
@@ -118,6 +129,7 @@ _DRAWS: dict[str, Callable[[Pools, int, np.random.Generator], list[Drawn]]] = {
     "paper-replaced": partial(_by_emotion, always=True),
     "paper-pooled": _pooled,
     "paper-sources": _by_source,
+    "paper-each": _by_both,
 }
 
 

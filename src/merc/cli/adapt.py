@@ -29,7 +29,7 @@ def adapt(
     ] = None,
     tune: Annotated[str | None, typer.Option(help="Tune the text encoder itself: lora or full. Needs --out.")] = None,
     sample: Annotated[
-        str, typer.Option(help="With --tune: distinct texts, or paper, paper-replaced, paper-pooled, paper-sources.")
+        str, typer.Option(help="With --tune: distinct texts, or paper, paper-replaced, -pooled, -sources, -each.")
     ] = "distinct",
     epochs: Annotated[int, typer.Option(help="With --tune: passes over the training texts.")] = 3,
     each_epoch: Annotated[int, typer.Option(help="With --tune: texts of a class an epoch; 0: all.")] = 0,

@@ -150,6 +150,15 @@ def test_every_encoder_that_comes_with_merc_has_its_card() -> None:
         assert any("lora_A" in one for one in values) and Reading(**reading)
 
 
+def test_adapters_are_named_by_a_file_or_as_those_that_come_with_merc(tmp_path: Path) -> None:
+    assert reader.adapters(Path("texts")) == reader.SHIPPED / "texts.safetensors"
+    mine = tmp_path / "texts"
+    mine.touch()
+    assert reader.adapters(mine) == mine
+    with pytest.raises(InputError, match="no adapters at strange; those that come with merc are .*texts"):
+        reader.opened(reader.adapters(Path("strange")))
+
+
 def test_a_result_says_what_its_encoders_are() -> None:
     chosen = BenchOptions(
         protocols=("meld-7",), features={"meld": "text=meld-warm~meld-warm-none+texts,face=meld-warm~strange"}

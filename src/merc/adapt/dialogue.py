@@ -8,6 +8,7 @@ chosen by its validation part; the vectors of all utterances then go into a feat
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -340,4 +341,7 @@ def _adapted(network: Any, options: DialogueOptions) -> Any:
         raise MissingExtra("tuning an encoder needs peft: pip install 'merc[tune]'") from error
     network.requires_grad_(False)
     chosen = LoraConfig(r=options.rank, lora_alpha=2 * options.rank, lora_dropout=0.0, target_modules=list(TARGETS))
-    return get_peft_model(network, chosen)
+    with warnings.catch_warnings():
+        # peft still asks transformers by an old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return get_peft_model(network, chosen)

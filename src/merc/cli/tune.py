@@ -18,7 +18,7 @@ def tune(
     fold: Annotated[str | None, typer.Option(help="Which fold; default: the first.")] = None,
     context: Annotated[str, typer.Option(help="What an utterance sees: none, past or both.")] = "past",
     speakers: Annotated[str, typer.Option(help="What stands before the words: name, letter or none.")] = "name",
-    start: Annotated[Path | None, typer.Option(help="Adapters of another tuning to begin with.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Adapters to begin with: a file, or a name such as texts.")] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training dialogues.")] = 5,
     rate: Annotated[float, typer.Option(help="Learning rate of the adapters.")] = 4e-4,
     seed: Annotated[int, typer.Option(help="Reaches everything that is random.")] = 0,
@@ -31,6 +31,7 @@ def tune(
     from merc.adapt.dialogue import tune as run
     from merc.adapt.dialogue_card import dialogue_card
     from merc.corpora import CONVERSATIONS, CORPORA
+    from merc.encoders.reader import adapters
     from merc.errors import InputError
     from merc.evaluation.protocol import PROTOCOLS
 
@@ -46,7 +47,7 @@ def tune(
     )
     reader = Reader(len(set(part.train.labels.values())), options)
     with terminal.bars(quiet=quiet) as progress:
-        tuned = run(conversations, part, out, reader=reader, start=start, progress=progress)
+        tuned = run(conversations, part, out, reader=reader, start=start and adapters(start), progress=progress)
     name = f"mpnet-{context}"
     record = json.loads((out / "tuned.json").read_text(encoding="utf-8"))
     (out / "card.md").write_text(dialogue_card(record, name=out.name), encoding="utf-8")

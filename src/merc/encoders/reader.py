@@ -121,6 +121,12 @@ class DialogueEncoder:
                 progress("text vectors", done, total)
 
 
+def adapters(named: Path) -> Path:
+    """The file of adapters: what is named, or those that come with merc under this name."""
+    own = SHIPPED / f"{named}.safetensors"
+    return own if not named.exists() and own.exists() else named
+
+
 def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Numbers by name and what the head of the file says; raises FormatError for a file that is no safetensors."""
     from safetensors import SafetensorError, safe_open

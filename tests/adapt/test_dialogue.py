@@ -147,6 +147,20 @@ def test_a_tuning_does_not_go_on_with_other_options(tmp_path):
         tune(whole, fold, tmp_path, reader=reader(DialogueOptions(rank=2, epochs=1, threads=1, context="both")))
 
 
+@pytest.mark.parametrize(("context", "same"), [("none", True), ("past", False)])
+def test_an_utterance_without_label_is_read_in_training_only_as_context(tmp_path, context, same):
+    def mute(one):
+        return Utterance(f"{one.id}-mute", speaker=one.speaker, text="the table")
+
+    whole, _ = fold_of(conversations())
+    more = [replace(one, utterances=tuple(u for said in one for u in (mute(said), said))) for one in whole]
+    options = DialogueOptions(rank=2, epochs=1, threads=1, context=context)
+    for name, given in (("a", whole), ("b", more)):
+        tune(given, PROTOCOLS["meld-7"].folds(given)[0], tmp_path / name, reader=reader(options))
+    left = [(tmp_path / name / "epoch-0.safetensors").read_bytes() for name in "ab"]
+    assert (left[0] == left[1]) == same
+
+
 def test_a_tuning_begins_with_the_adapters_of_another(tmp_path):
     whole, fold = fold_of(conversations())
     first = tune(whole, fold, tmp_path / "a", reader=reader())

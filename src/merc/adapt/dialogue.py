@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,6 +194,8 @@ def tune(
     _same_run(folder / "asked.json", json.loads(json.dumps(asked)))
     classes = tuple(sorted(set(fold.train.labels.values())))
     blind = fold.blinded(conversations)
+    if reader.options.context == "none":  # who is nobody's context and has no label teaches nothing
+        blind = [_only(one, fold.train.scored | fold.valid.scored) for one in blind]
     train = [one for one in blind if one.id in set(fold.train.conversations)]
     valid = [one for one in blind if one.id in set(fold.valid.conversations)]
     tables: list[np.ndarray] = []
@@ -215,6 +217,11 @@ def tune(
     with replacing(folder / "tuned.json") as temporary:
         temporary.write_text(json.dumps({**card, "sha256": file_hash(chosen)}, indent=2) + "\n", encoding="utf-8")
     return Tuned(chosen, best, tuple(history))
+
+
+def _only(conversation: Conversation, ids: Set[str]) -> Conversation:
+    """The conversation without all other utterances."""
+    return replace(conversation, utterances=tuple(one for one in conversation if one.id in ids))
 
 
 def _same_run(path: Path, asked: dict[str, Any]) -> None:

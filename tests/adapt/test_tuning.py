@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from merc.adapt import mixture as mixtures
 from merc.adapt import tuned
+from merc.adapt.bench_texts import gathered
 from merc.adapt.dialogue import DialogueOptions, Reader
 from merc.adapt.mixture import SAMPLES, available, census, mixture, overlap, words
 from merc.adapt.samples import PARTS, Sample, Selection
@@ -24,7 +25,8 @@ from merc.adapt.tuning import TuneOptions, read, read_texts, reader_of, tune, tu
 from merc.cli.adapt import _lines
 from merc.cli.app import app
 from merc.corpora import Item
-from merc.errors import InputError, ProtocolError
+from merc.errors import FormatError, InputError, ProtocolError
+from merc.evaluation.document import edited
 from merc.labels import EKMAN7
 
 OPTIONS = TuneOptions(epochs=3, learning_rate=1e-2, head_rate=1e-2, rank=4, batch_tokens=128, threads=1)
@@ -240,6 +242,38 @@ def test_the_card(tmp_path: Path, corpora: Path, monkeypatch: pytest.MonkeyPatch
     assert record["weights"]["bytes"] == (tmp_path / "text-lora.safetensors").stat().st_size
     assert ("texts that training has not" in page) == (sample == "paper" and "new" in record["test"])
     assert "non-commercial research" in page and "all without CrowdFlower" in page
+    assert record["train"]["accuracy"] > 0.9 and record["train"]["items"] >= record["test"]["overall"]["items"]
+
+
+def test_tuned_encoders_are_laid_side_by_side(tmp_path: Path, corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("merc.adapt.tuned.reader_of", lambda o: reader_of(o, network=network(), tokenizer=Tokenizer()))
+    for sample in ("distinct", "paper"):
+        adapt_encoder(corpora, tmp_path / sample, replace(OPTIONS, sample=sample, each=60, epochs=1))
+    folders, page = [str(tmp_path / "distinct"), str(tmp_path / "paper")], tmp_path / "results.md"
+    found = CliRunner().invoke(app, ["bench", "texts", *folders, "--results", str(page)])
+    assert found.exit_code == 0 and not edited(page)
+    for line in (
+        "merc adapt text --tune lora --sample paper --epochs 1",
+        "merc bench texts tuned/distinct tuned/paper",
+    ):
+        assert line in page.read_text()
+    told = CliRunner().invoke(app, ["bench", "texts", *folders, "--json"]).stdout
+    first, _, shared, _ = map(json.loads, told.splitlines())
+    assert first["comparable"] and first["figures"]["share_known"] == 0 and first["metric"] == "accuracy"
+    assert not shared["comparable"] and "of its test texts are in train" in shared["why"]
+    for figure, unit in ((shared["mean"], " ["), (shared["figures"]["share_known"], " % known from train")):
+        assert f"{100 * figure:.1f}{unit}" in found.stdout
+
+
+def test_only_tunings_are_laid_side_by_side(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no tuned text encoder; 'merc adapt text --tune lora --out"):
+        gathered([tmp_path])
+    (tmp_path / "text-lora.json").write_text("{}")
+    with pytest.raises(FormatError, match="no record of this version"):
+        gathered([tmp_path])
+    (tmp_path / "text-lora.json").write_text("{")
+    with pytest.raises(FormatError, match="cannot be read"):
+        gathered([tmp_path])
 
 
 @pytest.mark.parametrize(

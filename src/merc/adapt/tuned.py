@@ -38,8 +38,11 @@ def adapt_encoder(data: Path, out: Path, options: TuneOptions, *, progress: Prog
     selection = mixture(options.sample, data, each=options.each, seed=options.seed)
     reader = reader_of(options)
     course = tune(selection, out, options=options, reader=reader, progress=progress)
-    samples = [selection.samples[n] for n in selection.part("test")]
+    samples = _part(selection, "test")
     logits = read(reader, read_texts(samples, reader, longest=options.longest), progress=progress, stage="test")
+    learned = _part(selection, "train")
+    learned = learned[:: max(1, len(learned) // len(samples))]
+    recalled = read(reader, read_texts(learned, reader, longest=options.longest), progress=progress, stage="train")
     name = f"text-{options.method}"
     kept = out / f"{name}.safetensors"
     with replacing(kept) as temporary:
@@ -51,6 +54,7 @@ def adapt_encoder(data: Path, out: Path, options: TuneOptions, *, progress: Prog
         "texts": texts,
         "temperature": round(temperature, 6),
         "test": tested(samples, logits, temperature, known=_known(selection)),
+        "train": {"items": len(learned), "accuracy": round(float((recalled.argmax(1) == _classes(learned)).mean()), 4)},
     }
     card = TunedCard(name, record)
     card.write(out)

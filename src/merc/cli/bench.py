@@ -13,8 +13,9 @@ from merc.cli import heads, terminal
 if TYPE_CHECKING:
     from merc.training.bench import BenchOptions
 
-app = typer.Typer(help="Compare systems: systems, paper, variants, heads.", no_args_is_help=True)
+app = typer.Typer(help="Compare systems: systems, paper, variants, heads, texts.", no_args_is_help=True)
 app.command("heads")(heads.heads)
+app.command("texts")(heads.texts)
 
 Only = Annotated[list[str] | None, typer.Option(help="Only this system; may be given again.")]
 Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol; may be given again.")]

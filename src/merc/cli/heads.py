@@ -1,4 +1,4 @@
-"""``merc bench heads``: voice and face heads, on the source paper's kind of split and with people kept apart."""
+"""``merc bench heads`` and ``texts``: voice and face heads and text encoders, on random splits and on honest ones."""
 
 from __future__ import annotations
 
@@ -35,3 +35,17 @@ def heads(
     typer.echo(report.json() if as_json else report.tables())
     if results is not None or (options.whole and Path("docs").is_dir()):
         report.publish(results or Path("docs/results.md"))
+
+
+def texts(
+    folders: Annotated[list[Path], typer.Argument(help="What 'merc adapt text --tune' left; --out of each.")],
+    results: Annotated[Path | None, typer.Option(help="Document whose section is written, docs/results.md.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")] = False,
+) -> None:
+    """Tuned text encoders side by side: texts that training has read too, and texts that it has not."""
+    from merc.adapt.bench_texts import gathered
+
+    report = gathered(folders)
+    typer.echo(report.json() if as_json else report.tables())
+    if results is not None:
+        report.publish(results)

@@ -51,6 +51,7 @@ and tests at length. In short:
     make bench-paper                          # merc bench paper: the Mamba fusion on each choice of inputs
     make bench-systems                        # merc bench systems: all published systems on the same features
     merc bench heads                          # voice and face heads: at random, people apart, corpora left out
+    merc bench texts TUNED …                  # text encoders that 'merc adapt text --tune' left
     merc bench systems --features …           # other features are a section of their own
     merc evaluate RUN --split test            # one training of 'merc train', by class, speaker and gender
 

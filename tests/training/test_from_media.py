@@ -311,6 +311,13 @@ def test_rows_of_several_axes_are_laid_end_to_end(tmp_path: Path) -> None:
     assert frames.rows["a"].tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
 
 
+def test_what_is_no_sequence_has_one_vector_also_for_systems_that_read_tokens(tmp_path: Path) -> None:
+    with Writer(tmp_path, Feature("one", (2,), {"encoder": "one", "sha256": "a" * 64})) as writer:
+        writer.add("a", np.arange(2.0))
+    made = stored.read(tmp_path, "one", ["a"], corpus="made", tokens=True)
+    assert made.rows["a"].tolist() == [0, 1]
+
+
 def test_the_frozen_encoder_reads_every_text_where_a_check_left_some_out(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,8 +70,9 @@ def named(modality: str, source: str, *, corpus: str, tokens: bool) -> tuple[Pat
 def read(folder: Path, encoder: str, ids: Sequence[str], *, corpus: str, tokens: bool = False) -> Feature:
     """A feature of a store for all utterances of a corpus, one vector each or, for ``tokens``, sequences ``(s, d)``.
 
-    Rows of several axes, such as the layers of an encoder, are laid end to end. Raises InputError for an utterance
-    that was never prepared, for a value that is not finite, and where no utterance has a vector.
+    A feature that is no sequence has one vector in any case. Rows of several axes, such as the layers of an encoder,
+    are laid end to end. Raises InputError for an utterance that was never prepared, for a value that is not finite, and
+    where no utterance has a vector.
     """
     from merc.encoders.store import Store
 
@@ -82,10 +83,10 @@ def read(folder: Path, encoder: str, ids: Sequence[str], *, corpus: str, tokens:
             f"{folder}, feature '{encoder}': {len(absent)} of {len(ids)} utterances of {corpus} are not in it, first "
             f"'{absent[0]}'; prepare the corpus to its end"
         )
-    rows = dict(_rows(store, encoder, ids, tokens=tokens))
+    made = store.features[encoder]
+    rows = dict(_rows(store, encoder, ids, tokens=tokens and made.sequence))
     if not rows:
         _refuse_none(store, encoder, ids, corpus)
-    made = store.features[encoder]
     return Feature(
         f"{folder.name}:{encoder}", int(np.prod(made.shape)), rows, key(made.description), encoder=made.description
     )

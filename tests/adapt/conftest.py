@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up import QUICK, WordVectors, make_meld, make_texts
+from made_up import QUICK, WordVectors, make_meld, make_texts, spoken
 
 from merc.adapt import adapt
 
@@ -22,6 +22,7 @@ def patched() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("merc.adapt.features.TextVectors", WordVectors)
         patch.setattr("merc.adapt.fusion.TextVectors", WordVectors)
+        patch.setattr("merc.adapt.fusion.spoken_logits", spoken(0.0))
         yield patch
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import QUICK, WordVectors, attributes
+from made_up import QUICK, WORDS, WordVectors, attributes, spoken
 
-from merc.adapt import TARGETS, adapt
+from merc.adapt import TARGETS, adapt, fusion
 from merc.adapt.features import SHARD, _trimmed, features
 from merc.adapt.fitting import crossed, gather
-from merc.adapt.heads import CARDS, NAMES, Head, head_models
+from merc.adapt.heads import CARDS, NAMES, Head, head_models, spoken_head
 from merc.adapt.witness import conversational_trust
 from merc.cache import Cache, file_hash
+from merc.conversation import Conversation, Utterance
 from merc.corpora import CORPORA, Item
 from merc.errors import InputError
 from merc.labels import EKMAN7
@@ -84,14 +85,18 @@ def test_trust_in_conversation_needs_the_derived_table(tmp_path: Path) -> None:
         conversational_trust(tmp_path, "face", CROSSED)
 
 
-def test_the_fusion_moves_the_text_head_to_conversation(trained: Path, corpora: Path, tmp_path: Path) -> None:
+def stand_ins(trained: Path, folder: Path) -> None:
     for name in NAMES:  # stand-ins: the fusion reads voice and face from their cards only
         for suffix in (".safetensors", ".json"):
             content = (trained / f"text{suffix}").read_bytes()
             if suffix == ".json":
                 card = json.loads(content) | {"cross_corpus": CROSSED}
                 content = json.dumps(card).encode()
-            (tmp_path / f"{name}{suffix}").write_bytes(content)
+            (folder / f"{name}{suffix}").write_bytes(content)
+
+
+def test_the_fusion_moves_the_text_head_to_conversation(trained: Path, corpora: Path, tmp_path: Path) -> None:
+    stand_ins(trained, tmp_path)
     record = adapt("fusion", data=corpora, out=tmp_path, options=QUICK).record
     assert record == json.loads((tmp_path / "fusion.json").read_text())
     assert record["voice"]["weight"] == record["face"]["weight"] == 0.25
@@ -107,6 +112,40 @@ def test_the_fusion_moves_the_text_head_to_conversation(trained: Path, corpora: 
     assert record["test"]["twins"] == {"utterances": 0, "of_five_words_or_more": 0}
     assert record["abstention"]["threshold"] in [row["threshold"] for row in record["abstention"]["dev"]]
     assert (tmp_path / "fusion.md").read_text().startswith("# Late fusion")
+    assert record["text"]["encoder"] is None and spoken_head(folder=tmp_path) is None and record["elsewhere"] is None
+
+
+def test_words_are_read_in_conversation_where_that_is_better(
+    trained: Path, corpora: Path, tmp_path: Path, patched: pytest.MonkeyPatch
+) -> None:
+    stand_ins(trained, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("merc.adapt.fusion.spoken_logits", spoken(30.0))
+        record = adapt("fusion", data=corpora, out=tmp_path, options=QUICK).record
+    assert record["text"]["form"] == "encoder tuned on conversations" and record["text"]["layer"] is None
+    named, head = record["text"]["encoder"], spoken_head(folder=tmp_path)
+    assert head is not None and (head.path.stem, head.sha256) == (named["name"], named["sha256"])
+    assert head.temperature == named["temperature"] and not (tmp_path / "fusion.safetensors").exists()
+    assert record["test"]["after"]["accuracy"][0] == 1
+    assert head_models(folder=tmp_path)[-1].slot == "conversation encoder"
+    assert "reads an utterance behind what was said before it" in (tmp_path / "fusion.md").read_text()
+
+
+def test_what_becomes_of_the_forms_elsewhere(trained: Path, tmp_path: Path, patched: pytest.MonkeyPatch) -> None:
+    labels = {"ang": "anger", "hap": "joy", "exc": "joy", "neu": "neutral", "sad": "sadness", "fru": "anger"}
+    turns = tuple(Utterance(f"u {label}", text=WORDS[own], label=label) for label, own in labels.items())
+    items = [Item(turn.id, (str(turn.label),), text=turn.text) for turn in turns]
+    (tmp_path / CORPORA["iemocap"].folder).mkdir()
+    text = Head.load("text", folder=trained, conversation=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fusion, "CONVERSATIONS", {"iemocap": lambda root: (Conversation("d", turns),)})
+        patch.setattr(fusion, "READERS", {"iemocap": lambda root: items})
+        patch.setattr("merc.adapt.fusion.spoken_logits", spoken(9.0))
+        forms = (fusion.Form("sure", spoken=True), fusion.Form("flat", 1e9))
+        found = fusion._elsewhere(tmp_path, text, forms, cache=None, progress=None)
+    assert found is not None and found["items"] == 5
+    assert found["forms"]["sure"]["accuracy"] == 1
+    assert found["forms"]["flat"]["log_loss"] == pytest.approx(np.log(4), abs=1e-3)
 
 
 def test_unknown_modalities_and_missing_corpora(tmp_path: Path) -> None:

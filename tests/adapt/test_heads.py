@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.adapt.heads import NAMES, Head, fusion_card, head_models, read_weights
+from merc.adapt.heads import NAMES, Head, SpokenHead, fusion_card, head_models, read_weights
 from merc.errors import InputError, WeightError
 from merc.labels import EKMAN7
 
@@ -69,6 +69,29 @@ def test_the_layer_fitted_on_conversation_is_used_where_there_is_one(copied: Pat
     vectors = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
     np.testing.assert_allclose(head.logits(vectors), vectors[:, -7:] + np.arange(7), atol=1e-5)
     np.testing.assert_allclose(head.probabilities(vectors).sum(1), 1)
+
+
+def test_words_in_conversation_are_judged_by_the_layers_that_were_trained_with_the_encoder(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from merc.cache import file_hash
+
+    random, path = np.random.default_rng(0), tmp_path / "mine.safetensors"
+    shapes = {"head.1.weight": (5, 8), "head.1.bias": (5,), "head.4.weight": (7, 5), "head.4.bias": (7,)}
+    layers = {name: random.normal(size=shape).astype(np.float16) for name, shape in shapes.items()}
+    save_file({**layers, "other": np.zeros(1, np.float32)}, path)
+    head = SpokenHead(path, sha256=file_hash(path), temperature=2.0)
+    vectors = random.normal(size=(3, 8)).astype(np.float32)
+    one, two, three, four = (layers[name].astype(np.float64) for name in shapes)
+    powers = np.exp((np.tanh(vectors @ one.T + two) @ three.T + four) / 2)
+    np.testing.assert_allclose(head.probabilities(vectors), powers / powers.sum(1, keepdims=True))
+    with pytest.raises(InputError, match=r"vectors of shape \(3, 5\); expected \(n, 8\)"):
+        head.logits(vectors[:, :5])
+    with pytest.raises(WeightError, match="missing, or not the file that the card of the fusion names"):
+        SpokenHead(path, sha256="0" * 64, temperature=1.0)
+    save_file(layers | {"head.4.bias": np.zeros(4, np.float16)}, path)
+    with pytest.raises(WeightError, match="has no layers for 7 labels; name an encoder tuned on meld-7"):
+        SpokenHead(path, sha256=file_hash(path), temperature=1.0)
 
 
 def test_a_fusion_of_another_head_is_refused(copied: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.adapt.heads import CARDS, Head, fusion_card
+from merc.adapt.heads import CARDS, Head, fusion_card, spoken_head
 from merc.adapt.paired import Directions, PairedFusion, PairedOptions, Part, Run, Words, fit, joined_with, only
 from merc.adapt.people import People, faith_for, gain
 from merc.adapt.rivals import Late, Material, comparison, trained
@@ -168,8 +168,8 @@ def test_the_late_fusion_on_arrays_is_that_of_analyze() -> None:
     from merc.pipeline.fusion import LateFusion, Observation
 
     generator = np.random.default_rng(0)
-    head, late, card = Head.load("text"), Late(CARDS), fusion_card()
-    vectors = generator.normal(size=(4, 896)).astype(np.float32)
+    head, late, card = spoken_head() or Head.load("text"), Late(CARDS), fusion_card()
+    vectors = generator.normal(size=(4, 128 + head.width)).astype(np.float32)
     own = {name: generator.dirichlet(np.ones(7), size=4) for name in ("voice", "face")}
     own["text"] = head.probabilities(vectors[:, 128:])
     there = {"text": np.array([1, 1, 0, 1], bool), "voice": np.array([1, 0, 1, 1], bool), "face": np.ones(4, bool)}

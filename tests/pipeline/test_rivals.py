@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.adapt.heads import Head
+from merc.adapt.heads import Head, spoken_head
 from merc.adapt.paired import Directions, PairedFusion, PairedOptions, new_system
 from merc.conversation import Evidence
 from merc.labels import EKMAN7
@@ -34,9 +34,15 @@ def observations() -> list[Observation]:
     return [whole, Observation(words.evidence, {"text": vectors["text"]})]
 
 
+def width() -> int:
+    """The width of what the shipped fusion reads of the words."""
+    spoken = spoken_head()
+    return spoken.width if spoken else 896
+
+
 def fusion(reads: str) -> PairedFusion:
     options = PairedOptions(reads=reads, directions=4)
-    cut = Directions(np.eye(4, 896, dtype=np.float32), np.zeros(4, np.float32))
+    cut = Directions(np.eye(4, width(), dtype=np.float32), np.zeros(4, np.float32))
     return PairedFusion(new_system(options), cut, options)
 
 
@@ -45,7 +51,7 @@ def test_what_is_missing_is_absent_and_not_a_zero_that_looks_like_a_voice(observ
     for found in (vectors, told):
         assert found["text"][1].tolist() == [True, True]
         assert found["voice"][1].tolist() == found["face"][1].tolist() == [True, False]
-    assert [vectors[name][0].shape for name in ("text", "voice", "face")] == [(2, 896), (2, 128), (2, 128)]
+    assert [vectors[name][0].shape for name in ("text", "voice", "face")] == [(2, width()), (2, 128), (2, 128)]
     np.testing.assert_allclose(vectors["face"][0][0], observations[0].vectors["face"].mean(0), rtol=1e-5)
     prior = Head.load("voice").card["prior"]
     assert told["voice"][0][0, 0] == pytest.approx(np.log(0.88 / prior["anger"]), abs=1e-5)

@@ -19,6 +19,7 @@ from merc.labels import EKMAN7
 NAMES = ("text", "voice", "face")
 CARDS = Path(__file__).with_name("cards")
 
+_SPOKEN = ("head.1.weight", "head.1.bias", "head.4.weight", "head.4.bias")
 _LAYERS = tuple(f"{kind}_{number}" for number in range(3) for kind in ("weight", "bias"))
 
 
@@ -97,6 +98,67 @@ class Head:
         return embeddings
 
 
+class SpokenHead:
+    """What reads the words in conversation: a tuned encoder's file, and the two layers that were trained with it.
+
+    Over the vectors ``(n, 768)`` that the encoder gives utterances behind what was said before them, speakers told by
+    number, ``probabilities`` are ``softmax(logits / temperature)``, labels in the order of EKMAN7. Raises WeightError
+    for a file whose hash is not ``sha256`` or that has no layers for seven labels.
+    """
+
+    name = "text"
+
+    def __init__(self, path: Path, *, sha256: str, temperature: float) -> None:
+        from safetensors.numpy import load_file
+
+        if not path.exists() or file_hash(path) != sha256:
+            raise WeightError(
+                f"{path}: missing, or not the file that the card of the fusion names; run 'merc adapt fusion' or "
+                "install merc anew"
+            )
+        self.path, self.sha256, self.temperature = path, sha256, temperature
+        layers = {name: values.astype(np.float64) for name, values in load_file(path).items() if name in _SPOKEN}
+        if len(layers) != len(_SPOKEN) or len(layers[_SPOKEN[-1]]) != len(EKMAN7):
+            raise WeightError(f"{path} has no layers for {len(EKMAN7)} labels; name an encoder tuned on meld-7")
+        self._layers = [layers[name] for name in _SPOKEN]
+
+    @property
+    def width(self) -> int:
+        """Length of the vectors that the head takes."""
+        return int(self._layers[0].shape[1])
+
+    def logits(self, vectors: np.ndarray) -> np.ndarray:
+        """Uncalibrated logits ``(n, 7)`` float64 of vectors ``(n, width)``; raises InputError for another width."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.width:
+            raise InputError(f"text in conversation: vectors of shape {vectors.shape}; expected (n, {self.width})")
+        first, first_bias, last, last_bias = self._layers
+        result: np.ndarray = np.tanh(vectors @ first.T + first_bias) @ last.T + last_bias
+        return result
+
+    def probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities ``(n, 7)`` float64, rows sum to 1; raises InputError for another width."""
+        return softmax(self.logits(vectors) / self.temperature)
+
+
+def spoken_head(*, folder: Path | None = None) -> SpokenHead | None:
+    """The head that reads words in conversation, or None where the card of the fusion names no encoder for it.
+
+    Raises WeightError for a missing card, and for an encoder that is missing or is not the one of the card.
+    """
+    return _spoken(folder or CARDS)
+
+
+@lru_cache(maxsize=4)
+def _spoken(folder: Path) -> SpokenHead | None:
+    from merc.encoders.reader import SHIPPED
+
+    named = fusion_card(folder=folder)["text"].get("encoder")
+    if named is None:
+        return None
+    path = SHIPPED / f"{named['name']}.safetensors"
+    return SpokenHead(path, sha256=named["sha256"], temperature=named["temperature"])
+
+
 @lru_cache(maxsize=16)
 def _load(name: str, folder: Path, conversation: bool) -> Head:
     card = _read_card(folder / f"{name}.json", name)
@@ -164,13 +226,15 @@ def fusion_card(*, folder: Path | None = None) -> dict[str, Any]:
 
 
 def head_models(*, folder: Path | None = None) -> tuple[Model, ...]:
-    """The shipped heads, and the layer fitted on conversation, as they are listed in a result."""
+    """The shipped heads, and what reads words in conversation, as they are listed in a result."""
     place = folder or CARDS
     cards = [(name, _read_card(place / f"{name}.json", name)) for name in NAMES]
     models = [Model(f"{name} head", card["title"], card["licence"], card["weights"]["sha256"]) for name, card in cards]
     fusion = _read_card(place / "fusion.json", "fusion")
     if layer := fusion["text"].get("layer"):
         models.append(Model("conversation layer", layer["title"], layer["licence"], layer["sha256"]))
+    if encoder := fusion["text"].get("encoder"):
+        models.append(Model("conversation encoder", encoder["title"], encoder["licence"], encoder["sha256"]))
     return tuple(models)
 
 

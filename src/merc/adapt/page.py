@@ -217,7 +217,7 @@ def fusion_page(record: dict[str, Any]) -> str:
         "where there are no words, the prior of conversation stands in for the text.",
         f"**Text.** Shipped form: {text['form']}, fitted on {text['fitted_on']}; log loss on dev: {rivals}. With "
         f"temperature {text['temperature']:.3f} and the biases below, the head is moved to conversation without "
-        f"learning from its words.{_layer(text['layer'])}",
+        f"learning from its words.{_layer(text['layer'])}{_reader(text.get('encoder'))}",
         f"**Trust.** {_trust(record, 'voice')} {_trust(record, 'face')} The corpora left out are acted or posed, so "
         "theirs is an upper bound; coarse attributes of MELD's voices and faces, often of the wrong person, give a "
         "lower one. The trust is half-way between the two on a logarithmic scale: a judgement, not a fit.",
@@ -229,9 +229,10 @@ def fusion_page(record: dict[str, Any]) -> str:
         "The first row is out of domain: the head has not been trained on MELD; "
         f"{test['twins']['utterances']} of {test['after']['items']} test utterances have the words of a training text, "
         f"{test['twins']['of_five_words_or_more']} of them five words or more. The last row has learnt from MELD's "
-        "training part wherever its form is a layer. Intervals resample dialogues; this part chose nothing. Known "
-        f"defects of the corpus: {'; '.join(record['data']['meld']['defects'])}.",
+        "training part wherever its form is a layer or an encoder. Intervals resample dialogues; this part chose "
+        f"nothing. Known defects of the corpus: {'; '.join(record['data']['meld']['defects'])}.",
         table(("text head", *(n.replace("_", " ") for n in names), "ECE", "log loss"), figures),
+        *_elsewhere(record.get("elsewhere")),
         "## Abstention",
         f"Threshold **{abstention['threshold']:.2f}**: {abstention['rule']}.",
         table(("confidence at least", "coverage", "accuracy of those kept"), pairs),
@@ -261,3 +262,27 @@ def _layer(layer: dict[str, Any] | None) -> str:
         f" The layer (`{layer['file']}`, {layer['parameters']:,} parameters, SHA-256 `{layer['sha256']}`) reads the "
         f"head's emotion vector and the embedding. Licence: {layer['licence']}."
     )
+
+
+def _reader(encoder: dict[str, Any] | None) -> str:
+    if encoder is None:
+        return ""
+    return (
+        f" The encoder (`{encoder['name']}`, SHA-256 `{encoder['sha256']}`) reads an utterance behind what was said "
+        "before it, speakers told by number; two layers that were trained with it give the logits, whose temperature "
+        f"{encoder['temperature']:.3f} is fitted on dev, since it knows the training utterances by heart; dev chose "
+        f"its epoch too. Licence: {encoder['licence']}."
+    )
+
+
+def _elsewhere(found: dict[str, Any] | None) -> list[str]:
+    """What becomes of each form on a corpus that none of them has met."""
+    if found is None:
+        return []
+    rows = [(name, f"{own['accuracy']:.3f}", f"{own['log_loss']:.3f}") for name, own in found["forms"].items()]
+    return [
+        f"## {found['corpus']}, text alone",
+        f"None of the forms has met this corpus: {found['items']:,} utterances of four classes (excited counts as "
+        "joy), and the probabilities of their four labels alone, scaled to 1. Chance is 1/4, log loss 1.386.",
+        table(("text head", "accuracy", "log loss"), rows),
+    ]

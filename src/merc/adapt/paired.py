@@ -5,8 +5,8 @@ label from the training parts of the corpora of voices and of faces. Each modali
 utterance counts as much as its people can be believed. The epoch is chosen on one half of MELD's dev dialogues, joined
 with people of the validation parts; the other half is for the comparison (see ``merc.adapt.rivals``).
 
-Symbols: n utterances, 7 labels. Text is the head's emotion vector beside the embedding, cut to the directions in which
-it varies most; voice and face are emotion vectors (128) or the evidence of a head (7); each is a sequence of one step.
+Symbols: n utterances, 7 labels. Text is the vector of what reads the words, cut to the directions in which it varies
+most; voice and face are emotion vectors (128) or the evidence of a head (7); each is a sequence of one step.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class PairedOptions:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Utterances of one part: what the text head makes of them ``(n, 896)``, class numbers ``(n,)``, dialogues."""
+    """Utterances of one part: what reads the words makes of them ``(n, width)``, class numbers ``(n,)``, dialogues."""
 
     vectors: np.ndarray
     classes: np.ndarray
@@ -91,7 +91,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """The linear map that cuts the text: ``weight (k, 896)``, ``bias (k,)``."""
+    """The linear map that cuts the text: ``weight (k, width)``, ``bias (k,)``."""
 
     weight: np.ndarray
     bias: np.ndarray
@@ -102,13 +102,13 @@ class Directions:
         mean, deviation = vectors.mean(0), vectors.std(0)
         deviation = np.where(deviation > 0, deviation, 1)
         scaled = (vectors - mean) / deviation
-        axes = np.linalg.eigh(scaled.T @ scaled)[1][:, ::-1][:, :count].T  # (k, 896)
+        axes = np.linalg.eigh(scaled.T @ scaled)[1][:, ::-1][:, :count].T  # (k, width)
         axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]
         weight = axes / deviation
         return cls(weight.astype(np.float32), (-weight @ mean).astype(np.float32))
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
-        """``(n, 896)`` to ``(n, k)`` float32."""
+        """``(n, width)`` to ``(n, k)`` float32."""
         cut: np.ndarray = vectors.astype(np.float32) @ self.weight.T + self.bias
         return cut
 
@@ -120,7 +120,7 @@ class PairedFusion:
         self.system, self.text, self.options, self.temperature = system.eval(), text, options, temperature
 
     def logits(self, inputs: Inputs) -> np.ndarray:
-        """Uncalibrated logits ``(n, 7)`` float64 of text ``(n, 896)``, voice and face; what is not there is ignored."""
+        """Uncalibrated logits ``(n, 7)`` float64 of text ``(n, width)``, voice, face; what is not there is ignored."""
         import torch
 
         cut = {**inputs, "text": (self.text(inputs["text"][0]), inputs["text"][1])}

@@ -20,7 +20,8 @@ import numpy as np
 
 from merc.adapt.card import Card
 from merc.adapt.features import Progress, TextVectors, features
-from merc.adapt.heads import NAMES, Head, fusion_card, joined
+from merc.adapt.fusion import spoken_vectors
+from merc.adapt.heads import NAMES, Head, fusion_card, joined, spoken_head
 from merc.adapt.paired import (
     PAIRINGS,
     READINGS,
@@ -38,7 +39,7 @@ from merc.adapt.paired import (
 )
 from merc.adapt.people import People, faith_for, gather_people
 from merc.cache import Cache, file_hash, key
-from merc.corpora import CORPORA, READERS
+from merc.corpora import CONVERSATIONS, CORPORA, READERS
 from merc.errors import InputError
 from merc.evaluation.calibration import coverage, expected_calibration_error, log_loss, softmax
 from merc.evaluation.metrics import NAMES as METRICS
@@ -84,13 +85,13 @@ class Late:
 
     def __init__(self, heads: Path) -> None:
         card = fusion_card(folder=heads)
-        self.text = Head.load("text", folder=heads)
+        self.text = spoken_head(folder=heads) or Head.load("text", folder=heads)
         self.trust = {name: float(card[name]["weight"]) for name in ("voice", "face")}
         self.nats = {name: _between(card[name]) for name in ("voice", "face")}
         self.prior = np.log(np.maximum([card["prior"][label] for label in EKMAN7], _FLOOR))
 
     def probabilities(self, inputs: Inputs) -> np.ndarray:
-        """Probabilities ``(n, 7)`` of text ``(n, 896)`` and the evidence ``(n, 7)`` of voice and face."""
+        """Probabilities ``(n, 7)`` of text ``(n, width)`` and the evidence ``(n, 7)`` of voice and face."""
         vectors, worded = inputs["text"]
         own = self.text.probabilities(vectors[:, -self.text.width :])
         score = np.where(worded[:, None], np.log(np.maximum(own, _FLOOR)), self.prior)
@@ -156,7 +157,7 @@ def compete(
 
 def gather(data: Path, heads: Path, *, cache: Cache, progress: Progress | None = None) -> Material:
     """Words, people, and the shares of faithful draws at which people tell as much as in conversation."""
-    words = _words(data, Head.load("text", folder=heads, conversation=False), cache, progress)
+    words = _words(data, heads, cache, progress)
     late = Late(heads)
     found = {name: gather_people(name, data, heads, cache=cache, progress=progress) for name in ("voice", "face")}
     people = {part: {name: parts[part] for name, parts in found.items()} for part in ("train", "validation")}
@@ -177,11 +178,20 @@ def gather(data: Path, heads: Path, *, cache: Cache, progress: Progress | None =
     return Material(words, people, faith, late, digest)
 
 
-def _words(data: Path, text: Head, cache: Cache, progress: Progress | None) -> dict[str, Words]:
-    """MELD's training utterances, and those of dev in two halves by dialogue: "choice" and "comparison"."""
-    items = [item for item in READERS["meld"](data / _MELD.folder) if item.split in ("train", "dev")]
-    vectors = features(items, TextVectors(), cache=cache, progress=progress)
-    told = joined(text.emotion_vector(vectors), vectors).astype(np.float32)
+def _words(data: Path, heads: Path, cache: Cache, progress: Progress | None) -> dict[str, Words]:
+    """MELD's training utterances, and those of dev in two halves by dialogue: "choice" and "comparison".
+
+    They are read by the encoder that the late fusion reads words with, else by the text head.
+    """
+    root = data / _MELD.folder
+    items = [item for item in READERS["meld"](root) if item.split in ("train", "dev")]
+    if spoken := spoken_head(folder=heads):
+        found = spoken_vectors(CONVERSATIONS["meld"](root), spoken, cache=cache, progress=progress)
+        told = np.stack([found[item.id] for item in items])
+    else:
+        text = Head.load("text", folder=heads, conversation=False)
+        vectors = features(items, TextVectors(), cache=cache, progress=progress)
+        told = joined(text.emotion_vector(vectors), vectors).astype(np.float32)
     classes = np.array([EKMAN7.index(item.labels[0]) for item in items])
     dialogues = tuple(item.group or item.id for item in items)
     whole = Words(told, classes, dialogues)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +162,14 @@ def told(conversation: Conversation, speakers: str) -> list[str]:
         letters = (chr(ord("A") + number % 26) for number in range(len(order)))
         names = dict(zip(order, letters, strict=True)) if speakers == "letter" else {}
     return [turn((one.text or "").strip() or "...", names.get(one.speaker)) for one in conversation]
+
+
+def numbered(conversation: Conversation) -> Conversation:
+    """The conversation with its speakers told by number, in the order in which they first speak: names sway nothing."""
+    order = list(dict.fromkeys(one.speaker for one in conversation if one.speaker is not None))
+    names = {name: f"Speaker {place}" for place, name in enumerate(order, start=1)}
+    told = tuple(replace(one, speaker=names.get(one.speaker or "")) for one in conversation)
+    return replace(conversation, utterances=told)
 
 
 def read(network: Any, batch: Sequence[Window], *, padding: int, context: str) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from merc.adapt.heads import Head
+from merc.adapt.heads import Head, SpokenHead, spoken_head
 from merc.cache import key
-from merc.conversation import Evidence, Segment, Utterance
+from merc.conversation import Conversation, Evidence, Segment, Utterance
 from merc.encoders.expression import ExpressionEncoder
+from merc.encoders.reader import DialogueEncoder, numbered
 from merc.encoders.text import TextEncoder
 from merc.encoders.voice import VoiceEncoder
 from merc.labels import EKMAN7
@@ -44,15 +45,28 @@ def _observation(items: Sequence[tuple[Evidence, np.ndarray | None]]) -> Observa
 
 
 def _text(job: Job, heard: Heard) -> list[tuple[Evidence, np.ndarray | None]]:
+    """Words are read behind what was said before them, where the fusion has an encoder for that, else alone."""
     reasons = [_no_text(utterance, heard.language) for utterance in heard.utterances]
-    texts = [utterance.text or "" for utterance, reason in zip(heard.utterances, reasons, strict=True) if not reason]
+    said = [utterance for utterance, reason in zip(heard.utterances, reasons, strict=True) if not reason]
+    told = [(utterance.text or "", utterance.speaker) for utterance in said]
+    spoken = spoken_head()
 
     def run() -> dict[str, np.ndarray]:
-        return {"vectors": TextEncoder(threads=job.options.workers).encode(texts)}
+        if spoken is None:
+            return {"vectors": TextEncoder(threads=job.options.workers).encode([text for text, _ in told])}
+        return {"vectors": _in_conversation(told, spoken, threads=job.options.workers)}
 
-    vectors = _vectors(job, ("text", key(texts), "mpnet"), run) if texts else np.zeros((0, 0), np.float32)
-    details = [{"words": len(text.split())} for text in texts]
-    return _judge("text", (reasons, details), vectors)
+    what = key([text for text, _ in told]) if spoken is None else key(told, spoken.sha256)
+    vectors = _vectors(job, ("text", what, "mpnet"), run) if said else np.zeros((0, 0), np.float32)
+    details = [{"words": len(text.split())} for text, _ in told]
+    return _judge(spoken or Head.load("text"), (reasons, details), vectors)
+
+
+def _in_conversation(told: Sequence[tuple[str, str | None]], head: SpokenHead, *, threads: int) -> np.ndarray:
+    """The vectors ``(n, 768)`` of utterances in their order, each with its speaker, as the head's encoder reads."""
+    turns = tuple(Utterance(str(n), text=text, speaker=speaker) for n, (text, speaker) in enumerate(told))
+    found = DialogueEncoder(head.path, threads=threads).encode([numbered(Conversation("recording", turns))])
+    return np.stack([found[turn.id] for turn in turns])
 
 
 def _no_text(utterance: Utterance, language: Language | None) -> str | None:
@@ -117,7 +131,7 @@ def _voice(job: Job, heard: Heard) -> list[tuple[Evidence, np.ndarray | None]]:
     reasons, vectors = expression_vectors(job, heard)
     present = [u.segment for u, reason in zip(heard.utterances, reasons, strict=True) if not reason and u.segment]
     details = [{"seconds": round(segment.duration, 3)} for segment in present]
-    return _judge("voice", (reasons, details), vectors)
+    return _judge(Head.load("voice"), (reasons, details), vectors)
 
 
 def _no_voice(utterance: Utterance, heard: Heard) -> str | None:
@@ -156,11 +170,11 @@ def _one_face(face: FaceEvidence, judged: np.ndarray) -> tuple[Evidence, np.ndar
 
 
 def _judge(
-    modality: str, facts: tuple[list[str | None], list[dict[str, Any]]], vectors: np.ndarray
+    head: Head | SpokenHead, facts: tuple[list[str | None], list[dict[str, Any]]], vectors: np.ndarray
 ) -> list[tuple[Evidence, np.ndarray | None]]:
     """Evidence of one modality for all utterances: rows of ``vectors`` belong to those without a reason, in order."""
-    reasons, details = facts
-    judged = Head.load(modality).probabilities(vectors) if len(vectors) else np.zeros((0, len(EKMAN7)))
+    (reasons, details), modality = facts, head.name
+    judged = head.probabilities(vectors) if len(vectors) else np.zeros((0, len(EKMAN7)))
     present = iter(zip(judged, details, vectors, strict=True))
     result: list[tuple[Evidence, np.ndarray | None]] = []
     for reason in reasons:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from merc import weights
-from merc.adapt.heads import NAMES, Head, fusion_card, head_models
+from merc.adapt.heads import NAMES, Head, fusion_card, head_models, spoken_head
 from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Model, Recording, Speaker, Timeline
 from merc.errors import FormatError
@@ -47,6 +47,7 @@ def analyze(
     weights.require(used)
     for head in NAMES:
         Head.load(head)
+    spoken_head()
     job = Job(file, held, file_hash(file), options, cache or Cache(), progress)
     heard = listen(job, known)
     sight = look(job, heard)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from merc.adapt.heads import Head, fusion_card, joined
+from merc.adapt.heads import Head, fusion_card, joined, spoken_head
 from merc.adapt.paired import Inputs, PairedFusion
 from merc.adapt.rivals import HELD_OUT, PairedCard, compete
 from merc.adapt.verdict import decision
@@ -120,12 +120,17 @@ def late(observations: Sequence[Observation]) -> np.ndarray:
 
 
 def inputs(observations: Sequence[Observation], reads: str) -> Inputs:
-    """What the Mamba fusion reads of observations: text ``(n, 896)``, voice and face as vectors or as evidence."""
+    """What the Mamba fusion reads of observations: text ``(n, width)``, voice and face as vectors or as evidence.
+
+    The text is the vector of the encoder that reads the conversation, else the head's emotion vector and the embedding.
+    """
     heads = {name: Head.load(name) for name in ("text", "voice", "face")}
     vectors = {name: [observation.vectors.get(name) for observation in observations] for name in heads}
-    found = {
-        "text": _stacked([None if v is None else _told(heads["text"], v) for v in vectors["text"]], 896),
-    }
+    if spoken := spoken_head():
+        found = {"text": _stacked(vectors["text"], spoken.width)}
+    else:
+        rows = [None if v is None else _told(heads["text"], v) for v in vectors["text"]]
+        found = {"text": _stacked(rows, heads["text"].width + 128)}
     for name in ("voice", "face"):
         if reads == "evidence":
             rows = [_evidence(observation, name, heads[name]) for observation in observations]

@@ -105,6 +105,26 @@ def test_a_training_killed_at_any_epoch_ends_with_the_same_weights(tmp_path: Pat
         assert len(list(folder.glob("*.safetensors"))) == 1
 
 
+def test_the_running_mean_of_the_weights_is_validated_kept_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    options = replace(QUICK, epochs=4, average=True)
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def remember(system: torch.nn.Module) -> dict[str, float]:
+        seen.append({name: value.clone() for name, value in system.state_dict().items()})
+        return {}
+
+    whole, fitted = trained(options, Around(after_epoch=remember))
+    kept, last = seen[fitted.best - 1], seen[-1]
+    trained(replace(options, average=False), Around(after_epoch=remember))
+    assert not all(torch.equal(value, last[name]) for name, value in seen[-1].items())
+    assert all(torch.equal(value, kept[name]) for name, value in whole.state_dict().items())
+    with pytest.raises(Killed):
+        trained(options, Around(folder=tmp_path, tracker=KillAfter(2)))
+    resumed, again = trained(options, Around(folder=tmp_path))
+    assert same(whole, resumed) and again.history == fitted.history
+    assert "average" in options.as_json() and "average" not in QUICK.as_json()
+
+
 def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
     first, fitted = trained(around=Around(folder=tmp_path))
     second, again = trained(around=Around(folder=tmp_path, tracker=KillAfter(1)))
@@ -264,7 +284,7 @@ def test_a_device_that_is_not_here_is_refused() -> None:
 
 
 def test_options_are_checked_by_name() -> None:
-    with pytest.raises(InputError, match="no training option 'lr'; known are batch"):
+    with pytest.raises(InputError, match="no training option 'lr'; known are average, batch"):
         TrainOptions.of_recipe(Concat.description.recipe, {"lr": 1})
     changed = TrainOptions.of_recipe(Concat.description.recipe, {"seed": 3})
     assert (changed.seed, changed.batch) == (3, 16)

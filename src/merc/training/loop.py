@@ -180,6 +180,14 @@ def fit(system: System, task: Task, *, options: TrainOptions, around: Around | N
         return _Loop(system, task, options, around or Around()).run()
 
 
+def _averaged(system: System) -> Any:
+    """A copy of a system that follows it: the mean of its weights, mostly over the latest ninth of the steps so far."""
+    import torch
+    from torch.optim.swa_utils import AveragedModel
+
+    return AveragedModel(system, avg_fn=lambda mean, now, steps: torch.lerp(mean, now, 9 / (10 + steps)))
+
+
 class _Loop:
     """The state of one training: system, optimiser, random numbers, history, the best weights so far."""
 
@@ -200,11 +208,17 @@ class _Loop:
             weight_decay=options.weight_decay,
             fused=True,
         )
+        self.mean = _averaged(self.system) if options.average else None
         self.generator = torch.Generator().manual_seed(options.seed)
         self.valid = list(batches(task.valid, options.batch))
         self.fitted = Fitted()
         self.kept: dict[str, Tensor] = {}
         self.written = time.monotonic()
+
+    @property
+    def judged(self) -> System:
+        """What is validated and kept: the system, or the running mean of its weights."""
+        return self.mean.module if self.mean else self.system
 
     def run(self) -> Fitted:
         self._resume()
@@ -212,8 +226,8 @@ class _Loop:
             epoch = len(self.fitted.history) + 1
             began = time.process_time()
             loss = self._epoch(epoch)
-            figures = predict(self.system, self.valid, device=self.device).figures()
-            extra = self.around.after_epoch(self.system) if self.around.after_epoch else {}
+            figures = predict(self.judged, self.valid, device=self.device).figures()
+            extra = self.around.after_epoch(self.judged) if self.around.after_epoch else {}
             for hook in self.around.hooks:
                 extra = {**extra, **hook.epoch()}
             self._keep({"loss": loss, **figures, **extra})
@@ -253,6 +267,8 @@ class _Loop:
             hook.gradients(self.system)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.options.clip)
         self.optimiser.step()
+        if self.mean:
+            self.mean.update_parameters(self.system)
         return float(loss.detach())
 
     def _keep(self, figures: dict[str, float]) -> None:
@@ -260,7 +276,7 @@ class _Loop:
         epochs = [Epoch(number, one) for number, one in enumerate(self.fitted.history, 1)]
         self.fitted.best = 1 + select(epochs, by=Best(self.options.metric))
         if self.fitted.best == len(epochs):
-            self.kept = {name: value.detach().clone() for name, value in self.system.state_dict().items()}
+            self.kept = {name: value.detach().clone() for name, value in self.judged.state_dict().items()}
 
     def _finished(self) -> bool:
         done = len(self.fitted.history)
@@ -282,6 +298,8 @@ class _Loop:
         tensors = checkpoint.prefixed("system", self.system.state_dict()) | checkpoint.prefixed("kept", self.kept)
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= checkpoint.prefixed(f"optimiser/{number}", state)
+        if self.mean:
+            tensors |= checkpoint.prefixed("mean", self.mean.state_dict())
         for number, hook in enumerate(self.around.hooks):
             tensors |= checkpoint.prefixed(f"hook/{number}", hook.state_dict())
         tensors |= {"random/torch": torch.get_rng_state(), "random/order": self.generator.get_state()}
@@ -305,6 +323,8 @@ class _Loop:
         self.fitted = Fitted(facts["best"], facts["history"], facts["seconds"])
         self.kept = checkpoint.under("kept", tensors)
         checkpoint.restore(self.system, checkpoint.under("system", tensors), source=folder)
+        if self.mean:
+            checkpoint.restore(self.mean, checkpoint.under("mean", tensors), source=folder)
         self._resume_optimiser(tensors)
         for number, hook in enumerate(self.around.hooks):
             hook.load_state_dict(checkpoint.under(f"hook/{number}", tensors))

@@ -50,6 +50,8 @@ class TrainOptions:
     """Steps of the curriculum."""
     gradients: str | None = None
     """Name of a hook that changes gradients, such as "cggm"; None: plain training."""
+    average: bool = False
+    """Whether the running mean of the weights over the steps is validated and kept (Polyak and Juditsky, 1992)."""
     threads: int = 1
     """Of torch; small systems are no faster with more."""
     device: str = "auto"
@@ -85,5 +87,6 @@ class TrainOptions:
         return cls(**values)
 
     def as_json(self) -> dict[str, Any]:
-        """The values as JSON can write them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        """The values as JSON can write them; ``average`` only where it is set, since older trainings do not name it."""
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return values if self.average else {name: value for name, value in values.items() if name != "average"}

@@ -108,11 +108,9 @@ def fit_fusion(
         "data": {"meld": _corpus(parts)},
         "prior": _named(np.bincount(train, minlength=len(EKMAN7)) / len(train)),
         "text": {
-            "form": best.name,
+            **_shipped(best, heads, text.card["licence"]),
             "temperature": round(scaled.temperature, 6),
             "bias": _named(scaled.bias),
-            "layer": _written(best, heads, text.card["licence"]),
-            "encoder": _encoder(best, text.card["licence"]),
             "fitted_on": f"{_MELD.title}: train; form chosen on dev",
             "rivals_on_dev": {name: round(loss, 4) for name, loss in losses.items()},
         },
@@ -133,6 +131,11 @@ def fit_fusion(
         "elsewhere": _elsewhere(data, text, (scaled, *rivals[2:]), cache=cache, progress=progress),
     }
     return FusionCard("fusion", record)
+
+
+def _shipped(form: Form, folder: Path, licence: str) -> dict[str, Any]:
+    """The form that ships, with the file of its layer or the encoder that it reads."""
+    return {"form": form.name, "layer": _written(form, folder, licence), "encoder": _encoder(form, licence)}
 
 
 def _corpus(parts: dict[str, Utterances]) -> dict[str, Any]:
@@ -218,11 +221,12 @@ def spoken_vectors(
     return dict(zip(ids, (cache or Cache()).arrays(name, make)["vectors"], strict=True))
 
 
-def _spoken_head(temperature: float = 1.0) -> SpokenHead:
+def _spoken_head() -> SpokenHead:
+    """The encoder's head before its temperature is known."""
     from merc.encoders.reader import SHIPPED
 
     path = SHIPPED / f"{READER}.safetensors"
-    return SpokenHead(path, sha256=file_hash(path), temperature=temperature)
+    return SpokenHead(path, sha256=file_hash(path), temperature=1.0)
 
 
 def _encoder(form: Form, licence: str) -> dict[str, Any] | None:

@@ -257,6 +257,8 @@ def test_tuned_encoders_are_laid_side_by_side(tmp_path: Path, corpora: Path, mon
         "merc bench texts tuned/distinct tuned/paper",
     ):
         assert line in page.read_text()
+    distinct = json.loads((tmp_path / "distinct/text-lora.json").read_text())["texts"]["by_part"]["train"].values()
+    assert f"{sum(counts['items'] for counts in distinct)} readings" in page.read_text()  # one epoch of all
     told = CliRunner().invoke(app, ["bench", "texts", *folders, "--json"]).stdout
     first, _, shared, _ = map(json.loads, told.splitlines())
     assert first["comparable"] and first["figures"]["share_known"] == 0 and first["metric"] == "accuracy"

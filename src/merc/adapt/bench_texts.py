@@ -137,13 +137,13 @@ def _samples(found: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for one in found:
         test, shared = one["test"]["overall"], one["texts"]["overlap"]
-        read = sum(counts["items"] for counts in one["texts"]["by_part"]["train"].values())
-        texts = sum(counts["texts"] for counts in one["texts"]["by_part"]["train"].values())
+        train = one["texts"]["by_part"]["train"].values()
+        items, texts = (sum(counts[what] for counts in train) for what in ("items", "texts"))
         rows.append(
             (
                 one["stamp"],
                 one["options"]["method"],
-                f"{read:,} ({texts:,} distinct)",
+                f"{items:,} ({texts:,} distinct), {_readings(one):,} readings",
                 f"{test['items']:,}, {100 * shared['share']:.1f} % known from train",
                 *(_percent(test[name]) for name in ("accuracy", "macro_f1", "weighted_f1")),
                 f"{100 * one['train']['accuracy']:.1f}",
@@ -152,6 +152,13 @@ def _samples(found: Sequence[Mapping[str, Any]]) -> str:
         )
     head = ("texts", "tuned", "train", "test", "accuracy", "macro F1", "weighted F1", "accuracy on train", "ECE")
     return table(head, rows)
+
+
+def _readings(one: Mapping[str, Any]) -> int:
+    """How many texts the epochs have read: of each class all that train, or as many as an epoch takes."""
+    options, train = one["options"], one["texts"]["by_part"]["train"].values()
+    most = options["each_epoch"] or max(counts["items"] for counts in train)
+    return int(options["epochs"] * sum(min(counts["items"], most) for counts in train))
 
 
 def _parts(found: Sequence[Mapping[str, Any]]) -> str:

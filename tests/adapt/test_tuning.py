@@ -176,6 +176,21 @@ def test_another_tuning_is_not_overwritten(texts: Selection, tmp_path: Path) -> 
         tune(texts, tmp_path, options=replace(OPTIONS, epochs=2), reader=reader())
 
 
+def test_a_tuning_goes_on_from_another_of_the_same_texts_alone(texts: Selection, tmp_path: Path) -> None:
+    one = replace(OPTIONS, epochs=1)
+    first = tune(texts, tmp_path / "a", options=one, reader=reader())
+    still = replace(one, learning_rate=1e-9, head_rate=1e-9)
+    again = tune(texts, tmp_path / "b", options=still, reader=reader(still), start=first.path)
+    assert again.history[0]["loss"] == pytest.approx(first.history[0]["loss"], abs=1e-3)
+    with pytest.raises(InputError, match="holds a tuning with other options or texts"):
+        tune(texts, tmp_path / "b", options=still, reader=reader())
+    with pytest.raises(InputError, match="was tuned with seed 0, asked is 1: it may know texts of the test part"):
+        tune(texts, tmp_path / "c", options=replace(one, seed=1), reader=reader(), start=first.path)
+    with pytest.raises(InputError, match="it is not known what it learned"):
+        tune(texts, tmp_path / "c", options=one, reader=reader(), start=tmp_path / "adapters.safetensors")
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.parametrize(
     ("left_out", "message"),
     [
@@ -259,6 +274,12 @@ def test_tuned_encoders_are_laid_side_by_side(tmp_path: Path, corpora: Path, mon
         assert line in page.read_text()
     distinct = json.loads((tmp_path / "distinct/text-lora.json").read_text())["texts"]["by_part"]["train"].values()
     assert f"{sum(counts['items'] for counts in distinct)} readings" in page.read_text()  # one epoch of all
+    one = replace(OPTIONS, sample="paper", each=60, epochs=1)
+    adapt_encoder(corpora, tmp_path / "more", one, start=tmp_path / "paper/text-lora.safetensors")
+    gathered([tmp_path / "more"]).publish(tmp_path / "more.md")
+    assert "--start tuned/paper/text-lora.safetensors" in (tmp_path / "more.md").read_text()
+    assert "readings after paper |" in (tmp_path / "more.md").read_text()
+    assert "It began with `text-lora.safetensors` of another tuning" in (tmp_path / "more/text-lora.md").read_text()
     told = CliRunner().invoke(app, ["bench", "texts", *folders, "--json"]).stdout
     first, _, shared, _ = map(json.loads, told.splitlines())
     assert first["comparable"] and first["figures"]["share_known"] == 0 and first["metric"] == "accuracy"

@@ -121,6 +121,7 @@ def _command(one: Mapping[str, Any]) -> str:
     options = one["options"]
     words = ["merc", "adapt", "text", "--tune", options["method"], "--sample", one["sample"]]
     words += ["--epochs", str(options["epochs"]), "--each-epoch", str(options["each_epoch"])]
+    words += ["--start", f"tuned/{one['start']['folder']}/{one['start']['file']}"] if "start" in one else []
     return shlex.join([*words, "--seed", str(options["seed"]), "--out", _folder(one)])
 
 
@@ -143,7 +144,7 @@ def _samples(found: Sequence[Mapping[str, Any]]) -> str:
             (
                 one["stamp"],
                 one["options"]["method"],
-                f"{items:,} ({texts:,} distinct), {_readings(one):,} readings",
+                f"{items:,} ({texts:,} distinct), {_readings(one)}",
                 f"{test['items']:,}, {100 * shared['share']:.1f} % known from train",
                 *(_percent(test[name]) for name in ("accuracy", "macro_f1", "weighted_f1")),
                 f"{100 * one['train']['accuracy']:.1f}",
@@ -154,11 +155,12 @@ def _samples(found: Sequence[Mapping[str, Any]]) -> str:
     return table(head, rows)
 
 
-def _readings(one: Mapping[str, Any]) -> int:
+def _readings(one: Mapping[str, Any]) -> str:
     """How many texts the epochs have read: of each class all that train, or as many as an epoch takes."""
     options, train = one["options"], one["texts"]["by_part"]["train"].values()
     most = options["each_epoch"] or max(counts["items"] for counts in train)
-    return int(options["epochs"] * sum(min(counts["items"], most) for counts in train))
+    read = options["epochs"] * sum(min(counts["items"], most) for counts in train)
+    return f"{read:,} readings" + (f" after {one['start']['folder']}" if "start" in one else "")
 
 
 def _parts(found: Sequence[Mapping[str, Any]]) -> str:

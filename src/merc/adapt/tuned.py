@@ -28,16 +28,19 @@ NOISY = "crowdflower"
 """The corpus whose test items are left out once: one worker a tweet, a class often not to be seen in the words."""
 
 
-def adapt_encoder(data: Path, out: Path, options: TuneOptions, *, progress: Progress | None = None) -> Card:
+def adapt_encoder(
+    data: Path, out: Path, options: TuneOptions, *, start: Path | None = None, progress: Progress | None = None
+) -> Card:
     """Tune the sentence encoder on the texts below ``data``, measure it once on the test part, and write its card.
 
-    ``out`` takes the files of the epochs, ``text-<method>.json`` and ``.md``, and the chosen epoch as
-    ``text-<method>.safetensors``; a killed run goes on there. Raises InputError for a missing corpus or a folder that
-    holds another tuning, MissingExtra without peft, WeightError without the weight 'mpnet'.
+    ``start`` is what another tuning on the same texts left, to go on from. ``out`` takes the files of the epochs,
+    ``text-<method>.json`` and ``.md``, and the chosen epoch as ``text-<method>.safetensors``; a killed run goes on
+    there. Raises InputError for a missing corpus, for a start of other texts and for a folder that holds another
+    tuning, MissingExtra without peft, WeightError without the weight 'mpnet'.
     """
     selection = mixture(options.sample, data, each=options.each, seed=options.seed)
     reader = reader_of(options)
-    course = tune(selection, out, options=options, reader=reader, progress=progress)
+    course = tune(selection, out, options=options, reader=reader, start=start, progress=progress)
     samples = _part(selection, "test")
     logits = read(reader, read_texts(samples, reader, longest=options.longest), progress=progress, stage="test")
     learned = _part(selection, "train")
@@ -49,6 +52,8 @@ def adapt_encoder(data: Path, out: Path, options: TuneOptions, *, progress: Prog
         shutil.copyfile(course.path, temporary)
     texts = {"distinct_in_corpora": available(data), "by_part": census(selection), "overlap": overlap(selection)}
     record = _record(options, selection, course, weights_file=kept)
+    if start:
+        record["start"] = {"folder": start.parent.name, "file": start.name, "sha256": file_hash(start)}
     temperature = fit_temperature(course.validation, _classes(_part(selection, "validation")))
     record |= {
         "texts": texts,

@@ -23,7 +23,7 @@ def tuned_page(record: dict[str, Any]) -> str:
         "## Training",
         "AdamW with weight decay .01 on cross-entropy weighted by class, batches of like length, products in bfloat16 "
         f"where the processor has them; epoch {record['epoch']} has the least loss on the validation part. Options: "
-        f"{options}.",
+        f"{options}.{_start(record)}",
         table(
             ("epoch", "validation loss", "accuracy", "macro F1"),
             [(n, *(f"{row[m]:.3f}" for m in ("loss", "accuracy", "macro_f1"))) for n, row in _epochs(record)],
@@ -43,6 +43,13 @@ def tuned_page(record: dict[str, Any]) -> str:
         f"{test['overall']['ece']:.3f} after.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _start(record: dict[str, Any]) -> str:
+    """What the tuning went on from, where it did."""
+    if "start" not in record:
+        return ""
+    return f" It began with `{record['start']['file']}` of another tuning, SHA-256 `{record['start']['sha256']}`."
 
 
 def _epochs(record: dict[str, Any]) -> list[tuple[int, dict[str, float]]]:

@@ -19,7 +19,7 @@ from merc import weights
 from merc.adapt.dialogue import DialogueOptions, Reader, rate_at, reading_head
 from merc.adapt.mixture import SAMPLES
 from merc.adapt.samples import Sample, Selection
-from merc.cache import replacing
+from merc.cache import file_hash, replacing
 from merc.encoders.dialogue import Window, tokenised, windows
 from merc.encoders.reader import Reading, batches, mpnet_tokenizer
 from merc.errors import InputError
@@ -166,19 +166,29 @@ def read_texts(samples: Sequence[Sample], reader: Reader, *, longest: int) -> Te
 
 
 def tune(
-    selection: Selection, folder: Path, *, options: TuneOptions, reader: Reader, progress: Progress | None = None
+    selection: Selection,
+    folder: Path,
+    *,
+    options: TuneOptions,
+    reader: Reader,
+    start: Path | None = None,
+    progress: Progress | None = None,
 ) -> Course:
     """Train on the training part; every epoch leaves two files, and a killed run goes on after the last of them.
 
-    The epoch is the one with the least loss on the validation part; the test part is not looked at. Raises InputError
-    for a part or class without texts and for a folder that holds a tuning with other options or texts.
+    ``start`` is the file of another tuning to begin with, encoder and head. The epoch is the one with the least loss on
+    the validation part; the test part is not looked at. Raises InputError for a part or class without texts, for a
+    start of another method and for a folder that holds a tuning with other options, start or texts.
     """
     train, valid = (
         read_texts([selection.samples[n] for n in selection.part(part)], reader, longest=options.longest)
         for part in ("train", "validation")
     )
     _check(train, valid)
-    _claim(folder, selection, options)
+    if start:
+        _same_texts(start, options)
+        reader.load(start)
+    _claim(folder, selection, options, start=start)
     answers, history = [], []
     for number in range(options.epochs):
         path, told = folder / f"epoch-{number}.safetensors", folder / f"epoch-{number}.npz"
@@ -285,11 +295,29 @@ def _check(train: Texts, valid: Texts) -> None:
         raise InputError("no text in the validation part: the epoch could not be chosen")
 
 
-def _claim(folder: Path, selection: Selection, options: TuneOptions) -> None:
+def _same_texts(start: Path, options: TuneOptions) -> None:
+    """Raise InputError where the start may have learned texts that test here: another sample, draw or method."""
+    path = start.parent / "plan.json"
+    if not start.exists() or not path.exists():
+        raise InputError(
+            f"{start}: not in a folder that 'merc adapt text --tune' left; it is not known what it learned"
+        )
+    before = json.loads(path.read_text(encoding="utf-8"))["options"]
+    for name in ("method", "sample", "each", "seed"):
+        if before[name] != getattr(options, name):
+            raise InputError(
+                f"{start} was tuned with {name} {before[name]}, asked is {getattr(options, name)}: it may know texts "
+                "of the test part; begin with a tuning of the same texts"
+            )
+
+
+def _claim(folder: Path, selection: Selection, options: TuneOptions, *, start: Path | None) -> None:
     """Write down what the folder is for; raises InputError where it is for something else."""
     counts = Counter((sample.part, sample.label) for sample in selection.samples)
     plan: dict[str, Any] = {"options": asdict(replace(options, threads=1))}
     plan["texts"] = {f"{part} {label}": n for (part, label), n in sorted(counts.items())}
+    if start:
+        plan["start"] = file_hash(start)
     path = folder / "plan.json"
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != plan:

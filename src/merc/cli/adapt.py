@@ -31,6 +31,7 @@ def adapt(
     sample: Annotated[
         str, typer.Option(help="With --tune: distinct texts, or paper, paper-replaced, -pooled, -sources, -each.")
     ] = "distinct",
+    start: Annotated[Path | None, typer.Option(help="With --tune: what another tuning left, to go on from.")] = None,
     epochs: Annotated[int, typer.Option(help="With --tune: passes over the training texts.")] = 3,
     each_epoch: Annotated[int, typer.Option(help="With --tune: texts of a class an epoch; 0: all.")] = 0,
     seed: Annotated[int, typer.Option(help="With --tune: reaches everything that is random.")] = 0,
@@ -45,7 +46,7 @@ def adapt(
         options = TuneOptions(
             method=tune, sample=sample, epochs=epochs, each_epoch=each_epoch, seed=seed, threads=threads
         )
-        _tune(modality, root, out, options=options, quiet=quiet)
+        _tune(modality, (root, out), start, options=options, quiet=quiet)
         return
     if modality == "mamba":
         return rivals.mamba(root, out, quiet=quiet)
@@ -58,19 +59,22 @@ def adapt(
         typer.echo(card.markdown())
 
 
-def _tune(modality: str, data: Path, out: Path | None, *, options: TuneOptions, quiet: bool) -> None:
+def _tune(
+    modality: str, places: tuple[Path, Path | None], start: Path | None, *, options: TuneOptions, quiet: bool
+) -> None:
     from merc.adapt.tuned import adapt_encoder
     from merc.errors import InputError
 
+    data, out = places
     if modality != "text":
         raise InputError(f"--tune {options.method}: only the text encoder is tuned, not '{modality}'")
     if out is None:
         raise InputError(f"--tune {options.method} leaves the files of its epochs: name a folder with --out")
     if quiet or sys.stderr.isatty():
         with terminal.bars(quiet=quiet) as progress:
-            card = adapt_encoder(data, out, options, progress=progress)
+            card = adapt_encoder(data, out, options, start=start, progress=progress)
     else:
-        card = adapt_encoder(data, out, options, progress=_lines())
+        card = adapt_encoder(data, out, options, start=start, progress=_lines())
     if not quiet:
         typer.echo(card.markdown())
 

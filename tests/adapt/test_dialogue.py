@@ -189,6 +189,16 @@ def test_the_vectors_of_a_file_are_those_of_the_tuning(tmp_path, speakers):
         np.testing.assert_allclose(tokens[name].astype(np.float32).mean(0), vector, atol=2e-3)
 
 
+def test_more_of_a_long_utterance_is_read_where_that_is_asked_for(tmp_path):
+    whole, fold = fold_of(conversations())
+    tuned = tune(whole, fold, tmp_path / "run", reader=reader(DialogueOptions(rank=2, epochs=1, threads=1)))
+    text = " ".join([str(whole[0].utterances[0].text)] * 9)
+    spoken = [Conversation("d", (Utterance("long", speaker="Ann", text=text),))]
+    for longest, read in ((12, 11), (20, 19)):
+        encoder = DialogueEncoder(tuned.path, longest=longest, network=network(), tokenizer=Tokenizer())
+        assert len(encoder.encode_tokens(spoken)["long"]) == read  # without the opening token
+
+
 def test_the_card_says_on_what_it_was_tuned(tmp_path):
     whole, fold = fold_of(conversations())
     chosen = reader(DialogueOptions(rank=2, epochs=2, threads=1, context="both"))

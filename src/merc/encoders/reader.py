@@ -66,11 +66,14 @@ class Reading:
 class DialogueEncoder:
     """Vectors of utterances in their dialogue, 768 numbers each, from adapters at ``path``.
 
-    ``network`` and ``tokenizer`` are MPNet's unless given. Raises WeightError when the weight 'mpnet' is not there,
+    ``longest`` is how many tokens of an utterance are read; what follows is left out. ``network`` and ``tokenizer`` are
+    MPNet's unless given. Raises WeightError when the weight 'mpnet' is not there,
     FormatError for a file that holds no adapters, or those of another encoder.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1, network: Any = None, tokenizer: Any = None) -> None:
+    def __init__(
+        self, path: Path, *, threads: int = 1, longest: int = LONGEST, network: Any = None, tokenizer: Any = None
+    ) -> None:
         import torch
 
         from merc.encoders.low_rank import adapted
@@ -79,6 +82,7 @@ class DialogueEncoder:
         values, said = opened(path)
         self.reading = Reading(**said)
         self.sha256 = file_hash(path)
+        self.longest = longest
         self.tokenizer = tokenizer or mpnet_tokenizer()
         self.network = adapted(network or frozen_mpnet(), values, source=path).eval()
 
@@ -108,7 +112,8 @@ class DialogueEncoder:
         """Windows in batches of like length, with the states ``(B, L, 768)`` and owners ``(B, L)`` of their tokens."""
         import torch
 
-        chosen = cut(self.tokenizer, conversations, reading=self.reading, size=WINDOW, before=BEFORE)
+        how = {"size": WINDOW, "before": BEFORE, "longest": self.longest}
+        chosen = cut(self.tokenizer, conversations, reading=self.reading, **how)
         done, total = 0, sum(len(one.utterances) for one in conversations)
         for batch in batches(chosen, _BATCH_TOKENS):
             with torch.inference_mode():
@@ -143,12 +148,21 @@ def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def cut(
-    tokenizer: Any, conversations: Sequence[Conversation], *, reading: Reading, size: int, before: int
+    tokenizer: Any,
+    conversations: Sequence[Conversation],
+    *,
+    reading: Reading,
+    size: int,
+    before: int,
+    longest: int = LONGEST,
 ) -> list[Window]:
-    """Windows over all conversations, of at most ``size`` tokens with ``before`` tokens of context."""
+    """Windows over all conversations, of at most ``size`` tokens with ``before`` tokens of context.
+
+    Of an utterance ``longest`` tokens are read.
+    """
     found: list[Window] = []
     for number, conversation in enumerate(conversations):
-        rows = tokenised(tokenizer, told(conversation, reading.speakers), longest=LONGEST)
+        rows = tokenised(tokenizer, told(conversation, reading.speakers), longest=longest)
         needed = 0 if reading.context == "none" else before
         found += windows(rows, dialogue=number, size=size, context=needed)
     return found

@@ -11,7 +11,7 @@ from merc.adapt.heads import Head, SpokenHead, spoken_head
 from merc.cache import key
 from merc.conversation import Conversation, Evidence, Segment, Utterance
 from merc.encoders.expression import ExpressionEncoder
-from merc.encoders.reader import DialogueEncoder, numbered
+from merc.encoders.reader import BEFORE, WINDOW, DialogueEncoder, numbered
 from merc.encoders.text import TextEncoder
 from merc.encoders.voice import VoiceEncoder
 from merc.labels import EKMAN7
@@ -27,6 +27,8 @@ from merc.speech.asr import Language
 RATE = 16000
 SHORTEST_VOICE = 0.4
 """Seconds: the voice encoder's equal error rate rises steeply below about a second, and it sees nothing below this."""
+LONGEST_TURN = WINDOW - BEFORE
+"""Tokens of an utterance that are read: a transcript may have turns far longer than those of a series."""
 MOST_OVERLAP = 0.5
 """Above this share of an utterance with two voices at once, the sound does not belong to one speaker."""
 
@@ -65,7 +67,8 @@ def _text(job: Job, heard: Heard) -> list[tuple[Evidence, np.ndarray | None]]:
 def _in_conversation(told: Sequence[tuple[str, str | None]], head: SpokenHead, *, threads: int) -> np.ndarray:
     """The vectors ``(n, 768)`` of utterances in their order, each with its speaker, as the head's encoder reads."""
     turns = tuple(Utterance(str(n), text=text, speaker=speaker) for n, (text, speaker) in enumerate(told))
-    found = DialogueEncoder(head.path, threads=threads).encode([numbered(Conversation("recording", turns))])
+    encoder = DialogueEncoder(head.path, threads=threads, longest=LONGEST_TURN)
+    found = encoder.encode([numbered(Conversation("recording", turns))])
     return np.stack([found[turn.id] for turn in turns])
 
 

@@ -178,7 +178,7 @@ def tune(
 
     ``start`` is the file of another tuning to begin with, encoder and head. The epoch is the one with the least loss on
     the validation part; the test part is not looked at. Raises InputError for a part or class without texts, for a
-    start of another method and for a folder that holds a tuning with other options, start or texts.
+    start of other texts and for a folder that holds a tuning with other options, start or texts.
     """
     train, valid = (
         read_texts([selection.samples[n] for n in selection.part(part)], reader, longest=options.longest)

@@ -12,9 +12,10 @@ from transformers import MPNetConfig, MPNetModel
 
 from merc.adapt.dialogue import DialogueOptions, Reader, store, tune
 from merc.adapt.dialogue_card import dialogue_card
+from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
 from merc.encoders.dialogue import collate, contextual, pooled, visible, windows
-from merc.encoders.reader import DialogueEncoder
+from merc.encoders.reader import SHIPPED, DialogueEncoder
 from merc.encoders.store import Store
 from merc.errors import FormatError, InputError
 from merc.evaluation.protocol import PROTOCOLS
@@ -207,6 +208,26 @@ def test_the_card_says_on_what_it_was_tuned(tmp_path):
     assert card.startswith("# mine: MPNet, tuned on MELD") and "protocol meld-7, fold official" in card
     assert f"{100 * tuned.history[tuned.epoch]:.1f} (chosen)" in card and "cannot be used while somebody speaks" in card
     assert "| fear |" in card and "non-commercial" in card
+
+
+def test_the_card_names_what_it_began_with(tmp_path):
+    whole, fold = fold_of(conversations())
+    chosen = reader(DialogueOptions(rank=2, epochs=1, threads=1))
+    tune(whole, fold, tmp_path, reader=chosen)
+    record = json.loads((tmp_path / "tuned.json").read_text())
+    assert "began" not in dialogue_card(record, name="mine")
+    shipped = dialogue_card(record | {"start": file_hash(SHIPPED / "texts.safetensors")}, name="mine")
+    assert "The terms of the adapters `texts`, `62c781dcd78a…`, with which it began, hold too." in shipped
+    assert "The terms of the adapters `0123456789ab…`, with" in dialogue_card(
+        record | {"start": "0123456789abcd"}, name="mine"
+    )
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*-*.json")), ids=lambda path: path.stem)
+def test_cards_of_shipped_encoders_are_made_from_their_records(path):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == dialogue_card(record, name=path.stem)
+    assert record["sha256"] == file_hash(path.with_suffix(".safetensors"))
 
 
 def test_a_file_without_adapters_is_refused(tmp_path):

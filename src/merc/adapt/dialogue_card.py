@@ -7,7 +7,9 @@ from typing import Any
 from merc import weights
 from merc.adapt.card import licence
 from merc.adapt.page import table
+from merc.cache import file_hash
 from merc.corpora import CORPORA
+from merc.encoders.reader import SHIPPED
 from merc.evaluation.protocol import PROTOCOLS
 
 _SEES = {
@@ -27,14 +29,15 @@ def dialogue_card(record: dict[str, Any], *, name: str) -> str:
     options, reads = record["options"], record["reading"]
     corpus = CORPORA[PROTOCOLS[reads["protocol"]].corpus]
     plain = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in options.items() if key != "threads")
-    start = f" It began with the adapters `{record['start'][:12]}…`." if record["start"] else ""
+    start = f" It began with {_named(record['start'])}." if record["start"] else ""
+    terms = f" The terms of {_named(record['start'])}, with which it began, hold too." if record["start"] else ""
     parts = [
         f"# {name}: MPNet, tuned on {corpus.title}",
         "Low-rank adapters over a sentence encoder: each utterance of a dialogue becomes 768 numbers, from which a "
         "system predicts a label for an expression. It does not say how somebody feels. Not for use at work or in "
         "education (EU AI Act), nor to decide about people.",
-        f"**Licence of the weights:** {licence([corpus.name])}. SHA-256 `{record['sha256']}`, over mpnet "
-        f"`{weights.WEIGHTS['mpnet'].sha256}`.",
+        f"**Licence of the weights:** {licence([corpus.name])}.{terms} SHA-256 `{record['sha256']}`, over "
+        f"mpnet `{weights.WEIGHTS['mpnet'].sha256}`.",
         f"**Data.** Training part of protocol {reads['protocol']}, fold {reads['fold']}; the epoch was chosen on its "
         "validation part. Test dialogues were neither read nor measured. Systems that are validated or tested on "
         "these training dialogues are refused its vectors.",
@@ -52,3 +55,9 @@ def dialogue_card(record: dict[str, Any], *, name: str) -> str:
         "Figures of systems on these vectors, on the test part, are in docs/results.md.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _named(sha256: str) -> str:
+    """Adapters by the start of their hash, and by name where they come with merc."""
+    names = [f"`{path.stem}`, " for path in SHIPPED.glob("*.safetensors") if file_hash(path) == sha256]
+    return f"the adapters {''.join(names)}`{sha256[:12]}…`"

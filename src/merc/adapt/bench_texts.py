@@ -114,7 +114,7 @@ def _record(one: Mapping[str, Any], metric: str) -> Record:
 
 
 def _name(one: Mapping[str, Any]) -> str:
-    return f"MPNet, {one['options']['method']}"
+    return f"MPNet, {one['options']['method']}, {one['folder']}"
 
 
 def _command(one: Mapping[str, Any]) -> str:
@@ -142,6 +142,7 @@ def _samples(found: Sequence[Mapping[str, Any]]) -> str:
         items, texts = (sum(counts[what] for counts in train) for what in ("items", "texts"))
         rows.append(
             (
+                one["folder"],
                 one["stamp"],
                 one["options"]["method"],
                 f"{items:,} ({texts:,} distinct), {_readings(one)}",
@@ -151,8 +152,8 @@ def _samples(found: Sequence[Mapping[str, Any]]) -> str:
                 f"{test['ece_before_temperature']:.3f} → {test['ece']:.3f}",
             )
         )
-    head = ("texts", "tuned", "train", "test", "accuracy", "macro F1", "weighted F1", "accuracy on train", "ECE")
-    return table(head, rows)
+    what = ("tuning", "texts", "method", "train", "test")
+    return table((*what, "accuracy", "macro F1", "weighted F1", "accuracy on train", "ECE"), rows)
 
 
 def _readings(one: Mapping[str, Any]) -> str:
@@ -167,23 +168,20 @@ def _parts(found: Sequence[Mapping[str, Any]]) -> str:
     """The test texts that training has too, those that it has not, and all without the noisy corpus."""
     names = {"shared": "known from train", "new": "not known", "without_noisy": "all without CrowdFlower"}
     rows = [
-        (one["sample"], one["options"]["method"], words, f"{part['items']:,}", *(_percent(part[m]) for m in METRICS))
+        (one["folder"], words, f"{part['items']:,}", *(_percent(part[m]) for m in METRICS))
         for one in found
         for name, words in names.items()
         if (part := one["test"].get(name))
     ]
-    head = ("sample", "tuned", "test texts", "items", "accuracy", "macro F1")
+    head = ("tuning", "test texts", "items", "accuracy", "macro F1")
     words = "Test texts that training has too and those that it has not; and what CrowdFlower's noise costs:"
     return f"{words}\n\n{table(head, rows)}"
 
 
 def _corpora(found: Sequence[Mapping[str, Any]]) -> str:
     names = sorted({name for one in found for name in one["test"]["by_corpus"]})
-    rows = [
-        (one["sample"], one["options"]["method"], *(_both(one["test"]["by_corpus"].get(name)) for name in names))
-        for one in found
-    ]
-    return f"By corpus, accuracy / macro F1:\n\n{table(('sample', 'tuned', *names), rows)}"
+    rows = [(one["folder"], *(_both(one["test"]["by_corpus"].get(name)) for name in names)) for one in found]
+    return f"By corpus, accuracy / macro F1:\n\n{table(('tuning', *names), rows)}"
 
 
 def _recalls(found: Sequence[Mapping[str, Any]]) -> str:
@@ -191,8 +189,8 @@ def _recalls(found: Sequence[Mapping[str, Any]]) -> str:
     for one in found:
         recall = one["test"]["overall"]["recall"]
         shown = (f"{100 * recall[label][0]:.1f}" if recall[label] else "–" for label in EKMAN7)
-        rows.append((one["sample"], one["options"]["method"], *shown))
-    return f"Recall by class in percent:\n\n{table(('sample', 'tuned', *EKMAN7), rows)}"
+        rows.append((one["folder"], *shown))
+    return f"Recall by class in percent:\n\n{table(('tuning', *EKMAN7), rows)}"
 
 
 def _percent(figure: Sequence[float]) -> str:

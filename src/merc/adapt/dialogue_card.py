@@ -29,8 +29,9 @@ def dialogue_card(record: dict[str, Any], *, name: str) -> str:
     options, reads = record["options"], record["reading"]
     corpus = CORPORA[PROTOCOLS[reads["protocol"]].corpus]
     plain = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in options.items() if key != "threads")
-    start = f" It began with {_named(record['start'])}." if record["start"] else ""
-    terms = f" The terms of {_named(record['start'])}, with which it began, hold too." if record["start"] else ""
+    before = _named(record["start"]) if record["start"] else ""
+    start = f" It began with {before}." if before else ""
+    terms = f" The terms of {before}, with which it began, hold too." if before else ""
     parts = [
         f"# {name}: MPNet, tuned on {corpus.title}",
         "Low-rank adapters over a sentence encoder: each utterance of a dialogue becomes 768 numbers, from which a "

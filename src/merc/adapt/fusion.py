@@ -5,9 +5,8 @@ MELD, which moves the head from balanced written messages to speech in which hal
 linear layer over the emotion vector and the embedding, fitted on the same utterances, is its rival, and so is the
 encoder that was tuned on them and reads an utterance behind what was said before it, with two layers of its own; the
 smaller log loss on MELD's dev part decides. IEMOCAP, which none of them has met, shows what becomes of each elsewhere.
-Voice and face cannot be fitted there without the recordings, so each comes with its
-own prior, and with a trust between what it earned on corpora it had not seen and what voices and faces tell in
-conversation.
+Voice and face cannot be fitted there without the recordings, so each comes with its own prior, and with a trust between
+what it earned on corpora it had not seen and what voices and faces tell in conversation.
 """
 
 from __future__ import annotations

@@ -67,8 +67,8 @@ class DialogueEncoder:
     """Vectors of utterances in their dialogue, 768 numbers each, from adapters at ``path``.
 
     ``longest`` is how many tokens of an utterance are read; what follows is left out. ``network`` and ``tokenizer`` are
-    MPNet's unless given. Raises WeightError when the weight 'mpnet' is not there,
-    FormatError for a file that holds no adapters, or those of another encoder.
+    MPNet's unless given. Raises WeightError when the weight 'mpnet' is not there, FormatError for a file that holds no
+    adapters, or those of another encoder.
     """
 
     def __init__(

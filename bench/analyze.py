@@ -69,12 +69,12 @@ def measure(recording: Path, *, threads: int) -> dict:
     """Analyse a recording in a process of its own with an empty cache."""
     with tempfile.TemporaryDirectory() as cache:
         # Weights are found where they were fetched; only intermediate results are new.
-        from merc.cache import default_root
+        from merc.paths import cache_root
 
         environment = {
             **os.environ,
             "MERC_CACHE": cache,
-            "MERC_WEIGHTS": os.environ.get("MERC_WEIGHTS", str(default_root() / "weights")),
+            "MERC_WEIGHTS": os.environ.get("MERC_WEIGHTS", str(cache_root() / "weights")),
         }
         command = [sys.executable, "-c", CHILD, str(recording), str(threads)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

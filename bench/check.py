@@ -23,10 +23,11 @@ from typing import Any
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS
 from merc.media import audio
+from merc.paths import data_root
 from merc.quality.measure import Measurer, Task, clip_task
 from merc.quality.options import CheckOptions
 from merc.quality.run import check
-from merc.quality.subjects import Clip
+from merc.quality.utterances import Clip
 from merc.speech import vad
 
 
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    data = Path(os.environ.get("MERC_DATA", "../shared/data"))
+    data = data_root()
     with tempfile.TemporaryDirectory() as folder:
         conversations = _copied(data, Path(folder), arguments.copies)
         clips = [str(utterance.meta["media"]) for conversation in conversations for utterance in conversation]

@@ -41,8 +41,8 @@ def main() -> None:
 def once(system: str, *, kept: bool) -> dict[str, float]:
     """Two epochs on a fold of IEMOCAP, in this process."""
     from merc.nn.memory import keep_freed_memory
-    from merc.training.request import Prepared, Request
-    from merc.training.run import train_fold
+    from merc.recipes.request import Prepared, Request
+    from merc.recipes.systems import train_fold
 
     prepared = Prepared(Request(system, "iemocap4-session", training={"epochs": 2}))
     with mock.patch("merc.training.loop.keep_freed_memory", keep_freed_memory if kept else bool):

@@ -9,8 +9,6 @@ and tried on the other 10, and on the test split. Features that only describe th
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -19,13 +17,14 @@ from sklearn.preprocessing import StandardScaler
 
 from merc.corpora import CONVERSATIONS
 from merc.corpora.tables import features
+from merc.paths import data_root
 
 HELD_OUT = 10
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    root = Path(os.environ.get("MERC_DATA", "../shared/data")) / "cmu_mosi"
+    root = data_root() / "cmu_mosi"
     videos = sorted(CONVERSATIONS["cmu_mosi"](root), key=lambda video: video.id)
     train = [video for video in videos if video.meta["split"] == "train"]
     parts = {

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from merc.corpora import CONVERSATIONS
+from merc.paths import data_root
 from merc.quality import report
 from merc.quality.options import CheckOptions
 from merc.quality.run import Checked, check
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=12)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    data = Path(os.environ.get("MERC_DATA", "../shared/data"))
+    data = data_root()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         faults = _corpus(data, folder, Plan(dialogues=arguments.dialogues, each=arguments.each))

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.cache import Cache, default_root, file_hash, key, replacing
+from merc.cache import Cache, file_hash, key, replacing
 from merc.errors import OutputError
+from merc.paths import cache_root
 
 
 def test_a_value_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
@@ -69,4 +70,4 @@ def test_the_hash_of_a_file_is_its_sha256(tmp_path: Path) -> None:
 
 def test_the_root_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MERC_CACHE", str(tmp_path))
-    assert default_root() == tmp_path
+    assert cache_root() == tmp_path

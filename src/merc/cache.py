@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,18 +19,7 @@ from typing import Any
 import numpy as np
 
 from merc.errors import OutputError
-
-
-def default_root() -> Path:
-    """Where merc keeps what it can make or fetch again: ``$MERC_CACHE``, or the platform's folder for caches."""
-    if chosen := os.environ.get("MERC_CACHE"):
-        return Path(chosen)
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "merc"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "merc" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "merc"
+from merc.paths import cache_root
 
 
 def key(*parts: Any) -> str:
@@ -88,7 +76,7 @@ class Cache:
     """The artefacts below one root folder, by key: JSON values and dictionaries of arrays."""
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = root or default_root() / "artefacts"
+        self.root = root or cache_root() / "artefacts"
 
     def path(self, name: str, suffix: str) -> Path:
         """Where the artefact of a key lies, present or not; the root is readable for its owner only."""

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from merc.cli import bench, evaluate, systems, train
 from merc.errors import InputError, UnknownName
 from merc.systems import SYSTEMS
-from tests.training import made_meld
+from tests.recipes import made_meld
 
 RUN = CliRunner()
 

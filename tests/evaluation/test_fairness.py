@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.evaluation.fairness import Small, by_gender, by_group, by_kind, by_speaker, table
+from merc.evaluation.fairness import Small, by_gender, by_group, by_kind, by_speaker
 from merc.evaluation.metrics import STATISTICS, confusion
 from merc.evaluation.resampling import Runs
+from merc.reporting.fairness import table
 from tests.evaluation.made_corpora import answered, runs
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from made_timelines import sample, timeline, timelines
 
 from merc import formats
 from merc.conversation import Segment, Timeline, Utterance, Word
 from merc.errors import FormatError, InputError
 from merc.formats import schema
+from tests.formats.made_timelines import sample, timeline, timelines
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 

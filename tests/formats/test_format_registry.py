@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_timelines import sample
 
 from merc import formats
 from merc.errors import FormatError, InputError, OutputError, UnknownName
+from tests.formats.made_timelines import sample
 
 FILES = [name for name in formats.WRITERS if name != "html"]
 
@@ -23,10 +23,10 @@ def test_import_is_light():
 def test_json_does_not_shadow_the_standard_library():
     import json
 
-    import merc.formats.json
+    import merc.formats.native
 
     assert json.loads("1") == 1
-    assert merc.formats.json.SCHEMA == "merc-timeline/1"
+    assert merc.formats.native.SCHEMA == "merc-timeline/1"
 
 
 def test_save_writes_the_named_files_in_order(tmp_path: Path):

@@ -12,12 +12,12 @@ import pysubs2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_timelines import sample, timed, timeline, timelines
 
 from merc import formats
 from merc.conversation import Segment, Timeline, Utterance
 from merc.errors import FormatError
 from merc.formats.tags import tag
+from tests.formats.made_timelines import sample, timed, timeline, timelines
 
 
 def through(made: Timeline, extension: str) -> list[Any]:

@@ -13,13 +13,13 @@ from typing import Any
 import polars
 import pytest
 from hypothesis import given, settings
-from made_timelines import sample, timeline, timelines
 
 from merc import formats
 from merc.conversation import Conversation, Evidence, Prediction, Segment, Timeline, Utterance
 from merc.errors import FormatError
 from merc.formats.table import columns
 from merc.labels import EKMAN7
+from tests.formats.made_timelines import sample, timeline, timelines
 
 
 def through(made: Timeline, extension: str) -> Any:

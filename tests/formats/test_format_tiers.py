@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_timelines import prediction, sample, timed, timeline, timelines
 from praatio import textgrid
 from pympi.Elan import Eaf
 from pympi.Praat import TextGrid
@@ -22,6 +21,7 @@ from merc.conversation import Segment, Timeline, Utterance, Word
 from merc.errors import FormatError
 from merc.formats.tags import tag
 from merc.formats.tiers import lanes
+from tests.formats.made_timelines import prediction, sample, timed, timeline, timelines
 
 PLAIN_TEXT = st.text('aé😀א<&>" ', max_size=12)
 PLAIN_NAME = st.sampled_from(["Anna", "Ben Li", 'C "D"'])

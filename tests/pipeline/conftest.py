@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from merc import Segment, sample
-from merc.cache import default_root
+from merc.paths import cache_root
 
 RATE = 48000
 ALL_WEIGHTS = ("mpnet", "whisper-base", "silero-vad", "campplus", "segmentation", "mtcnn", "facenet")
@@ -32,7 +32,7 @@ class Annotated:
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for intermediate results; weights stay where they were fetched."""
-    monkeypatch.setenv("MERC_WEIGHTS", os.environ.get("MERC_WEIGHTS", str(default_root() / "weights")))
+    monkeypatch.setenv("MERC_WEIGHTS", os.environ.get("MERC_WEIGHTS", str(cache_root() / "weights")))
     monkeypatch.setenv("MERC_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

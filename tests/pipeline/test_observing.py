@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from merc.backbones.mpnet_dialogue import numbered
 from merc.cache import Cache
 from merc.conversation import Conversation, Utterance
-from merc.encoders.reader import numbered
 from merc.labels import EKMAN7
 from merc.media.audio import Probe
 from merc.pipeline import observing

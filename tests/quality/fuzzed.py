@@ -14,10 +14,10 @@ import numpy as np
 from merc.conversation import Segment
 from merc.corpora import CONVERSATIONS
 from merc.errors import MercError
+from merc.execution.pool import Workers
 from merc.quality import measure
 from merc.quality.measure import Measured, Measurer, Task, clip_task, failure
-from merc.quality.subjects import Clip
-from merc.quality.workers import Workers
+from merc.quality.utterances import Clip
 from tests.media.making import Film, Sound, record, tone
 
 LIMIT = 10.0  # seconds that no file may take
@@ -38,7 +38,7 @@ class Blind(Measurer):
 
     def __init__(self) -> None:
         super().__init__()
-        import merc.encoders.face
+        import merc.features.face
         import merc.media.audio
         import merc.media.video  # noqa: F401  what is loaded now is no file's time
 

@@ -9,7 +9,7 @@ from merc.conversation import Segment
 from merc.errors import MediaError
 from merc.media import container
 from merc.quality.measure import LONGEST, clip_task
-from merc.quality.subjects import Clip
+from merc.quality.utterances import Clip
 from tests.media.making import Film, Sound, record, tone
 from tests.quality.fuzzed import DAMAGES, LIMIT, SPOILS, Blind, check_media, check_tables, media, tables
 

@@ -9,7 +9,7 @@ from merc.quality.identity import name_by_media
 from merc.quality.measure import Measured
 from merc.quality.options import CheckOptions
 from merc.quality.speakers import name_speakers
-from merc.quality.subjects import Subject, subjects_of
+from merc.quality.utterances import Subject, subjects_of
 from merc.quality.voices import OTHER_VOICE, judge_voices
 
 from .measuring import faces, sound, unit

@@ -19,7 +19,7 @@ from merc.errors import InputError, WeightError
 from merc.quality.measure import Store, clip_task
 from merc.quality.options import CheckOptions
 from merc.quality.run import Checked, check
-from merc.quality.subjects import Clip
+from merc.quality.utterances import Clip
 
 from .measuring import build, corpus
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from merc.errors import InputError
+from merc.features.feature import aligned
 from merc.nn.losses import LabelLoss
 from merc.systems.mamba import MambaFusion, MambaFusionOptions
-from merc.training.features import aligned
 
 from .contract import SystemContract, made_batch
 from .planted import World, accuracy, built, only, sequences, trained

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from merc.encoders.t5 import load, token_rows, token_sequences
+from merc.backbones.t5 import load, token_rows, token_sequences
 from merc.errors import InputError, WeightError
 from merc.systems.cggm import Cggm, CggmOptions
 from merc.systems.generation import Grammar

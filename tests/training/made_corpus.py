@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from merc.conversation import Conversation, Utterance
+from merc.features.feature import Feature
 from merc.training.data import Material
-from merc.training.features import Feature
 
 CLASSES = ("angry", "neutral", "sad")
 

@@ -8,9 +8,9 @@ import torch
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
+from merc.features.feature import Feature, Scaling, aligned, per_speaker
 from merc.systems import UNLABELLED
 from merc.training.data import Material, batches, collate, with_modalities_dropped
-from merc.training.features import Feature, Scaling, aligned, per_speaker
 from tests.training.made_corpus import CLASSES, conversations, features, material, scored
 
 

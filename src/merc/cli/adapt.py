@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,19 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merc.cli import rivals, terminal
+from merc.cli import terminal
+from merc.paths import data_root
 
 if TYPE_CHECKING:
-    from merc.adapt.tuning import TuneOptions
+    from merc.recipes.text_encoder import TuneOptions
 
 _EVERY = 20.0  # seconds between two lines where there is no terminal
 
 
 def adapt(
-    modality: Annotated[str, typer.Argument(help="text, voice, face, fusion (after the three), or mamba.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the corpora; default $MERC_DATA, else ../shared/data.")
-    ] = None,
+    modality: Annotated[str, typer.Argument(help="text, voice, face, or fusion (after the three).")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the corpora; default $MERC_DATA.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the card; default: into the package.")
     ] = None,
@@ -39,22 +37,20 @@ def adapt(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train a head from frozen embeddings, or with --tune the text encoder itself, and print the card."""
-    root = data or Path(os.environ.get("MERC_DATA", Path("..") / "shared" / "data"))
+    root = data_root(data)
     if tune is not None:
-        from merc.adapt.tuning import TuneOptions
+        from merc.recipes.text_encoder import TuneOptions
 
         options = TuneOptions(
             method=tune, sample=sample, epochs=epochs, each_epoch=each_epoch, seed=seed, threads=threads
         )
         _tune(modality, (root, out), start, options=options, quiet=quiet)
         return
-    if modality == "mamba":
-        return rivals.mamba(root, out, quiet=quiet)
-    from merc.adapt import adapt as train
-    from merc.adapt.heads import CARDS
+    from merc.paths import SHIPPED
+    from merc.recipes import adapt as train
 
     with terminal.bars(quiet=quiet) as progress:
-        card = train(modality, data=root, out=out or CARDS, progress=progress)
+        card = train(modality, data=root, out=out or SHIPPED, progress=progress)
     if not quiet:
         typer.echo(card.markdown())
 
@@ -62,8 +58,8 @@ def adapt(
 def _tune(
     modality: str, places: tuple[Path, Path | None], start: Path | None, *, options: TuneOptions, quiet: bool
 ) -> None:
-    from merc.adapt.tuned import adapt_encoder
     from merc.errors import InputError
+    from merc.recipes.text_encoder_card import adapt_encoder
 
     data, out = places
     if modality != "text":

@@ -11,7 +11,7 @@ import typer
 from merc.cli import heads, terminal
 
 if TYPE_CHECKING:
-    from merc.training.bench import BenchOptions
+    from merc.benchmarks.runner import BenchOptions
 
 app = typer.Typer(help="Compare systems: systems, paper, variants, heads, texts.", no_args_is_help=True)
 app.command("heads")(heads.heads)
@@ -51,14 +51,14 @@ def systems(
     quiet: Quiet = False,
 ) -> None:
     """Every system that the features of a corpus allow, with intervals and what differs significantly."""
-    from merc.training import asked
-    from merc.training.bench import USUAL, BenchOptions
+    from merc.benchmarks import settings
+    from merc.benchmarks.runner import USUAL, BenchOptions
 
-    training, own = asked.settings(set_ or ())
+    training, own = settings.settings(set_ or ())
     options = BenchOptions(
         only=tuple(only or ()),
         protocols=tuple(protocols or USUAL),
-        features=asked.by_corpus(features or ()),
+        features=settings.by_corpus(features or ()),
         training=training,
         options=own,
         seeds=seeds,
@@ -84,15 +84,15 @@ def paper(
     quiet: Quiet = False,
 ) -> None:
     """Table II of the source paper beside ours: the Mamba fusion on T, V, A, T+A, T+V, V+A and T+V+A."""
-    from merc.training import asked
-    from merc.training.bench import BenchOptions
-    from merc.training.paper import PROTOCOLS_USUAL, SYSTEM
+    from merc.benchmarks import settings
+    from merc.benchmarks.runner import BenchOptions
+    from merc.benchmarks.table2 import PROTOCOLS_USUAL, SYSTEM
 
-    training, own = asked.settings(set_ or ())
+    training, own = settings.settings(set_ or ())
     options = BenchOptions(
         only=(SYSTEM,),
         protocols=tuple(protocols or PROTOCOLS_USUAL),
-        features=asked.by_corpus(features or ()),
+        features=settings.by_corpus(features or ()),
         training=training,
         options=own,
         seeds=seeds,
@@ -120,15 +120,15 @@ def variants(
     quiet: Quiet = False,
 ) -> None:
     """One system as it is and in variants of its options: what each of its parts is worth."""
-    from merc.training import asked
-    from merc.training.bench import BenchOptions
-    from merc.training.variants import named
+    from merc.benchmarks import settings
+    from merc.benchmarks.runner import BenchOptions
+    from merc.benchmarks.variants import named
 
-    training, options = asked.settings(set_ or ())
+    training, options = settings.settings(set_ or ())
     chosen = BenchOptions(
         only=(system,),
         protocols=tuple(protocols or ("iemocap6",)),
-        features=asked.by_corpus(features or ()),
+        features=settings.by_corpus(features or ()),
         training=training,
         options=options,
         variants=named(variant),
@@ -141,7 +141,7 @@ def variants(
 
 
 def _run(kind: str, options: BenchOptions, *, title: str, results: Path | None, as_json: bool, quiet: bool) -> None:
-    from merc.training.results import carry_out
+    from merc.benchmarks.report import carry_out
 
     with terminal.bars(quiet=quiet) as progress:
         done = carry_out(kind, options, title=title, progress=progress)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from merc.cli import terminal
+from merc.paths import data_root
 
 if TYPE_CHECKING:
     from merc.corpora import Corpus, Verification
@@ -60,9 +60,7 @@ def show(name: Annotated[str, typer.Argument(help="A name from the list, or mani
 @app.command()
 def verify(
     name: Annotated[str, typer.Argument(help="A name from the list.")],
-    root: Annotated[
-        Path | None, typer.Option(help="The corpus; default its folder in $MERC_DATA, else in ../shared/data.")
-    ] = None,
+    root: Annotated[Path | None, typer.Option(help="The corpus; default its folder in $MERC_DATA.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that is missing.")] = False,
 ) -> None:
     """Compare a copy with the published counts and name what is missing.
@@ -73,7 +71,7 @@ def verify(
     from merc.corpora import CORPORA
     from merc.corpora import verify as compare
 
-    place = root or Path(os.environ.get("MERC_DATA", Path("..") / "shared" / "data")) / CORPORA[name].folder
+    place = root or data_root() / CORPORA[name].folder
     result = compare(name, place)
     if as_json:
         typer.echo(json.dumps(_outcome(result), indent=1, ensure_ascii=False))

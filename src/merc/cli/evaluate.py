@@ -17,7 +17,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Print accuracy, F1 and recall with a 95 % interval over dialogues, pooled over the folds, and by class."""
-    from merc.training.judging import judge
+    from merc.benchmarks.run_report import judge
 
     judged = judge(run, split=split, data=data)
     if figures is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from merc.cli import terminal
+from merc.paths import data_root
 
 
 def heads(
@@ -19,16 +19,14 @@ def heads(
     results: Annotated[
         Path | None, typer.Option(help="Document whose section is written; default for a whole bench docs/results.md.")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the corpora; default $MERC_DATA, else ../shared/data.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the corpora; default $MERC_DATA.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Voice and face heads: splits at random and by person, corpora left out, and what each step adds."""
-    from merc.adapt.bench_heads import MODALITIES, HeadsOptions, carry_out
+    from merc.benchmarks.heads.suite import MODALITIES, HeadsOptions, carry_out
 
-    root = data or Path(os.environ.get("MERC_DATA", Path("..") / "shared" / "data"))
+    root = data_root(data)
     options = HeadsOptions(root, tuple(modality or MODALITIES), tuple(only or ()), seeds, threads)
     with terminal.bars(quiet=quiet) as progress:
         report = carry_out(options, progress=progress)
@@ -43,7 +41,7 @@ def texts(
     as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")] = False,
 ) -> None:
     """Tuned text encoders side by side: texts that training has read too, and texts that it has not."""
-    from merc.adapt.bench_texts import gathered
+    from merc.benchmarks.texts import gathered
 
     report = gathered(folders)
     typer.echo(report.json() if as_json else report.tables())

@@ -39,10 +39,10 @@ def prepare(
     """Encode every utterance of a corpus in every modality; what is missing has its reason."""
     from merc.cli import store
     from merc.corpora import CONVERSATIONS, CORPORA
-    from merc.quality import prepare as preparing
-    from merc.quality.verdicts import Verdicts
-    from merc.training.request import corpus_root
-    from merc.training.stored import usual_place
+    from merc.features.stored import usual_place
+    from merc.prepare import prepare as preparing
+    from merc.prepare.verdicts import Verdicts
+    from merc.recipes.request import corpus_root
 
     reader = CONVERSATIONS[corpus]
     out = out or usual_place(corpus)

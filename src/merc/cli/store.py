@@ -12,7 +12,7 @@ import typer
 from merc.cli import terminal
 
 if TYPE_CHECKING:
-    from merc.encoders.store import Store, Summary
+    from merc.features.store import Store, Summary
 
 app = typer.Typer(help="Feature stores: info, verify.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the features of a store: encoder, weight, shape, counts, size, and why vectors are missing."""
-    from merc.encoders.store import Store
+    from merc.features.store import Store
 
     opened = Store.open(folder)
     if as_json:
@@ -37,7 +37,7 @@ def info(
 @app.command()
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of a store.")]) -> None:
     """Read everything: hashes, counts, duplicates, foreign weights, gaps. Exit code 1 where something is wrong."""
-    from merc.encoders.store import Store
+    from merc.features.store import Store
 
     opened = Store.open(folder)
     problems = opened.verify()

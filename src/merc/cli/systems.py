@@ -18,20 +18,20 @@ def systems(
 ) -> None:
     """List the systems, or say everything about one."""
     from merc.cache import replacing
-    from merc.training import catalogue
+    from merc.recipes import systems_page
 
     if page is not None:
         with replacing(page) as temporary:
-            temporary.write_text(catalogue.page(), encoding="utf-8")
+            temporary.write_text(systems_page.page(), encoding="utf-8")
     elif as_json:
-        typer.echo(json.dumps(catalogue.row(name) if name else catalogue.rows(), indent=1))
+        typer.echo(json.dumps(systems_page.row(name) if name else systems_page.rows(), indent=1))
     elif name:
-        typer.echo(catalogue.text(name))
+        typer.echo(systems_page.text(name))
     else:
         from rich.table import Table
 
         table = Table("name", "what", "reads", "needs", "parameters", "published", box=None, pad_edge=False)
-        for row in catalogue.rows():
+        for row in systems_page.rows():
             figures = "; ".join(f"{one['protocol']} {one['value']}" for one in row["published"])
             reads, needs = ", ".join(row["modalities"]), ", ".join(row["needs"]) or "any"
             table.add_row(row["name"], row["title"], reads, needs, f"{row['parameters']:,}", figures)

@@ -30,10 +30,10 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train every fold of the protocol and print what validation says; 'merc evaluate' opens the test part."""
-    from merc.training.asked import listed, protocol_of, settings
-    from merc.training.request import Request
-    from merc.training.results import sentence
-    from merc.training.run import train as run
+    from merc.benchmarks.report import sentence
+    from merc.benchmarks.settings import listed, protocol_of, settings
+    from merc.recipes.request import Request
+    from merc.recipes.systems import train as run
 
     training, options = settings(set_ or ())
     asked = Request(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from merc.cli import terminal
+from merc.paths import data_root
 
 
 def tune(
@@ -27,16 +27,16 @@ def tune(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Tune on the training part, choose the epoch on validation, and write a feature store of all utterances."""
-    from merc.adapt.dialogue import DialogueOptions, Reader, store
-    from merc.adapt.dialogue import tune as run
-    from merc.adapt.dialogue_card import dialogue_card
+    from merc.backbones.mpnet_dialogue import adapters
     from merc.corpora import CONVERSATIONS, CORPORA
-    from merc.encoders.reader import adapters
     from merc.errors import InputError
     from merc.evaluation.protocol import PROTOCOLS
+    from merc.recipes.dialogue_encoder import DialogueOptions, Reader, store
+    from merc.recipes.dialogue_encoder import tune as run
+    from merc.recipes.dialogue_encoder_card import dialogue_card
 
     chosen = PROTOCOLS[protocol]
-    root = data or Path(os.environ.get("MERC_DATA", Path("..") / "shared" / "data"))
+    root = data_root(data)
     conversations = CONVERSATIONS[chosen.corpus](root / CORPORA[chosen.corpus].folder)
     folds = {one.name: one for one in chosen.folds(conversations, seed=seed)}
     if fold is not None and fold not in folds:

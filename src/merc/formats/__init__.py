@@ -20,7 +20,7 @@ Reader = Callable[[Path], Timeline | Conversation]
 WRITERS: Registry[Writer] = Registry(
     "format",
     {
-        "json": "merc.formats.json:write",
+        "json": "merc.formats.native:write",
         "csv": "merc.formats.table:write_csv",
         "parquet": "merc.formats.table:write_parquet",
         "srt": "merc.formats.srt:write",
@@ -36,7 +36,7 @@ WRITERS: Registry[Writer] = Registry(
 READERS: Registry[Reader] = Registry(
     "transcript format",
     {
-        "json": "merc.formats.json:read",
+        "json": "merc.formats.native:read",
         "csv": "merc.formats.table:read_csv",
         "tsv": "merc.formats.table:read_csv",
         "parquet": "merc.formats.table:read_parquet",

@@ -92,7 +92,7 @@ class FaceObservations:
 
     ``times`` (n,) seconds; ``boxes`` (n, 4) left, top, right, bottom in parts of the frame's width and height;
     ``scores`` (n,) probabilities; ``embeddings`` (n, 512) of length one; ``expressions`` (n, 5376) float16, what
-    FaceNet sees below the embedding (merc.encoders.face says why); ``motion`` (n,) how much more the mouth changes
+    FaceNet sees below the embedding (merc.features.face says why); ``motion`` (n,) how much more the mouth changes
     than the upper face until the next frame, NaN where none followed soon; ``tracks`` and ``people`` (n,) numbers
     from 0, people by how often they are seen; ``frame_times`` (m,) the frames that were looked at, with or without.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 from merc.conversation import Timeline
 from merc.errors import InputError, MercError, OutputError
 from merc.formats import WRITERS
-from merc.formats.json import document
+from merc.formats.native import document
 from merc.pipeline.options import AnalyzeOptions, Progress
 from merc.pipeline.recognizer import analyze
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from merc.adapt.heads import Head, SpokenHead, spoken_head
+from merc.backbones.mpnet_dialogue import BEFORE, WINDOW, DialogueEncoder, numbered
 from merc.cache import key
 from merc.conversation import Conversation, Evidence, Segment, Utterance
-from merc.encoders.expression import ExpressionEncoder
-from merc.encoders.reader import BEFORE, WINDOW, DialogueEncoder, numbered
-from merc.encoders.text import TextEncoder
-from merc.encoders.voice import VoiceEncoder
+from merc.features.expression import ExpressionEncoder
+from merc.features.text import TextEncoder
+from merc.features.voice import VoiceEncoder
+from merc.heads.head import Head, SpokenHead, spoken_head
+from merc.heads.late_fusion import Observation
 from merc.labels import EKMAN7
 from merc.media.audio import release
 from merc.people.link import FaceEvidence
-from merc.people.settle import Said, leads, settle
-from merc.pipeline.fusion import Observation
+from merc.people.short_turns import Said, leads, settle
 from merc.pipeline.listening import Heard, with_voices
 from merc.pipeline.options import Job
 from merc.pipeline.watching import Sight

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from merc import weights
-from merc.adapt.heads import NAMES, Head, fusion_card, head_models, spoken_head
 from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Model, Recording, Speaker, Timeline
 from merc.errors import FormatError
 from merc.formats import read
+from merc.heads.head import NAMES, Head, fusion_card, head_models, spoken_head
+from merc.heads.late_fusion import LateFusion
 from merc.media.audio import Probe, probe
-from merc.pipeline.fusion import LateFusion
 from merc.pipeline.listening import Heard, forget_sound, listen
 from merc.pipeline.observing import observe, settle_voices
 from merc.pipeline.options import AnalyzeOptions, Job, Progress

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from merc.adapt.heads import Head
+from merc.heads.head import Head
 from merc.media.forward import VideoOptions
 from merc.media.video import frames, sample_times
 from merc.people.faces import FaceObservations, FaceOptions, follow, group, observe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from merc.quality.measure import Measured, failure
-from merc.quality.subjects import NO_MEDIA, UNREADABLE, Reading, Subject
+from merc.quality.utterances import NO_MEDIA, UNREADABLE, Reading, Subject
 
 SILENT = "silent"
 CUT_SHORT = "cut short"

@@ -15,7 +15,7 @@ import numpy as np
 from merc.people.faces import group
 from merc.quality.measure import Measured, failure
 from merc.quality.options import CheckOptions
-from merc.quality.subjects import Reading, Subject
+from merc.quality.utterances import Reading, Subject
 
 SAME = 0.5
 """Least mean likeness of the faces of one person, as in the analysis of recordings."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from merc.people.link import Bank
 from merc.quality.bank import NO_FACE_KNOWN
 from merc.quality.measure import Measured, failure
-from merc.quality.subjects import NO_MEDIA, UNREADABLE, Reading, Subject
+from merc.quality.utterances import NO_MEDIA, UNREADABLE, Reading, Subject
 
 NO_FACE = "no face"
 NOT_THE_SPEAKER = "not the speaker"

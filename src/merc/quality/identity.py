@@ -16,7 +16,7 @@ from merc.quality.bank import Decisions, build_bank, templates
 from merc.quality.measure import Measured, failure
 from merc.quality.options import CheckOptions
 from merc.quality.speakers import Naming, role
-from merc.quality.subjects import Subject
+from merc.quality.utterances import Subject
 
 FACE = 0.55
 """Cosine of two mean faces from which they are one person's: of a few clips each, those of one person were seen at .67

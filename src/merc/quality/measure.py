@@ -21,9 +21,9 @@ from merc.errors import InputError, MediaError
 from merc.weights import WEIGHTS
 
 if TYPE_CHECKING:
-    from merc.encoders.face import FaceEncoder
-    from merc.encoders.text import TextEncoder
-    from merc.encoders.voice import VoiceEncoder
+    from merc.features.face import FaceEncoder
+    from merc.features.text import TextEncoder
+    from merc.features.voice import VoiceEncoder
     from merc.people.faces import FaceDetector
     from merc.speech.asr import Recognizer
 
@@ -181,13 +181,13 @@ class Measurer:
 
     @cached_property
     def _voices(self) -> VoiceEncoder:
-        from merc.encoders.voice import VoiceEncoder
+        from merc.features.voice import VoiceEncoder
 
         return VoiceEncoder()
 
     @cached_property
     def _texts(self) -> TextEncoder:
-        from merc.encoders.text import TextEncoder
+        from merc.features.text import TextEncoder
 
         return TextEncoder(threads=1, precision="float32")
 
@@ -202,7 +202,7 @@ class Measurer:
 
     @cached_property
     def _faces_encoder(self) -> FaceEncoder:
-        from merc.encoders.face import FaceEncoder
+        from merc.features.face import FaceEncoder
 
         return FaceEncoder()
 
@@ -216,7 +216,7 @@ class _Found:
         self.crops: list[np.ndarray] = []
 
     def add(self, time: float, image: np.ndarray, detector: FaceDetector) -> None:
-        from merc.encoders.face import crop
+        from merc.features.face import crop
 
         height, width = image.shape[:2]
         self.frames.append(time)
@@ -317,8 +317,3 @@ class Store:
 def failure(measured: Mapping[str, np.ndarray]) -> str | None:
     """Why a measurement failed, or None."""
     return str(measured["failed"]) if "failed" in measured else None
-
-
-def failed(reason: str) -> Measured:
-    """The result of a task that could not be done."""
-    return {"failed": np.array(reason)}

@@ -17,14 +17,14 @@ import numpy as np
 from merc import __version__
 from merc.cache import replacing
 from merc.errors import InputError
-from merc.quality import sections
+from merc.quality import report_sections
 from merc.quality.bias import removal_bias
 from merc.quality.duplicates import duplicate_utterances
-from merc.quality.figures import safe
 from merc.quality.findings import FINDINGS, VERIFIED, expect
 from merc.quality.scores import at_thresholds, quality_scores
 from merc.quality.summary import Analysis, summary
 from merc.quality.suspects import suspected_labels
+from merc.web.charts import safe
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,8 +80,8 @@ def render(analysis: Analysis, *, title: str) -> str:
         title=safe(title),
         version=safe(__version__),
         style=_resource("style.css"),
-        header=sections.header(analysis, title=title),
-        main="\n".join(part for part in sections.main(analysis) if part),
+        header=report_sections.header(analysis, title=title),
+        main="\n".join(part for part in report_sections.main(analysis) if part),
         footer=f"<p>Written by merc {safe(__version__)}. The tables of this page lie beside it.</p>",
     )
 

@@ -18,6 +18,7 @@ from merc import cache, weights
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError
+from merc.execution.pool import Workers
 from merc.people.link import Bank
 from merc.quality import report, review
 from merc.quality.audio import judge_audio
@@ -28,10 +29,9 @@ from merc.quality.identity import name_by_media
 from merc.quality.measure import Measured, Measurer, Store, Task, clip_task, failure
 from merc.quality.options import CheckOptions
 from merc.quality.speakers import Naming, name_speakers
-from merc.quality.subjects import NO_MEDIA, Reading, Subject, subjects_of, tables
 from merc.quality.transcripts import comparable, judge_texts
+from merc.quality.utterances import NO_MEDIA, Reading, Subject, subjects_of, tables
 from merc.quality.voices import judge_voices
-from merc.quality.workers import Measure, Workers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,7 +93,7 @@ def text_vectors(verified: pl.DataFrame, folder: Path, *, progress: Progress | N
     key = cache.key("text vectors", texts, weights.WEIGHTS["mpnet"].sha256)
 
     def encode() -> dict[str, np.ndarray]:
-        from merc.encoders.text import TextEncoder
+        from merc.features.text import TextEncoder
 
         encoder = TextEncoder(threads=1)
         vectors = np.full((len(texts), encoder.width), np.nan, np.float32)
@@ -109,7 +109,7 @@ def check(
     out: str | Path,
     *,
     options: CheckOptions | None = None,
-    measuring: Callable[[], Measure] = Measurer,
+    measuring: Callable[[], Callable[[Task], Measured]] = Measurer,
     progress: Progress | None = None,
 ) -> Checked:
     """Check a corpus and write ``findings.parquet``, ``verified.parquet`` and ``bank.csv`` into ``out``.

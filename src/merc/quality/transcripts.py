@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from merc.quality.measure import Measured, failure
 from merc.quality.options import CheckOptions
-from merc.quality.subjects import UNREADABLE, Reading, Subject
+from merc.quality.utterances import UNREADABLE, Reading, Subject
 from merc.speech.align import similarity
 
 NOTHING_HEARD = "nothing heard"

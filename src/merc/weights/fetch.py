@@ -15,9 +15,9 @@ from pathlib import Path
 
 from merc.cache import replacing
 from merc.errors import WeightError
-from merc.weights import known
-from merc.weights.here import check, folder, path, present
-from merc.weights.known import Weight, Wheel
+from merc.weights import catalogue
+from merc.weights.catalogue import Weight, Wheel
+from merc.weights.local import check, folder, path, present
 
 Progress = Callable[[str, float, float], None]
 """Told what is being done, how much is done and how much there is (here: bytes)."""
@@ -32,7 +32,7 @@ def get(names: Sequence[str], *, progress: Progress | None = None) -> dict[str, 
     tell = progress or (lambda what, done, total: None)
     origins: dict[str, str] = {}
     for name in names:
-        origins[name] = _get_one(known.WEIGHTS[name], tell)
+        origins[name] = _get_one(catalogue.WEIGHTS[name], tell)
     return origins
 
 

@@ -1,0 +1,1 @@
+"""Experiments that were tried and not shipped; outside the wheel."""

@@ -1,0 +1,1 @@
+"""Pretrained networks that can be frozen, adapted or trained: one file each."""

@@ -1,0 +1,1 @@
+"""``merc bench``: many runs side by side, and the pages they make."""

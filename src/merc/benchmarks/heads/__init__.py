@@ -1,0 +1,1 @@
+"""``merc bench heads``: voice and face heads on several splits."""

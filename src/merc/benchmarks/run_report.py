@@ -1,0 +1,123 @@
+"""The figures of a trained run: pooled over folds, with intervals, by class and group, and how well it knows itself.
+
+Confidences are scaled by the temperature that each fold's validation part gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merc.benchmarks.report import sentence
+from merc.cache import replacing
+from merc.evaluation.calibration import softmax
+from merc.evaluation.fairness import Fairness, by_speaker
+from merc.evaluation.protocol import PROTOCOLS
+from merc.evaluation.resampling import Runs
+from merc.evaluation.scoring import Answers, pooled
+from merc.recipes.request import variant
+from merc.recipes.systems import evaluate, load_run
+from merc.reporting.diagnostics import Portrait, stacked
+from merc.reporting.fairness import table
+from merc.reporting.markdown import aligned, joined
+from merc.reporting.records import Record, measured
+
+FEW = 12
+"""Up to so many speakers have a row each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run on one part: its record, and the portrait drawn from its answers and probabilities.
+
+    ``speakers`` are the figures of each speaker where these are few, else None.
+    """
+
+    split: str
+    record: Record
+    portrait: Portrait
+    speakers: Fairness | None = None
+
+    @property
+    def answers(self) -> Answers:
+        """The answers of all folds."""
+        return self.portrait.runs.seeds[0]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Scaled probabilities ``(n, C)``."""
+        return self.portrait.scaled
+
+    @property
+    def errors(self) -> tuple[float, float]:
+        """The expected calibration error before and after scaling."""
+        return self.portrait.errors
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        groups = self.portrait.groups()
+        return {
+            **self.record.to_dict(),
+            "split": self.split,
+            "classes": list(self.answers.labels),
+            "confusion": self.answers.matrix.tolist(),
+            "calibration_error": round(self.errors[0], 6),
+            "calibration_error_scaled": round(self.errors[1], 6),
+            "coverage": self.portrait.answered(),
+            "groups": {
+                kind: {group.name: round(group.value, 6) for group in found.groups} for kind, found in groups.items()
+            },
+        }
+
+    def text(self) -> str:
+        """The figures for the terminal."""
+        record, parts = self.record, ", ".join(self.record.modalities)
+        lines = [
+            f"{record.name} ({parts}), {record.protocol}, {self.split}, seed {record.seeds[0]}",
+            f"{record.metric.replace('_', ' ')} {100 * record.mean:.2f} "
+            f"(95 % interval over dialogues {100 * record.low:.2f} to {100 * record.high:.2f})",
+            sentence(record.figures),
+        ]
+        if record.why:
+            lines.append(f"not comparable: {record.why}")
+        speakers = f"Speakers (mean recall of the classes):\n\n{table(self.speakers)}" if self.speakers else ""
+        return aligned(joined(["\n".join(lines), self.portrait.words(), speakers]))
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Write the confusion matrix and the risk-coverage curve as SVG files into a folder."""
+        pictures = {f"{kind}.svg": picture for kind, picture in self.portrait.pictures().items()}
+        for name, picture in pictures.items():
+            with replacing(folder / name) as temporary:
+                temporary.write_text(picture, encoding="utf-8")
+        return [folder / name for name in pictures]
+
+
+def judge(folder: Path, *, split: str, data: Path | None = None) -> Judged:
+    """Answer a part of every fold that was trained and measure; openings of test are recorded in the run's ledger."""
+    prepared = load_run(folder, data=data)
+    found = list(evaluate(folder, split=split, data=data))
+    answered = [one.answers if split == "test" else _of(one.fold, one.answers) for one in found]
+    record = measured(
+        {prepared.request.seed: answered},
+        protocol=PROTOCOLS[prepared.request.protocol],
+        system=prepared.request.system,
+        modalities=tuple(prepared.sources),
+    )
+    record = replace(record, variant=variant(prepared.request))
+    if why := found[0].incomparable:
+        record = replace(record, comparable=False, why=why)
+    runs = Runs(record.system, (pooled(answered),))
+    plain = softmax(stacked([[one.logits for one in found]]))
+    scaled = softmax(stacked([[one.logits / one.temperature for one in found]]))
+    portrait = Portrait(f"{record.name} on {record.protocol}, {split}", runs, plain, scaled, record.metric)
+    few = 1 < len(set(runs.seeds[0].speakers) - {None}) <= FEW
+    return Judged(split, record, portrait, by_speaker(runs) if few else None)
+
+
+def _of(fold: str, given: Answers) -> Answers:
+    """Answers that name their fold: an utterance may validate in several folds, and is tested in one."""
+    ids = tuple(f"{fold} {name}" for name in given.ids)
+    return replace(given, ids=ids, dialogues=tuple(f"{fold} {name}" for name in given.dialogues))

@@ -1,0 +1,306 @@
+"""Many systems, one protocol each time, the same features: planned, run by a few processes, put into records.
+
+Every unit (protocol, system, modalities, seed, fold) has a file of its own, so a bench may be stopped at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from merc.benchmarks import cell
+from merc.benchmarks.cell import Done, Unit
+from merc.errors import InputError, MercError
+from merc.evaluation.calibration import expected_calibration_error, softmax
+from merc.evaluation.protocol import PROTOCOLS
+from merc.evaluation.resampling import Runs
+from merc.evaluation.scoring import Answers, pooled
+from merc.evaluation.significance import Comparison, compare_all
+from merc.features import spec
+from merc.paths import cache_root
+from merc.recipes.request import Request, corpus_root, read
+from merc.reporting.leaderboard import row_name
+from merc.reporting.records import Record, measured
+from merc.systems import SYSTEMS, Published
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+Progress = Callable[[str, float, float], None]
+Beside = Callable[[Unit, str], Published | None]
+
+USUAL = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")
+"""The protocols of ``merc bench systems``."""
+
+FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {"tripathi": {"bins": 1, "glances": 1}, "mamba": {"text": 128}}
+"""Options of systems that read sequences, where an utterance has one vector a modality (as in the usual features)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What a bench covers; raises InputError for a number that cannot be used."""
+
+    only: tuple[str, ...] = ()
+    """Systems; none: every one that the features allow."""
+    protocols: tuple[str, ...] = USUAL
+    """By name."""
+    features: Mapping[str, str] | None = None
+    """By corpus, as on the command line; None: the usual ones."""
+    seeds: int = 3
+    """Runs of each system, with seeds 0, 1, 2, …"""
+    workers: int = 2
+    """Processes, one thread each."""
+    training: Mapping[str, Any] | None = None
+    """Changes of every recipe, by name."""
+    options: Mapping[str, Any] | None = None
+    """Options of the system, by name; for a bench of one system."""
+    variants: Mapping[str, tuple[str, ...]] | None = None
+    """Of a bench of variants: by name what is set differently, as on the command line."""
+    folder: Path | None = None
+    """Where the files of the units lie; None: the cache."""
+    data: Path | None = None
+    """The folder of all corpora."""
+
+    def __post_init__(self) -> None:
+        if self.options and len(self.only) != 1:
+            raise InputError(f"options {', '.join(self.options)} of a system: name that one system alone")
+        if self.seeds < 1 or self.workers < 1:
+            raise InputError(f"{self.seeds} seeds, {self.workers} workers: expected at least 1 of each")
+
+    @property
+    def place(self) -> Path:
+        """The folder in use."""
+        return self.folder or cache_root() / "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A unit that could not be done, with the reason."""
+
+    unit: Unit
+    reason: str
+
+
+def plan(options: BenchOptions) -> list[Unit]:
+    """The units of ``merc bench systems``, in the order of protocols, systems, seeds and folds.
+
+    A system whose needs the features of a corpus do not meet is left out there. Raises UnknownName for a system or
+    protocol that is not known, InputError where nothing is left.
+    """
+    names = options.only or tuple(sorted(SYSTEMS))
+    units: list[Unit] = []
+    for protocol in options.protocols:
+        there = spec.parse(features_of(protocol, options))
+        for name in names:
+            described = SYSTEMS[name].description
+            read = tuple(modality for modality in there if modality in described.modalities)
+            if set(described.needs) <= set(there) and read:
+                units += cells(request(name, protocol, options=options, modalities=read), seeds=options.seeds)
+    if not units:
+        raise InputError(f"no system of {', '.join(names)} can read the features of {', '.join(options.protocols)}")
+    return units
+
+
+def request(name: str, protocol: str, *, options: BenchOptions, modalities: tuple[str, ...]) -> Request:
+    """What a bench asks of a system under a protocol; the seed is set later."""
+    features = features_of(protocol, options)
+    single = FOR_SINGLE_VECTORS.get(name, {}) if spec.single(features) else {}
+    chosen = {**single, **(options.options or {})}
+    return Request(
+        name, protocol, features, modalities, options=chosen, training=options.training or {}, data=options.data
+    )
+
+
+def features_of(protocol: str, options: BenchOptions) -> str:
+    """The features of a protocol's corpus: those named, or the usual ones."""
+    corpus = PROTOCOLS[protocol].corpus.replace("-", "_")
+    return (options.features or {}).get(corpus) or spec.usual(corpus)
+
+
+def cells(request: Request, *, seeds: int, name: str = "") -> list[Unit]:
+    """A request for each seed and fold of its protocol."""
+    found = []
+    for seed in range(seeds):
+        asked = replace(request, seed=seed)
+        found += [Unit(asked, fold, name) for fold in _folds(request.protocol, seed, request.data)]
+    return found
+
+
+@lru_cache(maxsize=64)
+def _folds(protocol: str, seed: int, data: Path | None) -> tuple[str, ...]:
+    """Names of the folds of a protocol; they are the same for all systems."""
+    chosen = PROTOCOLS[protocol]
+    corpus = chosen.corpus.replace("-", "_")
+    conversations = read(corpus, corpus_root(corpus, data))
+    return tuple(fold.name for fold in chosen.folds(conversations, seed=seed))
+
+
+def run(units: Sequence[Unit], options: BenchOptions, *, progress: Progress | None = None) -> list[Failed]:
+    """Do what is not done yet, in a few processes; the units that failed, with their reasons."""
+    folder = options.place
+    missing = [one for one in units if not one.path(folder).exists()]
+    done = len(units) - len(missing)
+    failed = []
+    pool = ProcessPoolExecutor(options.workers, mp_context=get_context("spawn"), initializer=_alone)
+    try:
+        waiting = {pool.submit(cell.do, one, folder): one for one in missing}
+        for finished in as_completed(waiting):
+            done += 1
+            if (error := finished.exception()) is not None:
+                reason = str(error) if isinstance(error, MercError) else f"{type(error).__name__}: {error}"
+                failed.append(Failed(waiting[finished], reason))
+            if progress:
+                progress("runs", done, len(units))
+    finally:
+        pool.shutdown(cancel_futures=True)  # what has not begun is left when the user interrupts
+    return sorted(failed, key=lambda one: (one.unit.row, one.unit.request.seed, one.unit.fold))
+
+
+def _alone() -> None:
+    """One thread in a worker, as processes are what runs side by side; and it ends when its parent is killed."""
+    import torch
+
+    torch.set_num_threads(1)
+    if (parent := parent_process()) is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Records of all rows that are finished, what differs significantly, and the rows that are not finished."""
+
+    records: tuple[Record, ...]
+    comparisons: Mapping[str, tuple[Comparison, ...]]
+    unfinished: tuple[str, ...] = ()
+
+
+def outcome(units: Sequence[Unit], options: BenchOptions, *, beside: Beside | None = None) -> Outcome:
+    """Read the files and make a record of each row; protocols whose figure is not weighted F1 get that one too.
+
+    ``beside`` gives the published figure of a row; by default that of the system's description. Raises
+    InputError where rows of one protocol rest on different features.
+    """
+    rows: dict[tuple[str, str, tuple[str, ...]], list[Unit]] = {}
+    for one in units:
+        rows.setdefault(one.row, []).append(one)
+    done = {row: _read(cells, options.place) for row, cells in rows.items()}
+    unfinished = tuple(f"{row[1]} ({'+'.join(row[2])}) under {row[0]}" for row, held in done.items() if held is None)
+    records: list[Record] = []
+    comparisons: dict[str, tuple[Comparison, ...]] = {}
+    for protocol in dict.fromkeys(row[0] for row in rows):
+        held = {row: found for row, found in done.items() if row[0] == protocol and found is not None}
+        _refuse_other_features(held)
+        for metric in dict.fromkeys((PROTOCOLS[protocol].metric, "weighted_f1")):
+            made = [_record(row, found, metric=metric, beside=beside or described) for row, found in held.items()]
+            records += made
+            runs = [_runs(row_name(record), found) for record, found in zip(made, held.values(), strict=True)]
+            if len(runs) > 1:
+                comparisons[f"{protocol} {metric}"] = tuple(compare_all(runs, metric=metric, resamples=2000))
+    return Outcome(tuple(records), comparisons, unfinished)
+
+
+Held = list[tuple[Unit, Done]]
+
+
+def _read(cells: Sequence[Unit], folder: Path) -> Held | None:
+    """The files of a row, or None while one is missing."""
+    if not all(one.path(folder).exists() for one in cells):
+        return None
+    return [(one, cell.read(one, folder)) for one in cells]
+
+
+def _refuse_other_features(held: Mapping[tuple[str, str, tuple[str, ...]], Held]) -> None:
+    seen: dict[tuple[str, int, str], str] = {}
+    for found in held.values():
+        for one, done in found:
+            for modality, sha256 in done.features.items():
+                first = seen.setdefault((one.fold, one.request.seed, modality), sha256)
+                if first != sha256:
+                    raise InputError(
+                        f"{one.row[1]} under {one.row[0]}, fold {one.fold}: its {modality} features have hash "
+                        f"{sha256[:12]}…, those of other rows {first[:12]}…; compare systems on the same features: "
+                        "give another --out"
+                    )
+
+
+def _by_seed(found: Held) -> dict[int, list[Answers]]:
+    seeds: dict[int, list[Answers]] = {}
+    for one, done in found:
+        seeds.setdefault(one.request.seed, []).append(done.answers)
+    return seeds
+
+
+def _runs(name: str, found: Held) -> Runs:
+    return Runs(name, tuple(pooled(folds) for folds in _by_seed(found).values()))
+
+
+def _record(row: tuple[str, str, tuple[str, ...]], found: Held, *, metric: str, beside: Beside) -> Record:
+    protocol, name, modalities = row
+    chosen = replace(PROTOCOLS[protocol], metric=metric)
+    record = measured(_by_seed(found), protocol=chosen, system=name, modalities=modalities)
+    claimed = [done.best_test_epoch_figure for _, done in found]
+    first, one = found[0]
+    record = replace(
+        record,
+        variant=one.variant,
+        parameters=one.parameters,
+        train_seconds=sum(done.seconds for _, done in found) / record.n,
+        feature_hashes=one.features,
+        figures={**record.figures, **_calibration([done for _, done in found])},
+        best_test_epoch_figure=sum(claimed) / len(claimed) if metric == PROTOCOLS[protocol].metric else None,
+    )
+    if one.incomparable:
+        record = replace(record, comparable=False, why=one.incomparable)
+    return _placed(record, beside(first, metric))
+
+
+def _calibration(done: Sequence[Done]) -> dict[str, float]:
+    """Expected calibration error before and after the temperatures that validation gave, over all seeds and folds."""
+    true = np.concatenate([one.answers.true for one in done])
+    plain = softmax(np.concatenate([one.logits for one in done]))
+    scaled = softmax(np.concatenate([one.logits / one.temperature for one in done]))
+    errors = [expected_calibration_error(probabilities, true) for probabilities in (plain, scaled)]
+    return dict(zip(("calibration_error", "calibration_error_scaled"), errors, strict=True))
+
+
+def described(one: Unit, metric: str) -> Published | None:
+    """The figure that the system's source prints for this protocol, by any name of the metric."""
+    for figure in SYSTEMS[one.request.system].description.published:
+        if figure.protocol == one.request.protocol and metric_name(figure.metric) == metric:
+            return figure
+    return None
+
+
+_METRICS = {"wf1": "weighted_f1", "wa": "accuracy", "acc": "accuracy", "ua": "unweighted_recall", "acc-2": "accuracy"}
+
+
+def metric_name(printed: str) -> str:
+    """A metric as sources print it ("weighted F1", "WA") under the name that records use."""
+    plain = printed.lower().replace(" ", "_")
+    return _METRICS.get(plain, plain)
+
+
+def _placed(record: Record, figure: Published | None) -> Record:
+    if figure is None:
+        return record
+    return replace(
+        record,
+        published=figure.value / 100,
+        source=figure.source,
+        comparable=record.comparable and figure.comparable,
+        why=record.why or figure.why or None,
+    )

@@ -1,0 +1,107 @@
+"""Table II of the source paper with our figures beside its own, in its layout: one row a choice of inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from merc.benchmarks import table2
+from merc.benchmarks.cell import Unit
+from merc.evaluation.metrics import NAMES
+from merc.evaluation.protocol import PROTOCOLS
+from merc.evaluation.selection import NOT_A_RESULT
+from merc.evaluation.significance import Comparison
+from merc.recipes.request import Request
+from merc.reporting import markdown
+from merc.reporting.leaderboard import claimed, contrasts, figure, row_name, verdicts
+from merc.reporting.records import Record
+from merc.systems import SYSTEMS, Published
+
+LETTERS = {"text": "T", "face": "V", "voice": "A"}
+"""As in the paper: T text, V the face (vision), A the voice (audio)."""
+
+_METRICS = ("accuracy", "weighted_f1")
+
+
+def table(records: Sequence[Record], *, protocol: str) -> str:
+    """The table of one protocol for each system that its records have; empty where there is no record of it."""
+    chosen = [record for record in records if record.protocol == protocol]
+    if not chosen:
+        return ""
+    tables = [_one([record for record in chosen if record.system == name], protocol) for name in systems(chosen)]
+    printed = (_printed(protocol, one, "accuracy") for one in table2.CONFIGURATIONS)
+    why = dict.fromkeys(figure.why for figure in printed if figure)
+    counts = ", ".join(f"{name} {number:,}" for name, number in chosen[0].label_counts.items())
+    head = f"{sum(chosen[0].label_counts.values()):,} test utterances ({counts}), {chosen[0].n} seeds. "
+    told = f"The paper's figures are not comparable: {'; '.join(why)}." if why else ""
+    return markdown.joined([head + "T text, V face, A voice.", *tables, told])
+
+
+def systems(records: Sequence[Record]) -> list[str]:
+    """The systems of records, in their order."""
+    return list(dict.fromkeys(record.system for record in records))
+
+
+def differences(records: Sequence[Record], comparisons: Sequence[Comparison]) -> str:
+    """Each choice of inputs against the text alone, and each further system against the first on the same inputs."""
+    rows = {row_name(record): record for record in records}
+    called = {row: letters(record.modalities) for row, record in rows.items()}
+    first, *others = systems(records)
+    asked = [
+        (f"**{name}** against itself on T, the text alone,", [(row, f"{name} (text)") for row in _rows(rows, name)])
+        for name in (first, *others)
+    ]
+    asked += [
+        (
+            f"**{name}** against {first} on the same inputs,",
+            [(row, first + row[len(name) :]) for row in _rows(rows, name)],
+        )
+        for name in others
+    ]
+    metric = comparisons[0].metric if comparisons else ""
+    found = [(said, contrasts([pair for pair in pairs if len(set(pair)) == 2], comparisons)) for said, pairs in asked]
+    return markdown.joined([verdicts(said, one, metric=metric, names=called) for said, one in found])
+
+
+def _rows(rows: Mapping[str, Record], system: str) -> list[str]:
+    return [row for row, record in rows.items() if record.system == system]
+
+
+def letters(modalities: Sequence[str]) -> str:
+    """``T+A`` for text and voice."""
+    return "+".join(letter for name, letter in LETTERS.items() if name in modalities)
+
+
+def _one(records: Sequence[Record], protocol: str) -> str:
+    first = records[0]
+    head = ["inputs", "paper: WA", "paper: weighted F1", "ours: WA ± sd [95 %]", "ours: weighted F1 ± sd [95 %]"]
+    head += [f"best test epoch ({NOT_A_RESULT})", "calibration error → scaled"]
+    parts = [name for name in ("improvised", "scripted") if name in first.figures]
+    head += [f"{name}, {NAMES[PROTOCOLS[protocol].metric]}" for name in parts]
+    rows = [_row(chosen, records, protocol, parts=parts) for chosen in table2.CONFIGURATIONS]
+    return markdown.joined(
+        [f"**{first.system}**, {SYSTEMS[first.system].description.title}:", markdown.table([head, *rows])]
+    )
+
+
+def _row(chosen: tuple[str, ...], records: Sequence[Record], protocol: str, *, parts: Sequence[str]) -> list[str]:
+    printed = [_printed(protocol, chosen, metric) for metric in _METRICS]
+    theirs = [f"{one.value:.1f}" if one else "not printed" for one in printed]
+    found = {record.metric: record for record in records if record.modalities == chosen}
+    if not found:
+        return [letters(chosen), *theirs, "not in the features", *[""] * (3 + len(parts))]
+    ours = [figure(found[metric]) if metric in found else "" for metric in _METRICS]
+    ended = next((claimed(one) for one in found.values() if one.best_test_epoch_figure is not None), "")
+    others = found.get(PROTOCOLS[protocol].metric, records[0]).figures
+    scaled = [f"{others[name]:.3f}" for name in ("calibration_error", "calibration_error_scaled") if name in others]
+    return [
+        letters(chosen),
+        *theirs,
+        *ours,
+        ended,
+        " → ".join(scaled),
+        *(f"{100 * others[name]:.1f}" for name in parts),
+    ]
+
+
+def _printed(protocol: str, modalities: tuple[str, ...], metric: str) -> Published | None:
+    return table2.printed(Unit(Request(table2.SYSTEM, protocol, modalities=modalities), ""), metric)

@@ -1,0 +1,1 @@
+"""Executors: work is mapped over items, each gives a row of result or reason."""

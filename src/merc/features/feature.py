@@ -1,0 +1,144 @@
+"""What is known of each utterance in one modality: a vector or a sequence of vectors by utterance id.
+
+A vector that is not there is absent, never zeros: the id is missing, or its row is NaN throughout. A row with some
+NaN is a fault of whoever made it and is refused.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merc.errors import InputError
+from merc.features.alignment import on_tokens
+
+MODALITIES = ("text", "voice", "face", "motion")
+_FEW = 8  # utterances; a speaker with fewer is measured against the whole corpus
+_REACH = 5.0  # deviations; what lies further out is an outlier and is set to the edge
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Values of one modality: ``rows`` by utterance id, each ``(d,)`` or ``(steps, d)`` float32.
+
+    ``source`` names the encoder or table, ``sha256`` what it was made with or read from, ``notes`` what was done to it,
+    ``encoder`` what a store says of its encoder: name, weight hash, options.
+    """
+
+    source: str
+    width: int
+    rows: Mapping[str, np.ndarray]
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """What a reader of an error needs in order to make the same again: the source and its encoder's weight."""
+        weight = self.encoder.get("sha256")
+        return f"{self.source} of weight {str(weight)[:12]}…" if weight else self.source
+
+    @classmethod
+    def of(cls, ids: Sequence[str], values: np.ndarray, *, source: str, sha256: str = "") -> Feature:
+        """From a matrix ``(n, d)``; rows that are NaN throughout are missing.
+
+        Raises InputError for a row with some NaN or infinite values, for another number of rows, for an id twice.
+        """
+        if values.ndim != 2 or len(values) != len(ids) or len(set(ids)) != len(ids):
+            raise InputError(
+                f"features '{source}': {len(ids)} ids ({len(set(ids))} distinct) for {values.shape} values"
+            )
+        missing = np.isnan(values).all(1)
+        broken = ~np.isfinite(values).all(1) & ~missing
+        if broken.any():
+            first = int(np.flatnonzero(broken)[0])
+            columns = np.flatnonzero(~np.isfinite(values[first]))
+            raise InputError(
+                f"features '{source}': {int(broken.sum())} rows hold NaN or infinite values, first '{ids[first]}' in "
+                f"column {columns[0]}; a missing vector is NaN in every column or has no row"
+            )
+        kept = values.astype(np.float32)
+        rows = {name: kept[place] for place, name in enumerate(ids) if not missing[place]}
+        return cls(source, values.shape[1], rows, sha256)
+
+    def lacking(self, ids: Iterable[str]) -> list[str]:
+        """The utterances without a value, in the order given."""
+        return [name for name in ids if name not in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Mean and deviation of each value of a modality, measured on training utterances only: ``(d,)`` float32 each."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def fit(cls, feature: Feature, ids: Iterable[str]) -> Scaling:
+        """Measure on the utterances given; raises InputError when none of them has a value."""
+        rows = [np.atleast_2d(feature.rows[name]) for name in ids if name in feature.rows]
+        if not rows:
+            raise InputError(f"features '{feature.source}': no training utterance has a value; compare the ids")
+        values = np.concatenate(rows).astype(np.float64)
+        deviation = values.std(0)
+        return cls(values.mean(0).astype(np.float32), np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32))
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Scaled values, cut off at five deviations."""
+        scaled: np.ndarray = np.clip((values - self.mean) / self.deviation, -_REACH, _REACH)
+        return scaled
+
+
+def per_speaker(feature: Feature, speakers: Mapping[str, str | None]) -> Feature:
+    """Each speaker's values measured against that speaker's own mean and deviation, over the whole corpus.
+
+    No label is used, but the values of the test speakers are (as is usual on IEMOCAP, where each speaker has hundreds
+    of utterances): the note says so. A speaker of fewer than eight utterances, or an unknown one, is measured against
+    the mean and deviation of all.
+    """
+    places: dict[str, list[str]] = defaultdict(list)
+    for name in feature.rows:
+        if (speaker := speakers.get(name)) is not None:
+            places[speaker].append(name)
+    everyone = Scaling.fit(feature, feature.rows)
+    own = {speaker: Scaling.fit(feature, ids) for speaker, ids in places.items() if len(ids) >= _FEW}
+    rows = {name: own.get(speakers.get(name) or "", everyone)(row) for name, row in feature.rows.items()}
+    note = "measured against each speaker's own mean and deviation, over all utterances of the corpus without labels"
+    return replace(feature, rows=rows, notes=(*feature.notes, note))
+
+
+Origins = Mapping[str, Mapping[str, str]]
+"""By modality the ``hash`` of the features and what they were ``made`` with, in words."""
+
+
+def origins(features: Mapping[str, Feature]) -> dict[str, dict[str, str]]:
+    """Where features come from, for the record of a checkpoint."""
+    return {name: {"hash": one.sha256, "made": one.origin} for name, one in features.items()}
+
+
+def refuse_others(now: Origins, then: Origins, *, where: Path) -> None:
+    """Raise InputError when the features of now are not those that a checkpoint was trained on."""
+    for name, one in now.items():
+        before = then.get(name, {})
+        if one["hash"] != before.get("hash"):
+            raise InputError(
+                f"{where}: the {name} features were made with other weights or from another file: {_said(one)}; the "
+                f"checkpoint was trained on {_said(before)}; prepare them again as they were, or train again into "
+                "another folder"
+            )
+
+
+def _said(origin: Mapping[str, str]) -> str:
+    return f"{origin.get('made', 'others')}, hash {origin.get('hash', 'none')[:12]}…"
+
+
+def aligned(row: np.ndarray, steps: int) -> np.ndarray:
+    """A vector ``(d,)`` repeated, or a sequence ``(s, d)`` spread in contiguous chunks, over steps: ``(steps, d)``."""
+    if row.ndim == 1:
+        return np.broadcast_to(row, (steps, row.shape[0]))
+    return row if len(row) == steps else on_tokens(row, steps)

@@ -1,0 +1,194 @@
+"""What is asked for, in names alone, and what it means: protocol, conversations, features, options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from merc import paths
+from merc.conversation import Conversation
+from merc.errors import InputError
+from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
+from merc.features import spec, tuned_text
+from merc.features.feature import Feature, per_speaker
+from merc.recipes import with_t5
+from merc.systems import SYSTEMS
+from merc.training.data import Material
+from merc.training.loop import seeded
+from merc.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from merc.systems import System
+
+Progress = Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to train: names only, so that it can be written down and asked again.
+
+    ``features`` as in ``merc.features.spec`` (None: the usual ones of the corpus); ``modalities`` a choice among them
+    (none: all that the system reads); ``options`` of the system and ``training`` changes of its recipe, by name;
+    ``weights`` is a file of quality weights; ``data`` the folder of all corpora.
+    """
+
+    system: str
+    protocol: str
+    features: str | None = None
+    modalities: tuple[str, ...] = ()
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+    data: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The values as JSON can write them; the folder of the data is left out, as it says nothing of the result."""
+        values = {**asdict(self), "modalities": list(self.modalities), "weights": str(self.weights or "")}
+        del values["data"]
+        return dict(json.loads(json.dumps(values)))
+
+
+class Prepared:
+    """A request made ready: protocol, conversations and features, read once for all its folds.
+
+    Raises UnknownName for a system, protocol or corpus that is not known, InputError for features that the corpus or
+    the system does not have.
+    """
+
+    def __init__(self, request: Request, conversations: Sequence[Conversation] | None = None) -> None:
+        self.request = request
+        self.kind = SYSTEMS[request.system]
+        self.protocol: Protocol = PROTOCOLS[request.protocol]
+        self.corpus = self.protocol.corpus.replace("-", "_")
+        self.root = corpus_root(self.corpus, request.data)
+        self.given = conversations is not None
+        self.conversations = read(self.corpus, self.root) if conversations is None else tuple(conversations)
+        self.sources = self._sources()
+        recipe = {"seed": request.seed, "metric": self.protocol.metric, **request.training}
+        self.options = TrainOptions.of_recipe(self.kind.description.recipe, recipe)
+        self.classes = self.protocol.label_set
+        self.t5 = with_t5.t5_of(self.kind, request.options)
+
+    def _sources(self) -> dict[str, str]:
+        named = spec.parse(self.request.features or spec.usual(self.corpus))
+        if self.request.modalities:
+            return spec.only(named, self.request.modalities)
+        able = [name for name in named if name in self.kind.description.modalities]
+        return {name: named[name] for name in able} or named
+
+    def folds(self) -> list[Fold]:
+        """The folds of the protocol; those that draw validation dialogues draw them by the request's seed."""
+        return self.protocol.folds(self.conversations, seed=self.request.seed)
+
+    def material(self, fold: Fold, *, progress: Progress | None = None) -> Material:
+        """All that may be learned from in a fold: the labels of train and validation, and every utterance's features.
+
+        The text of an utterance and its features are no secret; test labels are not in it.
+        """
+        found = self._features(fold, progress)
+        tuned_text.refuse_seen(found, fold, self.conversations, corpus=self.protocol.corpus)
+        if unknown := sorted(set(self.options.per_speaker) - set(found)):
+            raise InputError(f"per-speaker values of {unknown[0]}: the features have {', '.join(found)}")
+        who = spec.speakers(self.conversations)
+        for name in self.options.per_speaker:
+            found[name] = per_speaker(found[name], who)
+        weights = spec.weights(self.request.weights) if self.request.weights else {}
+        blind = tuple(fold.blinded(self.conversations))
+        return Material(blind, found, self.classes, {**fold.train.labels, **fold.valid.labels}, weights)
+
+    def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
+        own = any("{" in source for source in self.sources.values())  # each fold and seed has features of its own
+        place = spec.Place(self.corpus, self.root, fold.name if own else "", self.request.seed if own else 0)
+        tokens = self.kind.description.level == "utterance"
+        vectors = {name: source for name, source in self.sources.items() if not (self.t5 and name == "text")}
+        if self.given:
+            found = spec.load(vectors, self.conversations, place=place, tokens=tokens, progress=progress)
+        else:
+            found = dict(_loaded(_Asked(tuple(vectors.items()), place, tokens, progress)))
+        if len(vectors) < len(self.sources):
+            found["text"] = with_t5.words(self.t5, self.conversations)
+        return {name: found[name] for name in self.sources}
+
+    def system(self, widths: Mapping[str, int]) -> System:
+        """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
+        options = system_options(self.kind, self.request.options, labels=self.classes)
+        with seeded(self.request.seed, threads=self.options.threads):
+            made = self.kind(widths, len(self.classes), options)
+        if self.t5:
+            with_t5.adopt(made, self.t5)
+        return made
+
+
+def corpus_root(corpus: str, data: Path | None) -> Path:
+    """The folder of a corpus below the folder of all; raises InputError when it is not there."""
+    from merc.corpora import CORPORA
+
+    return paths.corpus_root(corpus, CORPORA[corpus].folder, data)
+
+
+@lru_cache(maxsize=4)
+def read(corpus: str, root: Path) -> tuple[Conversation, ...]:
+    """The conversations of a corpus, read once a process; raises UnknownName for one that holds none."""
+    from merc.corpora import CONVERSATIONS
+
+    return tuple(CONVERSATIONS[corpus](root))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which features of which corpus; who is told does not make them others."""
+
+    sources: tuple[tuple[str, str], ...]
+    place: spec.Place
+    tokens: bool
+    progress: Progress | None = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _loaded(asked: _Asked) -> dict[str, Feature]:
+    """Features are loaded once for all folds and seeds that share them."""
+    conversations = read(asked.place.corpus, asked.place.root)
+    return spec.load(
+        dict(asked.sources), conversations, place=asked.place, tokens=asked.tokens, progress=asked.progress
+    )
+
+
+def settled(request: Request) -> dict[str, Any]:
+    """Every option of the system and of its training as it will be, defaults included, as JSON can write them.
+
+    Raises UnknownName and InputError for names and values that are not known, WeightError for a T5 that is not here.
+    """
+    kind, protocol = SYSTEMS[request.system], PROTOCOLS[request.protocol]
+    recipe = {"seed": request.seed, "metric": protocol.metric, **request.training}
+    training = TrainOptions.of_recipe(kind.description.recipe, recipe)
+    options = system_options(kind, request.options, labels=protocol.label_set)
+    values = {"system": asdict(options), "training": training.as_json()}
+    if t5 := with_t5.t5_of(kind, request.options):
+        values["t5"] = {"sha256": with_t5.sha256_of(t5)}
+    return dict(json.loads(json.dumps(values, default=str)))
+
+
+def variant(request: Request) -> str:
+    """What the options of a system make of it, for the row of its result, such as which T5 it holds; empty: nothing."""
+    kind = SYSTEMS[request.system]
+    return str(getattr(kind.Options(**request.options), "variant", ""))
+
+
+def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Sequence[str]) -> Any:
+    """The options of a system from values by name, for classes of these labels.
+
+    Raises InputError for a name that it does not have, WeightError for a T5 that is not here and cannot be fetched.
+    """
+    known = [one.name for one in fields(kind.Options)]
+    if strange := sorted(set(chosen) - set(known)):
+        raise InputError(
+            f"system '{kind.description.name}' has no option '{strange[0]}'; it has {', '.join(sorted(known))}"
+        )
+    if with_t5.t5_of(kind, chosen):
+        return with_t5.options_with_t5(kind, chosen, labels)
+    return kind.Options(**chosen)

@@ -1,0 +1,301 @@
+"""One run: a system, a protocol, features and a seed become trained weights in a folder, and a figure from them.
+
+RUN/run.json                  what was asked for, and what it rests on (label set, feature hashes, licence)
+RUN/ledger.jsonl              every opening of a test part
+RUN/FOLD/best.json, .safetensors    the weights that validation chose, with the standardisation of the features
+RUN/FOLD/history.jsonl        one line an epoch
+RUN/FOLD/state.json, …        where a killed training goes on
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from merc.cache import replacing
+from merc.errors import InputError, WeightError
+from merc.evaluation.calibration import fit_temperature
+from merc.evaluation.protocol import Fold, Ledger, Part
+from merc.evaluation.scoring import Answers, answers
+from merc.features import spec
+from merc.features.feature import Scaling, origins, refuse_others
+from merc.recipes.request import Prepared, Request, settled
+from merc.training import checkpoint
+from merc.training.data import Item, Material, batches
+from merc.training.loop import Around, Fitted, Predicted, Task, chosen_device, fit, predict, seeded
+from merc.training.options import TrainOptions
+from merc.training.steering import around_of
+from merc.training.tracking import JsonLines
+
+if TYPE_CHECKING:
+    from merc.systems import System
+
+Progress = Callable[[str, float, float], None]
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A system that validation chose, with all that is needed to ask it: its fold, features and standardisation."""
+
+    system: System
+    fold: Fold
+    material: Material
+    scalings: Mapping[str, Scaling]
+    fitted: Fitted
+    options: TrainOptions
+
+    def predict(self, ids: Sequence[str]) -> Predicted:
+        """Logits of these utterances; each is read within its dialogue."""
+        level = self.system.description.level
+        items = self.material.items(ids, level=level, scalings=self.scalings)
+        device = chosen_device(self.options.device)
+        with seeded(self.options.seed, threads=self.options.threads):
+            return predict(self.system, list(batches(items, self.options.batch)), ids=frozenset(ids), device=device)
+
+    @property
+    def incomparable(self) -> str:
+        """Why figures of this system may not stand beside others (an option that repeats a source's mistake), or ""."""
+        return (
+            "" if getattr(self.system, "comparable", True) else str(getattr(self.system, "incomparable_why", "compat"))
+        )
+
+    @property
+    def variant(self) -> str:
+        """What the options made of the system, such as which pretrained model it holds; "" where it is as published."""
+        return str(getattr(self.system, "variant", ""))
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done to the features that a reader of the figure must know."""
+        return sorted({note for one in self.material.features.values() for note in one.notes})
+
+    @property
+    def parameters(self) -> int:
+        """Trained values of the system."""
+        return sum(one.numel() for one in self.system.parameters() if one.requires_grad)
+
+
+def task(material: Material, fold: Fold, *, level: str, scalings: Mapping[str, Scaling]) -> Task:
+    """Training and validation items of a fold."""
+    train, valid = (material.items(part.scored, level=level, scalings=scalings) for part in (fold.train, fold.valid))
+    return Task(train, valid, material.classes, origins(material.features))
+
+
+def train_fold(prepared: Prepared, fold: Fold, *, around: Around | None = None, trace: Trace | None = None) -> Trained:
+    """Train one fold; ``trace`` is told the test items after each epoch where choosing on test is to be shown."""
+    around = around or Around()
+    material = prepared.material(fold, progress=around.progress)
+    level = prepared.kind.description.level
+    scalings = material.scalings(prepared.options.standardise, fold.train.context)
+    system = prepared.system(material.widths)
+    learned = task(material, fold, level=level, scalings=scalings)
+    around = around_of(
+        prepared.options, learned, around=around, looking=_looking(trace, fold, material, scalings, prepared)
+    )
+    fitted = fit(system, learned, options=prepared.options, around=around)
+    return Trained(system, fold, material, scalings, fitted, prepared.options)
+
+
+Trace = Callable[[int, Mapping[str, str]], None]
+
+
+def _looking(
+    trace: Trace | None, fold: Fold, material: Material, scalings: Mapping[str, Scaling], prepared: Prepared
+) -> Callable[[System], Mapping[str, float]] | None:
+    """After each epoch, hand predicted labels of test to the trace; nothing comes back. Five things are needed."""
+    if trace is None:
+        return None
+    level = prepared.kind.description.level
+    items: list[Item] = material.items(fold.test.ids, level=level, scalings=scalings)
+    held = list(batches(items, prepared.options.batch))
+    device, asked, epochs = chosen_device(prepared.options.device), frozenset(fold.test.ids), iter(range(1, 10**9))
+
+    def look(system: System) -> Mapping[str, float]:
+        said = predict(system, held, ids=asked, device=device)
+        trace(next(epochs), named(said, material.classes))
+        return {}
+
+    return look
+
+
+def named(predicted: Predicted, classes: Sequence[str]) -> dict[str, str]:
+    """The name of the most probable class of each utterance; ties go to the first class."""
+    places = predicted.logits.argmax(1).tolist()
+    return {name: classes[place] for name, place in zip(predicted.ids, places, strict=True)}
+
+
+def train(
+    request: Request, out: Path, *, only: Sequence[str] = (), progress: Progress | None = None
+) -> Iterator[Trained]:
+    """Train every fold of a protocol (or those named) into a folder; what is finished there is read, not repeated.
+
+    Raises InputError where the folder holds another run.
+    """
+    prepared = Prepared(request)
+    folds = _chosen(prepared.folds(), only)
+    for fold in folds:
+        around = Around(folder=out / fold.name, tracker=JsonLines(out / fold.name / "history.jsonl"), progress=progress)
+        _claim(out, prepared)
+        trained = train_fold(prepared, fold, around=around)
+        _keep(out, prepared, trained)
+        yield trained
+
+
+def _chosen(folds: Sequence[Fold], only: Sequence[str]) -> list[Fold]:
+    if strange := sorted(set(only) - {fold.name for fold in folds}):
+        raise InputError(f"no fold '{strange[0]}'; the protocol has {', '.join(fold.name for fold in folds)}")
+    return [fold for fold in folds if not only or fold.name in only]
+
+
+def _claim(out: Path, prepared: Prepared) -> None:
+    """Write what the folder is for, or make sure that it is for this."""
+    path = out / "run.json"
+    facts = {
+        "format": FORMAT,
+        "request": prepared.request.as_json(),
+        "sources": prepared.sources,
+        "classes": list(prepared.classes),
+        **settled(prepared.request),
+        "licence": prepared.kind.description.licence,
+    }
+    facts = json.loads(json.dumps(facts))
+    if path.exists() and _written(path) == facts:
+        return
+    if path.exists() and any(out.glob("*/*")):  # a request that was refused before its first epoch leaves no more
+        raise InputError(f"{out} holds another run; give another --out, or remove it")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _keep(out: Path, prepared: Prepared, trained: Trained) -> None:
+    """Write the chosen weights and the standardisation of a fold."""
+    import torch
+
+    tensors = checkpoint.prefixed("system", trained.system.state_dict())
+    for name, scaling in trained.scalings.items():
+        tensors[f"scaling/{name}/mean"] = torch.from_numpy(scaling.mean)
+        tensors[f"scaling/{name}/deviation"] = torch.from_numpy(scaling.deviation)
+    facts: dict[str, Any] = {
+        "features": spec.hashes(trained.material.features),
+        "origins": origins(trained.material.features),
+        "widths": trained.material.widths,
+        "best": trained.fitted.best,
+        "history": trained.fitted.history,
+        "seconds": trained.fitted.seconds,
+        "parameters": trained.parameters,
+        "counts": trained.material.counts(trained.fold.train.scored),
+        "notes": trained.notes,
+    }
+    checkpoint.write(out / trained.fold.name, "best", tensors=tensors, facts=facts)
+
+
+def load_run(folder: Path, *, data: Path | None = None) -> Prepared:
+    """The request of a run's folder, made ready; raises InputError when the folder is none, WeightError for damage."""
+    path = folder / "run.json"
+    if not path.exists():
+        raise InputError(f"{folder}: no run.json; expected the folder that 'merc train --out' wrote")
+    try:
+        asked = _written(path)["request"]
+        asked = {**asked, "modalities": tuple(asked["modalities"]), "data": data}
+        request = Request(**{**asked, "weights": Path(asked["weights"]) if asked["weights"] else None})
+    except (KeyError, TypeError) as error:
+        raise WeightError(f"{path} is damaged ({error}); remove {folder} and train again") from error
+    return Prepared(request)
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """What ``run.json`` holds; raises WeightError where it cannot be read or is of another format version."""
+    try:
+        facts = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise WeightError(f"{path} is damaged ({error}); remove {path.parent} and train again") from error
+    if facts.get("format") != FORMAT:
+        raise WeightError(f"{path} has format {facts.get('format')}; this merc reads {FORMAT}; train again")
+    return facts
+
+
+def load_fold(folder: Path, prepared: Prepared, fold: Fold) -> Trained:
+    """The chosen system of a fold.
+
+    Raises WeightError for a damaged file and InputError where the features of now are not those of the training, or the
+    fold was not trained to its end.
+    """
+    _refuse_untrained(folder, fold)
+    needs = ("features", "best", "history", "seconds")
+    tensors, facts = checkpoint.read(folder / fold.name, "best", needs=needs)
+    material = prepared.material(fold)
+    then = facts.get("origins") or {name: {"hash": sha256} for name, sha256 in facts["features"].items()}
+    refuse_others(origins(material.features), then, where=folder)
+    system = prepared.system(material.widths)
+    checkpoint.restore(system, checkpoint.under("system", tensors), source=folder / fold.name)
+    scaled = checkpoint.under("scaling", tensors)
+    scalings = {
+        name: Scaling(scaled[f"{name}/mean"].numpy(), scaled[f"{name}/deviation"].numpy())
+        for name in sorted({key.split("/")[0] for key in scaled})
+    }
+    fitted = Fitted(facts["best"], facts["history"], facts["seconds"])
+    return Trained(
+        system.to(chosen_device(prepared.options.device)), fold, material, scalings, fitted, prepared.options
+    )
+
+
+def _refuse_untrained(folder: Path, fold: Fold) -> None:
+    """Raise InputError for a fold without chosen weights: pooled over the others, a figure would claim too much."""
+    if (folder / fold.name / "best.json").exists():
+        return
+    if (folder / fold.name).is_dir():
+        raise InputError(f"{folder}: fold '{fold.name}' is not finished; give the same 'merc train' command again")
+    done = sorted(path.parent.name for path in folder.glob("*/best.json"))
+    raise InputError(
+        f"{folder}: fold '{fold.name}' was not trained, only {', '.join(done) or 'none'}; give the same 'merc train' "
+        "command again without --fold"
+    )
+
+
+def score(trained: Trained, part: Part, *, labels: Sequence[str]) -> tuple[Answers, np.ndarray]:
+    """The answers of a part in its order, with the logits ``(n, C)`` behind them."""
+    said = trained.predict(list(part.labels))
+    places = {name: place for place, name in enumerate(said.ids)}
+    return answers(part, named(said, labels), labels=labels), said.logits[[places[name] for name in part.labels]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What a trained fold answers on a part, with the logits ``(n, C)`` behind it.
+
+    ``temperature`` is that which validation gives, ``incomparable`` why the figures may not stand beside others.
+    """
+
+    fold: str
+    answers: Answers
+    logits: np.ndarray
+    temperature: float
+    incomparable: str = ""
+
+
+def evaluate(folder: Path, *, split: str, data: Path | None = None, reason: str = "final result") -> Iterator[Tested]:
+    """A run on "valid" or "test", fold by fold; openings of test are recorded.
+
+    Raises InputError for another split and for a fold that was not trained.
+    """
+    if split not in ("valid", "test"):
+        raise InputError(f"split '{split}': expected valid or test")
+    prepared = load_run(folder, data=data)
+    ledger = Ledger(folder / "ledger.jsonl").of(prepared.request.system, seed=prepared.request.seed)
+    for fold in prepared.folds():
+        trained = load_fold(folder, prepared, fold)
+        part = fold.valid if split == "valid" else fold.test.open(reason, ledger=ledger)
+        yield tested(trained, part, labels=prepared.classes)
+
+
+def tested(trained: Trained, part: Part, *, labels: Sequence[str]) -> Tested:
+    """Ask a trained fold for a part, and validation for the temperature of its confidences."""
+    valid, logits = score(trained, trained.fold.valid, labels=labels)
+    temperature = fit_temperature(logits, valid.true)
+    return Tested(trained.fold.name, *score(trained, part, labels=labels), temperature, trained.incomparable)

@@ -1,0 +1,231 @@
+"""Records as tables for people: Markdown, the same bytes for the same records, figures in percent.
+
+``table`` sets the systems of a protocol side by side; ``against`` compares each of them with the one that is the
+reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from merc.evaluation.metrics import NAMES
+from merc.evaluation.selection import NOT_A_RESULT
+from merc.evaluation.significance import LEVEL, Comparison, holm
+from merc.reporting import markdown
+from merc.reporting.markdown import cell
+from merc.reporting.records import Record
+
+_Row = Sequence[Record]  # the records of one system on one test set, one a figure
+
+
+def table(records: Sequence[Record], *, comparisons: Sequence[Comparison] = ()) -> str:
+    """One Markdown table a protocol and test set (by its label counts), best first.
+
+    The figures of a system stand in one row, in the order of the records; the first of them ranks. ``comparisons``
+    fill the last column: the systems over which a row's difference has an adjusted p below .05, by the name
+    ``row_name(record)``. Where none was made the column says so.
+    """
+    kinds = dict.fromkeys(_kind(record) for record in records)
+    return "\n".join(_one([record for record in records if _kind(record) == kind], comparisons) for kind in kinds)
+
+
+def row_name(record: Record) -> str:
+    """What a record is called among the runs that are compared: such as ``concat (text+voice)``."""
+    return f"{record.system} ({'+'.join(record.modalities)})"
+
+
+def short_names(records: Sequence[Record]) -> dict[str, str]:
+    """By ``row_name`` the system alone, where no other row of these records has that system."""
+    rows = {row_name(record): record.name for record in records}
+    systems = list(rows.values())
+    return {row: system if systems.count(system) == 1 else row for row, system in rows.items()}
+
+
+def figure(record: Record) -> str:
+    """A figure with what seeds and dialogues do to it: ``64.9 ± 1.4 [60.9, 69.0]``."""
+    spread = f" ± {100 * record.sd:.1f}" if record.sd is not None else ""
+    return f"{100 * record.mean:.1f}{spread} [{100 * record.low:.1f}, {100 * record.high:.1f}]"
+
+
+def probability(value: float) -> str:
+    """A p value as papers print it."""
+    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+VERDICTS = ("better", "worse", "not shown to differ")
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """A system minus the reference on one figure, with its interval, p of the bootstrap and of McNemar's test.
+
+    ``p_adjusted`` and ``mcnemar_adjusted`` are after Holm's correction over all systems compared with that reference.
+    """
+
+    name: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+    mcnemar_adjusted: float
+
+    @property
+    def verdict(self) -> str:
+        """What may be said, by the corrected p of the bootstrap: one of VERDICTS."""
+        if self.p_adjusted >= LEVEL:
+            return VERDICTS[2]
+        return VERDICTS[0] if self.difference > 0 else VERDICTS[1]
+
+
+def contrasts(pairs: Sequence[tuple[str, str]], comparisons: Sequence[Comparison]) -> list[Against]:
+    """For each pair of names the first minus the second, as far as they were compared, the largest gain first.
+
+    Holm's correction is over these pairs alone, as they are those that a question was asked of.
+    """
+    turned = [one for name, reference in pairs for one in _turned(name, reference, comparisons)]
+    corrected = zip(turned, holm([one.p for one in turned]), holm([one.mcnemar for one in turned]), strict=True)
+    found = [Against(one.first, one.difference, one.low, one.high, one.p, p, second) for one, p, second in corrected]
+    return sorted(found, key=lambda one: (-one.difference, one.name))
+
+
+def against(
+    reference: str, comparisons: Sequence[Comparison], *, what: str = "", names: Mapping[str, str] | None = None
+) -> str:
+    """A sentence that sums up and a table of every other system against the reference.
+
+    ``what`` says what the reference is, ``names`` what a row is called. Empty where nothing was compared with it.
+    """
+    made = [one for one in comparisons if reference in (one.first, one.second)]
+    pairs = [(one.second if one.first == reference else one.first, reference) for one in made]
+    called = cell((names or {}).get(reference, reference))
+    said = f"Against **{called}**{f', {what},' if what else ''}"
+    return verdicts(said, contrasts(pairs, made), metric=made[0].metric if made else "", names=names)
+
+
+def verdicts(said: str, found: Sequence[Against], *, metric: str, names: Mapping[str, str] | None = None) -> str:
+    """Contrasts as a sentence that begins with ``said`` and a table; empty where there are none."""
+    if not found:
+        return ""
+    called = {one.name: cell((names or {}).get(one.name, one.name)) for one in found}
+    rows = [["", "difference", "95 % interval", "p", "p, Holm", "McNemar p, Holm", "verdict"]]
+    for one in found:
+        numbers = _signed(one.difference), f"{_signed(one.low)} to {_signed(one.high)}"
+        tests = (probability(value) for value in (one.p, one.p_adjusted, one.mcnemar_adjusted))
+        rows.append([called[one.name], *numbers, *tests, one.verdict])
+    groups = {verdict: [called[one.name] for one in found if one.verdict == verdict] for verdict in VERDICTS}
+    told = "; ".join(f"{verdict}: {', '.join(group) or 'none'}" for verdict, group in groups.items())
+    over = f"p < .05 after Holm's correction over {len(found)}"
+    return f"{said} by {NAMES.get(metric, metric)}, {over}: {told}.\n\n{markdown.table(rows)}"
+
+
+def _signed(value: float) -> str:
+    return f"{round(100 * value, 1) + 0.0:+.1f}"  # adding zero takes the sign from it
+
+
+def _turned(name: str, reference: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The comparison of two names as the first minus the second."""
+    found = [one for one in comparisons if {one.first, one.second} == {name, reference}]
+    return [
+        one
+        if one.first == name
+        else replace(one, first=name, second=reference, difference=-one.difference, low=-one.high, high=-one.low)
+        for one in found
+    ]
+
+
+def _kind(record: Record) -> tuple[str, tuple[tuple[str, int], ...]]:
+    return record.protocol, tuple(sorted(record.label_counts.items()))
+
+
+def _one(records: Sequence[Record], comparisons: Sequence[Comparison]) -> str:
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(row_name(record), []).append(record)
+    metrics = list(dict.fromkeys(record.metric for record in records))
+    ranked = sorted(rows.items(), key=lambda row: (-row[1][0].mean, row[0]))
+    notes = _Notes()
+    alike = len({record.modalities for record in records}) == 1
+    head = ["system", *([] if alike else ["inputs"]), "parameters", "train s"]
+    head += [f"{NAMES.get(name, name)} ± sd [95 % interval]" for name in metrics]
+    head += ["published", f"best test epoch ({NOT_A_RESULT})", "better than (p < .05)"]
+    body = [_row(row, metrics, comparisons, notes=notes, records=records, alike=alike) for _, row in ranked]
+    return "\n".join([_caption(records, alike=alike), "", markdown.table([head, *body]), *notes.lines(), ""])
+
+
+def _caption(records: Sequence[Record], *, alike: bool) -> str:
+    first = records[0]
+    counts = ", ".join(f"{name} {number:,}" for name, number in first.label_counts.items())
+    seeds = sorted({record.n for record in records})
+    runs = f"{' or '.join(map(str, seeds))} seed{'' if seeds == [1] else 's'}"
+    inputs = f"; all read {' + '.join(first.modalities)}" if alike else ""
+    return f"**{first.protocol}**: {sum(first.label_counts.values()):,} test utterances ({counts}), {runs}{inputs}."
+
+
+class _Notes:
+    """Reasons below a table, each told once and pointed to by its number."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, int] = {}
+
+    def mark(self, reason: str) -> str:
+        """``note 1`` for a reason."""
+        return f"note {self._reasons.setdefault(reason, len(self._reasons) + 1)}"
+
+    def lines(self) -> list[str]:
+        """One line a reason."""
+        return ["", *(f"{number}. {cell(reason)}" for reason, number in self._reasons.items())] * bool(self._reasons)
+
+
+def _row(
+    row: _Row,
+    metrics: Sequence[str],
+    comparisons: Sequence[Comparison],
+    *,
+    notes: _Notes,
+    records: Sequence[Record],
+    alike: bool,
+) -> list[str]:
+    """One system; six arguments, as a row is told by its table."""
+    first, by_metric = row[0], {record.metric: record for record in row}
+    seconds = first.train_seconds
+    return [
+        cell(first.name) + ("" if first.comparable or first.published is not None else f" ({_why(first, notes)})"),
+        *([] if alike else [" + ".join(first.modalities)]),
+        f"{first.parameters:,}" if first.parameters is not None else "",
+        f"{seconds:,.0f}" if seconds is not None else "",
+        *(figure(by_metric[name]) if name in by_metric else "" for name in metrics),
+        "; ".join(_published(record, len(metrics) > 1, notes) for record in row if record.published is not None),
+        "; ".join(claimed(record) for record in row if record.best_test_epoch_figure is not None),
+        _beaten(row_name(first), metrics[0], comparisons, short_names(records)),
+    ]
+
+
+def claimed(record: Record) -> str:
+    """The figure of the best test epoch and what that choice adds: ``66.8 (+1.9)``; empty where it was not traced."""
+    best = record.best_test_epoch_figure
+    return "" if best is None else f"{100 * best:.1f} ({_signed(best - record.mean)})"
+
+
+def _published(record: Record, several: bool, notes: _Notes) -> str:
+    metric = f" {NAMES.get(record.metric, record.metric)}" if several else ""
+    value = 100 * (record.published or 0.0)
+    return f"{value:.1f}{metric} ({cell(record.source or '')}), {_why(record, notes)}"
+
+
+def _why(record: Record, notes: _Notes) -> str:
+    stamp = "comparable" if record.comparable else "not comparable"
+    return f"{stamp}, {notes.mark(f'{stamp}: {record.why}')}" if record.why else stamp
+
+
+def _beaten(name: str, metric: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> str:
+    made = [c for c in comparisons if c.metric == metric and name in (c.first, c.second)]
+    if not made:
+        return "not tested"
+    losers = sorted(names.get(loser, loser) for loser in _losers(name, made))
+    return "all others" if len(losers) == len(made) > 1 else cell(", ".join(losers)) or "none"
+
+
+def _losers(name: str, made: Sequence[Comparison]) -> set[str]:
+    return {c.first if c.second == name else c.second for c in made if c.better == name}

@@ -1,0 +1,113 @@
+"""The bench of the source paper's table: its units, its recipe, the printed figures beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from merc.benchmarks import cell, table2
+from merc.benchmarks.cell import Unit
+from merc.benchmarks.report import completed
+from merc.benchmarks.runner import BenchOptions, outcome
+from merc.errors import InputError
+from merc.evaluation.protocol import PROTOCOLS
+from merc.recipes.request import Request, settled
+from merc.systems import SYSTEMS
+from tests.recipes import made_meld
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> BenchOptions:
+    root = tmp_path_factory.mktemp("corpus")
+    made_meld.store(made_meld.tree(root))
+    made_meld.store(root, name="heard", seed=1)
+    source = root / "store"
+    return BenchOptions(
+        only=(table2.SYSTEM,),
+        protocols=("meld-7",),
+        features={"meld": f"text={source}:made,voice={source}:heard"},
+        seeds=1,
+        folder=root / "bench",
+        data=root,
+    )
+
+
+def test_every_configuration_is_read_alone_and_within_its_dialogue(made: BenchOptions) -> None:
+    units = table2.plan(replace(made, seeds=2))
+    configurations = [("text",), ("voice",), ("text", "voice")]
+    assert [(one.request.system, one.request.modalities, one.request.seed) for one in units] == [
+        (system, chosen, seed) for system in ("mamba", "mamba_dialogue") for chosen in configurations for seed in (0, 1)
+    ]
+    assert len({one.path(made.place) for one in units}) == len(units)
+
+
+def test_settings_reach_the_systems_that_have_them(made: BenchOptions) -> None:
+    chosen = replace(made, options={"context": "past", "dropout": 0.5}, training={"epochs": 2})
+    alone, dialogue = (settled(one.request) for one in table2.plan(chosen)[::5])
+    assert (alone["system"]["dropout"], dialogue["system"]["dropout"]) == (0.5, 0.5)
+    assert dialogue["system"]["context"] == "past" and "context" not in alone["system"]
+    assert alone["training"]["epochs"] == dialogue["training"]["epochs"] == 2
+    with pytest.raises(InputError, match="neither mamba nor mamba_dialogue has an option 'depth'"):
+        table2.plan(replace(made, options={"depth": 2}))
+
+
+def test_features_without_any_configuration_are_refused(made: BenchOptions) -> None:
+    with pytest.raises(InputError, match="the features of meld-7 allow no configuration of the paper"):
+        table2.plan(replace(made, features={"meld": "motion=somewhere:markers"}))
+
+
+def test_the_voice_of_iemocap_is_measured_against_its_speaker_and_nothing_else_is() -> None:
+    for system in (table2.SYSTEM, table2.CONTEXTUAL):
+        heard = table2.trained(Request(system, "iemocap4-session", modalities=("text", "voice")))
+        assert heard.training["per_speaker"] == ("voice",)
+        for protocol, modalities in (("iemocap4-session", ("text",)), ("meld-7", ("text", "voice"))):
+            assert "per_speaker" not in table2.trained(Request(system, protocol, modalities=modalities)).training
+        given = Request(system, "iemocap6", modalities=("voice",), training={"per_speaker": "", "epochs": 3})
+        assert table2.trained(given).training["per_speaker"] == ""
+        assert settled(table2.trained(given))["training"]["epochs"] == 3
+
+
+def test_what_is_set_for_the_table_exists_in_its_systems() -> None:
+    for system in (table2.SYSTEM, table2.CONTEXTUAL):
+        assert SYSTEMS[system].description.level == ("utterance" if system == table2.SYSTEM else "dialogue")
+        for protocol in table2.PROTOCOLS_USUAL:
+            assert protocol in PROTOCOLS
+            assert settled(table2.trained(Request(system, protocol, modalities=("text",))))
+
+
+def test_a_published_figure_of_single_utterances_stands_beside_a_row_with_context_and_says_so() -> None:
+    for protocol in ("iemocap4-session", "iemocap4-session:drawn-once"):
+        figures = [
+            table2.printed(Unit(Request(system, protocol, modalities=("text", "voice")), "session-1"), "accuracy")
+            for system in (table2.SYSTEM, table2.CONTEXTUAL)
+        ]
+        assert [figure.value for figure in figures if figure] == [72.9, 72.9]
+        assert [figure.why.endswith("it reads single utterances") for figure in figures if figure] == [False, True]
+
+
+def test_rows_alone_and_in_their_dialogue_are_compared(made: BenchOptions) -> None:
+    chosen = replace(made, training={"epochs": 2}, options={"width": 8, "states": 4, "adapted": 4, "text": 4})
+    units = [one for one in table2.plan(chosen) if one.request.modalities == ("text", "voice")]
+    for one in units:
+        cell.do(one, chosen.place)
+    found = outcome(units, chosen, beside=table2.printed)
+    held = {one.row: [(one, cell.read(one, chosen.place))] for one in units}
+    records = completed(found.records, held)
+    assert [(record.system, record.metric) for record in records if record.metric == "weighted_f1"] == [
+        ("mamba", "weighted_f1"),
+        ("mamba_dialogue", "weighted_f1"),
+    ]
+    assert {record.published for record in found.records} == {0.621}
+    (pair,) = found.comparisons["meld-7 weighted_f1"]
+    assert (pair.first, pair.second) == ("mamba (text+voice)", "mamba_dialogue (text+voice)")
+
+
+def test_the_source_s_own_recipe_is_a_matter_of_settings(made: BenchOptions, tmp_path: Path) -> None:
+    weights = {"neutral": 4, "surprise": 15, "fear": 15, "sadness": 3, "joy": 1, "disgust": 6, "anger": 6}
+    recipe = {"learning_rate": 1e-5, "batch": 32, "smoothing": 0.2, "patience": 10, "class_weights": weights}
+    asked = table2.plan(replace(made, training={**recipe, "epochs": 1}, options={"states": 4, "text": 0}))[0]
+    cell.do(asked, tmp_path)
+    assert settled(asked.request)["training"]["class_weights"] == weights
+    assert cell.read(asked, tmp_path).epoch == 1

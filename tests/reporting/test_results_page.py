@@ -1,0 +1,81 @@
+"""The page of results is written by commands alone, keeps its order, and finds out a hand that was on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from merc.errors import FormatError, InputError
+from merc.reporting.markdown import aligned
+from merc.reporting.results_page import HEAD, Section, edited, slug, update
+
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def test_no_hand_has_been_on_the_page_of_results() -> None:
+    assert edited(PAGE) == []
+
+
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "docs" / "results.md"
+    update(path, Section("bench-systems", "## Systems\n\none"))
+    update(path, Section("bench-systems-tuned", "## Systems: tuned\n\ntwo"))
+    update(path, Section("adapt-voice", "## Voice\n\nthree"))
+    update(path, Section("bench-paper", "## Paper\n\nfour"))
+    return path
+
+
+def test_sections_stand_in_a_fixed_order_below_head_and_contents(tmp_path: Path) -> None:
+    path = page(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert HEAD in text
+    assert [line for line in text.splitlines() if line.startswith("## ")][-4:] == [
+        *("## Voice", "## Paper", "## Systems", "## Systems: tuned")
+    ]
+    assert "* [Voice](#adapt-voice)\n* [Paper](#bench-paper)\n* [Systems](#bench-systems)\n" in text
+    assert edited(path) == []
+    update(path, Section("bench-systems", "## Systems\n\nfive"))
+    again = path.read_text(encoding="utf-8")
+    assert ("one" in text.split("## Systems")[1], "five" in again, "two" in again) == (True, True, True)
+    update(path, Section("bench-systems", "## Systems\n\none"))
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_edits_by_hand_are_found(tmp_path: Path) -> None:
+    path = page(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("\n\ntwo\n", "\n\ntwo and a half\n"), encoding="utf-8")
+    assert edited(path) == [
+        "section 'bench-systems-tuned' was changed after it was made; make it again with the command that it names"
+    ]
+    update(path, Section("bench-paper", "## Paper\n\nanother section does not wash it clean"))
+    assert len(edited(path)) == 1
+    path.write_text(text.replace("# Results\n", "# Our results\n"), encoding="utf-8")
+    assert edited(path) == ["the words around the sections are not those of this version; write any section again"]
+
+
+def test_pictures_must_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "results.md"
+    update(path, Section("bench-paper", "## Paper\n\n![confusion](pictures/a.svg)"))
+    assert edited(path) == ["section 'bench-paper': no picture pictures/a.svg"]
+
+
+def test_files_of_others_and_sections_that_would_break_the_page_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.md"
+    path.write_text("# Notes\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="notes.md was not written by merc; name another file, or remove it"):
+        update(path, Section("bench-paper", "## Paper"))
+    with pytest.raises(InputError, match="section 'Bench paper': expected small letters, digits and single dashes"):
+        Section("Bench paper", "## Paper")
+    for body in ("no heading", "## Paper\n<!-- end bench-paper -->"):
+        with pytest.raises(InputError, match="expected a heading '## …' first, and no border"):
+            Section("bench-paper", body)
+    assert slug("Bench paper: text=a/{fold}:b") == "bench-paper-text-a-fold-b"
+
+
+def test_tables_are_aligned_for_the_terminal() -> None:
+    text = "words | and\n\n| a | long head |\n| --- | --- |\n| value |  |\n\nend"
+    assert aligned(text) == (
+        "words | and\n\n| a     | long head |\n| ----- | --------- |\n| value |           |\n\nend"
+    )

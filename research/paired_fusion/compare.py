@@ -26,9 +26,10 @@ from merc.evaluation.metrics import NAMES as METRICS
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers
 from merc.evaluation.significance import compare
-from merc.features.of_items import Progress, TextVectors, features
+from merc.features.of_items import TextVectors, features
 from merc.heads.head import NAMES, Head, fusion_card, joined, spoken_head
 from merc.labels import EKMAN7
+from merc.progress import Progress
 from merc.recipes.card import Card
 from merc.recipes.late_fusion import spoken_vectors
 from research.paired_fusion.donors import People, faith_for, gather_people

@@ -19,10 +19,10 @@ import numpy as np
 from merc.cache import Cache, key
 from merc.errors import InputError
 from merc.evaluation.calibration import fit_temperature, fit_trust, log_loss, softmax, trusted_loss
-from merc.features.of_items import Progress
 from merc.heads.head import Head
 from merc.heads.mlp import logits
 from merc.labels import EKMAN7
+from merc.progress import Progress
 from merc.quality.scores import Ramp
 from merc.recipes.head_options import AdaptOptions, default_options
 from merc.recipes.head_training import train

@@ -18,8 +18,9 @@ from merc.labels import EKMAN7
 from merc.media.audio import probe
 from merc.pipeline.listening import forget_sound, listen
 from merc.pipeline.observing import observe, settle_voices
-from merc.pipeline.options import AnalyzeOptions, Job, Progress
+from merc.pipeline.options import AnalyzeOptions, Job
 from merc.pipeline.watching import look, recognise
+from merc.progress import Progress
 from research.paired_fusion.compare import HELD_OUT, PairedCard, compete
 from research.paired_fusion.decision import decision
 from research.paired_fusion.fusion import Inputs, PairedFusion

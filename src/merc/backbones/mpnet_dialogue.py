@@ -7,7 +7,7 @@ with its card. Symbols: W a linear layer of the frozen encoder, A and B the two 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,11 @@ from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
 from merc.errors import FormatError, InputError
 from merc.paths import SHIPPED_ENCODERS
+from merc.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Progress = Callable[[str, float, float], None]
 
 SPEAKERS = ("name", "letter", "none")
 """How a speaker is told: codes as IEMOCAP's are better told by letters, which a new speaker can have too."""

@@ -17,6 +17,7 @@ from merc.evaluation.fairness import by_kind
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import pooled
+from merc.progress import Progress
 from merc.reporting import leaderboard
 from merc.reporting.diagnostics import Portrait, stacked
 from merc.reporting.leaderboard import row_name, short_names
@@ -24,7 +25,6 @@ from merc.reporting.markdown import joined
 from merc.reporting.records import Record, measured
 from merc.reporting.results_page import Section, slug, update
 
-Progress = Callable[[str, float, float], None]
 Row = tuple[str, str, tuple[str, ...]]
 Held = Mapping[Row, Sequence[tuple[Unit, Done]]]
 

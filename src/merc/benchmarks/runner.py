@@ -27,6 +27,7 @@ from merc.evaluation.scoring import Answers, pooled
 from merc.evaluation.significance import Comparison, compare_all
 from merc.features import spec
 from merc.paths import cache_root
+from merc.progress import Progress
 from merc.recipes.request import Request, corpus_root, read
 from merc.reporting.leaderboard import row_name
 from merc.reporting.records import Record, measured
@@ -35,7 +36,6 @@ from merc.systems import SYSTEMS, Published
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-Progress = Callable[[str, float, float], None]
 Beside = Callable[[Unit, str], Published | None]
 
 USUAL = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")

@@ -6,15 +6,14 @@ early states hold the voice, the late ones the words, and their deviations how l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from merc.errors import InputError
+from merc.progress import Progress
 from merc.weights import WEIGHTS
-
-Progress = Callable[[str, float, float], None]
 
 RATE = 16_000
 STATES, CHANNELS = 7, 512

@@ -12,9 +12,8 @@ import numpy as np
 from merc.cache import Cache, key
 from merc.corpora import Item, contents
 from merc.errors import InputError
+from merc.progress import Progress
 from merc.weights import WEIGHTS
-
-Progress = Callable[[str, float, float], None]
 
 SHARD = 512  # items; what a killed run loses at most
 RATE = 16_000

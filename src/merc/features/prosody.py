@@ -7,14 +7,13 @@ licence (no commercial use), so it is an extra of its own and nothing else of me
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from merc.errors import InputError, MissingExtra
-
-Progress = Callable[[str, float, float], None]
+from merc.progress import Progress
 
 RATE = 16_000
 SHORTEST = 0.1

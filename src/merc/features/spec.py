@@ -12,7 +12,7 @@ one vector; of those joined by ``~``, which binds more tightly, the mean directi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,7 @@ from merc.conversation import Conversation
 from merc.errors import FormatError, InputError
 from merc.features import stored, tuned_text
 from merc.features.feature import MODALITIES, Feature
-
-Progress = Callable[[str, float, float], None]
+from merc.progress import Progress
 
 TABLE_NAMES: Mapping[str, Mapping[str, str]] = {
     "meld": {"voice": "attributes6", "face": "au17"},

@@ -7,7 +7,7 @@ layers do so; everything else stays in float32. Measured against float32 on 192 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +16,11 @@ from merc import weights
 from merc.backbones.mpnet import loaded
 from merc.errors import InputError
 from merc.features.batching import by_length
+from merc.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Progress = Callable[[str, float, float], None]
 
 MAX_TOKENS = 384  # what the encoder was trained with; the end of a longer text is left out
 _BATCH_TOKENS = 2048  # more does not run faster on one core and takes memory

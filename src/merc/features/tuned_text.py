@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold
 from merc.features.feature import Feature
+from merc.progress import Progress
 
 if TYPE_CHECKING:
     from merc.backbones.mpnet_dialogue import Reading
 
-Progress = Callable[[str, float, float], None]
 
 TOKENS = "-tokens"
 """Behind the name of an encoder: the state of each token instead of one vector an utterance."""

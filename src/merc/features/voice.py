@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from merc.errors import InputError
 from merc.nn.fbank import HOP, RATE, frame_count
+from merc.progress import Progress
 
 _BATCH = 4  # sounds of equal length that are encoded together: more is hardly faster and takes memory
 _TRIM = 10  # frames: lengths are trimmed to tenths of a second, so that many utterances have one length
 _WHOLE = 10 * RATE // HOP  # frames beyond which an utterance is encoded in parts: what the network was trained on
-
-Progress = Callable[[str, float, float], None]
 
 
 class VoiceEncoder:

@@ -7,18 +7,18 @@ sum of its layers, not the last: the early ones hold the voice, the late ones th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from merc.errors import InputError
+from merc.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Progress = Callable[[str, float, float], None]
 
 RATE = 16_000
 FRAME = 320

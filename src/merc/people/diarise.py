@@ -9,7 +9,7 @@ does not call speech is nobody's turn, and each of its regions has a turn.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -21,11 +21,11 @@ from merc.errors import InputError
 from merc.nn.fbank import FRAME, HOP, RATE, fbank
 from merc.people import activity
 from merc.people.clustering import centroids, cluster
+from merc.progress import Progress
 
 if TYPE_CHECKING:
     import torch
 
-Progress = Callable[[str, float, float], None]
 
 _MARGIN = 0.3  # seconds around detected speech in which the segmentation network is still believed
 _EMBEDDED = 0.3  # seconds of a voice alone below which a piece is embedded with whoever overlaps it

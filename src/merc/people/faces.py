@@ -7,7 +7,7 @@ two faces of one frame are never one person on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -16,8 +16,7 @@ import numpy as np
 from merc.errors import InputError
 from merc.nn.facenet import DIMENSION, EXPRESSION, FaceNet, crop, similarity, upright
 from merc.nn.mtcnn import Cascade
-
-Progress = Callable[[str, float, float], None]
+from merc.progress import Progress
 
 
 class Frame(Protocol):

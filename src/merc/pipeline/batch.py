@@ -13,8 +13,9 @@ from merc.conversation import Timeline
 from merc.errors import InputError, MercError, OutputError
 from merc.formats import WRITERS
 from merc.formats.native import document
-from merc.pipeline.options import AnalyzeOptions, Progress
+from merc.pipeline.options import AnalyzeOptions
 from merc.pipeline.recognizer import analyze
+from merc.progress import Progress
 
 VIDEO = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts")
 AUDIO = (".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aiff", ".aif")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,8 @@ from typing import Any
 from merc.cache import Cache, key
 from merc.errors import InputError
 from merc.media.audio import Probe
+from merc.progress import Progress
 from merc.weights import WEIGHTS
-
-Progress = Callable[[str, float, float], None]
-"""Told the stage, how much of it is done and how much there is."""
 
 STAGES_VERSION = 1
 """Raised when a stage starts to give other results for the same input, so that old artefacts are not used."""

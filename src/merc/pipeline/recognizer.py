@@ -14,8 +14,9 @@ from merc.heads.late_fusion import LateFusion
 from merc.media.audio import Probe, probe
 from merc.pipeline.listening import Heard, forget_sound, listen
 from merc.pipeline.observing import observe, settle_voices
-from merc.pipeline.options import AnalyzeOptions, Job, Progress
+from merc.pipeline.options import AnalyzeOptions, Job
 from merc.pipeline.watching import Seen, look, recognise
+from merc.progress import Progress
 
 _NOT_ENGLISH = (
     "the language was detected as '{code}' (probability {probability:.2f}): the text model was trained on English, "

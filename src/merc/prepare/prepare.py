@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from merc.execution.pool import Workers
 from merc.features.store import SHARD, Feature, Store, Writer
 from merc.prepare.clip import LIKENESS, SIGHT, SOUND, Clip, ClipEncoder, Encoded, Part, reason_of
 from merc.prepare.verdicts import Verdicts
+from merc.progress import Progress
 from merc.quality import utterances as subjects
 from merc.quality.options import CheckOptions
 from merc.quality.utterances import Subject
@@ -30,7 +31,6 @@ from merc.quality.utterances import Subject
 if TYPE_CHECKING:
     from merc.features.text import TextEncoder
 
-Progress = Callable[[str, float, float], None]
 
 ENCODERS: Mapping[str, tuple[str, ...]] = {
     "text": ("mpnet",),

@@ -12,7 +12,7 @@ import csv
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
@@ -20,10 +20,9 @@ import numpy as np
 
 from merc import cache
 from merc.errors import FormatError, InputError, MediaError
+from merc.progress import Progress
 from merc.quality.bank import BankFace, Decisions
 from merc.quality.measure import HEIGHT
-
-Progress = Callable[[str, float, float], None]
 
 DECISIONS = "decisions.csv"
 BANK = "bank.csv"

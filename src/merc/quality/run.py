@@ -20,6 +20,7 @@ from merc.corpora import CONVERSATIONS
 from merc.errors import InputError
 from merc.execution.pool import Workers
 from merc.people.link import Bank
+from merc.progress import Progress
 from merc.quality import report, review
 from merc.quality.audio import judge_audio
 from merc.quality.bank import BankFace, Decisions, build_bank, judge_bank, templates
@@ -36,7 +37,6 @@ from merc.quality.voices import judge_voices
 if TYPE_CHECKING:
     import polars as pl
 
-Progress = Callable[[str, float, float], None]
 
 _NEEDED = {
     "audio": ("silero-vad", "whisper-base", "campplus"),

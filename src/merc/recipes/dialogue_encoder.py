@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,11 +37,11 @@ from merc.evaluation.metrics import confusion, f1, weighted_f1
 from merc.evaluation.protocol import Epoch, Fold, select
 from merc.features.store import Feature, Writer
 from merc.nn.memory import keep_freed_memory
+from merc.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Progress = Callable[[str, float, float], None]
 
 TARGETS = ("q", "k", "v", "o", "intermediate.dense", "output.dense")
 """The linear layers of MPNet that get an adapter: all of them."""

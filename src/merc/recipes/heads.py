@@ -20,9 +20,10 @@ from merc.evaluation.calibration import (
     trusted_loss,
 )
 from merc.evaluation.metrics import STATISTICS, accuracy, bootstrap, confusion, macro_f1, recall_of
-from merc.features.of_items import FaceVectors, Progress, encoder_of, features
+from merc.features.of_items import FaceVectors, encoder_of, features
 from merc.heads.mlp import CLASSES, logits
 from merc.labels import EKMAN7
+from merc.progress import Progress
 from merc.recipes.head_options import AdaptOptions
 from merc.recipes.head_training import Examples, Trained, train
 from merc.recipes.samples import SELECTORS, Sample, Selection

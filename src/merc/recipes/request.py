@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
 from merc.features import spec, tuned_text
 from merc.features.feature import Feature, per_speaker
+from merc.progress import Progress
 from merc.recipes import with_t5
 from merc.systems import SYSTEMS
 from merc.training.data import Material
@@ -23,8 +24,6 @@ from merc.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from merc.systems import System
-
-Progress = Callable[[str, float, float], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from merc.evaluation.protocol import Fold, Ledger, Part
 from merc.evaluation.scoring import Answers, answers
 from merc.features import spec
 from merc.features.feature import Scaling, origins, refuse_others
+from merc.progress import Progress
 from merc.recipes.request import Prepared, Request, settled
 from merc.training import checkpoint
 from merc.training.data import Item, Material, batches
@@ -35,7 +36,6 @@ from merc.training.tracking import JsonLines
 if TYPE_CHECKING:
     from merc.systems import System
 
-Progress = Callable[[str, float, float], None]
 FORMAT = 1
 
 

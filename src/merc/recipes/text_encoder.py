@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from merc.evaluation.calibration import log_loss, softmax
 from merc.evaluation.metrics import accuracy, confusion, macro_f1
 from merc.labels import EKMAN7
 from merc.nn.memory import keep_freed_memory
+from merc.progress import Progress
 from merc.recipes.dialogue_encoder import DialogueOptions, Reader, rate_at, reading_head
 from merc.recipes.samples import Sample, Selection
 from merc.recipes.text_sampling import SAMPLES
@@ -31,7 +32,6 @@ from merc.recipes.text_sampling import SAMPLES
 if TYPE_CHECKING:
     from torch import Tensor
 
-Progress = Callable[[str, float, float], None]
 
 METHODS = {"lora": 4e-4, "full": 2e-5}
 """What is tuned, and its learning rate: adapters beside the linear layers, or every number of the encoder."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ from merc.cache import file_hash, replacing
 from merc.evaluation.calibration import expected_calibration_error, fit_temperature, softmax
 from merc.evaluation.metrics import confusion
 from merc.labels import EKMAN7
+from merc.progress import Progress
 from merc.recipes.card import FORMAT, Card, licence
 from merc.recipes.head_options import AdaptOptions
 from merc.recipes.heads import measured
 from merc.recipes.samples import Sample, Selection
 from merc.recipes.text_encoder import Course, TuneOptions, read, read_texts, reader_of, tune
 from merc.recipes.text_sampling import SAMPLES, available, census, mixture, overlap, words
-
-Progress = Callable[[str, float, float], None]
 
 NOISY = "crowdflower"
 """The corpus whose test items are left out once: one worker a tweet, a class often not to be seen in the words."""

@@ -8,7 +8,7 @@ each after ten seconds of warm-up in front of it; so the result at one place dep
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from merc import weights
 from merc.conversation import Segment
 from merc.errors import InputError
+from merc.progress import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +30,6 @@ FRAME_SECONDS = FRAME / RATE
 _STRETCH = 3750  # frames of two minutes: long enough that the warm-up costs little
 _WARM = 312  # frames (10 s) after which the state has all but forgotten that it began cold
 _SIDE_BY_SIDE = 16  # stretches in one batch: more gains nothing on one core and takes memory
-
-Progress = Callable[[str, float, float], None]
 
 
 @dataclass(frozen=True, slots=True)

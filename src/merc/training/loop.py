@@ -19,6 +19,7 @@ from merc.evaluation.metrics import STATISTICS, confusion
 from merc.evaluation.selection import Best, Epoch, select
 from merc.features.feature import Origins, refuse_others
 from merc.nn.memory import keep_freed_memory
+from merc.progress import Progress
 from merc.training import checkpoint
 from merc.training.data import Item, batches, with_modalities_dropped
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from merc.training.options import TrainOptions
     from merc.training.tracking import Tracker
 
-Progress = Callable[[str, float, float], None]
 Choice = Callable[[int], Sequence[Item]]
 
 

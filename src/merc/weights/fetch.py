@@ -15,12 +15,10 @@ from pathlib import Path
 
 from merc.cache import replacing
 from merc.errors import WeightError
+from merc.progress import Progress
 from merc.weights import catalogue
 from merc.weights.catalogue import Weight, Wheel
 from merc.weights.local import check, folder, path, present
-
-Progress = Callable[[str, float, float], None]
-"""Told what is being done, how much is done and how much there is (here: bytes)."""
 
 
 def get(names: Sequence[str], *, progress: Progress | None = None) -> dict[str, str]:

@@ -20,7 +20,8 @@ from merc.benchmarks.heads.inner_layers import FaceLayers, SpeechLayers, VoiceLa
 from merc.benchmarks.heads.splits import Division
 from merc.cache import Cache
 from merc.errors import InputError
-from merc.features.of_items import Encoder, FaceVectors, Progress, VoiceVectors, features
+from merc.features.of_items import Encoder, FaceVectors, VoiceVectors, features
+from merc.progress import Progress
 from merc.recipes.head_options import AdaptOptions, default_options
 from merc.recipes.samples import SELECTORS, Sample
 

@@ -7,7 +7,7 @@ embedding to the features in use.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +18,10 @@ from merc.cache import Cache
 from merc.errors import InputError
 from merc.evaluation.protocol import Ledger
 from merc.labels import EKMAN7
+from merc.progress import Progress
 from merc.reporting.head_card import table
 from merc.reporting.records import Record, measured
 from merc.reporting.results_page import Section, update
-
-Progress = Callable[[str, float, float], None]
 
 MODALITIES = ("voice", "face")
 SECTION = "adapt-heads"

@@ -25,7 +25,7 @@ HELD_OUT = 10
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     root = data_root() / "cmu_mosi"
-    videos = sorted(CONVERSATIONS["cmu_mosi"](root), key=lambda video: video.id)
+    videos = sorted(CONVERSATIONS["cmu-mosi"](root), key=lambda video: video.id)
     train = [video for video in videos if video.meta["split"] == "train"]
     parts = {
         "fitted": train[:-HELD_OUT],
@@ -34,7 +34,7 @@ def main() -> None:
     }
     print(", ".join(f"{name}: {len(part)} videos, {sum(map(len, part))} utterances" for name, part in parts.items()))
     print(f"{'accuracy in %':16}" + "".join(f"{name:>10}" for name in parts))
-    for modality, table in features("cmu_mosi", root).items():
+    for modality, table in features("cmu-mosi", root).items():
         rows = dict(zip(table.ids, table.values, strict=True))
         given = {
             name: (

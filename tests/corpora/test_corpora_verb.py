@@ -46,7 +46,7 @@ def test_verify_exits_with_one_when_a_count_differs(tmp_path: Path) -> None:
 
 
 def test_verify_as_json(tmp_path: Path) -> None:
-    done = RUN.invoke(app, ["verify", "cmu_mosi", "--root", str(trees.cmu_mosi(tmp_path)), "--json"])
+    done = RUN.invoke(app, ["verify", "cmu-mosi", "--root", str(trees.cmu_mosi(tmp_path)), "--json"])
     outcome = json.loads(done.output)
     assert (done.exit_code, outcome["ok"], outcome["missing"]) == (1, False, [])
     assert {"what": "train", "expected": 1447, "found": 2, "ok": False} in outcome["rows"]

@@ -13,7 +13,7 @@ from tests.corpora import trees
 
 def test_crema_d_with_votes_and_one_sound(tmp_path: Path) -> None:
     happy, angry = crema_d.read(trees.crema_d(tmp_path))
-    assert (happy.id, happy.labels, happy.speaker) == ("1001_IEO_HAP_LO", ("happy",), "crema_d-1001")
+    assert (happy.id, happy.labels, happy.speaker) == ("1001_IEO_HAP_LO", ("happy",), "crema-d-1001")
     assert happy.meta["votes"] == {"voice": ("neutral", "sad"), "face": ("happy",), "both": ("happy",)}
     assert (happy.meta["level"], happy.meta["age"], happy.meta["sex"]) == ("low", "51", "Male")
     assert happy.source is not None

@@ -36,8 +36,8 @@ def test_wrong_shapes_and_doubles_are_refused(tmp_path: Path) -> None:
 
 def test_damaged_and_absent_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no features at .*features\.npz; put the file there"):
-        tables.features("cmu_mosi", tmp_path)
-    for corpus, name in (("cmu_mosi", "features.npz"), ("meld", "meld_utterances_multimodal.parquet")):
+        tables.features("cmu-mosi", tmp_path)
+    for corpus, name in (("cmu-mosi", "features.npz"), ("meld", "meld_utterances_multimodal.parquet")):
         (tmp_path / name).write_bytes(b"PK\x03\x04 broken")
         with pytest.raises(FormatError, match=name):
             tables.features(corpus, tmp_path)
@@ -52,7 +52,7 @@ def test_damaged_and_absent_files(tmp_path: Path) -> None:
     [
         ("meld", {"face": 17, "voice": 6}, {"face": 133, "voice": 2}),
         ("iemocap", {"voice": 47}, {"voice": 0}),
-        ("cmu_mosi", {"text": 100, "voice": 73, "face": 100}, {"text": 0, "voice": 0, "face": 0}),
+        ("cmu-mosi", {"text": 100, "voice": 73, "face": 100}, {"text": 0, "voice": 0, "face": 0}),
     ],
 )
 def test_real_features_belong_to_the_utterances(

@@ -81,4 +81,4 @@ def test_what_is_missing_from_the_data_folder_is_named(data: Path) -> None:
     assert sum(line.startswith("dev/") for line in meld.missing) == 1109 - 11
     assert "dev/dia110_utt7: no clip in dev_splits_complete (not in the official release)" in meld.missing
     assert meld.orphans == ()
-    assert verify("crema_d", data / "audio/crema_d").missing == ("AudioWAV: the sounds are not here",)
+    assert verify("crema-d", data / "audio/crema_d").missing == ("AudioWAV: the sounds are not here",)

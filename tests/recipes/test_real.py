@@ -30,5 +30,5 @@ def test_the_tables_of_the_corpora_have_the_widths_that_the_bench_reads(data: Pa
     found = load({"voice": "attributes6", "face": "au17"}, [], place=place)
     assert {name: feature.width for name, feature in found.items()} == {"voice": 6, "face": 17}
     assert (len(found["voice"].rows), len(found["face"].rows)) == (13706, 13575)
-    found = load(spec.parse(spec.usual("cmu_mosi")), [], place=Place("cmu_mosi", data / "cmu_mosi"))
+    found = load(spec.parse(spec.usual("cmu-mosi")), [], place=Place("cmu-mosi", data / "cmu_mosi"))
     assert {name: feature.width for name, feature in found.items()} == {"text": 100, "voice": 73, "face": 100}

@@ -35,7 +35,7 @@ CAUTIONS: Mapping[str, str] = {
     "cmu-mosi": "The text and video values released with CMU-MOSI were fitted to the labels of its training videos: a "
     "linear model on 52 of the 62 training videos tells the other ten apart with 97.3 % (text) and 93.6 % (video), but "
     "test with 74.5 % and 52.0 % (`bench/mosi_leak.py`). Validation, which must be drawn from training, cannot "
-    "choose an epoch here. Compare `--features cmu_mosi:text=mpnet,voice=opensmile73`."
+    "choose an epoch here. Compare `--features cmu-mosi:text=mpnet,voice=opensmile73`."
 }
 """What a reader must know of a protocol with the usual features."""
 
@@ -113,7 +113,7 @@ class Report:
     def _made(self) -> str:
         hashes: dict[str, dict[str, str]] = {}
         for record in self.outcome.records:
-            corpus = PROTOCOLS[record.protocol].corpus.replace("-", "_")
+            corpus = PROTOCOLS[record.protocol].corpus
             hashes.setdefault(corpus, {}).update(record.feature_hashes)
         return f"Made by `{self.command()}`.\n\n{titles.features(self.options, hashes)}"
 
@@ -122,7 +122,7 @@ class Report:
         metric = PROTOCOLS[name].metric
         made = self.outcome.comparisons.get(f"{name} {metric}", ())
         own = table2_report.table(records, protocol=name) if self.kind == "paper" else ""
-        caution = CAUTIONS.get(name, "") if PROTOCOLS[name].corpus.replace("-", "_") not in self._others() else ""
+        caution = CAUTIONS.get(name, "") if PROTOCOLS[name].corpus not in self._others() else ""
         parts = [f"### {name}", f"{PROTOCOLS[name].description}."]
         parts += [own or leaderboard.table(records, comparisons=made), caution]
         if own:

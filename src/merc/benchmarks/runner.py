@@ -41,7 +41,7 @@ Beside = Callable[[Unit, str], Published | None]
 USUAL = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")
 """The protocols of ``merc bench systems``."""
 
-FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {"tripathi": {"bins": 1, "glances": 1}, "mamba": {"text": 128}}
+FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {"tripathi": {"bins": 1, "glances": 1}, "mamba": {"text_width": 128}}
 """Options of systems that read sequences, where an utterance has one vector a modality (as in the usual features)."""
 
 
@@ -122,7 +122,7 @@ def request(name: str, protocol: str, *, options: BenchOptions, modalities: tupl
 
 def features_of(protocol: str, options: BenchOptions) -> str:
     """The features of a protocol's corpus: those named, or the usual ones."""
-    corpus = PROTOCOLS[protocol].corpus.replace("-", "_")
+    corpus = PROTOCOLS[protocol].corpus
     return (options.features or {}).get(corpus) or spec.usual(corpus)
 
 
@@ -139,7 +139,7 @@ def cells(request: Request, *, seeds: int, name: str = "") -> list[Unit]:
 def _folds(protocol: str, seed: int, data: Path | None) -> tuple[str, ...]:
     """Names of the folds of a protocol; they are the same for all systems."""
     chosen = PROTOCOLS[protocol]
-    corpus = chosen.corpus.replace("-", "_")
+    corpus = chosen.corpus
     conversations = read(corpus, corpus_root(corpus, data))
     return tuple(fold.name for fold in chosen.folds(conversations, seed=seed))
 

@@ -9,7 +9,7 @@ from typing import Any
 from merc.errors import InputError, UnknownName
 from merc.evaluation.protocol import PROTOCOLS
 
-USUAL: Mapping[str, str] = {"meld": "meld-7", "iemocap": "iemocap6", "cmu_mosi": "cmu-mosi"}
+USUAL: Mapping[str, str] = {"meld": "meld-7", "iemocap": "iemocap6", "cmu-mosi": "cmu-mosi"}
 """The protocol of a corpus where none is named."""
 
 
@@ -21,10 +21,10 @@ def protocol_of(corpus: str, protocol: str | None) -> str:
     if corpus not in USUAL:
         raise UnknownName(f"corpus '{corpus}' has no protocol; expected one of {', '.join(sorted(USUAL))}")
     name = protocol or USUAL[corpus]
-    if PROTOCOLS[name].corpus.replace("-", "_") != corpus:
+    if PROTOCOLS[name].corpus != corpus:
         raise InputError(
             f"protocol '{name}' divides {PROTOCOLS[name].corpus}, not {corpus}; expected one of "
-            + ", ".join(sorted(one for one, held in PROTOCOLS.items() if held.corpus.replace("-", "_") == corpus))
+            + ", ".join(sorted(one for one, held in PROTOCOLS.items() if held.corpus == corpus))
         )
     return name
 

@@ -95,7 +95,7 @@ def features(options: BenchOptions, hashes: Mapping[str, Mapping[str, str]]) -> 
     ``hashes`` holds those that the records give, by corpus.
     """
     lines = []
-    for corpus in dict.fromkeys(PROTOCOLS[name].corpus.replace("-", "_") for name in options.protocols):
+    for corpus in dict.fromkeys(PROTOCOLS[name].corpus for name in options.protocols):
         chosen = (options.features or {}).get(corpus) or spec.usual(corpus)
         told = [_told(corpus, name, one, hashes.get(corpus, {})) for name, one in spec.parse(chosen).items()]
         lines.append(f"* Features of {corpus}: {'; '.join(told)}.")
@@ -104,7 +104,7 @@ def features(options: BenchOptions, hashes: Mapping[str, Mapping[str, str]]) -> 
 
 def given(options: BenchOptions) -> dict[str, str]:
     """By corpus the features that are not the usual ones, of the corpora that the protocols need."""
-    needed = {PROTOCOLS[name].corpus.replace("-", "_") for name in options.protocols}
+    needed = {PROTOCOLS[name].corpus for name in options.protocols}
     chosen = options.features or {}
     return {name: chosen[name] for name in sorted(needed & set(chosen)) if chosen[name] != spec.USUAL.get(name)}
 

@@ -13,7 +13,7 @@ from merc.cli import terminal
 def train(
     system: Annotated[str, typer.Argument(help="A name from 'merc systems'.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; a killed run goes on there.")],
-    corpus: Annotated[str, typer.Option(help="meld, iemocap or cmu_mosi.")] = "meld",
+    corpus: Annotated[str, typer.Option(help="meld, iemocap or cmu-mosi.")] = "meld",
     protocol: Annotated[str | None, typer.Option(help="How the corpus is divided; default: its usual one.")] = None,
     features: Annotated[
         str | None,

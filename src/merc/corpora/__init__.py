@@ -29,17 +29,21 @@ __all__ = [
 ]
 
 _NAMES = (
-    *("carer", "ckplus", "cmu_mosi", "crema_d", "crowdflower", "emodb", "emorynlp", "fer2013", "goemotions"),
+    *("carer", "ckplus", "cmu-mosi", "crema-d", "crowdflower", "emodb", "emorynlp", "fer2013", "goemotions"),
     *("iemocap", "isear", "meld", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
-_CONVERSATIONAL = ("cmu_mosi", "emorynlp", "iemocap", "manifest", "meld")
+_CONVERSATIONAL = ("cmu-mosi", "emorynlp", "iemocap", "manifest", "meld")
 
-CORPORA: Registry[Corpus] = Registry("corpus", {name: f"merc.corpora.{name}:CORPUS" for name in _NAMES})
-READERS: Registry[Callable[..., list[Item]]] = Registry(
-    "corpus", {name: f"merc.corpora.{name}:read" for name in _NAMES}
-)
+
+def _lazy(name: str, attribute: str) -> str:
+    """Where an attribute of a corpus lies: the module of a hyphenated id has underscores, as Python requires."""
+    return f"merc.corpora.{name.replace('-', '_')}:{attribute}"
+
+
+CORPORA: Registry[Corpus] = Registry("corpus", {name: _lazy(name, "CORPUS") for name in _NAMES})
+READERS: Registry[Callable[..., list[Item]]] = Registry("corpus", {name: _lazy(name, "read") for name in _NAMES})
 CONVERSATIONS: Registry[Callable[[Path], list[Conversation]]] = Registry(
-    "corpus of conversations", {name: f"merc.corpora.{name}:conversations" for name in _CONVERSATIONAL}
+    "corpus of conversations", {name: _lazy(name, "conversations") for name in _CONVERSATIONAL}
 )
 
 

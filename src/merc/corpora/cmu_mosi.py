@@ -16,7 +16,7 @@ from merc.errors import FormatError
 from merc.labels import SENTIMENT2
 
 CORPUS = Corpus(
-    name="cmu_mosi",
+    name="cmu-mosi",
     title="CMU-MOSI, Multimodal Opinion-level Sentiment Intensity (Zadeh et al., 2016)",
     modality="conversation",
     source="http://multicomp.cs.cmu.edu/resources/cmu-mosi-dataset/",

@@ -16,7 +16,7 @@ _EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "N
 _LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified", "X": "unspecified"}
 
 CORPUS = Corpus(
-    name="crema_d",
+    name="crema-d",
     title="CREMA-D, Crowd-sourced Emotional Multimodal Actors Dataset (Cao et al., 2014)",
     modality="voice",
     source="https://github.com/CheyneyComputerScience/CREMA-D",
@@ -96,7 +96,7 @@ def _item(root: Path, name: str, label: str, meta: dict[str, Any]) -> Item:
     source = Source(path) if path.exists() else None
     if source is None:
         meta["media_missing"] = f"no AudioWAV/{name}.wav"
-    return Item(name, (label,), source=source, speaker=f"crema_d-{name[:4]}", group=name[:8], meta=meta)
+    return Item(name, (label,), source=source, speaker=f"crema-d-{name[:4]}", group=name[:8], meta=meta)
 
 
 def _votes(path: Path) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:

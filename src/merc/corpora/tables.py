@@ -46,7 +46,7 @@ class FeatureTable:
 def features(corpus: str, root: Path) -> dict[str, FeatureTable]:
     """The feature tables of a corpus by modality: ``voice``, ``face`` and ``text`` where it has them.
 
-    ``meld``: 17 action units and 6 voice attributes; ``iemocap``: 47 acoustic values; ``cmu_mosi``: text 100, voice 73,
+    ``meld``: 17 action units and 6 voice attributes; ``iemocap``: 47 acoustic values; ``cmu-mosi``: text 100, voice 73,
     face 100. Raises UnknownName for a corpus without such a file, InputError when the file is not there and
     FormatError when it is damaged or lacks columns.
     """
@@ -93,7 +93,7 @@ def _cmu_mosi(root: Path) -> dict[str, FeatureTable]:
 
 
 _TABLES: Registry[Callable[[Path], dict[str, FeatureTable]]] = Registry(
-    "corpus with features", {"meld": _meld, "iemocap": _iemocap, "cmu_mosi": _cmu_mosi}
+    "corpus with features", {"meld": _meld, "iemocap": _iemocap, "cmu-mosi": _cmu_mosi}
 )
 
 

@@ -55,7 +55,12 @@ PUBLISHED: Registry[Callable[[Path], Mapping[str, int]]] = Registry(
     "corpus in several layouts", {"emorynlp": "merc.corpora.emorynlp:published"}
 )
 MISSING: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
-    "corpus with media", {name: f"merc.corpora.{name}:missing" for name in ("crema_d", "iemocap", "meld")}
+    "corpus with media",
+    {
+        "crema-d": "merc.corpora.crema_d:missing",
+        "iemocap": "merc.corpora.iemocap:missing",
+        "meld": "merc.corpora.meld:missing",
+    },
 )
 ORPHANS: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
     "corpus with media", {"meld": "merc.corpora.meld:orphans"}

@@ -28,14 +28,14 @@ from merc.progress import Progress
 TABLE_NAMES: Mapping[str, Mapping[str, str]] = {
     "meld": {"voice": "attributes6", "face": "au17"},
     "iemocap": {"voice": "egemaps47"},
-    "cmu_mosi": {"text": "words100", "voice": "opensmile73", "face": "cnn100"},
+    "cmu-mosi": {"text": "words100", "voice": "opensmile73", "face": "cnn100"},
 }
 """What the table of a corpus is called in a choice of features, by modality; ``table`` means the same."""
 
 USUAL: Mapping[str, str] = {
     "meld": "text=mpnet,voice=attributes6,face=au17",
     "iemocap": "text=mpnet,voice=egemaps47",
-    "cmu_mosi": "text=words100,voice=opensmile73,face=cnn100",
+    "cmu-mosi": "text=words100,voice=opensmile73,face=cnn100",
 }
 """The features of a corpus that need nothing but its folder."""
 

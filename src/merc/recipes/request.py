@@ -63,7 +63,7 @@ class Prepared:
         self.request = request
         self.kind = SYSTEMS[request.system]
         self.protocol: Protocol = PROTOCOLS[request.protocol]
-        self.corpus = self.protocol.corpus.replace("-", "_")
+        self.corpus = self.protocol.corpus
         self.root = corpus_root(self.corpus, request.data)
         self.given = conversations is not None
         self.conversations = read(self.corpus, self.root) if conversations is None else tuple(conversations)

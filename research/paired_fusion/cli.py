@@ -18,7 +18,7 @@ def mamba(data: Path, out: Path | None, *, quiet: bool) -> None:
     from research.paired_fusion.on_recordings import judge
 
     folder = out or cache_root() / "paired"
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         card = judge(data, SHIPPED, folder, progress=progress)
     if not quiet:
         typer.echo(card.markdown())

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +12,6 @@ from merc.paths import data_root
 
 if TYPE_CHECKING:
     from merc.recipes.text_encoder import TuneOptions
-
-_EVERY = 20.0  # seconds between two lines where there is no terminal
 
 
 def adapt(
@@ -49,7 +44,7 @@ def adapt(
     from merc.paths import SHIPPED
     from merc.recipes import adapt as train
 
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         card = train(modality, data=root, out=out or SHIPPED, progress=progress)
     if not quiet:
         typer.echo(card.markdown())
@@ -66,27 +61,7 @@ def _tune(
         raise InputError(f"--tune {options.method}: only the text encoder is tuned, not '{modality}'")
     if out is None:
         raise InputError(f"--tune {options.method} leaves the files of its epochs: name a folder with --out")
-    if quiet or sys.stderr.isatty():
-        with terminal.bars(quiet=quiet) as progress:
-            card = adapt_encoder(data, out, options, start=start, progress=progress)
-    else:
-        card = adapt_encoder(data, out, options, start=start, progress=_lines())
+    with terminal.progress(quiet=quiet) as progress:
+        card = adapt_encoder(data, out, options, start=start, progress=progress)
     if not quiet:
         typer.echo(card.markdown())
-
-
-def _lines() -> Callable[[str, float, float], None]:
-    """Progress for a log: a line now and then, with the minutes that the stage still takes."""
-    began: dict[str, tuple[float, float]] = {}
-    last = [0.0]
-
-    def tell(stage: str, done: float, total: float) -> None:
-        now = time.monotonic()
-        since, first = began.setdefault(stage, (now, done))
-        if now - last[0] < _EVERY and done < total:
-            return
-        last[0] = now
-        left = (total - done) * (now - since) / max(done - first, 1.0) / 60
-        typer.echo(f"{stage}: {done:g} of {total:g}, {left:.1f} min left", err=True)
-
-    return tell

@@ -46,7 +46,7 @@ def analyze(
     chosen = [name.strip() for name in formats.split(",") if name.strip()] if formats else None
     batch = BatchOptions(out=out, formats=chosen, transcript=transcript, options=options)
     rows = []
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         for row in run(recordings, batch=batch, progress=progress):
             rows.append(row)
             if as_json and row.timeline is not None:

@@ -143,7 +143,7 @@ def variants(
 def _run(kind: str, options: BenchOptions, *, title: str, results: Path | None, as_json: bool, quiet: bool) -> None:
     from merc.benchmarks.report import carry_out
 
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         done = carry_out(kind, options, title=title, progress=progress)
     typer.echo(done.json() if as_json else done.tables())
     if results is not None or (done.whole and Path("docs").is_dir()):

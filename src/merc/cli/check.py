@@ -77,7 +77,7 @@ def _check(corpus: str, root: Path, out: Path, how: tuple[CheckOptions, bool]) -
     from merc.quality.run import check_corpus
 
     options, quiet = how
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         checked = check_corpus(corpus, root, out, options=options, progress=progress)
     if quiet:
         return
@@ -94,7 +94,7 @@ def _review(folder: Path | None, *, quiet: bool) -> None:
 
     if folder is None:
         raise InputError("merc check review: expected the folder of a check: 'merc check review D'")
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         written = write_sheets(folder, progress=progress)
     if not quiet:
         terminal.console(stderr=False).print(f"look at {written[1]}, edit {written[0]}, and run the check again")

@@ -26,7 +26,7 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     recording = out / sample.path().name
     shutil.copyfile(sample.path(), recording)
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         rows = list(run([recording], batch=BatchOptions(out=out / f"{recording.stem}.merc"), progress=progress))
     if rows[0].reason:
         sys.stderr.write(f"merc: {rows[0].reason}\n")

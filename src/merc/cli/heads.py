@@ -28,7 +28,7 @@ def heads(
 
     root = data_root(data)
     options = HeadsOptions(root, tuple(modality or MODALITIES), tuple(only or ()), seeds, threads)
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         report = carry_out(options, progress=progress)
     typer.echo(report.json() if as_json else report.tables())
     if results is not None or (options.whole and Path("docs").is_dir()):

@@ -60,7 +60,7 @@ def prepare(
     )
     conversations = reader(root or corpus_root(corpus, data))
     verdicts = Verdicts.read(verified, conversations) if verified else None
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         if verdicts is None and check:
             verdicts = preparing.checked(conversations, out / "check", options=options, progress=progress)
         made = preparing.prepare(conversations, out, options=options, verdicts=verdicts, progress=progress)

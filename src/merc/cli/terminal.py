@@ -1,15 +1,16 @@
-"""Progress on the terminal: a bar a stage on stderr, so that stdout stays clean for results."""
+"""The terminal: a console for tables, and progress on stderr, so that stdout stays clean for results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from merc.progress import LogLines, Progress
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-Report = Callable[[str, float, float], None]
 
 
 def console(*, stderr: bool = True) -> Console:
@@ -20,14 +21,27 @@ def console(*, stderr: bool = True) -> Console:
 
 
 @contextmanager
-def bars(*, quiet: bool, unit: str = "seconds") -> Iterator[Report | None]:
-    """A callable ``(stage, done, total)`` that draws one bar a stage; None when quiet.
+def progress(*, quiet: bool, unit: str = "share") -> Iterator[Progress | None]:
+    """Report progress on stderr: one bar a stage on a terminal, a line now and then in a log.
 
-    ``unit`` is ``"bytes"`` for downloads, else what the stages count is shown as a share.
+    Args:
+        quiet: Report nothing.
+        unit: "bytes" shows sizes and the speed of a download, "share" the percentage done.
+
+    Yields:
+        The callable to pass to the work, or None when quiet.
     """
     if quiet:
         yield None
-        return
+    elif sys.stderr.isatty():
+        with _bars(unit) as report:
+            yield report
+    else:
+        yield LogLines(lambda line: sys.stderr.write(f"{line}\n"))
+
+
+@contextmanager
+def _bars(unit: str) -> Iterator[Progress]:
     from rich import progress as rich
 
     columns: list[rich.ProgressColumn] = [rich.TextColumn("{task.description:<24}"), rich.BarColumn()]
@@ -36,9 +50,9 @@ def bars(*, quiet: bool, unit: str = "seconds") -> Iterator[Report | None]:
     with rich.Progress(*columns, console=console()) as display:
         tasks: dict[str, rich.TaskID] = {}
 
-        def tell(stage: str, done: float, total: float) -> None:
+        def report(stage: str, done: float, total: float) -> None:
             if stage not in tasks:
                 tasks[stage] = display.add_task(stage, total=total)
             display.update(tasks[stage], completed=done, total=total)
 
-        yield tell
+        yield report

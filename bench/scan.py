@@ -77,7 +77,7 @@ class ReferenceForm(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        b, rank, states = self.block, self.block.rank, self.block.options.states
+        b, rank, states = self.block, self.block.dt_rank, self.block.options.d_state
         inside, z = b.in_proj(x).chunk(2, 2)
         u = F.silu(b.conv1d(inside.transpose(1, 2))[..., : x.shape[1]])  # (batch, channels, length)
         small, key, query = b.x_proj(u.transpose(1, 2)).split([rank, states, states], 2)
@@ -107,8 +107,8 @@ def peers(block: Mamba, absent: set[str]) -> Iterator[tuple[str, nn.Module]]:
         from transformers import MambaConfig
         from transformers.models.mamba.modeling_mamba import MambaMixer
 
-        sizes = {"hidden_size": o.width, "state_size": o.states, "conv_kernel": o.taps, "expand": o.expand}
-        peer = MambaMixer(MambaConfig(**sizes, time_step_rank=block.rank, use_bias=False, num_hidden_layers=1), 0)
+        sizes = {"hidden_size": o.d_model, "state_size": o.d_state, "conv_kernel": o.d_conv, "expand": o.expand}
+        peer = MambaMixer(MambaConfig(**sizes, time_step_rank=block.dt_rank, use_bias=False, num_hidden_layers=1), 0)
         peer.load_state_dict(state)
         yield "transformers' slow path", peer
     except ImportError:
@@ -118,7 +118,7 @@ def peers(block: Mamba, absent: set[str]) -> Iterator[tuple[str, nn.Module]]:
             from mambapy.mamba import MambaBlock
             from mambapy.mamba import MambaConfig as Config
 
-            peer = MambaBlock(Config(d_model=o.width, n_layers=1, d_state=o.states, pscan=name == "parallel"))
+            peer = MambaBlock(Config(d_model=o.d_model, n_layers=1, d_state=o.d_state, pscan=name == "parallel"))
             peer.load_state_dict(state)
             yield f"mambapy, {name}", peer
         except ImportError:
@@ -126,7 +126,7 @@ def peers(block: Mamba, absent: set[str]) -> Iterator[tuple[str, nn.Module]]:
     try:
         from torchmamba import Mamba1Block
 
-        peer = Mamba1Block(o.width, o.expand, o.states, o.taps, block.rank, bias=False)
+        peer = Mamba1Block(o.d_model, o.expand, o.d_state, o.d_conv, block.dt_rank, bias=False)
         names = {"conv1d.weight": "conv_weight", "conv1d.bias": "conv_bias", "D": "D_skip"}
         peer.load_state_dict({names.get(name, name): value for name, value in state.items()})
         yield "torchmamba", peer
@@ -143,9 +143,9 @@ def contestants(shape: str, device: str, absent: set[str]) -> list[Contestant]:
     block = Mamba(MambaOptions()).to(device)
     lengths = lengths_of(shape)
     offsets = torch.tensor([0, *lengths]).cumsum(0)
-    x = torch.randn(int(offsets[-1]), block.options.width, device=device)
+    x = torch.randn(int(offsets[-1]), block.options.d_model, device=device)
     padded = nn.utils.rnn.pad_sequence(list(x.split(lengths)), batch_first=True)
-    portable = Mamba(MambaOptions(), path="portable").to(device)
+    portable = Mamba(MambaOptions(), backend="portable").to(device)
     portable.load_state_dict(block.state_dict())
 
     def half() -> Tensor:
@@ -156,7 +156,7 @@ def contestants(shape: str, device: str, absent: set[str]) -> list[Contestant]:
         Contestant("ours", block, lambda: block(x, offsets), lambda out: out),
         Contestant("ours, pooled", block, lambda: block(x, offsets, pool=True)),
         Contestant("ours, pooled, bf16", block, half),
-        Contestant("ours, portable path", portable, lambda: portable(x, offsets), lambda out: out),
+        Contestant("ours, portable backend", portable, lambda: portable(x, offsets), lambda out: out),
     ]
     for name, module in peers(block, absent):
         module.to(device).train()

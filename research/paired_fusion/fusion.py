@@ -187,9 +187,9 @@ def new_system(options: PairedOptions) -> System:
     """The untrained Mamba fusion: the source's sizes of the block; evidence is brought to 128 numbers before it."""
     from merc.systems.mamba import MambaFusion, MambaFusionOptions
 
-    wide, adapted = (128, 0) if options.reads == "vectors" else (len(EKMAN7), 128)
+    wide, projected = (128, 0) if options.reads == "vectors" else (len(EKMAN7), 128)
     widths = {"text": options.directions, "voice": wide, "face": wide}
-    return MambaFusion(widths, len(EKMAN7), MambaFusionOptions(adapted=adapted))
+    return MambaFusion(widths, len(EKMAN7), MambaFusionOptions(modality_width=projected))
 
 
 def batch_of(inputs: Inputs, *, classes: np.ndarray | None = None, weights: np.ndarray | None = None) -> Batch:

@@ -88,7 +88,9 @@ def test_a_published_figure_of_single_utterances_stands_beside_a_row_with_contex
 
 
 def test_rows_alone_and_in_their_dialogue_are_compared(made: BenchOptions) -> None:
-    chosen = replace(made, training={"epochs": 2}, options={"width": 8, "states": 4, "adapted": 4, "text": 4})
+    chosen = replace(
+        made, training={"epochs": 2}, options={"d_model": 8, "d_state": 4, "modality_width": 4, "text_width": 4}
+    )
     units = [one for one in table2.plan(chosen) if one.request.modalities == ("text", "voice")]
     for one in units:
         cell.do(one, chosen.place)
@@ -107,7 +109,7 @@ def test_rows_alone_and_in_their_dialogue_are_compared(made: BenchOptions) -> No
 def test_the_source_s_own_recipe_is_a_matter_of_settings(made: BenchOptions, tmp_path: Path) -> None:
     weights = {"neutral": 4, "surprise": 15, "fear": 15, "sadness": 3, "joy": 1, "disgust": 6, "anger": 6}
     recipe = {"learning_rate": 1e-5, "batch": 32, "smoothing": 0.2, "patience": 10, "class_weights": weights}
-    asked = table2.plan(replace(made, training={**recipe, "epochs": 1}, options={"states": 4, "text": 0}))[0]
+    asked = table2.plan(replace(made, training={**recipe, "epochs": 1}, options={"d_state": 4, "text_width": 0}))[0]
     cell.do(asked, tmp_path)
     assert settled(asked.request)["training"]["class_weights"] == weights
     assert cell.read(asked, tmp_path).epoch == 1

@@ -1,4 +1,4 @@
-"""The Mamba block: every path against the reference and the published blocks, and what must hold for any sequence."""
+"""The Mamba block: every backend against the reference, other implementations and properties of any sequence."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from merc.errors import InputError, MissingExtra
 from merc.nn import kernel, ssm
-from merc.nn.ssm import Exportable, Mamba, MambaOptions, Way, choose, doubling_scan, portable_scan, reference_scan
+from merc.nn.ssm import Backend, Exportable, Mamba, MambaOptions, choose, doubling_scan, portable_scan, reference_scan
 
 compiled = pytest.mark.skipif(kernel.library() is None, reason="the scan was not compiled on installation")
-FAST: list[Way] = ["portable", *(["kernel"] if kernel.library() else [])]  # type: ignore[list-item]
+FAST: list[Backend] = ["portable", *(["kernel"] if kernel.library() else [])]  # type: ignore[list-item]
 LENGTHS = (5, 1, 40, 0, 33, 70)  # shorter, as long as and longer than the chunks in which backward computes states
 
 
@@ -30,9 +30,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def block(path: Way | None = None, *, width: int = 24, states: int = 10, seed: int = 0, **options: int) -> Mamba:
+def block(
+    backend: Backend | None = None, *, d_model: int = 24, d_state: int = 10, seed: int = 0, **options: int
+) -> Mamba:
     torch.manual_seed(seed)
-    made = Mamba(MambaOptions(width=width, states=states, **options), path=path)
+    made = Mamba(MambaOptions(d_model=d_model, d_state=d_state, **options), backend=backend)
     with torch.no_grad():
         made.D.normal_()
         made.A_log.add_(0.1 * torch.randn_like(made.A_log))
@@ -65,19 +67,21 @@ def assert_close(got: dict[str, Tensor], wanted: dict[str, Tensor], tolerance: f
 
 
 @pytest.mark.parametrize("pool", [False, True])
-@pytest.mark.parametrize("path", FAST)
-def test_paths_equal_the_reference_in_double(path: Way, pool: bool) -> None:
+@pytest.mark.parametrize("backend", FAST)
+def test_backends_equal_the_reference_in_double(backend: Backend, pool: bool) -> None:
     x, offsets = packed(tuple(n for n in LENGTHS if n or not pool))
     wanted = run(block("reference").double(), x.double(), offsets, pool=pool)
-    assert_close(run(block(path), x, offsets, pool=pool), wanted)
+    assert_close(run(block(backend), x, offsets, pool=pool), wanted)
 
 
 @compiled
-@pytest.mark.parametrize(("width", "states", "options"), [(5, 3, {}), (16, 4, {"taps": 1}), (150, 64, {"taps": 8})])
-def test_kernel_takes_any_sizes(width: int, states: int, options: dict[str, int]) -> None:
-    x, offsets = packed((7, 34, 2), width)
-    wanted = run(block("reference", width=width, states=states, **options).double(), x.double(), offsets)
-    assert_close(run(block("kernel", width=width, states=states, **options), x, offsets), wanted)
+@pytest.mark.parametrize(
+    ("d_model", "d_state", "options"), [(5, 3, {}), (16, 4, {"d_conv": 1}), (150, 64, {"d_conv": 8})]
+)
+def test_kernel_takes_any_sizes(d_model: int, d_state: int, options: dict[str, int]) -> None:
+    x, offsets = packed((7, 34, 2), d_model)
+    wanted = run(block("reference", d_model=d_model, d_state=d_state, **options).double(), x.double(), offsets)
+    assert_close(run(block("kernel", d_model=d_model, d_state=d_state, **options), x, offsets), wanted)
 
 
 @compiled
@@ -91,11 +95,11 @@ def test_every_compiled_library_agrees(name: str, monkeypatch: pytest.MonkeyPatc
     assert_close(run(block("kernel"), x, offsets), run(block("reference").double(), x.double(), offsets))
 
 
-def scan_inputs(offsets: Tensor, channels: int, states: int) -> list[Tensor]:
+def scan_inputs(offsets: Tensor, channels: int, d_state: int) -> list[Tensor]:
     tokens, draw = int(offsets[-1]), torch.Generator().manual_seed(3)
     u, delta = (torch.randn(tokens, channels, generator=draw, dtype=torch.float64) for _ in range(2))
-    a = -torch.rand(channels, states, generator=draw, dtype=torch.float64) - 0.1
-    b, c = (torch.randn(tokens, states, generator=draw, dtype=torch.float64) for _ in range(2))
+    a = -torch.rand(channels, d_state, generator=draw, dtype=torch.float64) - 0.1
+    b, c = (torch.randn(tokens, d_state, generator=draw, dtype=torch.float64) for _ in range(2))
     return [tensor.requires_grad_() for tensor in (u, F.softplus(delta).detach(), a, b, c)]
 
 
@@ -123,29 +127,29 @@ def assert_equal_to(peer: torch.nn.Module, ours: Mamba) -> None:
     assert_close(run(ours, x, offsets), {name: wanted[name] for name in ["out", "x", *dict(ours.named_parameters())]})
 
 
-@pytest.mark.parametrize("path", FAST)
-def test_equal_to_transformers(path: Way) -> None:
+@pytest.mark.parametrize("backend", FAST)
+def test_equal_to_transformers(backend: Backend) -> None:
     transformers = pytest.importorskip("transformers")
     from transformers.models.mamba.modeling_mamba import MambaMixer
 
     sizes = {"hidden_size": 24, "state_size": 10, "conv_kernel": 4, "expand": 2, "time_step_rank": 2}
     config = transformers.MambaConfig(**sizes, use_bias=False, num_hidden_layers=1)
-    assert_equal_to(MambaMixer(config, layer_idx=0), block(path))
+    assert_equal_to(MambaMixer(config, layer_idx=0), block(backend))
 
 
-@pytest.mark.parametrize("path", FAST)
+@pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("parallel", [True, False])
-def test_equal_to_mambapy(path: Way, parallel: bool) -> None:
+def test_equal_to_mambapy(backend: Backend, parallel: bool) -> None:
     mambapy = pytest.importorskip("mambapy.mamba", reason="mambapy is not installed: pip install mambapy")
     config = mambapy.MambaConfig(d_model=24, n_layers=1, d_state=10, pscan=parallel)
-    assert_equal_to(mambapy.MambaBlock(config), block(path))
+    assert_equal_to(mambapy.MambaBlock(config), block(backend))
 
 
-@pytest.mark.parametrize("path", FAST)
+@pytest.mark.parametrize("backend", FAST)
 @settings(max_examples=15, deadline=None)
 @given(lengths=st.lists(st.integers(1, 45), min_size=1, max_size=5), shift=st.integers(0, 4))
-def test_sequences_do_not_see_each_other(path: Way, lengths: list[int], shift: int) -> None:
-    model = block(path, width=10, states=5)
+def test_sequences_do_not_see_each_other(backend: Backend, lengths: list[int], shift: int) -> None:
+    model = block(backend, d_model=10, d_state=5)
     x, offsets = packed(tuple(lengths), 10)
     parts = list(x.split(lengths))
     with torch.no_grad():
@@ -161,18 +165,18 @@ def test_sequences_do_not_see_each_other(path: Way, lengths: list[int], shift: i
             torch.testing.assert_close(moved, together, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("path", FAST)
-def test_padding_changes_nothing_before_it(path: Way) -> None:
-    model, (x, _) = block(path), packed((20,))
+@pytest.mark.parametrize("backend", FAST)
+def test_padding_changes_nothing_before_it(backend: Backend) -> None:
+    model, (x, _) = block(backend), packed((20,))
     with torch.no_grad():
         short = model(x[:13], torch.tensor([0, 13]))
         padded = model(torch.cat([x[:13], torch.zeros(7, 24)]), torch.tensor([0, 20]))
     torch.testing.assert_close(padded[:13], short, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("path", FAST)
-def test_no_token_sees_the_future(path: Way) -> None:
-    model, (x, offsets) = block(path), packed((40,))
+@pytest.mark.parametrize("backend", FAST)
+def test_no_token_sees_the_future(backend: Backend) -> None:
+    model, (x, offsets) = block(backend), packed((40,))
     changed = x.clone()
     changed[25:] += 1
     with torch.no_grad():
@@ -181,9 +185,9 @@ def test_no_token_sees_the_future(path: Way) -> None:
     assert not torch.allclose(before[25:], after[25:])
 
 
-@pytest.mark.parametrize("path", FAST)
-def test_one_token_and_none(path: Way) -> None:
-    model = block(path)
+@pytest.mark.parametrize("backend", FAST)
+def test_one_token_and_none(backend: Backend) -> None:
+    model = block(backend)
     x, offsets = packed((1,))
     torch.testing.assert_close(model(x, offsets), model(x, offsets, pool=True))
     nothing, no_offsets = packed(())
@@ -194,9 +198,9 @@ def test_one_token_and_none(path: Way) -> None:
     assert all(p.grad is None or bool((p.grad == 0).all()) for p in model.parameters())
 
 
-@pytest.mark.parametrize("path", FAST)
-def test_pooling_is_the_mean_of_the_outputs(path: Way) -> None:
-    model, (x, offsets) = block(path), packed((3, 50, 8))
+@pytest.mark.parametrize("backend", FAST)
+def test_pooling_is_the_mean_of_the_outputs(backend: Backend) -> None:
+    model, (x, offsets) = block(backend), packed((3, 50, 8))
     with torch.no_grad():
         means = torch.stack([part.mean(0) for part in model(x, offsets).split([3, 50, 8])])
         torch.testing.assert_close(model(x, offsets, pool=True), means, rtol=1e-5, atol=1e-6)
@@ -213,7 +217,7 @@ def test_streaming_equals_the_whole() -> None:
 
 @compiled
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, (x, offsets) = block("kernel", width=300), packed((5, 1, 40, 33, 70, 2), 300)
+    model, (x, offsets) = block("kernel", d_model=300), packed((5, 1, 40, 33, 70, 2), 300)
     results = []
     for threads in (1, 2, 5):
         monkeypatch.setattr(
@@ -230,10 +234,10 @@ def test_twice_the_same_bits() -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("path", FAST)
+@pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("bias", [-200.0, -20.0, 20.0, 200.0, 1e4])
-def test_extreme_delta_gives_numbers(path: Way, bias: float) -> None:
-    model, (x, offsets) = block(path), packed((6, 36))
+def test_extreme_delta_gives_numbers(backend: Backend, bias: float) -> None:
+    model, (x, offsets) = block(backend), packed((6, 36))
     with torch.no_grad():
         model.dt_proj.bias.fill_(bias)
     got = run(model, x, offsets)
@@ -254,7 +258,7 @@ def test_not_a_number_stays_one() -> None:
 
 @compiled
 def test_half_precision_is_near() -> None:
-    model, (x, offsets) = block("kernel", width=64, states=16), packed((9, 40), 64)
+    model, (x, offsets) = block("kernel", d_model=64, d_state=16), packed((9, 40), 64)
     with torch.autocast("cpu", torch.bfloat16):
         got = run(model, x, offsets)
     assert_close(got, run(model, x, offsets), tolerance=0.04)
@@ -263,7 +267,7 @@ def test_half_precision_is_near() -> None:
 
 @compiled
 def test_no_tensor_of_tokens_channels_states() -> None:
-    model, (x, offsets) = block("kernel", width=64, states=64), packed((20,) * 40, 64)
+    model, (x, offsets) = block("kernel", d_model=64, d_state=64), packed((20,) * 40, 64)
     with torch.profiler.profile(profile_memory=True) as profile:
         model(x, offsets, pool=True).sum().backward()
     largest = max(event.cpu_memory_usage for event in profile.events())
@@ -271,12 +275,12 @@ def test_no_tensor_of_tokens_channels_states() -> None:
 
 
 def test_names_shapes_and_start_are_mambas() -> None:
-    shapes = {name: tuple(p.shape) for name, p in block(width=32, states=6).state_dict().items()}
+    shapes = {name: tuple(p.shape) for name, p in block(d_model=32, d_state=6).state_dict().items()}
     assert shapes == {
         "A_log": (64, 6), "D": (64,), "in_proj.weight": (128, 32), "conv1d.weight": (64, 1, 4), "conv1d.bias": (64,),
         "x_proj.weight": (14, 64), "dt_proj.weight": (64, 2), "dt_proj.bias": (64,), "out_proj.weight": (32, 64),
     }  # fmt: skip
-    fresh = Mamba(MambaOptions(width=32, states=6))
+    fresh = Mamba(MambaOptions(d_model=32, d_state=6))
     delta = F.softplus(fresh.dt_proj.bias).detach()
     assert float(delta.min()) >= 1e-3 * 0.999 and float(delta.max()) <= 1e-1 * 1.001
     torch.testing.assert_close(fresh.A_log.exp()[3], torch.arange(1.0, 7.0))
@@ -285,18 +289,18 @@ def test_names_shapes_and_start_are_mambas() -> None:
 @pytest.mark.parametrize(("width", "count"), [(128, 153_344), (256, 511_488), (1024, 6_961_152)])
 def test_parameter_counts(width: int, count: int) -> None:
     with torch.device("meta"):
-        assert sum(p.numel() for p in Mamba(MambaOptions(width=width)).parameters()) == count
+        assert sum(p.numel() for p in Mamba(MambaOptions(d_model=width)).parameters()) == count
 
 
 def test_choice_says_what_and_why(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    assert choose(path="portable").reason == "asked for"
-    assert choose(dtype=torch.float64).path == "portable"
+    assert choose(backend="portable").reason == "requested"
+    assert choose(dtype=torch.float64).backend == "portable"
     assert "torch.float64" in choose(dtype=torch.float64).reason
-    assert choose("cuda").path in ("cuda", "portable")
-    with pytest.raises(InputError, match=r"no path 'fast'; the paths are kernel, cuda, portable, reference"):
-        choose(path="fast")  # type: ignore[arg-type]
-    with pytest.raises(MissingExtra, match=r"path 'cuda' cannot be used: mamba-ssm runs on CUDA, not on cpu"):
-        choose(path="cuda")
+    assert choose("cuda").backend in ("cuda", "portable")
+    with pytest.raises(InputError, match=r"no backend 'fast'; the backends are kernel, cuda, portable, reference"):
+        choose(backend="fast")  # type: ignore[arg-type]
+    with pytest.raises(MissingExtra, match=r"backend 'cuda' cannot be used: mamba-ssm runs on CUDA, not on cpu"):
+        choose(backend="cuda")
     monkeypatch.setattr(kernel, "library", lambda: None)
     ssm._announce.cache_clear()
     x, offsets = packed((3, 4))
@@ -304,8 +308,8 @@ def test_choice_says_what_and_why(monkeypatch: pytest.MonkeyPatch, caplog: pytes
         for _ in range(3):
             block()(x, offsets)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "portable path: the scan was not compiled" in caplog.text
-    with pytest.raises(MissingExtra, match="path 'kernel' cannot be used: the scan was not compiled on installation"):
+    assert "portable backend: the scan was not compiled" in caplog.text
+    with pytest.raises(MissingExtra, match="backend 'kernel' cannot be used: the scan was not compiled"):
         block("kernel")(x, offsets)
 
 
@@ -376,10 +380,10 @@ def test_wrong_inputs_are_named(x: Tensor, offsets: Tensor, pool: bool, message:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "width is 0; a Mamba block needs at least 1"),
-        ({"taps": 9}, "taps is 9; the convolution takes 8 at most"),
-        ({"rank": 0}, "rank is 0; give at least 1, or None"),
-        ({"slowest": 0.2}, "slowest is 0.2 and fastest 0.1; need 0 < slowest <= fastest"),
+        ({"d_model": 0}, "d_model is 0; a Mamba block needs at least 1"),
+        ({"d_conv": 9}, "d_conv is 9; the convolution takes 8 at most"),
+        ({"dt_rank": 0}, "dt_rank is 0; give at least 1, or None"),
+        ({"dt_min": 0.2}, "dt_min is 0.2 and dt_max 0.1; need 0 < dt_min <= dt_max"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, float], message: str) -> None:

@@ -201,7 +201,7 @@ def run(*words: object) -> str:
     return done.output
 
 
-QUICK = ("--set", "epochs=2", "--set", "learning_rate=0.001", "--set", "system.states=4", "--set", "system.expand=1")
+QUICK = ("--set", "epochs=2", "--set", "learning_rate=0.001", "--set", "system.d_state=4", "--set", "system.expand=1")
 
 
 def small(write: Callable[[Path, Line], None], root: Path) -> Path:

@@ -14,7 +14,7 @@ from merc.systems.mamba import MambaFusion, MambaFusionOptions
 from .contract import SystemContract, made_batch
 from .planted import World, accuracy, built, only, sequences, trained
 
-SMALL = MambaFusionOptions(states=8, adapted=6, dropout=0.1)
+SMALL = MambaFusionOptions(d_state=8, modality_width=6, dropout=0.1)
 
 
 class TestMamba(SystemContract):
@@ -25,7 +25,7 @@ class TestMamba(SystemContract):
 
 class TestMambaOfNarrowText(SystemContract):
     system = MambaFusion
-    options = replace(SMALL, text=6)
+    options = replace(SMALL, text_width=6)
     rate = 1e-2
 
 
@@ -39,12 +39,12 @@ def test_the_block_has_the_published_number_of_parameters(width, parameters):
 
 def test_three_modalities_make_tokens_of_1024():
     system = MambaFusion({"text": 768, "voice": 512, "face": 512}, 7)
-    assert system.block.options.width == 1024
+    assert system.block.options.d_model == 1024
 
 
 def test_text_may_be_brought_to_a_width_of_its_own_first():
-    system = MambaFusion({"text": 768, "voice": 47}, 7, MambaFusionOptions(text=128))
-    assert system.block.options.width == 256
+    system = MambaFusion({"text": 768, "voice": 47}, 7, MambaFusionOptions(text_width=128))
+    assert system.block.options.d_model == 256
 
 
 def test_a_voice_vector_is_the_same_on_every_token_and_frames_are_spread_in_chunks():
@@ -117,10 +117,10 @@ def test_a_class_pair_that_only_a_face_tells_apart_needs_the_face():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"adapted": -1}, "adapted -1"),
-        ({"text": -2}, "text -2"),
+        ({"modality_width": -1}, "modality_width -1"),
+        ({"text_width": -2}, "text_width -2"),
         ({"dropout": 1.0}, "dropout 1.0"),
-        ({"states": 0}, "states is 0"),
+        ({"d_state": 0}, "d_state is 0"),
     ],
 )
 def test_bad_options(change, message):

@@ -11,7 +11,7 @@ from merc.systems.mamba_dialogue import MambaDialogue, MambaDialogueOptions
 from .contract import CLASSES, SystemContract, made_batch
 from .planted import World, accuracy, built, dialogues, trained
 
-SMALL = MambaDialogueOptions(width=16, states=8, dropout=0.1)
+SMALL = MambaDialogueOptions(d_model=16, d_state=8, dropout=0.1)
 LENGTHS = (6, 4, 1)
 
 
@@ -24,7 +24,7 @@ class TestMambaDialogue(SystemContract):
 
 class TestMambaDialogueOfThePast(SystemContract):
     system = MambaDialogue
-    options = replace(SMALL, context="past", own=False, turns=False)
+    options = replace(SMALL, context="past", same_speaker=False, turn_change=False)
     rate = 1e-2
     steps = 80
 
@@ -61,7 +61,7 @@ def moved(system, turn):
 )
 @pytest.mark.parametrize("own", [True, False])
 def test_a_turn_reaches_only_the_turns_that_may_see_it(context, seen, own):
-    assert moved(made(context=context, own=own, dropout=0.0), turn=3) == seen
+    assert moved(made(context=context, same_speaker=own, dropout=0.0), turn=3) == seen
 
 
 def test_four_blocks_of_one_size_read_the_dialogue():
@@ -107,7 +107,12 @@ def test_evidence_that_stands_in_the_turn_before_needs_the_past():
     world = World(classes=4, widths={"text": 8}, noise=0.3, lag=1, seed=5)
     train, test = dialogues(world, 96, seed=0), dialogues(world, 48, seed=1)
     alone, past = (
-        trained(built(MambaDialogue, world, replace(SMALL, context=context, own=False)), train, epochs=12, rate=1e-2)
+        trained(
+            built(MambaDialogue, world, replace(SMALL, context=context, same_speaker=False)),
+            train,
+            epochs=12,
+            rate=1e-2,
+        )
         for context in ("none", "past")
     )
     assert accuracy(past, test) > 0.85 > 0.5 > accuracy(alone, test)
@@ -117,7 +122,9 @@ def test_evidence_in_the_speakers_own_last_turn_is_found_sooner_by_following_eac
     world = World(classes=4, widths={"text": 8}, noise=0.3, lag=1, lag_within_speaker=True, switch=0.5, seed=6)
     train, test = dialogues(world, 96, seed=0), dialogues(world, 48, seed=1)
     without, own = (
-        trained(built(MambaDialogue, world, replace(SMALL, context="past", own=own)), train, epochs=12, rate=1e-2)
+        trained(
+            built(MambaDialogue, world, replace(SMALL, context="past", same_speaker=own)), train, epochs=12, rate=1e-2
+        )
         for own in (False, True)
     )
     assert accuracy(own, test) > accuracy(without, test) + 0.1
@@ -128,7 +135,7 @@ def test_evidence_in_the_speakers_own_last_turn_is_found_sooner_by_following_eac
     [
         ({"context": "future"}, "context 'future'; expected one of none, past, both"),
         ({"dropout": 1.0}, "dropout 1.0"),
-        ({"width": 0}, "width is 0"),
+        ({"d_model": 0}, "d_model is 0"),
     ],
 )
 def test_bad_options(change, message):

@@ -41,7 +41,10 @@ Beside = Callable[[Unit, str], Published | None]
 USUAL = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")
 """The protocols of ``merc bench systems``."""
 
-FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {"tripathi": {"bins": 1, "glances": 1}, "mamba": {"text_width": 128}}
+FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {
+    "tripathi": {"bins": 1, "glances": 1},
+    "mamba": {"text_width": 128},
+}
 """Options of systems that read sequences, where an utterance has one vector a modality (as in the usual features)."""
 
 

@@ -57,7 +57,7 @@ _PRINTED: Mapping[str, Mapping[tuple[str, ...], tuple[float, float]]] = {
 }
 
 
-OPTIONS: Mapping[str, Mapping[str, Any]] = {SYSTEM: {"text": 128, "states": 16, "dropout": 0.4}, CONTEXTUAL: {}}
+OPTIONS: Mapping[str, Mapping[str, Any]] = {SYSTEM: {"text_width": 128, "d_state": 16, "dropout": 0.4}, CONTEXTUAL: {}}
 """What is set differently from a system's defaults, so that the whole table takes half an hour on two cores.
 
 A single vector is a sequence of one step, in which there is nothing for many states to remember.

@@ -24,12 +24,12 @@ from merc.errors import InputError
 DTYPES = (torch.float32, torch.bfloat16)
 """What the kernel reads and writes; it adds in float32 always."""
 
-WIDEST = 8
-"""Taps of the convolution at most, as in scan.cpp."""
+MAX_D_CONV = 8
+"""Greatest d_conv that the compiled convolution takes, as in scan.cpp."""
 
 _LOG2E = 1.4426950408889634
 _RANGES = 4  # groups of sequences that threads work on; part of the order of summation, so not the number of threads
-_WIDTHS = {"AVX512": ("avx512", "avx2", "base"), "AVX2": ("avx2", "base")}  # torch's word: ours, best first
+_LEVELS = {"AVX512": ("avx512", "avx2", "base"), "AVX2": ("avx2", "base")}  # torch's word: ours, best first
 
 
 def _fields(text: str) -> list[tuple[str, Any]]:
@@ -39,7 +39,7 @@ def _fields(text: str) -> list[tuple[str, Any]]:
 
 class _Scan(ctypes.Structure):
     _fields_ = _fields(
-        "sequences channels states ranges half threads *offsets *ranges_at *borders_at"
+        "sequences channels d_state ranges half threads *offsets *ranges_at *borders_at"
         " *u *z *delta u_row z_row delta_row *B *C bc_row"
         " *decay *skip *bias *y *mean *borders *dy *dmean *du *dz *ddelta dz_row *dB *dC"
         " *ddecay *dskip *dbias"
@@ -48,7 +48,7 @@ class _Scan(ctypes.Structure):
 
 class _Convolution(ctypes.Structure):
     _fields_ = _fields(
-        "sequences channels width ranges half threads *offsets *ranges_at *x x_row *weight *bias *u *du *dx dx_row"
+        "sequences channels d_conv ranges half threads *offsets *ranges_at *x x_row *weight *bias *u *du *dx dx_row"
         " *dweight *dbias"
     )
 
@@ -69,13 +69,13 @@ class Library:
 @cache
 def library(name: str | None = None) -> Library | None:
     """The library ``name`` ("avx512", "avx2", "base"), or the best for this processor; None where none was built."""
-    known = _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ("base",))
-    for width in known if name is None else [name] if name in known else []:
-        for file in sorted(Path(__file__).parent.glob(f"_scan_{width}.*")):
+    known = _LEVELS.get(torch.backends.cpu.get_cpu_capability(), ("base",))
+    for level in known if name is None else [name] if name in known else []:
+        for file in sorted(Path(__file__).parent.glob(f"_scan_{level}.*")):
             with suppress(OSError):  # a library of another platform is as good as none
                 calls = ctypes.CDLL(str(file))
                 _lend_threads(calls)
-                return Library(width, int(calls.merc_chunk()), int(calls.merc_group()), calls)
+                return Library(level, int(calls.merc_chunk()), int(calls.merc_group()), calls)
     return None
 
 
@@ -131,7 +131,7 @@ def inner(xz: Tensor, weights: Weights, packing: Packing, *, pool: bool, lib: Li
     if xz.dtype not in DTYPES or xz.device.type != "cpu":
         raise InputError(
             f"the compiled scan was given {xz.dtype} on {xz.device}; it takes float32 or bfloat16 on the CPU: "
-            "convert the tensor, or choose path='portable'"
+            "convert the tensor, or choose backend='portable'"
         )
     args = (weights.conv_weight, weights.conv_bias, weights.x_proj, weights.dt_proj, weights.dt_bias, weights.a_log)
     return _Inner.apply(xz, *args, weights.skip, packing, pool, lib)  # type: ignore[no-any-return, no-untyped-call]
@@ -196,16 +196,16 @@ def _common(packing: Packing, like: Tensor) -> dict[str, Any]:
 
 def _convolve(lib: Library, packing: Packing, step: str, **values: Any) -> None:
     values |= _common(packing, values["x"]) | {"x_row": values["x"].stride(0)}
-    width, channels = values["weight"].shape
-    structure = _Convolution(**_address(values | {"width": width, "channels": channels}))
+    d_conv, channels = values["weight"].shape
+    structure = _Convolution(**_address(values | {"d_conv": d_conv, "channels": channels}))
     getattr(lib.calls, step)(ctypes.byref(structure))
 
 
 def _scan(lib: Library, packing: Packing, step: str, **values: Any) -> None:
     values |= _common(packing, values["u"]) | {"borders_at": packing.borders}
     values |= {f"{name}_row": values[name].stride(0) for name in ("u", "z", "delta")}
-    states, channels = values["decay"].shape
-    structure = _Scan(**_address(values | {"states": states, "channels": channels, "bc_row": values["B"].stride(0)}))
+    d_state, channels = values["decay"].shape
+    structure = _Scan(**_address(values | {"d_state": d_state, "channels": channels, "bc_row": values["B"].stride(0)}))
     getattr(lib.calls, step)(ctypes.byref(structure))
 
 
@@ -223,18 +223,18 @@ class _Inner(torch.autograd.Function):
         a_log: Tensor, skip: Tensor, packing: Packing, pool: bool, lib: Library,
     ) -> Tensor:  # fmt: skip
         xz, kind = xz.contiguous(), xz.dtype
-        channels, states = a_log.shape
+        channels, d_state = a_log.shape
         x, z = xz.chunk(2, 1)
         ctx.dtypes = [p.dtype for p in (conv_weight, conv_bias, x_proj, dt_proj, dt_bias, a_log, skip)]
-        taps, conv_bias, dt_bias, skip = _plain(conv_weight.squeeze(1).t(), conv_bias, dt_bias, skip)
+        filters, conv_bias, dt_bias, skip = _plain(conv_weight.squeeze(1).t(), conv_bias, dt_bias, skip)
         decay = (a_log.detach().float().exp() * -_LOG2E).t().contiguous()
         u = torch.empty_like(x, memory_format=torch.contiguous_format)
-        _convolve(lib, packing, "merc_convolution", x=x, weight=taps, bias=conv_bias, u=u)
+        _convolve(lib, packing, "merc_convolution", x=x, weight=filters, bias=conv_bias, u=u)
         with torch.autocast("cpu", enabled=False):
             projected = _product(u, x_proj.to(kind))
             delta = _product(projected[:, : dt_proj.shape[1]], dt_proj.to(kind))
-        b, c = projected[:, -2 * states :].float().chunk(2, 1)
-        borders = xz.new_empty(int(packing.borders[-1]), states, channels, dtype=torch.float32)
+        b, c = projected[:, -2 * d_state :].float().chunk(2, 1)
+        borders = xz.new_empty(int(packing.borders[-1]), d_state, channels, dtype=torch.float32)
         y = None if pool else torch.empty_like(u)
         mean = u.new_empty(len(packing.offsets) - 1, channels, dtype=torch.float32) if pool else None
         keep = any(ctx.needs_input_grad)
@@ -244,7 +244,7 @@ class _Inner(torch.autograd.Function):
         )  # fmt: skip
         if keep:
             ctx.save_for_backward(
-                xz, u, projected, delta, borders, taps, conv_bias, x_proj, dt_proj, dt_bias, decay, skip
+                xz, u, projected, delta, borders, filters, conv_bias, x_proj, dt_proj, dt_bias, decay, skip
             )
             ctx.rest = packing, pool, lib
         return y if mean is None else mean.to(kind)  # type: ignore[return-value]
@@ -252,32 +252,32 @@ class _Inner(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        xz, u, projected, delta, borders, taps, conv_bias, x_proj, dt_proj, dt_bias, decay, skip = ctx.saved_tensors
+        xz, u, projected, delta, borders, filters, conv_bias, x_proj, dt_proj, dt_bias, decay, skip = ctx.saved_tensors
         packing, pool, lib = ctx.rest
-        (states, channels), kind, ranges = decay.shape, xz.dtype, len(packing.ranges) - 1
+        (d_state, channels), kind, ranges = decay.shape, xz.dtype, len(packing.ranges) - 1
         x, z = xz.chunk(2, 1)
-        b, c = projected[:, -2 * states :].float().chunk(2, 1)
+        b, c = projected[:, -2 * d_state :].float().chunk(2, 1)
         dxz, ddelta, du = torch.empty_like(xz), torch.empty_like(u), torch.empty_like(u)
         dx, dz = dxz.chunk(2, 1)
         gradient = gradient.contiguous().float() if pool else gradient.contiguous()
-        db, dc = (torch.empty(-(-channels // lib.group), len(u), states) for _ in range(2))
-        ddecay, dskip, dbias = (torch.zeros(ranges, *size, channels) for size in ((states,), (), ()))
+        db, dc = (torch.empty(-(-channels // lib.group), len(u), d_state) for _ in range(2))
+        ddecay, dskip, dbias = (torch.zeros(ranges, *size, channels) for size in ((d_state,), (), ()))
         _scan(
             lib, packing, "merc_scan_backward", u=u, z=z, delta=delta, B=b, C=c, decay=decay, skip=skip, bias=dt_bias,
             borders=borders, dy=None if pool else gradient, dmean=gradient if pool else None, du=du, dz=dz,
             ddelta=ddelta, dz_row=dz.stride(0), dB=db, dC=dc, ddecay=ddecay, dskip=dskip, dbias=dbias,
         )  # fmt: skip
-        rank = dt_proj.shape[1]
+        dt_rank = dt_proj.shape[1]
         dprojected = torch.cat([_product(ddelta, dt_proj.to(kind).t()), db.sum(0).to(kind), dc.sum(0).to(kind)], 1)
-        ddt_proj = _product(projected[:, :rank].t(), ddelta.t()).t()
+        ddt_proj = _product(projected[:, :dt_rank].t(), ddelta.t()).t()
         dx_proj = _product(dprojected.t(), u.t())
         du += _product(dprojected, x_proj.to(kind).t())
-        dtaps, dconv_bias = torch.zeros(ranges, *taps.shape), torch.zeros(ranges, channels)
+        dfilters, dconv_bias = torch.zeros(ranges, *filters.shape), torch.zeros(ranges, channels)
         _convolve(
-            lib, packing, "merc_convolution_backward", x=x, weight=taps, bias=conv_bias, du=du, dx=dx,
-            dx_row=dx.stride(0), dweight=dtaps, dbias=dconv_bias,
+            lib, packing, "merc_convolution_backward", x=x, weight=filters, bias=conv_bias, du=du, dx=dx,
+            dx_row=dx.stride(0), dweight=dfilters, dbias=dconv_bias,
         )  # fmt: skip
         da_log = (ddecay.sum(0) * decay).t() / _LOG2E
-        dconv_weight = dtaps.sum(0).t().unsqueeze(1)
+        dconv_weight = dfilters.sum(0).t().unsqueeze(1)
         shares = dconv_weight, dconv_bias.sum(0), dx_proj, ddt_proj, dbias.sum(0), da_log, dskip.sum(0)
         return dxz, *(g.to(dtype) for g, dtype in zip(shares, ctx.dtypes, strict=True)), None, None, None

@@ -1,12 +1,15 @@
-"""Real utterances as the rows of one matrix, and how each modality enters a system.
+"""Real utterances as the rows of one matrix, sequences packed end to end, and how each modality enters a system.
 
-Symbols: B dialogues, T utterances in the longest, n real utterances in the batch, d a width.
+Symbols: B dialogues, T utterances in the longest, n utterances in the batch, S steps of the longest utterance, N steps
+of all utterances together, d a width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,6 +24,135 @@ def pack(values: Tensor, mask: Tensor) -> Tensor:
 def unpack(rows: Tensor, mask: Tensor) -> Tensor:
     """Rows back in their dialogues, zeros in padding: ``(n, d)``, ``(B, T)`` -> ``(B, T, d)``."""
     return rows.new_zeros(*mask.shape, rows.shape[-1]).masked_scatter(mask[..., None], rows)
+
+
+def mean_by_owner(values: Tensor, lengths: Tensor) -> Tensor:
+    """Mean over each utterance's steps: ``values (N, d)``, ``lengths (n,)`` -> ``(n, d)``, zeros where there is none."""
+    owner = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths, output_size=len(values))
+    sums = values.new_zeros(len(lengths), values.shape[-1]).index_add(0, owner, values)
+    return sums / lengths.clamp_min(1)[:, None].to(values.dtype)
+
+
+def padded_steps(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Packed steps as padded sequences: ``(N, ...)``, ``(n,)`` -> ``(n, S, ...)`` and their mask, bool ``(n, S)``."""
+    longest = max(int(lengths.max()), 1)
+    mask = torch.arange(longest, device=lengths.device)[None] < lengths[:, None]
+    padded = values.new_zeros(*mask.shape, *values.shape[1:])
+    padded[mask] = values
+    return padded, mask
+
+
+def frames_of_tokens(tokens: Tensor, frames: Tensor) -> Tensor:
+    """The frame of each token of n utterances; the rule of ``merc.features.alignment.align``, for a batch.
+
+    Contiguous chunks, the longer ones first; where there are fewer tokens than frames, each token takes the frame in
+    the middle of its share of the time.
+
+    Args:
+        tokens: int64 ``(n,)``, number of tokens of each utterance.
+        frames: int64 ``(n,)``, number of frames of each; 0 is read as 1.
+
+    Returns:
+        int64 ``(n, S)``, frame numbers; behind an utterance's last token they mean nothing.
+    """
+    token = torch.arange(max(int(tokens.max()), 1), device=tokens.device)[None]
+    tokens, frames = tokens.clamp_min(1)[:, None], frames.clamp_min(1)[:, None]  # (n, 1)
+    base, longer = tokens // frames, tokens % frames
+    inside = longer * (base + 1)  # tokens in the longer chunks
+    chunk = torch.where(token < inside, token // (base + 1), longer + (token - inside) // base.clamp_min(1))
+    return torch.where(tokens < frames, (2 * token + 1) * frames // (2 * tokens), chunk)
+
+
+def aligned_places(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the packed steps of a modality go when they are spread over the tokens of each utterance.
+
+    Args:
+        tokens: int64 ``(n,)``, tokens of each utterance.
+        lengths: int64 ``(n,)``, the modality's own steps, 0 where it is absent.
+
+    Returns:
+        The mask of the tokens that get a step, bool ``(n, S)``, and for each of them, in order, its packed row.
+    """
+    frames = frames_of_tokens(tokens, lengths)  # (n, S)
+    real = torch.arange(frames.shape[1], device=tokens.device)[None] < tokens[:, None]
+    mask = real & (lengths > 0)[:, None]
+    starts = lengths.cumsum(0) - lengths
+    return mask, (frames + starts[:, None])[mask]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One modality of a batch: the steps of all utterances one below the other, in the order of (dialogue, turn).
+
+    Attributes:
+        values: ``(N, d)`` float; ``(N,)`` int64 for token numbers; ``(N,)`` float for samples of sound.
+        lengths: ``(B, T)`` int64, the steps of each utterance, 0 where the modality is absent; they sum to N.
+
+    Raises:
+        InputError: If the lengths do not sum to the number of rows.
+
+    Example:
+        >>> import torch
+        >>> rows = Rows.of_vectors(torch.ones(1, 3, 2), torch.tensor([[True, False, True]]))
+        >>> rows.values.shape, rows.lengths.tolist()
+        (torch.Size([2, 2]), [[1, 0, 1]])
+    """
+
+    values: Tensor
+    lengths: Tensor
+
+    def __post_init__(self) -> None:
+        if self.lengths.ndim != 2:
+            raise InputError(f"rows: lengths of shape {tuple(self.lengths.shape)}; expected (dialogues, utterances)")
+        if self.lengths.device.type == "cpu" and int(self.lengths.sum()) != len(self.values):
+            raise InputError(f"rows: lengths sum to {int(self.lengths.sum())}, but there are {len(self.values)} rows")
+
+    @classmethod
+    def of_vectors(cls, values: Tensor, present: Tensor) -> Rows:
+        """Pack one vector an utterance: ``values (B, T, d)``, ``present`` bool ``(B, T)``."""
+        return cls(values[present], present.long())
+
+    @classmethod
+    def of_steps(cls, values: Tensor, mask: Tensor, *, shape: tuple[int, int] | None = None) -> Rows:
+        """Pack padded sequences, one an utterance.
+
+        Args:
+            values: ``(n, S, d)``, or ``(n, S)`` for token numbers and sound.
+            mask: bool ``(n, S)``, True for a real step.
+            shape: ``(B, T)`` with B · T = n; by default n dialogues of one utterance.
+        """
+        return cls(values[mask], mask.sum(1).view(shape or (len(mask), 1)))
+
+    @property
+    def present(self) -> Tensor:
+        """True where an utterance has the modality: bool ``(B, T)``."""
+        return self.lengths > 0
+
+    def vectors(self) -> Tensor:
+        """The mean over each utterance's steps: ``(B, T, d)``, zeros where the modality is absent.
+
+        Raises:
+            InputError: If the rows are token numbers or samples of sound, which have no mean.
+        """
+        if self.values.ndim != 2 or not self.values.is_floating_point():
+            raise InputError("token numbers and samples of sound have no mean vector; read them with steps()")
+        return mean_by_owner(self.values, self.lengths.flatten()).view(*self.lengths.shape, -1)
+
+    def steps(self) -> tuple[Tensor, Tensor]:
+        """Padded sequences, utterance by utterance: ``(B · T, S, d)`` and their mask, bool ``(B · T, S)``.
+
+        Rows without the axis d give ``(B · T, S)``. Where the modality is absent, no step is real.
+        """
+        return padded_steps(self.values, self.lengths.flatten())
+
+    def where(self, kept: Tensor) -> Rows:
+        """The same rows, absent where ``kept`` (bool ``(B, T)``) is False."""
+        flat = kept.flatten().repeat_interleave(self.lengths.flatten(), output_size=len(self.values))
+        return Rows(self.values[flat], self.lengths.masked_fill(~kept, 0))
+
+    def to(self, device: str | torch.device) -> Rows:
+        """The same rows on another device."""
+        return Rows(self.values.to(device), self.lengths.to(device))
 
 
 class RowNorm(nn.BatchNorm1d):

@@ -3,8 +3,8 @@
 //     h[t] = exp(delta[t] A) h[t-1] + delta[t] u[t] B[t]        y[t] = (C[t] h[t] + D u[t]) silu(z[t])
 //
 // Sequences are packed: token t of sequence s is row offsets[s] + t, and nothing is padded. A vector holds W channels of
-// one token; h (states x W) stays in the first-level cache while the tokens go by, four states at a time in registers.
-// No (tokens, channels, states) array exists: forward keeps h only before every CHUNK-th token, backward computes the
+// one token; h (d_state x W) stays in the first-level cache while the tokens go by, four states at a time in registers.
+// No (tokens, channels, d_state) array exists: forward keeps h only before every CHUNK-th token, backward computes the
 // states of a chunk again. Sums over tokens or channels are split by the shape alone, never by the number of threads,
 // so that any number gives the same bits. The package's build compiles this file once per kind of processor (setup.py).
 
@@ -26,7 +26,7 @@ constexpr int W = 4;
 #endif
 constexpr int CHUNK = 32;   // tokens between kept states: a chunk's scratch fits the first-level cache
 constexpr int GROUP = 256;  // channels whose shares of dB and dC are summed by one task
-constexpr int WIDEST = 8;   // taps of the convolution at most
+constexpr int MAX_D_CONV = 8;  // greatest width of the convolution
 typedef float F __attribute__((vector_size(4 * W)));
 typedef int32_t I __attribute__((vector_size(4 * W)));
 typedef uint32_t U __attribute__((vector_size(4 * W)));
@@ -90,34 +90,34 @@ INLINE F softplus(F x) {  // log(1 + exp(x)); log1p by the series of atanh
 // ---------------------------------------------------------------------------- what the caller hands over (kernel.py)
 
 struct Scan {
-    int64_t sequences, channels, states, ranges, half, threads;
+    int64_t sequences, channels, d_state, ranges, half, threads;
     const int64_t *offsets, *ranges_at, *borders_at;  // rows, sequences and kept states at which each one begins
     const void *u, *z, *delta;                        // (tokens, channels), half: bf16, else float32
     int64_t u_row, z_row, delta_row;                  // elements from one token to the next
-    const float *B, *C;                               // (tokens, states)
+    const float *B, *C;                               // (tokens, d_state)
     int64_t bc_row;
-    const float *decay, *skip, *bias;                 // A log2(e) (states, channels); D, bias of delta (channels)
+    const float *decay, *skip, *bias;                 // A log2(e) (d_state, channels); D, bias of delta (channels)
     void* y;                                          // (tokens, channels), or null where only the mean is wanted
-    float *mean, *borders;                            // (sequences, channels); (kept states, states, channels) or null
+    float *mean, *borders;                            // (sequences, channels); (kept states, d_state, channels) or null
     const void* dy;                                   // backward: (tokens, channels), or null and
     const float* dmean;                               // (sequences, channels)
     void *du, *dz, *ddelta;
     int64_t dz_row;
-    float *dB, *dC;                                   // (groups, tokens, states): one share a group of channels
-    float *ddecay, *dskip, *dbias;                    // (ranges, [states,] channels): one share a range of sequences
+    float *dB, *dC;                                   // (groups, tokens, d_state): one share a group of channels
+    float *ddecay, *dskip, *dbias;                    // (ranges, [d_state,] channels): one share a range of sequences
 };
 
 struct Convolution {
-    int64_t sequences, channels, width, ranges, half, threads;
+    int64_t sequences, channels, d_conv, ranges, half, threads;
     const int64_t *offsets, *ranges_at;
     const void* x;
     int64_t x_row;
-    const float *weight, *bias;  // (width, channels), (channels)
+    const float *weight, *bias;  // (d_conv, channels), (channels)
     void* u;                     // (tokens, channels): silu(convolved)
     const void* du;
     void* dx;
     int64_t dx_row;
-    float *dweight, *dbias;      // (ranges, width, channels), (ranges, channels)
+    float *dweight, *dbias;      // (ranges, d_conv, channels), (ranges, channels)
 };
 
 int64_t groups(int64_t channels) { return (channels + GROUP - 1) / GROUP; }
@@ -140,7 +140,7 @@ struct Room {  // what a thread holds: of `tokens` tokens from `row` on, and `co
     F factor[CHUNK][4], state[CHUNK + 1][4];     // exp(delta A) and h of up to four states; state[0] is before the chunk
     std::vector<F> h, dh, dB, dC;                // (states), (blocks of the group, states), twice (states, CHUNK)
     explicit Room(const Scan& s)
-        : h(s.states), dh(s.dz ? s.states * (GROUP / W) : 0), dB(s.dz ? s.states * CHUNK : 0), dC(dB.size()) {}
+        : h(s.d_state), dh(s.dz ? s.d_state * (GROUP / W) : 0), dB(s.dz ? s.d_state * CHUNK : 0), dC(dB.size()) {}
 };
 
 template <int N, bool KEEP>
@@ -202,16 +202,16 @@ INLINE void open(const Scan& s, Room& k) {
 template <class T>
 INLINE void forward_sequence(const Scan& s, Room& k) {
     int64_t begin = s.offsets[k.sequence], end = s.offsets[k.sequence + 1], n;
-    float* border = s.borders ? s.borders + s.borders_at[k.sequence] * s.states * s.channels + k.c : nullptr;
+    float* border = s.borders ? s.borders + s.borders_at[k.sequence] * s.d_state * s.channels + k.c : nullptr;
     F sum = {};
-    for (n = 0; n < s.states; n++) k.h[n] = F{};
+    for (n = 0; n < s.d_state; n++) k.h[n] = F{};
     for (k.row = begin; k.row < end; k.row += CHUNK) {
         k.tokens = (int)std::min<int64_t>(CHUNK, end - k.row);
         if (border && k.row > begin)
-            for (n = 0; n < s.states; n++, border += s.channels) store(border, k.h[n], k.count);
+            for (n = 0; n < s.d_state; n++, border += s.channels) store(border, k.h[n], k.count);
         open<T>(s, k);
-        for (n = 0; n + 4 <= s.states; n += 4) advance<4, false>(s, k, n);
-        for (; n < s.states; n++) advance<1, false>(s, k, n);
+        for (n = 0; n + 4 <= s.d_state; n += 4) advance<4, false>(s, k, n);
+        for (; n < s.d_state; n++) advance<1, false>(s, k, n);
         for (int t = 0; t < k.tokens; t++) {
             F z = load((const T*)s.z + (k.row + t) * s.z_row + k.c, k.count);
             F y = k.y[t] * z * sigmoid(z);
@@ -262,26 +262,26 @@ INLINE void finish_backward(const Scan& s, Room& k, const Part& part) {
 template <class T>
 INLINE void backward_chunk(const Scan& s, Room& k, const Part& part) {
     int64_t index = (k.row - s.offsets[k.sequence]) / CHUNK, n;
-    const float* border = s.borders + (s.borders_at[k.sequence] + index - 1) * s.states * s.channels + k.c;
-    for (n = 0; n < s.states; n++) k.h[n] = index ? load(border + n * s.channels, k.count) : F{};
+    const float* border = s.borders + (s.borders_at[k.sequence] + index - 1) * s.d_state * s.channels + k.c;
+    for (n = 0; n < s.d_state; n++) k.h[n] = index ? load(border + n * s.channels, k.count) : F{};
     open<T>(s, k);
     for (int t = 0; t < k.tokens; t++) {
         F z = load((const T*)s.z + (k.row + t) * s.z_row + k.c, k.count);
         k.dy[t] = gradient<T>(s, k, t) * z * sigmoid(z);
         k.ddelta[t] = k.dinput[t] = F{};
     }
-    F* g = &k.dh[(k.c - part.first) / W * s.states];
-    float* ddecay = s.ddecay + part.range * s.states * s.channels;
-    for (n = 0; n + 4 <= s.states; n += 4) advance<4, true>(s, k, n), retreat<4>(s, k, n, g, ddecay);
-    for (; n < s.states; n++) advance<1, true>(s, k, n), retreat<1>(s, k, n, g, ddecay);
+    F* g = &k.dh[(k.c - part.first) / W * s.d_state];
+    float* ddecay = s.ddecay + part.range * s.d_state * s.channels;
+    for (n = 0; n + 4 <= s.d_state; n += 4) advance<4, true>(s, k, n), retreat<4>(s, k, n, g, ddecay);
+    for (; n < s.d_state; n++) advance<1, true>(s, k, n), retreat<1>(s, k, n, g, ddecay);
     finish_backward<T>(s, k, part);
 }
 
-INLINE void reduce(const std::vector<F>& from, float* to, int64_t states, int tokens) {  // to (tokens, states)
+INLINE void reduce(const std::vector<F>& from, float* to, int64_t d_state, int tokens) {  // to (tokens, d_state)
     for (int t = 0; t < tokens; t++)
-        for (int64_t n = 0; n < states; n++) {
-            to[t * states + n] = 0;
-            for (int i = 0; i < W; i++) to[t * states + n] += from[n * CHUNK + t][i];
+        for (int64_t n = 0; n < d_state; n++) {
+            to[t * d_state + n] = 0;
+            for (int i = 0; i < W; i++) to[t * d_state + n] += from[n * CHUNK + t][i];
         }
 }
 
@@ -298,9 +298,9 @@ void backward_task(const Scan& s, Room& k, int64_t task) {
                 k.count = part.count(k.c);
                 backward_chunk<T>(s, k, part);
             }
-            int64_t share = (part.group * s.offsets[s.sequences] + k.row) * s.states;
-            reduce(k.dB, s.dB + share, s.states, k.tokens);
-            reduce(k.dC, s.dC + share, s.states, k.tokens);
+            int64_t share = (part.group * s.offsets[s.sequences] + k.row) * s.d_state;
+            reduce(k.dB, s.dB + share, s.d_state, k.tokens);
+            reduce(k.dC, s.dC + share, s.d_state, k.tokens);
         }
     }
 }
@@ -310,14 +310,14 @@ void backward_task(const Scan& s, Room& k, int64_t task) {
 template <class T>
 INLINE F convolved(const Convolution& s, int64_t begin, int64_t row, int64_t c, int count) {
     F sum = load(s.bias + c, count);
-    const T* x = (const T*)s.x + (row - s.width + 1) * s.x_row + c;
-    for (int64_t j = std::max<int64_t>(0, s.width - 1 - (row - begin)); j < s.width; j++)
+    const T* x = (const T*)s.x + (row - s.d_conv + 1) * s.x_row + c;
+    for (int64_t j = std::max<int64_t>(0, s.d_conv - 1 - (row - begin)); j < s.d_conv; j++)
         sum += load(s.weight + j * s.channels + c, count) * load(x + j * s.x_row, count);
     return sum;
 }
 
-struct Recent {  // gradients before silu of the tokens that an input token reaches: token t's is [t % WIDEST]
-    F reached[WIDEST][GROUP / W];
+struct Recent {  // gradients before silu of the tokens that an input token reaches: token t's is [t % MAX_D_CONV]
+    F reached[MAX_D_CONV][GROUP / W];
     explicit Recent(const Convolution&) {}
 };
 
@@ -334,16 +334,16 @@ void convolution_task(const Convolution& s, Recent&, int64_t task) {
 
 template <class T>
 INLINE void convolve_back(const Convolution& s, Recent& recent, int64_t begin, int64_t end, int64_t row, Part part) {
-    float* share = s.dweight + part.range * s.width * s.channels;
+    float* share = s.dweight + part.range * s.d_conv * s.channels;
     for (int64_t c = part.first; c < part.last; c += W) {
         int count = part.count(c);
         F x = convolved<T>(s, begin, row, c, count), gate = sigmoid(x), dx = {};
-        F *reached = &recent.reached[0][(c - part.first) / W], *latest = reached + row % WIDEST * (GROUP / W);
+        F *reached = &recent.reached[0][(c - part.first) / W], *latest = reached + row % MAX_D_CONV * (GROUP / W);
         F d = *latest = load((const T*)s.du + row * s.channels + c, count) * gate * (1.0f + x * (1.0f - gate));
         add(s.dbias + part.range * s.channels + c, d, count);
-        for (int64_t j = 0; j < s.width; j++) {
-            int64_t source = row - s.width + 1 + j, target = row + s.width - 1 - j;
-            if (target < end) dx += load(s.weight + j * s.channels + c, count) * reached[target % WIDEST * (GROUP / W)];
+        for (int64_t j = 0; j < s.d_conv; j++) {
+            int64_t source = row - s.d_conv + 1 + j, target = row + s.d_conv - 1 - j;
+            if (target < end) dx += load(s.weight + j * s.channels + c, count) * reached[target % MAX_D_CONV * (GROUP / W)];
             F x_j = source < begin ? F{} : load((const T*)s.x + source * s.x_row + c, count);
             add(share + j * s.channels + c, d * x_j, count);
         }

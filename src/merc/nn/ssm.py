@@ -1,7 +1,7 @@
 """The Mamba block over packed sequences of any lengths: each token becomes a vector that knows the tokens before it.
 
 Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces"; equal to state-spaces/mamba in
-names, initialisation and numbers. With D = expand * width channels and N states, for each sequence
+names, initialisation and numbers. With D = expand * d_model channels and N states, for each sequence
 
     x, z = in_proj(input)              u = silu(conv(x))            delta', B, C = x_proj(u)
     delta = softplus(dt_proj(delta'))  A = -exp(A_log)
@@ -10,7 +10,7 @@ names, initialisation and numbers. With D = expand * width channels and N states
 
 Shapes: packed tensors are ``(tokens, channels)``, all sequences one after another, and ``offsets`` (int64, one more
 than there are sequences) says where each begins: ``[0, 3, 7]`` is one of three tokens and one of four. A is
-``(channels, states)``, B and C are ``(tokens, states)``, h is ``(channels, states)`` for each sequence.
+``(channels, d_state)``, B and C are ``(tokens, d_state)``, h is ``(channels, d_state)`` for each sequence.
 
 Four ways compute the same, and :func:`choose` picks one: the compiled kernel, mamba-ssm's on CUDA, plain PyTorch, and
 a reference to read and to test against.
@@ -34,57 +34,57 @@ from torch.utils.checkpoint import checkpoint
 from merc.errors import InputError, MissingExtra
 from merc.nn import kernel
 
-Way = Literal["kernel", "cuda", "portable", "reference"]
+Backend = Literal["kernel", "cuda", "portable", "reference"]
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 """``(u, delta, A, B, C, offsets)`` to C h, without the skip and the gate."""
 
-_TILE = 128  # channels that the portable path scans at a time, so that (tokens, tile, states) stays small
+_TILE = 128  # channels that the portable backend scans at a time, so that (tokens, tile, d_state) stays small
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class MambaOptions:
-    """Sizes and initialisation of a block; the defaults are the fusion's."""
+    """Sizes and initialisation of a block; the defaults are those of the Mamba fusion."""
 
-    width: int = 1024
-    """Numbers in a token's vector, in and out."""
-    states: int = 64
-    """Memory of each channel; 16 in the paper's language models, 64 in the fusion."""
-    taps: int = 4
-    """Tokens that the convolution sees, the current one included; the compiled kernel has room for 8."""
+    d_model: int = 1024
+    """Size of a token's vector, in and out."""
+    d_state: int = 64
+    """State size of each channel (N); 16 in the paper's language models, 64 in the Mamba fusion."""
+    d_conv: int = 4
+    """Width of the causal convolution, the current token included; the compiled kernel takes at most 8."""
     expand: int = 2
-    """Channels inside for each number of the width."""
-    rank: int | None = None
-    """Numbers from which delta is made; None is a sixteenth of the width, rounded up."""
-    slowest: float = 1e-3
-    """Least delta at the start of training: how long a channel remembers."""
-    fastest: float = 1e-1
-    """Greatest delta at the start of training."""
-    floor: float = 1e-4
-    """No delta starts below this."""
+    """Inner channels per number of d_model."""
+    dt_rank: int | None = None
+    """Rank of the projection that yields delta; None: d_model / 16, rounded up."""
+    dt_min: float = 1e-3
+    """Least delta at initialisation: how long a channel remembers."""
+    dt_max: float = 1e-1
+    """Greatest delta at initialisation."""
+    dt_init_floor: float = 1e-4
+    """Lower bound of delta at initialisation."""
 
     def __post_init__(self) -> None:
-        for name in ("width", "states", "taps", "expand"):
+        for name in ("d_model", "d_state", "d_conv", "expand"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; a Mamba block needs at least 1")
-        if self.taps > kernel.WIDEST:
-            raise InputError(f"taps is {self.taps}; the convolution takes {kernel.WIDEST} at most")
-        if self.rank is not None and self.rank < 1:
-            raise InputError(f"rank is {self.rank}; give at least 1, or None for a sixteenth of the width")
-        if not 0 < self.slowest <= self.fastest:
-            raise InputError(f"slowest is {self.slowest} and fastest {self.fastest}; need 0 < slowest <= fastest")
+        if self.d_conv > kernel.MAX_D_CONV:
+            raise InputError(f"d_conv is {self.d_conv}; the convolution takes {kernel.MAX_D_CONV} at most")
+        if self.dt_rank is not None and self.dt_rank < 1:
+            raise InputError(f"dt_rank is {self.dt_rank}; give at least 1, or None for d_model / 16")
+        if not 0 < self.dt_min <= self.dt_max:
+            raise InputError(f"dt_min is {self.dt_min} and dt_max {self.dt_max}; need 0 < dt_min <= dt_max")
 
     @property
     def channels(self) -> int:
-        """Channels inside the block."""
-        return self.expand * self.width
+        """Channels inside the block: ``expand * d_model``."""
+        return self.expand * self.d_model
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How a block computes, and why so."""
+    """The backend that a block runs on, and why."""
 
-    path: Way
+    backend: Backend
     reason: str
 
 
@@ -93,23 +93,23 @@ class State:
     """What a stream remembers between tokens; :meth:`Mamba.start` makes the first one."""
 
     recent: Tensor
-    """The last inputs of the convolution ``(streams, taps - 1, channels)``."""
+    """The last inputs of the convolution ``(streams, d_conv - 1, channels)``."""
     h: Tensor
-    """``(streams, channels, states)``."""
+    """``(streams, channels, d_state)``."""
 
 
 def choose(
-    device: torch.device | str = "cpu", *, dtype: torch.dtype = torch.float32, path: Way | None = None
+    device: torch.device | str = "cpu", *, dtype: torch.dtype = torch.float32, backend: Backend | None = None
 ) -> Choice:
-    """Say how a block on ``device`` with inputs of ``dtype`` is computed; ``path`` is obeyed or refused."""
+    """Say how a block on ``device`` with inputs of ``dtype`` is computed; ``backend`` is obeyed or refused."""
     kind = torch.device(device).type
     found = {"kernel": _why_no_kernel(kind, dtype), "cuda": _why_no_cuda(kind), "portable": "", "reference": ""}
-    if path is not None:
-        if path not in found:
-            raise InputError(f"no path '{path}'; the paths are {', '.join(get_args(Way))}")
-        if found[path]:
-            raise MissingExtra(f"path '{path}' cannot be used: {found[path]}; choose path='portable'")
-        return Choice(path, "asked for")
+    if backend is not None:
+        if backend not in found:
+            raise InputError(f"no backend '{backend}'; the backends are {', '.join(get_args(Backend))}")
+        if found[backend]:
+            raise MissingExtra(f"backend '{backend}' cannot be used: {found[backend]}; choose backend='portable'")
+        return Choice(backend, "requested")
     if kind == "cuda":
         return (
             Choice("portable", found["cuda"]) if found["cuda"] else Choice("cuda", "mamba-ssm's kernels are installed")
@@ -146,8 +146,8 @@ def _why_no_cuda(kind: str) -> str:
 @cache
 def _announce(choice: Choice) -> None:
     """Say once which way was chosen; loudly where it is not the fast one."""
-    level = logging.WARNING if choice.path == "portable" and choice.reason != "asked for" else logging.INFO
-    _log.log(level, "Mamba runs on the %s path: %s", choice.path, choice.reason)
+    level = logging.WARNING if choice.backend == "portable" and choice.reason != "requested" else logging.INFO
+    _log.log(level, "Mamba runs on the %s backend: %s", choice.backend, choice.reason)
 
 
 def reference_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ def _march(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, counts: li
     h = u.new_zeros(counts[0], *A.shape)
     rows = []
     for d, x, b, c in zip(*(torch.split(part, counts) for part in (delta, delta * u, B, C)), strict=True):
-        h = torch.exp(d[:, :, None] * A) * h[: len(d)] + x[:, :, None] * b[:, None]  # (sequences, tile, states)
+        h = torch.exp(d[:, :, None] * A) * h[: len(d)] + x[:, :, None] * b[:, None]  # (sequences, tile, d_state)
         rows.append((h @ c[:, :, None]).squeeze(2))
     return torch.cat(rows)
 
@@ -196,7 +196,7 @@ def doubling_scan(
 ) -> Tensor:
     """The same without a loop over tokens, for export: after k steps each token knows the 2^k before it.
 
-    Exact for sequences of at most ``longest`` tokens; costs log2(longest) passes over (tokens, channels, states).
+    Exact for sequences of at most ``longest`` tokens; costs log2(longest) passes over (tokens, channels, d_state).
     """
     tokens = u.shape[0]  # len() would fix the number in the graph
     first = _places(offsets, tokens)[0] == 0
@@ -228,37 +228,37 @@ def _places(offsets: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
     return token - offsets[sequence], sequence
 
 
-_SCANS: dict[Way, Scan] = {"portable": portable_scan, "reference": reference_scan, "cuda": _cuda_scan}
+_SCANS: dict[Backend, Scan] = {"portable": portable_scan, "reference": reference_scan, "cuda": _cuda_scan}
 
 
 class Mamba(nn.Module):
-    """One block: ``(tokens, width)`` and offsets to ``(tokens, width)``, or pooled to ``(sequences, width)``.
+    """One block: ``(tokens, d_model)`` and offsets to ``(tokens, d_model)``, or pooled to ``(sequences, d_model)``.
 
     Parameters have the names, shapes and initial distributions of state-spaces/mamba, so that state dicts can be
-    exchanged. ``path`` is one of :data:`Way`; None lets :func:`choose` decide for each input.
+    exchanged. ``backend`` is one of :data:`Backend`; None lets :func:`choose` decide for each input.
     """
 
-    def __init__(self, options: MambaOptions | None = None, *, path: Way | None = None) -> None:
+    def __init__(self, options: MambaOptions | None = None, *, backend: Backend | None = None) -> None:
         super().__init__()
         self.options = options = options or MambaOptions()
-        self.path = path
-        channels, self.rank = options.channels, options.rank or -(-options.width // 16)
-        self.in_proj = nn.Linear(options.width, 2 * channels, bias=False)
-        self.conv1d = nn.Conv1d(channels, channels, options.taps, groups=channels, padding=options.taps - 1)
-        self.x_proj = nn.Linear(channels, self.rank + 2 * options.states, bias=False)
-        self.dt_proj = nn.Linear(self.rank, channels)
-        self.A_log = nn.Parameter(torch.arange(1.0, options.states + 1).log().repeat(channels, 1))
+        self.backend = backend
+        channels, self.dt_rank = options.channels, options.dt_rank or -(-options.d_model // 16)
+        self.in_proj = nn.Linear(options.d_model, 2 * channels, bias=False)
+        self.conv1d = nn.Conv1d(channels, channels, options.d_conv, groups=channels, padding=options.d_conv - 1)
+        self.x_proj = nn.Linear(channels, self.dt_rank + 2 * options.d_state, bias=False)
+        self.dt_proj = nn.Linear(self.dt_rank, channels)
+        self.A_log = nn.Parameter(torch.arange(1.0, options.d_state + 1).log().repeat(channels, 1))
         self.D = nn.Parameter(torch.ones(channels))
-        self.out_proj = nn.Linear(channels, options.width, bias=False)
+        self.out_proj = nn.Linear(channels, options.d_model, bias=False)
         self._start_delta()
 
     @torch.no_grad()
     def _start_delta(self) -> None:
-        """Draw the weights of delta, and its bias such that delta is log-uniform between slowest and fastest."""
+        """Draw the weights of delta, and its bias such that delta is log-uniform between dt_min and dt_max."""
         o = self.options
-        self.dt_proj.weight.uniform_(-(self.rank**-0.5), self.rank**-0.5)
-        span = math.log(o.fastest) - math.log(o.slowest)
-        delta = (torch.rand(o.channels) * span + math.log(o.slowest)).exp().clamp(min=o.floor)
+        self.dt_proj.weight.uniform_(-(self.dt_rank**-0.5), self.dt_rank**-0.5)
+        span = math.log(o.dt_max) - math.log(o.dt_min)
+        delta = (torch.rand(o.channels) * span + math.log(o.dt_min)).exp().clamp(min=o.dt_init_floor)
         self.dt_proj.bias.copy_(delta + torch.log(-torch.expm1(-delta)))  # the inverse of softplus
 
     def forward(self, x: Tensor, offsets: Tensor, *, pool: bool = False) -> Tensor:
@@ -267,16 +267,16 @@ class Mamba(nn.Module):
         With ``pool`` the result is the mean over each sequence, taken before out_proj (the two commute), which saves
         the product for every token. Raises InputError where x and offsets do not fit together.
         """
-        _check(x, offsets, width=self.options.width, pool=pool)
-        choice = choose(x.device, dtype=self._dtype(x), path=self.path)
+        _check(x, offsets, width=self.options.d_model, pool=pool)
+        choice = choose(x.device, dtype=self._dtype(x), backend=self.backend)
         _announce(choice)
-        if choice.path == "kernel":
+        if choice.backend == "kernel":
             lib = cast(kernel.Library, kernel.library())
             xz = kernel.linear(x, self.in_proj.weight)
             y = kernel.inner(xz, self._weights(), kernel.Packing.of(offsets, lib.chunk), pool=pool, lib=lib)
             return kernel.linear(y, self.out_proj.weight)
         offsets = offsets.to(x.device)
-        y = self._inner(self.in_proj(x), offsets, _SCANS[choice.path])
+        y = self._inner(self.in_proj(x), offsets, _SCANS[choice.backend])
         return cast(Tensor, self.out_proj(_mean(y, offsets) if pool else y))
 
     def _dtype(self, x: Tensor) -> torch.dtype:
@@ -293,8 +293,8 @@ class Mamba(nn.Module):
         """What lies between in_proj and out_proj, in plain PyTorch around ``scan``: ``(tokens, channels)``."""
         x, z = xz.chunk(2, 1)
         u = F.silu(self._convolve(x, offsets))
-        rank, states = self.rank, self.options.states
-        small, b, c = self.x_proj(u).split([rank, states, states], 1)
+        dt_rank, d_state = self.dt_rank, self.options.d_state
+        small, b, c = self.x_proj(u).split([dt_rank, d_state, d_state], 1)
         kind = torch.promote_types(u.dtype, torch.float32)  # the scan adds in float32 at least
         delta = F.softplus(self.dt_proj(small).to(kind))
         a = -self.A_log.to(kind).exp()
@@ -302,10 +302,10 @@ class Mamba(nn.Module):
         return ((y + self.D * u) * F.silu(z)).to(xz.dtype)
 
     def _convolve(self, x: Tensor, offsets: Tensor) -> Tensor:
-        """Each channel's weighted sum of its last ``taps`` tokens, none from another sequence."""
+        """Each channel's weighted sum of its last ``d_conv`` tokens, none from another sequence."""
         place, _ = _places(offsets, x.shape[0])
         out = self.conv1d.weight[:, 0, -1] * x + cast(Tensor, self.conv1d.bias)
-        for back in range(1, self.options.taps):
+        for back in range(1, self.options.d_conv):
             earlier = F.pad(x, (0, 0, back, 0))[: x.shape[0]].masked_fill((place < back)[:, None], 0.0)
             out = out + self.conv1d.weight[:, 0, -1 - back] * earlier
         return out
@@ -313,19 +313,19 @@ class Mamba(nn.Module):
     def start(self, streams: int) -> State:
         """The state of ``streams`` streams before their first token."""
         o, like = self.options, self.A_log
-        return State(like.new_zeros(streams, o.taps - 1, o.channels), like.new_zeros(streams, o.channels, o.states))
+        return State(like.new_zeros(streams, o.d_conv - 1, o.channels), like.new_zeros(streams, o.channels, o.d_state))
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take the next token of every stream ``(streams, width)``: outputs of the same shape and the new state."""
-        if x.shape != (len(state.h), self.options.width):
+        """Take the next token of every stream ``(streams, d_model)``: outputs of the same shape and the new state."""
+        if x.shape != (len(state.h), self.options.d_model):
             raise InputError(
-                f"a step was given {tuple(x.shape)}; expected {(len(state.h), self.options.width)}: "
+                f"a step was given {tuple(x.shape)}; expected {(len(state.h), self.options.d_model)}: "
                 "one token of each stream that the state was started for"
             )
         inside, z = self.in_proj(x).chunk(2, 1)
-        window = torch.cat([state.recent, inside[:, None]], 1)  # (streams, taps, channels)
+        window = torch.cat([state.recent, inside[:, None]], 1)  # (streams, d_conv, channels)
         u = F.silu((window * self.conv1d.weight[:, 0].t()).sum(1) + cast(Tensor, self.conv1d.bias))
-        small, b, c = self.x_proj(u).split([self.rank, self.options.states, self.options.states], 1)
+        small, b, c = self.x_proj(u).split([self.dt_rank, self.options.d_state, self.options.d_state], 1)
         delta = F.softplus(self.dt_proj(small))
         h = torch.exp(delta[:, :, None] * -self.A_log.exp()) * state.h + (delta * u)[:, :, None] * b[:, None]
         y = (h @ c[:, :, None]).squeeze(2) + self.D * u

@@ -15,18 +15,18 @@ Inputs: sequences (B, S, d) of text, voice and face on the same steps (a voice v
 over the tokens in contiguous chunks before); one vector an utterance is a sequence of one step. Any subset.
 
 Differs from the paper: a norm before the block and a residual around it are not mentioned there (``residual=False``
-leaves both out); its voice and face vectors are adapted to 128 numbers on other corpora beforehand, here a linear
-layer does so within the training (``adapted=0``: as they are), and may do so for text (``text=128``); its class weights
-(by name: ``merc train --set class_weights=true``) and its learning rate of 1e-5 are choices of the recipe, whose
-defaults are made for vectors of frozen encoders. The paper's test sets are filtered, so its figures cannot be compared.
+leaves both out); its voice and face vectors are reduced to 128 numbers on other corpora beforehand, here by a linear
+layer that is trained with the system (``modality_width=0``: no projection), and optionally for text
+(``text_width=128``); its class weights (``merc train mamba --set class_weights=true``) and its learning rate of 1e-5
+are choices of the recipe, whose defaults are tuned for vectors of frozen encoders. The paper's test sets are filtered,
+so its figures cannot be compared.
 
 Prefer it when token and frame sequences are there, or when a recording must be followed in constant memory.
 
     >>> import torch
-    >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real, one = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool), torch.ones(2, 1, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, one, one * 0, one * 0, one.float())
-    >>> SYSTEMS["mamba"]({"text": 768}, 7).eval()(batch).logits.shape
+    >>> from merc.systems import SYSTEMS, Batch, Rows
+    >>> tokens = Rows.of_steps(torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool))
+    >>> SYSTEMS["mamba"]({"text": 768}, 7).eval()(Batch.of({"text": tokens})).logits.shape
     torch.Size([2, 1, 7])
 """
 
@@ -41,30 +41,29 @@ from torch import Tensor, nn
 from merc.errors import InputError
 from merc.nn.pooling import masked_mean
 from merc.nn.ssm import Mamba, MambaOptions
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
 class MambaFusionOptions:
-    """Sizes of the block and what stands around it."""
+    """Sizes of the block and of the projections before it."""
 
-    states: int = 64  # memory of each channel; as in the source
-    expand: int = 2  # channels inside for each number of the width; as in the source
-    taps: int = 4  # tokens that the convolution sees; as in the source
-    adapted: int = 128  # width of voice and face before the block, as in the source; 0: as they come
-    text: int = 0  # width of text before the block; 0: as it comes, as in the source, which takes a GPU
+    d_state: int = 64  # state size of each channel; as in the paper
+    expand: int = 2  # inner channels per number of d_model; as in the paper
+    d_conv: int = 4  # width of the causal convolution, in tokens; as in the paper
+    modality_width: int = 128  # width that voice and face are projected to, as in the paper; 0: no projection
+    text_width: int = 0  # width that text is projected to; 0: no projection, as in the paper (needs a GPU)
     pooled: bool = False  # one step: the mean over the tokens; shows what reading them one after the other is worth
     residual: bool = True  # layer norm before the block and the input added to its output; not given by the source
     dropout: float = 0.2  # before the linear layer; not given by the source
 
     def __post_init__(self) -> None:
-        for name, width in (("adapted", self.adapted), ("text", self.text)):
+        for name, width in (("modality_width", self.modality_width), ("text_width", self.text_width)):
             if width < 0:
                 raise InputError(f"mamba: {name} {width}; expected 0 (as it comes) or a width")
         if not 0 <= self.dropout < 1:
             raise InputError(f"mamba: dropout {self.dropout}; expected 0 <= dropout < 1")
-        MambaOptions(states=self.states, expand=self.expand, taps=self.taps)
+        MambaOptions(d_state=self.d_state, expand=self.expand, d_conv=self.d_conv)
 
 
 class MambaFusion(System):
@@ -108,7 +107,8 @@ class MambaFusion(System):
         self.enter = nn.ModuleDict({name: self._entry(name, wide) for name, wide in self.inputs.items()})
         width = sum(self._width(name) or wide for name, wide in self.inputs.items())
         self.norm = nn.LayerNorm(width) if chosen.residual else nn.Identity()
-        self.block = Mamba(MambaOptions(width=width, states=chosen.states, expand=chosen.expand, taps=chosen.taps))
+        sizes = MambaOptions(d_model=width, d_state=chosen.d_state, d_conv=chosen.d_conv, expand=chosen.expand)
+        self.block = Mamba(sizes)
         self.dropout = nn.Dropout(chosen.dropout)
         self.label = nn.Linear(width, classes)
 
@@ -119,14 +119,15 @@ class MambaFusion(System):
 
     def _width(self, name: str) -> int:
         """What a modality is brought to before the block; 0: it stays as it comes."""
-        return self.options.text if name == "text" else self.options.adapted
+        return self.options.text_width if name == "text" else self.options.modality_width
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, S, d)`` of every modality, all on the same S steps."""
+        """Read every modality aligned to the steps of the text: ``(B, S, d)``."""
         entered, kept, real = {}, {}, None
+        steps, masks = batch.aligned(self.inputs)
         for name, enter in self.enter.items():
-            values, present = self._steps(*batch.modality(name))  # (B, S, d), (B, S)
-            entered[name] = enter(values.masked_fill(~present[..., None], 0.0)) * present[..., None]
+            values, present = self._steps(steps[name], masks[name])  # (B, S, d), (B, S)
+            entered[name] = enter(values) * present[..., None]
             kept[name], real = present, present if real is None else real | present
         mean = self._run(torch.cat(list(entered.values()), -1), real)  # type: ignore[arg-type]  # (B, width)
         logits = self.label(self.dropout(mean))[:, None]  # (B, 1, C)
@@ -137,7 +138,7 @@ class MambaFusion(System):
         """The steps as they come, or one that holds their mean."""
         if not self.options.pooled:
             return values, present
-        return masked_mean(values.masked_fill(~present[..., None], 0.0), present)[:, None], present.any(1, keepdim=True)
+        return masked_mean(values, present)[:, None], present.any(1, keepdim=True)
 
     def _run(self, tokens: Tensor, real: Tensor) -> Tensor:
         """Mean over the block's output: ``(B, S, width)``, ``(B, S)`` -> ``(B, width)``, zeros without a real step."""

@@ -25,8 +25,7 @@ Prefer it to the graphs when dialogues are long: time is linear in the utterance
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
     >>> SYSTEMS["mamba_dialogue"]({"text": 768}, 6).eval()(batch).logits.shape
     torch.Size([2, 5, 6])
 """
@@ -41,8 +40,7 @@ from torch import Tensor, nn
 
 from merc.errors import InputError
 from merc.nn.ssm import Mamba, MambaOptions
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Recipe, System
 
 CONTEXTS = ("none", "past", "both")
 
@@ -52,12 +50,12 @@ class MambaDialogueOptions:
     """Sizes of the blocks and what an utterance may know of its dialogue."""
 
     context: str = "both"  # utterances that are seen: none, past, or both sides; the source sees none
-    own: bool = True  # a block over the utterances of the same speaker, in the same directions
-    turns: bool = True  # a learned vector says whether the speaker goes on or has changed
-    width: int = 128  # of an utterance; that of voice and face in the source
-    states: int = 16  # memory of each channel; the source's 64 are for tokens and take twice the time
-    expand: int = 2  # channels inside for each number of the width; as in the source
-    taps: int = 4  # utterances that the convolution sees; as in the source
+    same_speaker: bool = True  # blocks over the utterances of the same speaker too, in the same directions
+    turn_change: bool = True  # add a learned vector for "same speaker as before" or "speaker changed"
+    d_model: int = 128  # width of an utterance vector; that of voice and face in the paper
+    d_state: int = 16  # state size of each channel; the paper's 64 are for tokens and take twice the time
+    expand: int = 2  # inner channels per number of d_model; as in the paper
+    d_conv: int = 4  # width of the causal convolution, in utterances; as in the paper
     residual: bool = True  # norm before the blocks and their input added to their output; not given by the source
     dropout: float = 0.3  # after each entry and block, before the last layer; not given by the source
 
@@ -66,7 +64,7 @@ class MambaDialogueOptions:
             raise InputError(f"mamba_dialogue: context '{self.context}'; expected one of {', '.join(CONTEXTS)}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"mamba_dialogue: dropout {self.dropout}; expected 0 <= dropout < 1")
-        MambaOptions(width=self.width, states=self.states, expand=self.expand, taps=self.taps)
+        MambaOptions(d_model=self.d_model, d_state=self.d_state, expand=self.expand, d_conv=self.d_conv)
 
 
 class MambaDialogue(System):
@@ -91,32 +89,32 @@ class MambaDialogue(System):
         chosen = self.options
         self.enter = nn.ModuleDict(
             {
-                name: nn.Sequential(nn.Linear(wide, chosen.width), nn.LayerNorm(chosen.width))
+                name: nn.Sequential(nn.Linear(wide, chosen.d_model), nn.LayerNorm(chosen.d_model))
                 for name, wide in self.inputs.items()
             }
         )
         directions = {"none": (), "past": ("past",), "both": ("past", "future")}[chosen.context]
-        names = [*directions, *(f"own_{name}" for name in directions if chosen.own)]
+        names = [*directions, *(f"own_{name}" for name in directions if chosen.same_speaker)]
         self.before_context = self._norm() if names else nn.Identity()
         self.context = nn.ModuleDict({name: self._block() for name in names})
-        self.turn = nn.Embedding(2, chosen.width) if names and chosen.turns else None
+        self.turn = nn.Embedding(2, chosen.d_model) if names and chosen.turn_change else None
         self.before_label = self._norm()
         self.dropout = nn.Dropout(chosen.dropout)
-        self.label = nn.Linear(chosen.width, classes)
+        self.label = nn.Linear(chosen.d_model, classes)
 
     def _norm(self) -> nn.Module:
-        return nn.LayerNorm(self.options.width) if self.options.residual else nn.Identity()
+        return nn.LayerNorm(self.options.d_model) if self.options.residual else nn.Identity()
 
     def _block(self) -> Mamba:
         o = self.options
-        return Mamba(MambaOptions(width=o.width, states=o.states, expand=o.expand, taps=o.taps))
+        return Mamba(MambaOptions(d_model=o.d_model, d_state=o.d_state, d_conv=o.d_conv, expand=o.expand))
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` of every modality; utterances without any are steps that hold nothing."""
+        """Read vectors ``(B, T, d)`` of every modality; utterances without any are steps that hold nothing."""
         entered = {}
         for name, enter in self.enter.items():
-            values, present = batch.modality(name)  # (B, T, d), (B, T)
-            entered[name] = enter(values.masked_fill(~present[..., None], 0.0)) * present[..., None]  # (B, T, w)
+            values, present = batch.vectors(name)  # (B, T, d), (B, T)
+            entered[name] = enter(values) * present[..., None]  # (B, T, w)
         side_by_side = torch.stack(list(entered.values())).sum(0)
         packed = self.dropout(torch.relu(side_by_side))[batch.mask]  # (utterances of all, w), dialogue by dialogue
         if self.context:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from merc.errors import InputError
-from merc.evaluation.metrics import STATISTICS, bootstrap, concordance, figures
+from merc.evaluation.metrics import STATISTICS, bootstrap, figures
 from merc.evaluation.resampling import Runs, by_dialogue, estimate, majority, resampled
 from merc.evaluation.scoring import Answers
 from merc.evaluation.significance import compare, compare_all, holm, mcnemar
@@ -174,25 +174,3 @@ def test_other_items_are_refused() -> None:
         compare(single, replace(single, name="b"))
     with pytest.raises(InputError, match="the part is empty"):
         Answers(("a",), (), np.empty(0), np.empty(0), (), ())
-
-
-def test_concordance_known_values() -> None:
-    assert concordance(np.array([1, 2, 3]), np.array([2, 3, 4])) == pytest.approx(0.571429, abs=1e-6)
-    assert concordance(np.array([-1.0, 0, 1]), np.array([1.0, 0, -1])) == pytest.approx(-1)
-    assert concordance(np.array([1.0, 2]), np.array([3.0, 3])) == 0
-    assert np.isnan(concordance(np.ones(3), np.ones(3)))
-
-
-@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=30))
-def test_concordance_never_exceeds_correlation(pairs: list[tuple[float, float]]) -> None:
-    true, predicted = np.array(pairs).T
-    if true.std() > 1e-3 and predicted.std() > 1e-3:
-        assert concordance(true, true) == pytest.approx(1)
-        assert abs(concordance(true, predicted)) <= abs(stats.pearsonr(true, predicted)[0]) + 1e-9
-
-
-def test_concordance_refuses_what_is_no_number() -> None:
-    with pytest.raises(InputError, match="hold nan or infinity"):
-        concordance(np.array([1.0, np.nan]), np.array([1.0, 2.0]))
-    with pytest.raises(InputError, match="expected two equal lists"):
-        concordance(np.array([]), np.array([]))

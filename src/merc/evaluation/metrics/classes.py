@@ -1,8 +1,7 @@
-"""Figures for predicted labels, each with a bootstrap interval; all follow from the confusion matrix.
+"""Metrics of predicted labels, each with a bootstrap interval; all follow from the confusion matrix.
 
-Rows of a confusion matrix are annotated classes, columns predicted ones. A class without an annotated item takes no
-part in macro averages. Values equal scikit-learn's; a thousand resamples take a moment because only the matrix is
-resampled.
+Rows of a confusion matrix are annotated classes, columns predicted ones. A class without an annotated item is left out
+of macro averages. Values equal scikit-learn's; a thousand resamples take a moment because only the matrix is resampled.
 """
 
 from __future__ import annotations
@@ -84,24 +83,6 @@ def unweighted_recall(matrix: np.ndarray) -> float:
     return float(recalls(matrix)[present].mean()) if present.any() else float("nan")
 
 
-def concordance(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Lin's concordance correlation coefficient of two lists of values (n,), for dimensions such as valence.
-
-    ``2 cov / (var + var + (mean - mean)²)`` with population moments: 1 for equal lists, 0 for a constant prediction;
-    nan where both lists are the same constant. Raises InputError for empty or unequal lists and for values that are
-    not finite.
-    """
-    true, predicted = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    if true.shape != predicted.shape or true.ndim != 1 or not len(true):
-        raise InputError(f"{true.shape} annotated but {predicted.shape} predicted values: expected two equal lists")
-    if not (np.isfinite(true).all() and np.isfinite(predicted).all()):
-        raise InputError("annotated or predicted values hold nan or infinity: expected finite numbers")
-    means = true.mean(), predicted.mean()
-    shared = float(((true - means[0]) * (predicted - means[1])).mean())
-    spread = float(true.var() + predicted.var() + (means[0] - means[1]) ** 2)
-    return 2 * shared / spread if spread else float("nan")
-
-
 def figures(matrices: np.ndarray, metric: str) -> np.ndarray:
     """One figure of STATISTICS for many confusion matrices at once: ``(..., classes, classes)`` to ``(...)``.
 
@@ -122,11 +103,6 @@ def figures(matrices: np.ndarray, metric: str) -> np.ndarray:
         }[metric]()
     return result
 
-
-NAMES: Mapping[str, str] = MappingProxyType(
-    {"accuracy": "WA", "unweighted_recall": "UA", "weighted_f1": "weighted F1", "macro_f1": "macro F1"}
-)
-"""What the field calls each statistic: WA is plain accuracy, UA the mean recall of the classes."""
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "unweighted_recall": unweighted_recall}

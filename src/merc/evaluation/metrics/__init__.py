@@ -1,0 +1,94 @@
+"""Metrics by name: of classes (confusion matrix), of dimensions such as valence (moments), of ranks (pairs).
+
+Names are those of records and of the command line; ``NAMES`` holds what tables print. A metric of classes reads
+predicted labels, a metric of dimensions or ranks reads predicted values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from merc.errors import InputError
+from merc.evaluation.metrics.classes import (
+    STATISTICS,
+    Interval,
+    Statistic,
+    accuracy,
+    bootstrap,
+    confusion,
+    f1,
+    figures,
+    macro_f1,
+    recall_of,
+    recalls,
+    unweighted_recall,
+    weighted_f1,
+)
+from merc.evaluation.metrics.dimensions import DIMENSION_METRICS, ccc, mae, pearson
+from merc.evaluation.metrics.ranks import RANK_METRICS, kendall_tau, ranking_accuracy
+
+__all__ = [
+    "DIMENSION_METRICS",
+    "LOWER_IS_BETTER",
+    "NAMES",
+    "RANK_METRICS",
+    "REGRESSION",
+    "STATISTICS",
+    "Interval",
+    "Statistic",
+    "accuracy",
+    "bootstrap",
+    "ccc",
+    "confusion",
+    "f1",
+    "figures",
+    "kendall_tau",
+    "lowest",
+    "macro_f1",
+    "mae",
+    "pearson",
+    "ranking_accuracy",
+    "recall_of",
+    "recalls",
+    "unweighted_recall",
+    "weighted_f1",
+]
+
+REGRESSION: tuple[str, ...] = (*DIMENSION_METRICS, *RANK_METRICS)
+"""Metrics of predicted values."""
+
+LOWER_IS_BETTER: frozenset[str] = frozenset({"mae"})
+"""Metrics of which the smaller value is the better one."""
+
+_LOWEST: Mapping[str, float] = MappingProxyType({"ccc": -1.0, "pearson": -1.0, "kendall_tau": -1.0})
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "accuracy": "WA",
+        "unweighted_recall": "UA",
+        "weighted_f1": "weighted F1",
+        "macro_f1": "macro F1",
+        "ccc": "CCC",
+        "pearson": "Pearson r",
+        "mae": "MAE",
+        "kendall_tau": "Kendall τ-b",
+        "ranking_accuracy": "pairwise ranking accuracy",
+    }
+)
+"""What the field calls each metric: WA is plain accuracy, UA the mean recall of the classes."""
+
+
+def lowest(metric: str) -> float:
+    """The smallest value that a metric can have: -1 for correlations, else 0.
+
+    Raises:
+        InputError: The metric has no entry in ``NAMES``.
+
+    Example:
+        >>> lowest("ccc"), lowest("weighted_f1")
+        (-1.0, 0.0)
+    """
+    if metric not in NAMES:
+        raise InputError(f"metric '{metric}': expected one of {', '.join(NAMES)}")
+    return _LOWEST.get(metric, 0.0)

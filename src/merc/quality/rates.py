@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from merc.quality.bias import Association, Rate
-from merc.web.charts import percent, safe
+from merc.web.html import safe
+from merc.web.words import percent
 
 SHOWN = 12
 """Groups shown at once; the others fold out."""
@@ -28,7 +29,8 @@ def rates(association: Association, *, overall: float) -> str:
 
 def _rates(found: Sequence[Rate], top: float, overall: float, *, scale: bool = False) -> str:
     head = (
-        f'<p class="scale" aria-hidden="true"><span></span><span class="axis"><i>0%</i><i>{percent(top)}</i></span></p>'
+        '<p class="scale" aria-hidden="true"><span></span>'
+        f'<span class="axis"><i>0%</i><i>{percent(top, decimals=1)}</i></span></p>'
         if scale
         else ""
     )
@@ -44,6 +46,6 @@ def _rate(rate: Rate, top: float, overall: float) -> str:
     return (
         f'<li class="rate{differs}"><span class="group"><bdi>{safe(rate.group)}</bdi></span>'
         f'<span class="line" style="--l:{low};--h:{high};--r:{centre};--o:{line}"><i></i><b></b></span>'
-        f'<span class="value">{percent(rate.rate)} <small>{rate.removed:,} of {rate.count:,}; '
-        f"{percent(rate.low)} to {percent(rate.high)}</small></span></li>"
+        f'<span class="value">{percent(rate.rate, decimals=1)} <small>{rate.removed:,} of {rate.count:,}; '
+        f"{percent(rate.low, decimals=1)} to {percent(rate.high, decimals=1)}</small></span></li>"
     )

@@ -7,9 +7,7 @@ The page needs no network, no script and no other file. Beside it lie ``summary.
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +22,7 @@ from merc.quality.findings import FINDINGS, VERIFIED, expect
 from merc.quality.scores import at_thresholds, quality_scores
 from merc.quality.summary import Analysis, summary
 from merc.quality.suspects import suspected_labels
-from merc.web.charts import safe
+from merc.web.html import Page, resource, safe
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,18 +74,13 @@ def analyse(findings: pl.DataFrame, verified: pl.DataFrame, *, vectors: np.ndarr
 
 def render(analysis: Analysis, *, title: str) -> str:
     """The page as text; the same analysis gives the same text."""
-    return Template(_resource("page.html")).substitute(
-        title=safe(title),
-        version=safe(__version__),
-        style=_resource("style.css"),
+    return Page(
+        title=f"{title} – quality check",
         header=report_sections.header(analysis, title=title),
-        main="\n".join(part for part in report_sections.main(analysis) if part),
+        main=report_sections.main(analysis),
         footer=f"<p>Written by merc {safe(__version__)}. The tables of this page lie beside it.</p>",
-    )
-
-
-def _resource(name: str) -> str:
-    return files("merc.quality").joinpath(name).read_text(encoding="utf-8")
+        style=resource("merc.web", "charts.css") + resource("merc.quality", "style.css"),
+    ).render()
 
 
 def _sound(verified: pl.DataFrame) -> pl.DataFrame:

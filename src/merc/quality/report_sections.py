@@ -10,7 +10,10 @@ from merc.quality.bias import Association
 from merc.quality.duplicates import shared_conversations, twin_counts
 from merc.quality.rates import rates
 from merc.quality.summary import Analysis, composition, measured, removals, speakers
-from merc.web.charts import about, bars, histogram, percent, safe, section, table
+from merc.web.charts import bars, histogram
+from merc.web.html import about, masthead, safe, section
+from merc.web.tables import table
+from merc.web.words import percent
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,17 +41,13 @@ def header(analysis: Analysis, *, title: str) -> str:
     """The title, the outcome in one sentence, and the main figures."""
     total = composition(analysis.verified)[-1]
     people = speakers(analysis.verified)
-    facts = [
+    facts: list[tuple[str, object, str]] = [
         ("utterances", f"{total['original']:,}", ""),
-        ("verified", f"{total['verified']:,}", percent(1 - analysis.overall) if total["original"] else ""),
-        ("removed", f"{total['removed']:,}", percent(analysis.overall) if total["original"] else ""),
+        ("verified", f"{total['verified']:,}", percent(1 - analysis.overall, decimals=1) if total["original"] else ""),
+        ("removed", f"{total['removed']:,}", percent(analysis.overall, decimals=1) if total["original"] else ""),
         ("speakers", f"{people['people']:,}", f"from {people['names']:,} names"),
     ]
-    cells = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>" for name, value, more in facts)
-    return (
-        f'<p class="kind">Quality check</p><h1><bdi>{safe(title)}</bdi></h1>'
-        f'<p class="lede">{safe(_outcome(analysis))}</p><dl class="facts">{cells}</dl>'
-    )
+    return masthead("Quality check", title, _outcome(analysis), facts)
 
 
 def main(analysis: Analysis) -> list[str]:
@@ -83,11 +82,11 @@ def _outcome(analysis: Analysis) -> str:
 
 
 def _composition(analysis: Analysis) -> str:
-    rows = [
-        (row["split"], row["original"], row["verified"], row["removed"], percent(row["removed"] / row["original"]))
-        for row in composition(analysis.verified)
-        if row["original"]
-    ]
+    rows = []
+    for row in composition(analysis.verified):
+        if row["original"]:
+            share = percent(row["removed"] / row["original"], decimals=1)
+            rows.append((row["split"], row["original"], row["verified"], row["removed"], share))
     heads = ("split", "original", "verified", "removed", "share removed")
     return section("composition", "Before and after", table(heads, rows, foot=True))
 

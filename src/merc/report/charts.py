@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from merc.conversation import Timeline
-from merc.report.palette import stacking
-from merc.report.summary import Axis, Row, Shares, Slice, axis, overlapped, shares, slices, ticks
-from merc.report.wording import NO_LABEL, clock, counted, length, listed, number, percent, safe
+from merc.report.summary import NO_LABEL, Axis, Row, Shares, Slice, axis, overlapped, shares, slices, ticks
+from merc.web.html import safe
+from merc.web.palette import stacking
+from merc.web.words import clock, counted, length, listed, number, percent
 
 WIDTH, HEIGHT = 1000, 100
 """Units of the drawing in which a curve is laid out; the page stretches it."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from merc.conversation import Prediction, Timeline, Utterance
 from merc.report.notice import NOTICE
-from merc.report.palette import looks
-from merc.report.summary import Axis, Row, Slice, axis, by_speaker, name_of, slices, ticks
-from merc.report.wording import NO_LABEL, clock, counted, length, number, percent, safe
+from merc.report.summary import NO_LABEL, Axis, Row, Slice, axis, by_speaker, name_of, slices, ticks
+from merc.web.html import safe
+from merc.web.palette import looks
+from merc.web.words import clock, counted, length, number, percent
 
 MOST_LINES = 12
 """Utterances that the table lists before it says how many more there are."""

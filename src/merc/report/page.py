@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from merc import __version__
 from merc.cache import replacing
 from merc.conversation import Timeline
-from merc.report import charts, palette
+from merc.report import charts
 from merc.report.notice import NOTICE
 from merc.report.summary import Row, axis, by_speaker
 from merc.report.utterances import filters, utterance_list
-from merc.report.wording import counted, fact, length, listed, percent, safe
+from merc.web import palette
+from merc.web.html import Html, Page, masthead, resource, safe, section
+from merc.web.tables import table
+from merc.web.words import counted, fact, length, listed, percent
 
 
 def write(timeline: Timeline, path: str | Path) -> None:
@@ -30,21 +29,15 @@ def write(timeline: Timeline, path: str | Path) -> None:
 
 def render(timeline: Timeline) -> str:
     """The report of a timeline as the text of one HTML page; the same timeline gives the same text."""
-    script = _resource("script.js")
-    return Template(_resource("page.html")).substitute(
-        title=safe(timeline.recording.name),
-        version=safe(__version__),
-        style=_resource("style.css") + palette.css(timeline.labels),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return Page(
+        title=f"{timeline.recording.name} – predicted emotion labels",
         header=_header(timeline),
-        main="\n".join(section for section in _sections(timeline) if section),
+        main=_sections(timeline),
         footer=_footer(timeline),
-    )
-
-
-def _resource(name: str) -> str:
-    return files("merc.report").joinpath(name).read_text(encoding="utf-8")
+        style=resource("merc.report", "style.css") + palette.css(timeline.labels),
+        script=resource("merc.report", "script.js"),
+        skip=("utterances", "Skip to the utterances"),
+    ).render()
 
 
 def _sections(timeline: Timeline) -> list[str]:
@@ -64,48 +57,36 @@ def _sections(timeline: Timeline) -> list[str]:
 def _header(timeline: Timeline) -> str:
     recording, count = timeline.recording, len(timeline)
     abstained = sum(prediction.label is None for prediction in timeline.predictions)
-    facts = [
-        ("duration", safe(length(recording.duration)), ""),
-        ("speakers" if len(by_speaker(timeline)) != 1 else "speaker", str(len(by_speaker(timeline))), ""),
+    facts: list[tuple[str, object, str]] = [
+        ("duration", length(recording.duration), ""),
+        ("speakers" if len(by_speaker(timeline)) != 1 else "speaker", len(by_speaker(timeline)), ""),
         ("utterances" if count != 1 else "utterance", f"{count:,}", ""),
         ("language", *_language(timeline)),
     ]
     if count:
         facts.append(("without label", percent(abstained / count), f"{abstained:,} of {count:,} abstained"))
-    cells = "".join(
-        f"<div><dt>{name}</dt><dd>{value}{f'<small>{more}</small>' if more else ''}</dd></div>"
-        for name, value, more in facts
-    )
-    lede = f'<p class="lede">{_lede(timeline)}</p>' if count else ""
-    return (
-        f'<p class="kind">Predicted emotion labels</p><h1><bdi>{safe(recording.name)}</bdi></h1>'
-        f'{lede}<dl class="facts">{cells}</dl>'
-    )
+    return masthead("Predicted emotion labels", recording.name, _lede(timeline) if count else "", facts)
 
 
 def _lede(timeline: Timeline) -> str:
     everything = [row for rows in by_speaker(timeline).values() for row in rows]
     sentence = charts.describe(timeline, everything)
-    return safe(sentence[0].upper() + sentence[1:])
+    return sentence[0].upper() + sentence[1:]
 
 
-def _language(timeline: Timeline) -> tuple[str, str]:
+def _language(timeline: Timeline) -> tuple[object, str]:
     code, probability = timeline.recording.language, timeline.recording.language_probability
     if code is None:
         return "–", "not detected"
     sure = "" if probability is None else f"detected, {percent(probability)}"
-    return f'<span data-language="{safe(code)}">{safe(code)}</span>', sure
-
-
-def _section(name: str, title: str, *body: str) -> str:
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>\n{"".join(body)}</section>'
+    return Html(f'<span data-language="{safe(code)}">{safe(code)}</span>'), sure
 
 
 def _notes(timeline: Timeline) -> str:
     if not timeline.notes:
         return ""
     items = "".join(f"<li>{safe(note)}</li>" for note in timeline.notes)
-    return _section("notes", "What was lost or withheld", f'<ul class="notes">{items}</ul>')
+    return section("notes", "What was lost or withheld", f'<ul class="notes">{items}</ul>')
 
 
 def _notice() -> str:
@@ -127,7 +108,7 @@ def _over_time(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     lead = (
         f"{column} The height of a colour is the probability of its label; the stronger the colour, the more certain."
     )
-    return _section(
+    return section(
         "over-time",
         "Over time",
         f'<p class="about">{lead}</p>{charts.legend(timeline)}{charts.curves(timeline, rows)}',
@@ -141,7 +122,7 @@ def _step(seconds: float) -> str:
 def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     cards = "".join(charts.share_card(timeline, name, own) for name, own in rows.items() if own)
     lead = "The upper bar shares out speaking time, the lower one utterances. Each utterance counts for its one label."
-    return _section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
+    return section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
 
 
 def _utterances(timeline: Timeline) -> str:
@@ -149,12 +130,12 @@ def _utterances(timeline: Timeline) -> str:
         f'<div class="player" data-name="{safe(timeline.recording.name)}" '
         f'data-kind="{"video" if timeline.recording.has_video else "audio"}" hidden></div>'
     )
-    return _section("utterances", "Utterances", player, filters(timeline), utterance_list(timeline))
+    return section("utterances", "Utterances", player, filters(timeline), utterance_list(timeline))
 
 
 def _reading(timeline: Timeline) -> str:
     names = listed([safe(label) for label in timeline.labels])
-    return _section(
+    return section(
         "reading",
         "How to read this page",
         '<dl class="prose">',
@@ -171,7 +152,7 @@ def _reading(timeline: Timeline) -> str:
     )
 
 
-_LIMITS = _section(
+_LIMITS = section(
     "limits",
     "What merc cannot do",
     '<ul class="prose">',
@@ -188,28 +169,19 @@ _LIMITS = _section(
 def _models(timeline: Timeline) -> str:
     if not timeline.models:
         return ""
-    lines = "".join(
-        f'<tr><th scope="row">{safe(model.slot)}</th><td>{safe(model.name)}</td><td>{safe(model.licence)}</td>'
-        f"<td><code>{safe(model.sha256[:12])}</code></td></tr>"
+    rows = [
+        (model.slot, model.name, model.licence, Html(f"<code>{safe(model.sha256[:12])}</code>"))
         for model in timeline.models
-    )
-    return _section(
-        "models",
-        "Models and licences",
-        '<div class="wide" tabindex="0" role="region" aria-labelledby="models"><table class="list"><thead><tr>'
-        '<th scope="col">job</th><th scope="col">model</th><th scope="col">licence</th>'
-        f'<th scope="col">SHA-256</th></tr></thead><tbody>{lines}</tbody></table></div>',
-    )
+    ]
+    body = table(("job", "model", "licence", "SHA-256"), rows, label="models")
+    return section("models", "Models and licences", body)
 
 
 def _options(timeline: Timeline) -> str:
     if not timeline.options:
         return ""
-    lines = "".join(
-        f'<tr><th scope="row">{safe(name)}</th><td>{safe(fact(timeline.options[name]))}</td></tr>'
-        for name in sorted(timeline.options)
-    )
-    return _section("options", "Options", f'<table class="list"><tbody>{lines}</tbody></table>')
+    rows = [(name, fact(timeline.options[name])) for name in sorted(timeline.options)]
+    return section("options", "Options", table((), rows, label="options"))
 
 
 def _footer(timeline: Timeline) -> str:

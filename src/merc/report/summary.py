@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from merc.conversation import Prediction, Segment, Timeline, Utterance
-from merc.report.wording import UNKNOWN_SPEAKER
+
+UNKNOWN_SPEAKER = "unknown speaker"
+NO_LABEL = "no label"
 
 STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 """Seconds that people read easily, for ticks and columns."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from merc.conversation import Evidence, Prediction, Timeline, Utterance
 from merc.report.charts import mark
-from merc.report.summary import name_of, speakers
-from merc.report.wording import NO_LABEL, clock, fact, length, number, percent, safe
+from merc.report.summary import NO_LABEL, name_of, speakers
+from merc.web.html import safe
+from merc.web.words import clock, fact, length, number, percent
 
 MANY = 200
 """Utterances beyond which the browser lays out only those in view."""

@@ -1,1 +1,1 @@
-"""What all HTML pages share: escaping, tables, charts."""
+"""What all HTML pages share: the page shell and base style, escaping, words, tables, charts, the palette."""

@@ -1,51 +1,15 @@
-"""The drawings of the check's report: plain HTML and SVG, each with the numbers in words beside it."""
+"""Charts that any page may use: bars of counts and histograms, as plain HTML and SVG with their numbers in words."""
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from merc.web.html import safe
+from merc.web.words import percent
+
 BINS = 40
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-
-
-def safe(value: object) -> str:
-    """Escape a value for HTML text and quoted attributes; characters that HTML cannot carry become U+FFFD."""
-    return html.escape(_CONTROL.sub("\ufffd", str(value)), quote=True)
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] with one decimal: ``2.5%``."""
-    return f"{share * 100:.1f}%"
-
-
-def section(name: str, title: str, *body: str) -> str:
-    """A section of the page under its heading."""
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{safe(title)}</h2>\n{"".join(body)}</section>'
-
-
-def about(text: str) -> str:
-    """The paragraph that leads into a section."""
-    return f'<p class="about">{safe(text)}</p>'
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, foot: bool = False) -> str:
-    """A table of text and numbers; numbers stand to the right, the last row is a sum where ``foot`` is set."""
-    right = [bool(rows) and all(_numeric(row[column]) for row in rows) for column in range(len(heads))]
-    sides = [' class="n"' if side else "" for side in right]
-    head = "".join(f'<th scope="col"{side}>{safe(name)}</th>' for name, side in zip(heads, sides, strict=True))
-    lines = []
-    for number, row in enumerate(rows):
-        cells = "".join(f"<td{side}>{_cell(value)}</td>" for value, side in zip(row[1:], sides[1:], strict=True))
-        total = ' class="total"' if foot and number == len(rows) - 1 else ""
-        lines.append(f'<tr{total}><th scope="row"{sides[0]}>{_cell(row[0])}</th>{cells}</tr>')
-    body = "".join(lines)
-    inner = f'<table class="list"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="wide" tabindex="0">{inner}</div>'
 
 
 def bars(rows: Sequence[tuple[str, int]], *, total: int) -> str:
@@ -53,7 +17,7 @@ def bars(rows: Sequence[tuple[str, int]], *, total: int) -> str:
     most = max((count for _, count in rows), default=1)
     items = "".join(
         f'<li><span>{safe(name)}</span><i style="--p:{100 * count / most:.2f}%"></i>'
-        f"<b>{count:,}</b><small>{percent(count / total)}</small></li>"
+        f"<b>{count:,}</b><small>{percent(count / total, decimals=1)}</small></li>"
         for name, count in rows
     )
     return f'<ol class="bars">{items}</ol>'
@@ -115,18 +79,4 @@ def _in_words(title: str, values: np.ndarray, threshold: float | None) -> str:
     if threshold is None:
         return half
     below = int((values < threshold).sum())
-    return f"{half}; {below:,} ({percent(below / len(values))}) below {threshold:.3g}"
-
-
-def _numeric(value: object) -> bool:
-    return value is None or isinstance(value, int | float) or str(value).endswith("%")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else f"<bdi>{safe(value)}</bdi>"
+    return f"{half}; {below:,} ({percent(below / len(values), decimals=1)}) below {threshold:.3g}"

@@ -1,21 +1,9 @@
-"""How text, times, shares and names are written in the report: everything that reaches the page goes through here."""
+"""How times, shares, numbers and lists are written in pages and on the terminal."""
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
 from typing import Any
-
-UNKNOWN_SPEAKER = "unknown speaker"
-NO_LABEL = "no label"
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-
-
-def safe(value: object) -> str:
-    """Escape a value for HTML text and quoted attributes; characters that HTML cannot carry become U+FFFD."""
-    return html.escape(_CONTROL.sub("\ufffd", str(value)), quote=True)
 
 
 def clock(seconds: float) -> str:
@@ -32,13 +20,22 @@ def length(seconds: float) -> str:
     return f"{clock(round(seconds))} {'h' if round(seconds) >= 3600 else 'min'}"
 
 
-def percent(share: float) -> str:
-    """Write a share in [0, 1] as a whole percentage that never rounds something to nothing, or almost all to all."""
-    if 0 < share < 0.005:
+def percent(share: float, *, decimals: int = 0) -> str:
+    """Write a share in [0, 1] as a percentage.
+
+    A whole percentage never rounds something to nothing, or almost all to all.
+
+    Example:
+        >>> percent(0.251), percent(0.001), percent(0.9999)
+        ('25%', '<1%', '>99%')
+        >>> percent(0.025, decimals=1)
+        '2.5%'
+    """
+    if not decimals and 0 < share < 0.005:
         return "<1%"
-    if 0.995 <= share < 1:
+    if not decimals and 0.995 <= share < 1:
         return ">99%"
-    return f"{share * 100:.0f}%"
+    return f"{share * 100:.{decimals}f}%"
 
 
 def counted(number: int, noun: str) -> str:

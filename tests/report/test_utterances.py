@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from merc.conversation import Evidence, Prediction, Timeline
+from merc.report.utterances import MANY, filters, utterance_list
+
+Make = Callable[..., Timeline]
+
+
+def test_each_utterance_has_its_label_confidence_and_evidence(make: Make) -> None:
+    timeline = make(1)
+    item = utterance_list(timeline)
+    prediction = timeline.predictions[0]
+    assert item.count("<li id=") == 1
+    assert f"</i>{prediction.label}</b>" in item
+    assert f"confidence {prediction.confidence * 100:.0f}%" in item
+    assert item.count("<th scope=col>") == 4  # together, text, voice, face
+    assert item.count("the speaker is never in the picture") == 1
+
+
+def test_an_abstention_says_what_it_leans_to_and_why(make: Make) -> None:
+    timeline = make(1)
+    given = Prediction({"joy": 0.4, "anger": 0.3}, None, 0.4, True, "confidence is below 0.45")
+    item = utterance_list(replace(timeline, predictions=(given,)))
+    assert "Leans to joy, 40%. Confidence is below 0.45." in item
+    assert 'class="chip hollow"' in item
+
+
+def test_a_modality_without_evidence_is_named_missing(make: Make) -> None:
+    timeline = make(1)
+    given = Prediction(None, None, 0.0, True, None, (Evidence("face", missing="no video"),))
+    item = utterance_list(replace(timeline, predictions=(given,)))
+    assert "face missing" in item
+    assert "Too uncertain to name one label." in item
+
+
+def test_long_lists_are_laid_out_as_they_come_into_view(make: Make) -> None:
+    assert 'class="utterances"' in utterance_list(make(MANY))
+    assert 'class="utterances many"' in utterance_list(make(MANY + 1))
+
+
+def test_the_filters_offer_every_speaker_and_label(make: Make) -> None:
+    form = filters(make(4, speakers=3))
+    assert form.count("<option") == 1 + 3 + 1 + 7 + 1

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import base64
+import doctest
+import hashlib
+import re
+
+from merc.web import html
+from merc.web.html import Html, Page, masthead, resource, safe, section
+
+
+def test_the_examples_of_the_docstrings_hold() -> None:
+    assert doctest.testmod(html) == (0, 2)
+
+
+def test_text_is_escaped_and_html_is_not() -> None:
+    assert safe("<a href='x'>\"&\x00") == "&lt;a href=&#x27;x&#x27;&gt;&quot;&amp;\ufffd"
+    assert safe(Html("<i>&amp;</i>")) == "<i>&amp;</i>"
+    assert safe(Html("<i>") + "<b>") == "&lt;i&gt;&lt;b&gt;"  # joined with plain text it is plain text again
+
+
+def test_a_page_without_a_script_allows_none() -> None:
+    page = Page("A & B", "<h1>A</h1>", ["<p>one</p>", "", "<p>two</p>"], "<p>end</p>").render()
+    assert "<title>A &amp; B</title>" in page
+    assert "<main>\n<p>one</p>\n<p>two</p>\n</main>" in page
+    assert "script" not in page
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'" in page
+
+
+def test_a_page_allows_its_own_script_by_hash() -> None:
+    page = Page("A", "", [], "", script="let x = 1;", skip=("list", "To the list")).render()
+    digest = base64.b64encode(hashlib.sha256(b"let x = 1;").digest()).decode()
+    assert f"script-src 'sha256-{digest}'; img-src data:; media-src 'self' file: blob:;" in page
+    assert "<script>let x = 1;</script>" in page
+    assert '<a class="skip" href="#list">To the list</a>' in page
+
+
+def test_the_style_of_a_page_follows_that_of_all_pages() -> None:
+    page = Page("A", "", [], "", style=".own { color: red; }").render()
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]  # type: ignore[index]
+    assert style == resource("merc.web", "base.css") + ".own { color: red; }"
+
+
+def test_the_masthead_leaves_out_what_is_empty() -> None:
+    head = masthead("Kind", "A <title>", "", [("facts", 3, ""), ("more", Html("<b>4</b>"), "of 5")])
+    assert head == (
+        '<p class="kind">Kind</p><h1><bdi>A &lt;title&gt;</bdi></h1><dl class="facts"><div><dt>facts</dt><dd>3</dd>'
+        "</div><div><dt>more</dt><dd><b>4</b><small>of 5</small></dd></div></dl>"
+    )
+
+
+def test_a_section_is_labelled_by_its_heading() -> None:
+    assert section("a", "A & B", "<p>x</p>") == (
+        '<section aria-labelledby="a"><h2 id="a">A &amp; B</h2>\n<p>x</p></section>'
+    )

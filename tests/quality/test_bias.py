@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest, chi2_contingency
 
 from merc.errors import InputError
-from merc.quality.bias import Association, BiasOptions, compare, cramers_v, holm, pooled, removal_bias, third, wilson
+from merc.quality.bias import Association, BiasOptions, compare, corrected, cramers_v, pooled, removal_bias, third, wilson
 from tests.quality.made_checks import check, row, tables
 
 
@@ -90,12 +90,12 @@ def test_v_is_one_for_a_settled_table_and_zero_without_margin() -> None:
 
 
 def test_holm_is_step_down() -> None:
-    found = holm([Association("a", (), p=0.04), Association("b", (), p=0.01), Association("c", (), p=0.03)])
+    found = corrected([Association("a", (), p=0.04), Association("b", (), p=0.01), Association("c", (), p=0.03)])
     assert [one.holm for one in found] == pytest.approx([0.06, 0.03, 0.06])
 
 
 def test_what_cannot_be_tested_says_why_and_costs_no_correction() -> None:
-    found = holm([Association("a", (), reason="nothing was removed"), Association("b", (), p=0.04)])
+    found = corrected([Association("a", (), reason="nothing was removed"), Association("b", (), p=0.04)])
     assert [one.holm for one in found] == [None, 0.04]
 
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from merc.conversation import Conversation, Utterance
@@ -20,9 +20,16 @@ from merc.errors import InputError, OutputError
 class Part:
     """The utterances of one part of a fold.
 
-    ``labels`` maps the ids of the utterances that count to their labels, in corpus order. ``context`` holds the ids of
-    every utterance of ``conversations`` (counting or not): it may be read beside the others, without its label.
-    ``dialogues`` and ``speakers`` say for each counting utterance where it was spoken and by whom.
+    Attributes:
+        name: "train", "valid" or "test".
+        conversations: Ids of the conversations.
+        labels: Label of each utterance that counts, by id in corpus order; empty under a regression.
+        context: Ids of every utterance of ``conversations``, counting or not: these may be read without their labels.
+        dialogues: For each counting utterance what a bootstrap draws as one: its conversation, or the conversation's
+            ``meta["cluster"]``, such as the speaker of an item corpus.
+        speakers: Who says each counting utterance.
+        targets: Under a regression the values ``(dimensions,)`` of each utterance that counts, by id in corpus order;
+            NaN where a dimension is absent.
     """
 
     name: str
@@ -31,19 +38,25 @@ class Part:
     context: frozenset[str]
     dialogues: Mapping[str, str]
     speakers: Mapping[str, str | None]
+    targets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the utterances that count, in corpus order."""
+        return tuple(self.labels or self.targets)
 
     @property
     def scored(self) -> frozenset[str]:
-        """Ids of the utterances whose labels count."""
-        return frozenset(self.labels)
+        """The same ids as a set."""
+        return frozenset(self.ids)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many utterances have each label, in alphabetical order of the labels."""
+        """How many utterances have each label, in alphabetical order of the labels; empty under a regression."""
         return dict(sorted(Counter(self.labels.values()).items()))
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +165,7 @@ class Sealed:
     @property
     def ids(self) -> tuple[str, ...]:
         """The same ids in corpus order."""
-        return tuple(self._part.labels)
+        return self._part.ids
 
     @property
     def context(self) -> frozenset[str]:
@@ -198,17 +211,17 @@ class Fold:
     notes: tuple[str, ...] = ()
 
     def blinded(self, conversations: Sequence[Conversation]) -> list[Conversation]:
-        """The conversations as a trainer should see them: labels of train and validation, none of any other utterance.
+        """The conversations as a trainer should see them: annotation of train and validation only.
 
-        Utterances outside those parts lose scores and meta too, which may repeat their annotation.
+        Other utterances lose label, scores and meta, which may repeat their annotation.
         """
-        known = {**self.train.labels, **self.valid.labels}
+        known = {name: part.labels.get(name) for part in (self.train, self.valid) for name in part.ids}
         return [replace(c, utterances=tuple(_blind(u, known) for u in c.utterances)) for c in conversations]
 
 
-def _blind(utterance: Utterance, known: Mapping[str, str]) -> Utterance:
+def _blind(utterance: Utterance, known: Mapping[str, str | None]) -> Utterance:
     if utterance.id in known:
-        return replace(utterance, label=known[utterance.id])
+        return replace(utterance, label=known[utterance.id] or utterance.label)
     return replace(utterance, label=None, scores={}, meta={})
 
 
@@ -218,22 +231,28 @@ def gather(
     *,
     cut: Callable[[Conversation, Utterance], str | None],
     labels: Mapping[str, str],
+    targets: Mapping[str, tuple[float, ...]] | None = None,
 ) -> Part:
-    """The part of this name: what ``cut`` puts into it; utterances without an entry in ``labels`` are context."""
+    """The part of this name: what ``cut`` puts into it.
+
+    Utterances without an entry in ``labels`` (``targets`` under a regression) are context.
+    """
+    values = targets or {}
     chosen: dict[str, Conversation] = {}
     scored: dict[str, Utterance] = {}
     for conversation in conversations:
         for utterance in conversation:
             if cut(conversation, utterance) == name:
                 chosen[conversation.id] = conversation
-                if utterance.id in labels:
+                if utterance.id in labels or utterance.id in values:
                     scored[utterance.id] = utterance
-    places = {u.id: c.id for c in chosen.values() for u in c}
+    clusters = {u.id: str(c.meta.get("cluster", c.id)) for c in chosen.values() for u in c}
     return Part(
         name=name,
         conversations=tuple(chosen),
-        labels={key: labels[key] for key in scored},
-        context=frozenset(places),
-        dialogues={key: places[key] for key in scored},
+        labels={key: labels[key] for key in scored if key in labels},
+        context=frozenset(clusters),
+        dialogues={key: clusters[key] for key in scored},
         speakers={key: scored[key].speaker for key in scored},
+        targets={key: values[key] for key in scored if key in values},
     )

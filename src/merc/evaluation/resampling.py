@@ -1,32 +1,38 @@
-"""Whole dialogues drawn again with replacement: how far a figure would move with other dialogues of the same kind.
+"""Bootstrap over dialogues: how far a figure would move with other dialogues of the same kind.
 
-Utterances of one dialogue depend on each other, so dialogues are the unit. Each is kept as its confusion matrix, which
-makes ten thousand resamples one matrix product.
+Utterances of one dialogue depend on each other, so dialogues are drawn, with replacement. A dialogue is kept as what
+its part of a metric needs (confusion matrix, moments, counts of pairs), which makes ten thousand resamples one matrix
+product.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from merc.errors import InputError
-from merc.evaluation.metrics import figures
-from merc.evaluation.scoring import Answers
+from merc.evaluation.metrics import DIMENSION_METRICS, REGRESSION, figures
+from merc.evaluation.metrics.dimensions import figures_of_moments, moments
+from merc.evaluation.metrics.ranks import figures_of_pairs, pair_counts
+from merc.evaluation.scoring import Answers, Values, columns
 
 _CHUNK = 1000  # resamples held at once: memory stays flat
 
+T = TypeVar("T", Answers, Values)
+
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """What one system answered on one test set: one entry a seed, all on the same utterances.
+class _Runs(Generic[T]):
+    """What one system predicted for one test set: one entry a seed, all on the same utterances.
 
-    Raises InputError without a run, and where seeds differ in utterances, annotated labels or label set.
+    Raises InputError without a run, and where seeds differ in utterances, annotation or label set.
     """
 
     name: str
-    seeds: tuple[Answers, ...]
+    seeds: tuple[T, ...]
 
     def __post_init__(self) -> None:
         if not self.seeds:
@@ -39,9 +45,51 @@ class Runs:
         """How many dialogues there are to draw from."""
         return len(set(self.seeds[0].dialogues))
 
+
+@dataclass(frozen=True, slots=True)
+class Runs(_Runs[Answers]):
+    """The predicted labels of one system on one test set: one entry a seed, all on the same utterances."""
+
     def figures(self, metric: str) -> np.ndarray:
         """The figure of each seed on the whole set: ``(seeds,)``."""
         return figures(np.stack([run.matrix for run in self.seeds]).astype(np.float64), metric)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRuns(_Runs[Values]):
+    """The predicted values of one system on one test set: one entry a seed, all on the same utterances."""
+
+    def figures(self, metric: str) -> np.ndarray:
+        """The figure of each seed on the whole set, the mean over dimensions: ``(seeds,)``."""
+        result: np.ndarray = self.by_dimension(metric).mean(1)
+        return result
+
+    def by_dimension(self, metric: str) -> np.ndarray:
+        """The figure of each seed and dimension: ``(seeds, dimensions)``; raises InputError for other metrics."""
+        _refuse_other_metric(metric)
+        groups = np.zeros(len(self.seeds[0]), dtype=np.int64)
+        return np.array(
+            [
+                [
+                    figures_of_moments(moments(true, predicted, groups, count=1)[0], metric)
+                    if metric in DIMENSION_METRICS
+                    else figures_of_pairs(pair_counts(true, predicted, groups, count=1)[0, 0], metric)
+                    for true, predicted in zip(run.true.T, run.predicted.T, strict=True)
+                ]
+                for run in self.seeds
+            ]
+        )
+
+
+AnyRuns = Runs | ValueRuns
+
+
+def runs_of(name: str, seeds: Sequence[T]) -> AnyRuns:
+    """The runs of a system, of labels or of values as its answers are."""
+    kept = tuple(seeds)
+    if all(isinstance(run, Values) for run in kept):
+        return ValueRuns(name, kept)  # type: ignore[arg-type]
+    return Runs(name, kept)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +106,95 @@ class Estimate:
     high: float
 
 
-def estimate(runs: Runs, *, metric: str, resamples: int = 10_000, seed: int = 0) -> Estimate:
-    """Mean, sd and percentile interval of a figure of STATISTICS."""
+def estimate(runs: AnyRuns, *, metric: str, resamples: int = 10_000, seed: int = 0) -> Estimate:
+    """Mean, standard deviation and percentile interval of a metric; raises InputError for one of the other kind."""
     values = runs.figures(metric)
     low, high = np.nanpercentile(resampled(runs, metric=metric, resamples=resamples, seed=seed), [2.5, 97.5])
     sd = float(values.std(ddof=1)) if len(values) > 1 else None
     return Estimate(float(values.mean()), sd, len(values), float(low), float(high))
 
 
-def resampled(runs: Runs, *, metric: str, resamples: int = 10_000, seed: int = 0) -> np.ndarray:
-    """The mean over seeds of a figure in each resample: ``(resamples,)``.
+def resampled(runs: AnyRuns, *, metric: str, resamples: int = 10_000, seed: int = 0) -> np.ndarray:
+    """The mean over seeds (and dimensions) of a figure in each resample: ``(resamples,)``.
 
     Systems on the same dialogues meet the same resamples under the same seed, so their values can be subtracted.
     """
     if resamples < 1:
         raise InputError(f"{resamples} resamples: expected at least 1, better 1000")
-    tables = by_dialogue(runs)  # (dialogues, seeds, classes, classes)
-    count, shape = len(tables), tables.shape[1:]
-    flat = tables.reshape(count, -1).astype(np.float32)  # whole numbers below 2**24 are exact
+    if isinstance(runs, Runs):
+        tables = by_dialogue(runs)  # (dialogues, seeds, classes, classes)
+        flat = tables.reshape(len(tables), -1).astype(np.float32)  # whole numbers below 2**24 are exact
+        return np.concatenate(
+            [
+                figures(
+                    (times.astype(np.float32) @ flat).reshape(-1, *tables.shape[1:]).astype(np.float64), metric
+                ).mean(-1)
+                for times in _drawn(len(tables), resamples, seed)
+            ]
+        )
+    _refuse_other_metric(metric)
+    return (
+        _moments_resampled(runs, metric, resamples, seed)
+        if metric in DIMENSION_METRICS
+        else _pairs_resampled(runs, metric, resamples, seed)
+    )
+
+
+def _drawn(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each dialogue is in each resample, ``(chunk, count)``, a chunk at a time."""
     generator = np.random.default_rng(seed)
-    pieces = []
     for start in range(0, resamples, _CHUNK):
-        size = min(_CHUNK, resamples - start)
-        times = generator.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float32)
-        matrices = (times @ flat).reshape(size, *shape).astype(np.float64)
-        pieces.append(figures(matrices, metric).mean(-1))
-    return np.concatenate(pieces)
+        yield generator.multinomial(count, np.full(count, 1 / count), size=min(_CHUNK, resamples - start))
+
+
+def _moments_resampled(runs: ValueRuns, metric: str, resamples: int, seed: int) -> np.ndarray:
+    groups, count = _places(runs.seeds[0])
+    sums = np.stack(
+        [
+            moments(t, p, groups, count=count)
+            for run in runs.seeds
+            for t, p in zip(run.true.T, run.predicted.T, strict=True)
+        ],
+        axis=1,
+    )  # (dialogues, seeds x dimensions, MOMENTS)
+    return np.concatenate(
+        [
+            figures_of_moments(np.tensordot(times.astype(np.float64), sums, axes=1), metric).mean(-1)
+            for times in _drawn(count, resamples, seed)
+        ]
+    )
+
+
+def _pairs_resampled(runs: ValueRuns, metric: str, resamples: int, seed: int) -> np.ndarray:
+    """Counts of pairs are quadratic in the number of dialogues, so each seed and dimension has its turn."""
+    groups, count = _places(runs.seeds[0])
+    layers = []
+    for run in runs.seeds:
+        for true, predicted in zip(run.true.T, run.predicted.T, strict=True):
+            counts = pair_counts(true, predicted, groups, count=count)  # (dialogues, dialogues, PAIRS)
+            layers.append(
+                np.concatenate(
+                    [
+                        figures_of_pairs(np.einsum("rd,dek,re->rk", t, counts, t, optimize=True), metric)
+                        for t in (times.astype(np.float64) for times in _drawn(count, resamples, seed))
+                    ]
+                )
+            )
+    result: np.ndarray = np.mean(layers, axis=0)
+    return result
+
+
+def _places(run: Answers | Values) -> tuple[np.ndarray, int]:
+    """The number of each utterance's dialogue, in alphabetical order, and how many there are."""
+    names, places = np.unique(np.asarray(run.dialogues), return_inverse=True)
+    return places, len(names)
 
 
 def by_dialogue(runs: Runs) -> np.ndarray:
     """Confusion matrices ``(dialogues, seeds, classes, classes)``, dialogues in alphabetical order."""
     first = runs.seeds[0]
     classes = len(first.labels)
-    _, places = np.unique(np.asarray(first.dialogues), return_inverse=True)
+    places, _ = _places(first)
     layers = [_tables(run, places, classes) for run in runs.seeds]
     return np.stack(layers, axis=1)
 
@@ -101,16 +205,23 @@ def _tables(run: Answers, places: np.ndarray, classes: int) -> np.ndarray:
     return counted.reshape(-1, classes, classes)
 
 
-def refuse_other_items(first: Answers, second: Answers, name: str, beside: str) -> None:
-    """Raise InputError where two sets of answers are not on the same utterances with the same annotated labels."""
-    if first.labels != second.labels:
-        raise InputError(f"{name} has labels {', '.join(second.labels)}, {beside} has {', '.join(first.labels)}")
+def _refuse_other_metric(metric: str) -> None:
+    if metric not in REGRESSION:
+        raise InputError(f"metric '{metric}' of predicted values: expected one of {', '.join(REGRESSION)}")
+
+
+def refuse_other_items(first: Answers | Values, second: Answers | Values, name: str, reference: str) -> None:
+    """Raise InputError where two sets of answers are not on the same utterances with the same annotation."""
+    if columns(first) != columns(second):
+        raise InputError(f"{name} has labels {', '.join(columns(second))}, {reference} has {', '.join(columns(first))}")
     if first.ids != second.ids:
         other = sorted(set(first.ids) ^ set(second.ids))
         found = f"first difference '{other[0]}'" if other else "in another order"
-        raise InputError(f"{name} is on {len(second)} utterances, {beside} on {len(first)}, {found}: expected the same")
-    if first.dialogues != second.dialogues or not np.array_equal(first.true, second.true):
-        raise InputError(f"{name} has other annotated labels or dialogues than {beside}: expected one protocol")
+        raise InputError(
+            f"{name} is on {len(second)} utterances, {reference} on {len(first)}, {found}: expected the same"
+        )
+    if first.dialogues != second.dialogues or not np.array_equal(first.true, second.true, equal_nan=True):
+        raise InputError(f"{name} has other annotated labels or dialogues than {reference}: expected one protocol")
 
 
 def majority(runs: Sequence[Answers]) -> np.ndarray:

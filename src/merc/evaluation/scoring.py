@@ -1,9 +1,10 @@
-"""Predicted labels beside annotated ones: aligned by utterance id, checked, ready for figures and resampling."""
+"""Predictions aligned with annotation by utterance id and checked: ``Answers`` of labels, ``Values`` of dimensions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,8 +17,13 @@ from merc.evaluation.parts import Part
 class Answers:
     """The annotated and predicted classes of n utterances.
 
-    ``true`` and ``predicted`` are numbers into ``labels``, int64 ``(n,)``; ``dialogues`` says where each was spoken,
-    which is what is resampled, ``speakers`` by whom (None: unknown).
+    Attributes:
+        labels: The label set.
+        ids: Utterance ids.
+        true: Annotated classes ``(n,)`` int64, places in ``labels``.
+        predicted: Predicted classes ``(n,)`` int64.
+        dialogues: What each utterance is resampled with: its dialogue, or another cluster.
+        speakers: Who says each; None: unknown.
     """
 
     labels: tuple[str, ...]
@@ -28,11 +34,7 @@ class Answers:
     speakers: tuple[str | None, ...]
 
     def __post_init__(self) -> None:
-        if not self.ids:
-            raise InputError("no utterance to score: the part is empty; check the label function and the split")
-        lengths = {len(self.ids), len(self.true), len(self.predicted), len(self.dialogues), len(self.speakers)}
-        if len(lengths) > 1:
-            raise InputError(f"answers of lengths {sorted(lengths)}; expected one entry an utterance in each")
+        _refuse_uneven(self)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -49,19 +51,76 @@ class Answers:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The annotated and predicted values of n utterances on some dimensions.
+
+    Attributes:
+        dimensions: Names such as "valence".
+        ids: Utterance ids.
+        true: Annotated values ``(n, dimensions)`` float64, NaN where there is none.
+        predicted: Predicted values ``(n, dimensions)`` float64, finite.
+        dialogues: What each utterance is resampled with: its dialogue, or another cluster.
+        speakers: Who says each; None: unknown.
+    """
+
+    dimensions: tuple[str, ...]
+    ids: tuple[str, ...]
+    true: np.ndarray
+    predicted: np.ndarray
+    dialogues: tuple[str, ...]
+    speakers: tuple[str | None, ...]
+
+    def __post_init__(self) -> None:
+        _refuse_uneven(self)
+        shape = len(self.ids), len(self.dimensions)
+        if self.true.shape != shape or self.predicted.shape != shape:
+            raise InputError(
+                f"values of shapes {self.true.shape} and {self.predicted.shape}; expected {shape}, one row an "
+                f"utterance and one column for each of {', '.join(self.dimensions)}"
+            )
+        if not np.isfinite(self.predicted).all():
+            row = int(np.flatnonzero(~np.isfinite(self.predicted).all(axis=1))[0])
+            raise InputError(f"'{self.ids[row]}': predicted {self.predicted[row].tolist()}; expected finite numbers")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Annotated utterances of each dimension."""
+        known = np.isfinite(self.true).sum(0)
+        return {name: int(number) for name, number in zip(self.dimensions, known, strict=True)}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def _refuse_uneven(scored: Answers | Values) -> None:
+    if not scored.ids:
+        raise InputError("no utterance to score: the part is empty; check the label function and the split")
+    lengths = {len(scored.ids), len(scored.true), len(scored.predicted), len(scored.dialogues), len(scored.speakers)}
+    if len(lengths) > 1:
+        raise InputError(f"answers of lengths {sorted(lengths)}; expected one entry an utterance in each")
+
+
+def _refuse_missing(part: Part, predicted: Mapping[str, object], kind: str) -> None:
+    if not len(part):
+        raise InputError(f"part '{part.name}' holds no utterance to score; check the label function and the split")
+    if missing := [name for name in part.ids if name not in predicted]:
+        raise InputError(
+            f"{len(missing)} of {len(part)} {part.name} utterances have no predicted {kind}, first '{missing[0]}'; "
+            "every utterance counts, also one that lacks a modality"
+        )
+
+
 def answers(part: Part, predicted: Mapping[str, str], *, labels: Sequence[str]) -> Answers:
     """Align predicted label names with those of a part, in corpus order.
 
-    Raises InputError for an empty part, a scored utterance without a predicted label, and a predicted label outside
-    ``labels``; ProtocolError for an annotated one outside. Predictions for other utterances are left aside.
+    Predictions for other utterances are ignored.
+
+    Raises:
+        InputError: An empty part, a scored utterance without a predicted label, a predicted label not in ``labels``.
+        ProtocolError: An annotated label not in ``labels``.
     """
-    if not len(part):
-        raise InputError(f"part '{part.name}' holds no utterance to score; check the label function and the split")
-    if missing := [name for name in part.labels if name not in predicted]:
-        raise InputError(
-            f"{len(missing)} of {len(part)} {part.name} utterances have no predicted label, first '{missing[0]}'; "
-            "every utterance counts, also one that lacks a modality"
-        )
+    _refuse_missing(part, predicted, "label")
     place = {label: number for number, label in enumerate(labels)}
     for name, label in part.labels.items():
         if label not in place:
@@ -78,25 +137,68 @@ def answers(part: Part, predicted: Mapping[str, str], *, labels: Sequence[str]) 
     )
 
 
-def pooled(folds: Sequence[Answers]) -> Answers:
+def values(part: Part, predicted: Mapping[str, Sequence[float]], *, dimensions: Sequence[str]) -> Values:
+    """Align predicted values with the targets of a part, in corpus order.
+
+    Args:
+        part: A part of a regression protocol.
+        predicted: By utterance id one value for each dimension; other utterances are ignored.
+        dimensions: Names of the columns, in the order of the part's targets.
+
+    Raises:
+        InputError: A part without targets, a scored utterance without predicted values, another number of values than
+            dimensions, or a value that is not finite.
+    """
+    if len(part) and not part.targets:
+        raise InputError(
+            f"part '{part.name}' has labels but no targets: a regression needs a protocol with dimensions, such as "
+            "iemocap-dimensions"
+        )
+    _refuse_missing(part, predicted, "value")
+    if wrong := [name for name in part.ids if len(predicted[name]) != len(dimensions)]:
+        raise InputError(
+            f"'{wrong[0]}': {len(predicted[wrong[0]])} predicted values; expected {len(dimensions)}: "
+            f"{', '.join(dimensions)}"
+        )
+    return Values(
+        dimensions=tuple(dimensions),
+        ids=part.ids,
+        true=np.array([part.targets[name] for name in part.ids], dtype=np.float64),
+        predicted=np.array([predicted[name] for name in part.ids], dtype=np.float64),
+        dialogues=tuple(part.dialogues[name] for name in part.ids),
+        speakers=tuple(part.speakers[name] for name in part.ids),
+    )
+
+
+Scored = TypeVar("Scored", Answers, Values)
+
+
+def pooled(folds: Sequence[Scored]) -> Scored:
     """The answers of all folds of a cross-validation as one: each utterance is tested once.
 
-    A figure of pooled answers differs from the mean of the folds' figures; records state which they hold. Raises
-    InputError for folds of different label sets and for an utterance that two folds test.
+    A figure of pooled answers differs from the mean of the folds' figures; records state which they hold.
+
+    Raises:
+        InputError: Folds of different label sets or dimensions, or an utterance that two folds test.
     """
     if not folds:
         raise InputError("no fold to pool; expected at least one")
-    if len({fold.labels for fold in folds}) > 1:
+    if len({columns(fold) for fold in folds}) > 1:
         raise InputError("folds of different label sets cannot be pooled; expected one protocol")
     ids = tuple(name for fold in folds for name in fold.ids)
     if len(set(ids)) < len(ids):
         twice = next(name for place, name in enumerate(ids) if name in ids[:place])
         raise InputError(f"utterance '{twice}' is tested by two folds; expected folds of one protocol and one seed")
-    return Answers(
-        labels=folds[0].labels,
+    return replace(
+        folds[0],
         ids=ids,
         true=np.concatenate([fold.true for fold in folds]),
         predicted=np.concatenate([fold.predicted for fold in folds]),
         dialogues=tuple(name for fold in folds for name in fold.dialogues),
         speakers=tuple(name for fold in folds for name in fold.speakers),
     )
+
+
+def columns(scored: Answers | Values) -> tuple[str, ...]:
+    """The label set of answers, the dimensions of values."""
+    return scored.labels if isinstance(scored, Answers) else scored.dimensions

@@ -1,4 +1,4 @@
-"""Is the difference between two systems more than the choice of dialogues would make?
+"""Tests of the difference between systems: is it more than the choice of dialogues would make?
 
 Paired bootstrap over dialogues on the mean over seeds (Efron and Tibshirani 1993, chapter 16), McNemar's test on single
 utterances (exact, or mid-p after Fagerland et al. 2013), and Holm's correction where many pairs are compared.
@@ -13,7 +13,8 @@ from itertools import combinations
 import numpy as np
 
 from merc.errors import InputError
-from merc.evaluation.resampling import Runs, majority, refuse_other_items, resampled
+from merc.evaluation.metrics import LOWER_IS_BETTER
+from merc.evaluation.resampling import AnyRuns, Runs, majority, refuse_other_items, resampled
 
 LEVEL = 0.05
 """Below this adjusted p a difference is called significant."""
@@ -25,7 +26,7 @@ class Comparison:
 
     ``p_adjusted`` is p after Holm's correction for all pairs compared together (p itself for one pair). ``mcnemar`` is
     the mid-p of McNemar's test on the label that most seeds predict: it tests accuracy, takes utterances for
-    independent, and is a second opinion only.
+    independent, and is a second opinion only; None where values are predicted, not labels.
     """
 
     first: str
@@ -36,7 +37,7 @@ class Comparison:
     high: float
     p: float
     p_adjusted: float
-    mcnemar: float
+    mcnemar: float | None
 
     @property
     def significant(self) -> bool:
@@ -46,11 +47,13 @@ class Comparison:
     @property
     def better(self) -> str | None:
         """The name of the significantly better system, or None."""
-        return (self.first if self.difference > 0 else self.second) if self.significant else None
+        if not self.significant:
+            return None
+        return self.first if (self.difference > 0) != (self.metric in LOWER_IS_BETTER) else self.second
 
 
 def compare(
-    first: Runs, second: Runs, *, metric: str = "weighted_f1", resamples: int = 10_000, seed: int = 0
+    first: AnyRuns, second: AnyRuns, *, metric: str = "weighted_f1", resamples: int = 10_000, seed: int = 0
 ) -> Comparison:
     """Compare two systems on the same test utterances.
 
@@ -60,7 +63,7 @@ def compare(
 
 
 def compare_all(
-    systems: Sequence[Runs], *, metric: str = "weighted_f1", resamples: int = 10_000, seed: int = 0
+    systems: Sequence[AnyRuns], *, metric: str = "weighted_f1", resamples: int = 10_000, seed: int = 0
 ) -> list[Comparison]:
     """Compare every pair of systems, in the order given, with Holm's correction over all pairs."""
     for other in systems[1:]:
@@ -83,7 +86,21 @@ def compare_all(
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """P values adjusted for their number (Holm 1979), in the order given; raises InputError outside [0, 1]."""
+    """P values adjusted for their number by Holm's step-down method (1979).
+
+    Args:
+        values: P values in [0, 1].
+
+    Returns:
+        The adjusted p values, in the same order.
+
+    Raises:
+        InputError: A value outside [0, 1].
+
+    Example:
+        >>> [round(p, 2) for p in holm([0.04, 0.01, 0.03])]
+        [0.06, 0.03, 0.06]
+    """
     if any(not 0 <= value <= 1 for value in values):
         raise InputError(f"p values {list(values)}: expected numbers from 0 to 1")
     order = sorted(range(len(values)), key=lambda place: values[place])
@@ -113,7 +130,9 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray, *, exact: bool = 
     return min(1.0, 2 * tail if exact else 2 * tail - float(binom.pmf(fewer, total, 0.5)))
 
 
-def _mcnemar(first: Runs, second: Runs) -> float:
+def _mcnemar(first: AnyRuns, second: AnyRuns) -> float | None:
+    if not (isinstance(first, Runs) and isinstance(second, Runs)):
+        return None
     true = first.seeds[0].true
     return mcnemar(majority(first.seeds) == true, majority(second.seeds) == true)
 

@@ -8,12 +8,13 @@ Cramér's V, corrected for the size of the table (Bergsma 2013, doi:10.1016/j.jk
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from merc.errors import InputError
+from merc.evaluation.significance import holm
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +99,7 @@ def removal_bias(
         "speaker": pooled(table["speaker"].to_list(), removed, least=options.expected),
     }
     found = [compare(name, groups, removed, conversations, options=options) for name, groups in columns.items()]
-    return holm(found)
+    return corrected(found)
 
 
 def third(position: int | None, length: int | None) -> str | None:
@@ -160,17 +161,11 @@ def compare(
     return _tested(attribute, tuple(rates), counts, options)
 
 
-def holm(found: Sequence[Association]) -> tuple[Association, ...]:
-    """Give each association its p value after Holm's step-down correction for all that were tested (1979)."""
-    from dataclasses import replace
-
-    tested = sorted((one for one in found if one.p is not None), key=lambda one: (one.p, one.attribute))
-    corrected: dict[str, float] = {}
-    worst = 0.0
-    for rank, one in enumerate(tested):
-        worst = max(worst, min(1.0, (len(tested) - rank) * (one.p or 0.0)))
-        corrected[one.attribute] = worst
-    return tuple(replace(one, holm=corrected.get(one.attribute)) for one in found)
+def corrected(found: Sequence[Association]) -> tuple[Association, ...]:
+    """Give each association its p value after Holm's correction for all that were tested."""
+    tested = [one.p for one in found if one.p is not None]
+    adjusted = iter(holm(tested))
+    return tuple(replace(one, holm=None if one.p is None else next(adjusted)) for one in found)
 
 
 def cramers_v(tables: np.ndarray, *, noise: int = 1) -> np.ndarray:

@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= merc-demo
+WORKERS ?= 2
 
 .PHONY: demo test check bench bench-paper bench-systems docs install clean
 
@@ -10,8 +11,9 @@ demo: install
 	$(BIN)/merc weights get
 	$(BIN)/merc demo --out $(DEMO)
 
+# One torch thread per worker: two workers with two threads each starve each other on two cores.
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: install
 	$(BIN)/ruff check .
@@ -38,9 +40,14 @@ bench-paper: install
 bench-systems: install
 	$(BIN)/merc bench systems
 
+# Warnings are errors: a link or a name that does not resolve fails the build.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -j auto -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 install: $(VENV)/.installed
 
-# A torch that is already there is kept; without one, the version below is asked for first, because the newest build
+# A torch that is already there is kept; without one, the version below is installed first, because the newest build
 # that an unpinned request takes brings several gigabytes of CUDA on Linux.
 $(VENV)/.installed: pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -48,5 +55,9 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) docs/_build

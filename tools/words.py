@@ -62,7 +62,7 @@ TABLE = {
     r"(?:has|have|had) not met\b": "unseen",
     r"(?:has|have|had) met (?:the|a|its)\b": "has seen",
     r"mean and deviation": "mean and standard deviation",
-    r"(?<!standard )(?<!standard\n)\bdeviations? (?:of|over|below|above|from|1)\b": "standard deviation",
+    r"(?<!standard\s)\bdeviations? (?:of|over|below|above|from|1)\b": "standard deviation",
     r"latest ninth": "polynomial-decay averaging",
     r"running mean of (?:its|the|a system's) weights": "averaged weights",
     r"\b[Ww]hither\b": "in which direction",

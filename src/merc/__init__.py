@@ -1,4 +1,4 @@
-"""merc reads the emotion of each utterance in a recorded conversation, and says how sure it is."""
+"""merc recognises the emotion of each utterance in a recorded conversation, with a calibrated confidence."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load the working rooms when they are first asked for, so that the import itself stays light."""
+    """Import heavier modules on first access, so that ``import merc`` stays fast."""
     if name not in _LAZY:
         raise AttributeError(f"module 'merc' has no attribute '{name}'")
     return getattr(importlib.import_module(_LAZY[name]), name)

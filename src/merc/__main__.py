@@ -1,4 +1,4 @@
-"""``python -m merc``: the command without its console script."""
+"""``python -m merc``: the command line without the console script."""
 
 from merc.cli import main
 

@@ -1,7 +1,7 @@
-"""A content-addressed store of intermediate results: bytes + options + weight hashes → artefact.
+"""Content-addressed cache of intermediate results, keyed by input bytes, options and weight hashes.
 
-An entry is complete or absent: it is written under a temporary name and renamed. The store is safe to delete at any
-time, and two processes may share it; the worst that a race costs is doing the same work twice.
+Entries are written to a temporary name and renamed, so they are complete or absent. The cache can be deleted at any
+time and shared between processes; a race costs at most doing the same work twice.
 """
 
 from __future__ import annotations
@@ -23,12 +23,31 @@ from merc.paths import cache_root
 
 
 def key(*parts: Any) -> str:
-    """Hash values that JSON can write (dicts in any order) into the name of an artefact."""
+    """Cache key of some values.
+
+    Args:
+        *parts: Values that JSON can represent; the order of the keys of a mapping does not matter.
+
+    Returns:
+        64 hex digits.
+
+    Example:
+        >>> key("voice", {"rate": 16000, "hop": 160}) == key("voice", {"hop": 160, "rate": 16000})
+        True
+    """
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def file_hash(path: Path, *, on_bytes: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file's bytes, read in pieces; ``on_bytes`` is told how many were read each time."""
+    """SHA-256 of a file, read in chunks of 1 MiB.
+
+    Args:
+        path: The file.
+        on_bytes: Called after each chunk with its size in bytes.
+
+    Returns:
+        64 hex digits.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
@@ -40,9 +59,16 @@ def file_hash(path: Path, *, on_bytes: Callable[[int], None] | None = None) -> s
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; rename it to ``path`` on success, remove it on failure.
+    """Write a file atomically: yield a temporary path in the same folder, rename it on success, remove it on failure.
 
-    Raises OutputError, naming the file and the cause, when the folder cannot be written or the disk is full.
+    Args:
+        path: The final path; its folder is created if needed.
+
+    Yields:
+        The temporary path, an existing empty file.
+
+    Raises:
+        OutputError: If the folder is not writable or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +90,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _permissions(path: Path) -> int:
-    """The mode that a plain ``open`` would have given a new file: temporary files start private."""
+    """Mode of the file that is replaced, or of a new file by ``open``; temporary files start with mode 600."""
     if path.exists():
         return path.stat().st_mode & 0o777
     mask = os.umask(0)
@@ -73,18 +99,30 @@ def _permissions(path: Path) -> int:
 
 
 class Cache:
-    """The artefacts below one root folder, by key: JSON values and dictionaries of arrays."""
+    """Cached JSON values, arrays and files below one folder, by key.
+
+    Args:
+        root: Folder (default: ``artefacts`` below the cache root).
+    """
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or cache_root() / "artefacts"
 
     def path(self, name: str, suffix: str) -> Path:
-        """Where the artefact of a key lies, present or not; the root is readable for its owner only."""
+        """Path of an entry, whether or not it exists. The root folder is created readable by its owner only."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.root / name[:2] / f"{name}{suffix}"
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:
-        """The JSON value under ``name``; made, stored and read back when absent, so both runs see the same value."""
+        """Cached JSON value.
+
+        Args:
+            name: Key.
+            make: Computes the value if it is not cached.
+
+        Returns:
+            The value as read back from JSON, so that the first run and later ones see the same.
+        """
         path = self.path(name, ".json")
         if not path.exists():
             with replacing(path) as temporary:
@@ -92,7 +130,12 @@ class Cache:
         return json.loads(path.read_text(encoding="utf-8"))
 
     def arrays(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """The named arrays under ``name``; made and stored when absent."""
+        """Cached arrays by name.
+
+        Args:
+            name: Key.
+            make: Computes the arrays if they are not cached.
+        """
         path = self.path(name, ".npz")
         if not path.exists():
             with replacing(path) as temporary, temporary.open("wb") as file:
@@ -101,7 +144,13 @@ class Cache:
             return {field: stored[field] for field in stored.files}
 
     def file(self, name: str, suffix: str, make: Callable[[Path], None]) -> Path:
-        """The path of the file under ``name``; ``make`` writes it to the path it is given when absent."""
+        """Path of a cached file.
+
+        Args:
+            name: Key.
+            suffix: File extension with the dot.
+            make: Writes the file to the path it is called with, if it is not cached.
+        """
         path = self.path(name, suffix)
         if not path.exists():
             with replacing(path) as temporary:
@@ -109,5 +158,5 @@ class Cache:
         return path
 
     def clear(self) -> None:
-        """Remove every artefact."""
+        """Remove all entries."""
         shutil.rmtree(self.root, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""What was said, when and by whom, and what was predicted from it: the values that pass between all rooms.
+"""Data types shared by all of merc: utterances, conversations, predictions, timelines.
 
-Times are seconds from the start of the recording, ends are exclusive. What is unknown is ``None`` and, where it
-matters, stands beside its reason; an absent value is never a zero.
+Times are seconds from the start of the recording; ends are exclusive. An unknown value is ``None``, with its reason in
+a field of its own where the reason matters; it is never a zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,28 @@ from merc.labels import EKMAN7
 
 @dataclass(frozen=True, slots=True, order=True)
 class Segment:
-    """A stretch of time ``[start, end)`` in seconds; raises InputError unless ``0 <= start < end`` and both finite."""
+    """A time interval ``[start, end)``.
+
+    Args:
+        start: Seconds from the start of the recording, at least 0.
+        end: Seconds; finite and greater than ``start``.
+
+    Raises:
+        InputError: If not ``0 <= start < end``, or if either is infinite or NaN.
+
+    Example:
+        >>> one, other = Segment(1.0, 3.0), Segment(2.5, 4.0)
+        >>> one.duration, one.middle
+        (2.0, 2.0)
+        >>> one.overlap(other)
+        0.5
+        >>> one < other
+        True
+        >>> Segment(3, 1)
+        Traceback (most recent call last):
+            ...
+        merc.errors.InputError: segment 3 to 1 s: expected 0 <= start < end, in seconds
+    """
 
     start: float
     end: float
@@ -30,22 +51,49 @@ class Segment:
 
     @property
     def duration(self) -> float:
-        """Length in seconds."""
+        """Length in seconds.
+
+        >>> Segment(0.25, 0.75).duration
+        0.5
+        """
         return self.end - self.start
 
     @property
     def middle(self) -> float:
-        """The instant half-way, in seconds."""
+        """Midpoint in seconds.
+
+        >>> Segment(1, 2).middle
+        1.5
+        """
         return (self.start + self.end) / 2
 
     def overlap(self, other: Segment) -> float:
-        """Seconds that this segment shares with another; 0.0 when they do not touch."""
+        """Duration of the intersection with another segment.
+
+        Args:
+            other: Any segment of the same recording.
+
+        Returns:
+            Seconds; 0.0 if the segments are disjoint or only touch.
+
+        Example:
+            >>> Segment(0.0, 2.0).overlap(Segment(1.0, 3.0))
+            1.0
+            >>> Segment(0, 1).overlap(Segment(1, 2))
+            0.0
+        """
         return max(0.0, min(self.end, other.end) - max(self.start, other.start))
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word as spoken, with its time and the recogniser's probability (None: taken from a transcript)."""
+    """A word with its timing.
+
+    Args:
+        text: The word as spoken.
+        segment: When it is spoken.
+        probability: Probability from the speech recogniser; None for a word of a transcript.
+    """
 
     text: str
     segment: Segment
@@ -56,8 +104,22 @@ class Word:
 class Utterance:
     """A stretch of speech by one speaker.
 
-    ``label`` is an annotated label (never a predicted one), ``scores`` annotated dimensions such as valence,
-    ``meta`` whatever else a corpus or format says of it.
+    Args:
+        id: Unique within its conversation.
+        speaker: Name of the speaker, or None if unknown.
+        text: Transcript, or None.
+        segment: When it is spoken, or None.
+        words: Words with their timing; may be empty.
+        label: Annotated label, never a predicted one; None if not annotated.
+        scores: Annotated dimensions by name, such as valence.
+        meta: Other information from the corpus or file format.
+
+    Example:
+        >>> one = Utterance("u1", "Ann", "How nice!", Segment(0.5, 1.5), label="joy", scores={"valence": 4.5})
+        >>> one.speaker, one.segment.duration, one.label
+        ('Ann', 1.0, 'joy')
+        >>> Utterance("u2").text is None
+        True
     """
 
     id: str
@@ -72,7 +134,20 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The ordered utterances of one recording."""
+    """The utterances of one recording in order; has a length and can be iterated over.
+
+    Args:
+        id: Unique within its corpus.
+        utterances: In order of time.
+        meta: Other information from the corpus or file format.
+
+    Example:
+        >>> talk = Conversation("talk", (Utterance("u1", "Ann", "Hello."), Utterance("u2", "Ben", "Hi.")))
+        >>> len(talk)
+        2
+        >>> [f"{one.speaker}: {one.text}" for one in talk]
+        ['Ann: Hello.', 'Ben: Hi.']
+    """
 
     id: str
     utterances: tuple[Utterance, ...]
@@ -87,9 +162,22 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one modality alone says of one utterance: a distribution, or ``None`` and the reason in ``missing``.
+    """The prediction of a single modality for one utterance, or the reason why there is none.
 
-    ``detail`` holds the facts behind it in plain words and numbers, such as ``{"frames": 3}``.
+    Args:
+        modality: ``"text"``, ``"voice"`` or ``"face"``.
+        probabilities: Probability by label; None if the modality is missing.
+        missing: Reason why the modality is missing; None if there are probabilities.
+        detail: What the prediction is based on, such as ``{"frames": 3}``.
+
+    Raises:
+        InputError: If both or neither of ``probabilities`` and ``missing`` are given.
+
+    Example:
+        >>> Evidence("text", {"joy": 0.75, "neutral": 0.25}).probabilities["joy"]
+        0.75
+        >>> Evidence("face", missing="no face in view").probabilities is None
+        True
     """
 
     modality: str
@@ -100,7 +188,7 @@ class Evidence:
     def __post_init__(self) -> None:
         if (self.probabilities is None) == (self.missing is None):
             raise InputError(
-                f"evidence '{self.modality}': give either probabilities or the reason why they are missing"
+                f"evidence '{self.modality}': expected either probabilities or the reason why they are missing"
             )
 
 
@@ -108,9 +196,21 @@ class Evidence:
 class Prediction:
     """The predicted label of one utterance.
 
-    ``probabilities`` is None, with ``reason``, when no modality had evidence. ``label`` is None when the prediction
-    abstains, and ``reason`` says why. ``confidence`` is the calibrated probability that the most probable label is
-    the one that annotators would have chosen.
+    Args:
+        probabilities: Probability by label after fusion; None if no modality had evidence.
+        label: Predicted label; None if the model abstains.
+        confidence: Calibrated probability that ``top`` is the label that annotators would have chosen.
+        abstained: Whether the model abstains.
+        reason: Why there is no label or no distribution; None otherwise.
+        evidence: Predictions of the single modalities.
+
+    Example:
+        >>> sure = Prediction({"joy": 0.75, "anger": 0.25}, "joy", 0.75, abstained=False)
+        >>> sure.label, sure.top
+        ('joy', 'joy')
+        >>> unsure = Prediction({"joy": 0.5, "anger": 0.5}, None, 0.5, abstained=True, reason="low confidence")
+        >>> unsure.label is None, unsure.top
+        (True, 'anger')
     """
 
     probabilities: Mapping[str, float] | None
@@ -122,7 +222,7 @@ class Prediction:
 
     @property
     def top(self) -> str | None:
-        """The most probable label, also where the prediction abstains; ties go to the first by name."""
+        """Most probable label, also if the model abstains; None without probabilities. Ties: first in the alphabet."""
         if not self.probabilities:
             return None
         return min(self.probabilities, key=lambda name: (-self.probabilities[name], name))  # type: ignore[index]
@@ -130,9 +230,16 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The file that was analysed: name without folders, SHA-256 of its bytes, seconds, what it holds.
+    """The file that was analysed.
 
-    ``language`` is the ISO 639-1 code that was detected or None, with its probability.
+    Args:
+        name: File name without folders.
+        sha256: SHA-256 of its bytes, 64 hex digits.
+        duration: Seconds.
+        has_audio: Whether it has an audio stream.
+        has_video: Whether it has a video stream.
+        language: Detected language (ISO 639-1), or None.
+        language_probability: Probability of that language, or None.
     """
 
     name: str
@@ -146,7 +253,14 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """One voice of a recording: its name in the timeline, seconds of speech, and whether a face was linked to it."""
+    """A speaker of a recording.
+
+    Args:
+        id: Name in the timeline.
+        speaking: Seconds of speech.
+        face: Whether a face was linked to the voice.
+        face_reason: Why not, or None.
+    """
 
     id: str
     speaking: float
@@ -156,7 +270,14 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that took part, so that a result can be traced: its slot, name, licence and weight hash."""
+    """A model that a result depends on, recorded for provenance.
+
+    Args:
+        slot: What it is used for, such as ``"asr"``.
+        name: Name of the model.
+        licence: Licence of its weights.
+        sha256: Hash of its weights.
+    """
 
     slot: str
     name: str
@@ -166,10 +287,32 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What ``merc.analyze`` returns: the utterances of a recording, each with its prediction, in order of time.
+    """The result of ``merc.analyze``: the utterances of a recording with their predictions, in order of time.
 
-    ``overlaps`` are the stretches where several voices speak at once; ``notes`` say in plain sentences what was lost
-    or withheld.
+    Has a length; iterating gives pairs of utterance and prediction.
+
+    Args:
+        recording: The file that was analysed.
+        utterances: In order of time.
+        predictions: One per utterance.
+        speakers: Speakers of the recording.
+        overlaps: Segments in which several people speak at once.
+        labels: All labels that can be predicted.
+        models: Models that the result depends on.
+        options: Options of the analysis by name.
+        notes: Sentences on what could not be analysed.
+
+    Raises:
+        InputError: If the numbers of utterances and predictions differ.
+
+    Example:
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> joy = Prediction({"joy": 0.75, "neutral": 0.25}, "joy", 0.75, abstained=False)
+        >>> timeline = Timeline(recording, (Utterance("u1", "Ann", "How nice!", Segment(0.5, 1.5)),), (joy,))
+        >>> [(utterance.text, prediction.label) for utterance, prediction in timeline]
+        [('How nice!', 'joy')]
+        >>> timeline.conversation.id
+        'talk.wav'
     """
 
     recording: Recording
@@ -186,7 +329,7 @@ class Timeline:
         if len(self.utterances) != len(self.predictions):
             raise InputError(
                 f"timeline of {self.recording.name}: {len(self.utterances)} utterances but "
-                f"{len(self.predictions)} predictions; expected one prediction an utterance"
+                f"{len(self.predictions)} predictions; expected one prediction per utterance"
             )
 
     def __len__(self) -> int:
@@ -197,19 +340,28 @@ class Timeline:
 
     @property
     def conversation(self) -> Conversation:
-        """The utterances alone."""
+        """The utterances without their predictions; its id is the file name."""
         return Conversation(self.recording.name, self.utterances)
 
     def save(self, folder: str | Path, *, formats: Sequence[str] | None = None) -> list[Path]:
-        """Write the timeline into a folder, one file a format (default: all), and return the paths.
+        """Write the timeline into a folder, one file per format.
 
-        The writers live in higher rooms, so they are looked up by name. Raises UnknownName for a format that does
-        not exist and OutputError where nothing can be written.
+        Args:
+            folder: Created if it does not exist.
+            formats: Names of formats, such as ``["json", "srt"]`` (default: all).
+
+        Returns:
+            The paths of the files.
+
+        Raises:
+            UnknownName: If a format does not exist.
+            OutputError: If a file cannot be written.
         """
+        # The writers are in packages that import this module, so they are looked up by name.
         written: list[Path] = importlib.import_module("merc.formats").save(self, folder, formats=formats)
         return written
 
     def _repr_html_(self) -> str:
-        """A picture of the timeline for notebooks."""
+        """HTML of the timeline for notebooks."""
         html: str = importlib.import_module("merc.report").fragment(self)
         return html

@@ -1,14 +1,14 @@
-"""Every error that merc raises on purpose, in one tree.
+"""The exceptions of merc.
 
-    MercError                 catch this one at the edge; the command line turns it into exit code 2
-    ├── InputError            a file, a folder or a value given by the user cannot be used
-    │   ├── MediaError        a recording that cannot be decoded, or holds nothing to analyse
-    │   ├── FormatError       a transcript, timeline or table that does not follow its format
-    │   └── UnknownName       a name that is not in a registry ("did you mean …")
-    ├── OutputError           a result could not be written (no permission, full disk)
-    ├── ProtocolError         a step would make a number that means less than it says: a leak, a choice made on test
-    ├── WeightError           a pretrained weight is missing, or is not the one it should be
-    └── MissingExtra          an optional dependency is needed; the message holds the pip line
+    MercError                 base class; the command line turns it into exit code 2
+    ├── InputError            a file, folder or value given by the user is invalid
+    │   ├── MediaError        a recording cannot be decoded or has nothing to analyse
+    │   ├── FormatError       a transcript, timeline or table is malformed
+    │   └── UnknownName       a name is not in a registry ("did you mean …")
+    ├── OutputError           a result cannot be written (no permission, disk full)
+    ├── ProtocolError         an evaluation would be invalid: leakage, selection on test data, an unknown label
+    ├── WeightError           a pretrained weight is missing or has the wrong hash
+    └── MissingExtra          an optional dependency is not installed; the message has the pip command
 
 A message names the thing, the value, what was expected and the next step.
 """
@@ -17,35 +17,44 @@ from __future__ import annotations
 
 
 class MercError(Exception):
-    """Root of the tree: whatever merc refuses to do, with the reason and the next step."""
+    """Base class of all exceptions that merc raises on purpose.
+
+    Example:
+        >>> import merc
+        >>> try:
+        ...     merc.read("talk.docx")
+        ... except merc.MercError as error:
+        ...     print(error)
+        unknown transcript format 'docx': known are csv, eaf, json, parquet, rttm, srt, textgrid, tsv, txt, vtt
+    """
 
 
 class InputError(MercError):
-    """Something given by the user cannot be used."""
+    """A file, folder or value given by the user is invalid."""
 
 
 class MediaError(InputError):
-    """A recording cannot be decoded, or holds nothing that can be analysed."""
+    """A recording cannot be decoded or has nothing to analyse."""
 
 
 class FormatError(InputError):
-    """A transcript, timeline or table does not follow its format."""
+    """A transcript, timeline or table is malformed."""
 
 
 class UnknownName(InputError):
-    """A name is in no registry."""
+    """A name is not in a registry."""
 
 
 class OutputError(MercError):
-    """A result could not be written."""
+    """A result cannot be written."""
 
 
 class ProtocolError(MercError):
-    """A step would make a number that means less than it says: a leak, a choice made on test, an unknown label."""
+    """An evaluation would be invalid: leakage, selection on test data, an unknown label."""
 
 
 class WeightError(MercError):
-    """A pretrained weight is missing or fails its hash."""
+    """A pretrained weight is missing or has the wrong hash."""
 
 
 class MissingExtra(MercError):

@@ -1,7 +1,7 @@
-"""Label sets by name, and the explicit maps between them.
+"""Label sets by name, and the maps between them.
 
-A label is a name in every public place; corpora order their classes differently, so an integer is never meaningful
-outside one batch.
+Public interfaces use names of labels. Corpora order their classes differently, so class indices have a meaning only
+within a batch.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 EKMAN7 = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
-"""The seven classes of MELD and of the source paper, in alphabetical order."""
+"""The seven classes of MELD: Ekman's six basic emotions and neutral, in alphabetical order."""
 
 IEMOCAP10 = ("ang", "dis", "exc", "fea", "fru", "hap", "neu", "oth", "sad", "sur")
-"""The ten labels of IEMOCAP by their own short names; turns without a majority (xxx) have no label."""
+"""The ten labels of IEMOCAP by their short names; turns without a majority vote (xxx) have no label."""
 
 IEMOCAP4 = ("angry", "happy", "neutral", "sad")
 IEMOCAP6 = ("angry", "excited", "frustrated", "happy", "neutral", "sad")
 
 EMORYNLP7 = ("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared")
-"""The seven classes of EmoryNLP: Willcox's feeling wheel, and neutral."""
+"""The seven classes of EmoryNLP: Willcox's feeling wheel and neutral."""
 
 SENTIMENT2 = ("negative", "positive")
-"""The two classes of CMU-MOSI in its binary form."""
+"""The two classes of the binary form of CMU-MOSI."""
 
 LABEL_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""Where merc looks for things and keeps them: caches, corpora, feature stores, and what comes with the package."""
+"""Default folders: cache, corpora, feature stores, files shipped with the package."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from merc.errors import InputError
 
 SHIPPED = Path(__file__).parent / "heads" / "shipped"
-"""Heads that come with merc, and their model cards."""
+"""Trained heads shipped with merc, and their model cards."""
 
 SHIPPED_ENCODERS = SHIPPED / "encoders"
-"""Fine-tuned text encoders that come with merc, and their model cards."""
+"""Fine-tuned text encoders shipped with merc, and their model cards."""
 
 
 def cache_root() -> Path:
-    """The folder of what can be made or fetched again: ``$MERC_CACHE``, else the platform's folder for caches."""
+    """Folder for files that can be recreated: ``$MERC_CACHE``, or else ``merc`` in the platform's cache folder."""
     if chosen := os.environ.get("MERC_CACHE"):
         return Path(chosen)
     home = Path.home()
@@ -28,10 +28,13 @@ def cache_root() -> Path:
 
 
 def data_root(folder: Path | None = None) -> Path:
-    """The folder that holds all corpora: the one given, else ``$MERC_DATA``.
+    """Folder that contains all corpora.
+
+    Args:
+        folder: Takes precedence over ``$MERC_DATA``.
 
     Raises:
-        InputError: neither is set.
+        InputError: If neither is set.
     """
     if folder is not None:
         return folder
@@ -41,22 +44,22 @@ def data_root(folder: Path | None = None) -> Path:
 
 
 def corpus_root(name: str, folder: str, data: Path | None = None) -> Path:
-    """The folder of one corpus below the folder of all.
+    """Folder of one corpus.
 
     Args:
         name: Registry name of the corpus, for messages.
         folder: Its folder or file below the data root.
-        data: The data root (default: see ``data_root``).
+        data: The data root (default: ``$MERC_DATA``).
 
     Raises:
-        InputError: nothing is there.
+        InputError: If it does not exist.
     """
     root = data_root(data) / folder
     if not root.exists():
-        raise InputError(f"no corpus '{name}' at {root}; set MERC_DATA or give --data to the folder that holds it")
+        raise InputError(f"no corpus '{name}' at {root}; set MERC_DATA or --data to the folder that contains it")
     return root
 
 
 def store_root(corpus: str) -> Path:
-    """The default folder of a corpus's feature store, which ``merc prepare`` writes and ``merc train`` reads."""
+    """Default folder of the feature store of a corpus: ``merc prepare`` writes it, ``merc train`` reads it."""
     return cache_root() / "stores" / corpus

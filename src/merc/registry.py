@@ -1,4 +1,4 @@
-"""One registry class: names to things, an unknown name to "did you mean"."""
+"""Registries: mappings from names to objects, with suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,22 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A read-only mapping from names to things; values given as ``"module:attribute"`` are imported when asked for.
+    """A read-only mapping from names to objects; entries may be import paths that are resolved on access.
 
-    Lazy values keep ``import merc`` light and let a lower room name a writer that lives in a higher one.
+    Lazy entries keep ``import merc`` fast and let a low-level package register an object of a higher-level one.
+
+    Args:
+        kind: What the names stand for, for messages, such as ``"corpus"``.
+        entries: Objects by name; a string ``"module:attribute"`` is imported on access.
+
+    Example:
+        >>> constants = Registry("constant", {"pi": "math:pi", "two": 2})
+        >>> constants["pi"] > constants["two"], "tau" in constants
+        (True, False)
+        >>> constants["pie"]
+        Traceback (most recent call last):
+            ...
+        merc.errors.UnknownName: unknown constant 'pie': did you mean 'pi'? known are pi, two
     """
 
     def __init__(self, kind: str, entries: Mapping[str, T | str]) -> None:
@@ -44,6 +57,13 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 def load(path: str) -> Any:
-    """Import ``"module:attribute"``."""
+    """Import an object.
+
+    Args:
+        path: ``"module:attribute"``.
+
+    Returns:
+        The attribute of the module.
+    """
     module, _, attribute = path.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -114,7 +114,7 @@ def test_a_crash_of_a_writer_leaves_the_old_file(tmp_path: Path):
     (tmp_path / "timeline.json").write_text("old")
     broken = sample()
     object.__setattr__(broken, "options", {"x": object()})
-    with pytest.raises(InputError, match="options holds object"):
+    with pytest.raises(InputError, match="options has a object"):
         formats.save(broken, tmp_path, formats=["json"])
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("timeline.json", "old")]
 

@@ -245,7 +245,7 @@ def test_foreign_vtt(tmp_path: Path):
         (
             "a.srt",
             "hello\nyou\n",
-            "a.srt: no line like '00:00:01,000 --> 00:00:02,500' was found, expected one a subtitle",
+            "a.srt: no line like '00:00:01,000 --> 00:00:02,500' was found, expected one per subtitle",
         ),
         ("a.vtt", "hello\n", "a.vtt is not WebVTT: line 1 is 'hello', expected 'WEBVTT'"),
         ("a.vtt", "WEBVTT\n\nhello\n", "a.vtt: no line like '00:01.000 --> 00:02.500' was found"),
@@ -253,10 +253,10 @@ def test_foreign_vtt(tmp_path: Path):
         (
             "a.rttm",
             ";; c\nSPEAKER x 1 a b <NA> <NA> S\n",
-            "a.rttm line 2: start 'a' and duration 'b' should be numbers",
+            "a.rttm line 2: start 'a', duration 'b'; expected two numbers in seconds",
         ),
         ("a.rttm", "hello you\n", "a.rttm line 1 is 'hello you', expected 'SPEAKER name 1 start duration …'"),
-        ("a.rttm", "SPKR-INFO x 1 <NA> <NA> <NA> unknown S <NA>\n", "a.rttm holds no utterance"),
+        ("a.rttm", "SPKR-INFO x 1 <NA> <NA> <NA> unknown S <NA>\n", "a.rttm has no utterance"),
         (
             "a.rttm",
             "SPEAKER x 1 0 1 <NA> <NA> S\nSPEAKER y 1 0 1 <NA> <NA> S\n",

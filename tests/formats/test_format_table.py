@@ -180,10 +180,10 @@ def test_parquet_of_others(tmp_path: Path):
         ("start,text\n1,a\n2,b, c\n", "call.csv line 3 has more cells than the 2 columns of the first row"),
         (
             'start,text\n1,"a "b" c"\n',
-            "call.csv line 2: ',' expected after '\"'; a quotation mark inside a quoted cell",
+            "call.csv line 2: ',' expected after '\"'; double the quotation marks",
         ),
         ('start,text\n1,"a\n2,b\n', "call.csv line 3: unexpected end of data"),
-        ("start,text\n", "call.csv holds no utterance: expected at least one"),
+        ("start,text\n", "call.csv has no utterance: expected at least one"),
         ("text\n" + "x" * 200_000, "call.csv line 2: field larger than field limit"),
     ],
 )

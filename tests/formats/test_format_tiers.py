@@ -216,7 +216,7 @@ def test_what_praatio_writes_is_read(tmp_path: Path, form: Any, encoding: str):
         ("Anna", "zwölf\n12 0.5", Segment(2, 3)),
     ]
     assert found.utterances[1].words == (Word("say", Segment(0.5, 0.75)), Word("hi", Segment(0.75, 1.25)))
-    assert found.meta["notes"] == ("call.TextGrid: the tier 'clicks' holds points and was left out.",)
+    assert found.meta["notes"] == ("call.TextGrid: the point tier 'clicks' was skipped.",)
 
 
 @pytest.mark.parametrize("mode", ["normal", "short"])
@@ -264,28 +264,28 @@ GRID = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.eaf", BOMB, "a.eaf declares a document type, which ELAN never does"),
-        ("a.eaf", BOMB.replace("[<!ENTITY", 'SYSTEM "file:///etc/passwd" [<!ENTITY'), "declares a document type"),
+        ("a.eaf", BOMB, "a.eaf has a document type declaration"),
+        ("a.eaf", BOMB.replace("[<!ENTITY", 'SYSTEM "file:///etc/passwd" [<!ENTITY'), "has a document type declaration"),
         ("a.eaf", "<a>", "a.eaf is not XML (no element found"),
         ("a.eaf", "<a/>", "a.eaf is XML but its root is <a>, expected <ANNOTATION_DOCUMENT>"),
-        ("a.eaf", "<ANNOTATION_DOCUMENT/>", "a.eaf holds no utterance"),
+        ("a.eaf", "<ANNOTATION_DOCUMENT/>", "a.eaf has no utterance"),
         (
             "a.eaf",
             '<ANNOTATION_DOCUMENT><TIER TIER_ID="x"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" '
             'TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2"/></ANNOTATION></TIER></ANNOTATION_DOCUMENT>',
-            "a.eaf: annotation a1 refers to the time slot ts1, which is not in the file",
+            "a.eaf: annotation a1 refers to the time slot ts1, which does not exist",
         ),
         ("a.TextGrid", "hello you", "a.TextGrid is not a TextGrid: line 1 is 'hello you'"),
-        ("a.TextGrid", GRID.replace("TextGrid", "Pitch"), "a.TextGrid holds a Praat object 'Pitch'"),
-        ("a.TextGrid", GRID + "xmin = 0\nxmax = 1\n", "a.TextGrid ends where <exists> should follow"),
+        ("a.TextGrid", GRID.replace("TextGrid", "Pitch"), "a.TextGrid is a Praat object 'Pitch'"),
+        ("a.TextGrid", GRID + "xmin = 0\nxmax = 1\n", "a.TextGrid is truncated: expected <exists>"),
         (
             "a.TextGrid",
             GRID + "0\n1\n<exists>\n1\n0.5\n",
-            "a.TextGrid line 8 has 0.5, expected a text in quotation marks",
+            "a.TextGrid line 8 has 0.5, expected a quoted string",
         ),
         ("a.TextGrid", GRID + "0\n1\n<exists>\n1e9\n", "a.TextGrid line 7 has 1e9, expected a whole number"),
-        ("a.TextGrid", GRID + "0\n1\n<exists>\n99999999999\n", "the file was cut off"),
-        ("a.TextGrid", GRID + "0\n1\n<absent>\n", "a.TextGrid holds no utterance"),
+        ("a.TextGrid", GRID + "0\n1\n<exists>\n99999999999\n", "is truncated"),
+        ("a.TextGrid", GRID + "0\n1\n<absent>\n", "a.TextGrid has no utterance"),
         ("a.TextGrid", '"Praat chronological TextGrid text file"\n0 1\n', "a.TextGrid is a chronological TextGrid"),
         ("a.TextGrid", "ooBinaryFile\x08TextGrid", "a.TextGrid is a binary TextGrid: save it in Praat"),
     ],

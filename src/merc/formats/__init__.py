@@ -1,4 +1,4 @@
-"""A timeline to a file, and a file to a conversation: one module a format, found by name or by file extension.
+"""Reading transcripts and writing timelines: one module per format, found by name or file extension.
 
 >>> sorted(WRITERS)
 ['csv', 'eaf', 'html', 'json', 'parquet', 'rttm', 'srt', 'textgrid', 'vtt']
@@ -31,7 +31,7 @@ WRITERS: Registry[Writer] = Registry(
         "html": "merc.report:write",
     },
 )
-"""Formats that a timeline can be written in, by name; the page lives in a higher room and is loaded when asked for."""
+"""Output formats by name."""
 
 READERS: Registry[Reader] = Registry(
     "transcript format",
@@ -48,20 +48,30 @@ READERS: Registry[Reader] = Registry(
         "txt": "merc.formats.plain:read",
     },
 )
-"""Formats that a transcript can be read from, by file extension without the dot, in lower case."""
+"""Input formats by file extension, in lower case, without the dot."""
 
 FILE_NAMES: Mapping[str, str] = MappingProxyType(
     {name: {"html": "report.html", "textgrid": "timeline.TextGrid"}.get(name, f"timeline.{name}") for name in WRITERS}
 )
-"""The name of the file that ``save`` writes for each format."""
+"""File name that ``save`` uses, by format."""
 
 
 def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | None = None) -> list[Path]:
-    """Write a timeline into a folder, one file a format (default: all), and return the paths in that order.
+    """Write a timeline into a folder, one file per format.
 
-    Format names may be in any case; a name given twice is written once. Every name is looked up before anything is
-    written, and every file is complete or absent. Raises UnknownName for a format that does not exist, and
-    OutputError where the folder cannot be written or the disk is full.
+    All names are checked before the first file is written. Files are written atomically.
+
+    Args:
+        timeline: The result of an analysis.
+        folder: Created if it does not exist.
+        formats: Names of formats in upper or lower case (default: all); duplicates are ignored.
+
+    Returns:
+        The paths of the files, in the order of ``formats``.
+
+    Raises:
+        UnknownName: If a format does not exist.
+        OutputError: If the folder is not writable or the disk is full.
     """
     wanted = tuple(WRITERS) if formats is None else (formats,) if isinstance(formats, str) else tuple(formats)
     chosen = {name.lower(): WRITERS[name.lower()] for name in wanted}
@@ -69,20 +79,60 @@ def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | Non
 
 
 def write(timeline: Timeline, path: str | Path) -> Path:
-    """Write a timeline to a file in the format of its extension (``.json``, ``.srt``, …) and return the path.
+    """Write a timeline to a file; the format follows from the extension.
 
-    Raises UnknownName for an extension that no writer has, OutputError where the file cannot be written.
+    Args:
+        timeline: The result of an analysis.
+        path: The file, such as ``talk.srt``; the extensions are the names in ``WRITERS``.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UnknownName: If there is no format with this extension.
+        OutputError: If the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from merc import Prediction, Segment, Timeline, Utterance
+        >>> from merc.conversation import Recording
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> joy = Prediction({"joy": 0.75, "neutral": 0.25}, "joy", 0.75, abstained=False)
+        >>> timeline = Timeline(recording, (Utterance("u1", "Ann", "How nice!", Segment(0.5, 1.5)),), (joy,))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(write(timeline, f"{folder}/talk.srt").read_text())
+        1
+        00:00:00,500 --> 00:00:01,500
+        Ann: How nice! [joy .75]
+        <BLANKLINE>
     """
     target = Path(path)
     return _write(WRITERS[_extension(target)], timeline, target)
 
 
 def read(path: str | Path) -> Timeline | Conversation:
-    """Read a transcript, or a timeline that merc wrote as JSON, by the extension of the file.
+    """Read a transcript, or a timeline that merc wrote as JSON; the format follows from the extension.
 
-    Raises UnknownName for an extension that no reader has, InputError for a file that cannot be opened, and
-    FormatError for one that does not follow its format. What was guessed or could not be used stands in
-    ``Conversation.meta["notes"]``, a tuple of sentences.
+    Args:
+        path: The file, such as ``talk.srt``; the extensions are the names in ``READERS``.
+
+    Returns:
+        A timeline if the file is a ``timeline.json``, else a conversation. ``Conversation.meta["notes"]`` is a tuple
+        of sentences on what was guessed or ignored.
+
+    Raises:
+        UnknownName: If there is no format with this extension.
+        InputError: If the file cannot be opened.
+        FormatError: If the file is malformed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "talk.txt")
+        ...     _ = path.write_text("Ann: How nice!\\nBen: Is it?\\n")
+        ...     talk = read(path)
+        >>> [(one.speaker, one.text) for one in talk]
+        [('Ann', 'How nice!'), ('Ben', 'Is it?')]
     """
     source = Path(path)
     return READERS[_extension(source)](source)

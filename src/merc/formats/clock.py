@@ -1,4 +1,4 @@
-"""Times as files write them: whole milliseconds, ``hh:mm:ss,mmm`` stamps and seconds."""
+"""Conversion of times: milliseconds, ``hh:mm:ss,mmm`` timestamps, seconds."""
 
 from __future__ import annotations
 
@@ -11,26 +11,59 @@ _CLOCK = re.compile(r"(-?)(?:(\d{1,6}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d*)?)")
 
 
 def milliseconds(segment: Segment) -> tuple[int, int]:
-    """Start and end in whole milliseconds; a segment shorter than that is widened to one millisecond."""
+    """Start and end in whole milliseconds.
+
+    Returns:
+        ``(start, end)`` with ``end > start``: a segment that rounds to nothing becomes 1 ms long.
+
+    Example:
+        >>> milliseconds(Segment(1.0, 2.5))
+        (1000, 2500)
+    """
     start = round(segment.start * 1000)
     return start, max(start + 1, round(segment.end * 1000))
 
 
 def seconds(thousandths: int) -> str:
-    """Milliseconds as seconds with three decimals: 12345 becomes ``12.345``."""
+    """Format milliseconds as seconds with three decimals.
+
+    Example:
+        >>> seconds(12345)
+        '12.345'
+    """
     return f"{thousandths // 1000}.{thousandths % 1000:03d}"
 
 
 def stamp(thousandths: int, *, mark: str) -> str:
-    """Milliseconds as ``hh:mm:ss``, the decimal mark and three decimals; hours may take more than two digits."""
+    """Format milliseconds as a timestamp; hours may have more than two digits.
+
+    Args:
+        thousandths: Milliseconds.
+        mark: Decimal mark: a comma in SubRip, a point in WebVTT.
+
+    Example:
+        >>> stamp(3_725_250, mark=",")
+        '01:02:05,250'
+    """
     minutes, rest = divmod(thousandths, 60_000)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{mark}{rest % 1000:03d}"
 
 
 def parse(text: str) -> float | None:
-    """Read seconds (``12.5``, ``12,5``) or a clock time (``[hh:]mm:ss[.,]mmm``) as seconds; None for an empty text.
+    """Parse a time.
 
-    Negative times are returned as they are, for the caller to judge. Raises ValueError for anything else.
+    Args:
+        text: Seconds (``12.5`` or ``12,5``) or a timestamp (``[hh:]mm:ss[.,]mmm``).
+
+    Returns:
+        Seconds, which may be negative; None for an empty text.
+
+    Raises:
+        ValueError: If the text is not a time.
+
+    Example:
+        >>> parse("12,5"), parse("1:02.5"), parse("")
+        (12.5, 62.5, None)
     """
     written = text.strip()
     if not written:

@@ -1,4 +1,4 @@
-"""Which column of somebody's table, or key of somebody's JSON, is which part of an utterance."""
+"""Mapping of table columns and JSON keys to fields of an utterance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "text": ("utterance", "transcript", "transcription", "sentence", "content"),
     "label": ("emotion",),
 }
-"""The parts that are read, each with the other names it may have; case, spaces and units in brackets do not matter."""
+"""Fields with the aliases that are recognised, regardless of case and spaces; times may have a unit: ``start (ms)``."""
 
 ACCEPTED = "names are " + "; ".join(f"{name}: {', '.join(others)}" for name, others in FIELDS.items())
 
@@ -28,7 +28,18 @@ _UNITS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "seconds": 1.0, "ms": 1000.0, "msec
 
 
 def field_of(name: str) -> tuple[str | None, float]:
-    """The part of an utterance that a column holds (None: none of them) and how many of its units make a second."""
+    """Field of a column.
+
+    Args:
+        name: Header of the column.
+
+    Returns:
+        The field of ``FIELDS`` or None, and the number of units per second of a time.
+
+    Example:
+        >>> field_of("Start (ms)"), field_of("Speaker"), field_of("comment")
+        (('start', 1000.0), ('speaker', 1.0), (None, 1.0))
+    """
     words = re.sub(r"[^a-z0-9]+", "_", str(name).strip().lower()).strip("_")
     if words in _BY_NAME:
         return _BY_NAME[words], 1.0
@@ -40,10 +51,17 @@ def field_of(name: str) -> tuple[str | None, float]:
 
 
 def item(record: Mapping[str, Any], *, meta: Mapping[str, Any] | None = None) -> Item:
-    """Make an utterance of one record; empty cells are unknown, unknown columns go to ``meta``.
+    """Make an utterance from one record.
 
-    Where several columns are the same part, the first that is not empty counts. Raises ValueError, naming the column
-    and the value, for a time that cannot be read.
+    Empty cells are unknown values. Of several columns for one field, the first that is not empty is used; unknown
+    columns go to ``meta``.
+
+    Args:
+        record: Values by column.
+        meta: Further values for ``meta``.
+
+    Raises:
+        ValueError: If a time is malformed.
     """
     parts: dict[str, Any] = {}
     rest = dict(meta or {})

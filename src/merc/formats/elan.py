@@ -1,4 +1,4 @@
-"""ELAN annotations (``.eaf``, EAF 3.0): a tier a speaker, with the predicted label and confidence on tiers below it."""
+"""ELAN annotations (``.eaf``, EAF 3.0): one tier per speaker, predicted labels and confidences on child tiers."""
 
 from __future__ import annotations
 
@@ -36,13 +36,16 @@ TIME_ALIGNABLE="false"/>
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write a timeline for ELAN; raises OSError, which ``merc.formats.write`` turns into OutputError.
+    """Write a timeline for ELAN.
 
-    Keeps times to 1 ms, speakers (as participants), texts, predicted labels and confidences to 4 decimals. Overlapping
-    utterances of one speaker are put on further tiers of the same participant; an abstention has no annotation on the
-    label tier. Loses utterances without a time, ids (annotations are numbered by their place among the utterances),
-    words, the distributions, and characters that XML cannot hold, which become U+FFFD. The date is fixed, so that
-    equal timelines are equal bytes.
+    Kept: times to 1 ms, speakers (as participants), texts, predicted labels and confidences to 4 decimals. Overlapping
+    utterances of a speaker go to further tiers of the same participant; an abstention has no annotation on the label
+    tier. Lost: utterances without a time, ids (annotations are numbered in the order of the utterances), words,
+    distributions, and characters that are invalid in XML, which become U+FFFD. The date is fixed, so that equal
+    timelines give equal bytes.
+
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     tiers = lanes(timeline)
     moments = sorted(
@@ -67,13 +70,15 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def read(path: Path) -> Conversation:
-    """Read the tiers that stand on their own as utterances, in order of time.
+    """Read the tiers without a parent as utterances, in order of time.
 
-    The speaker is the participant of the tier, else its name. Where all annotations of such a tier are empty, the
-    text is that of its first child tier; the values of the other children that refer to an utterance go to ``meta``
-    under the child's type. Of files that merc wrote, ``meta`` holds ``predicted`` (None: abstained) and
-    ``confidence``. Raises FormatError for a file that is not ELAN, declares a document type (where entities could
-    hide), or refers to what it does not hold.
+    The speaker is the participant of the tier, or else its name. If all annotations of a tier are empty, the text is
+    read from its first child tier; values of the other child tiers go to ``meta`` under the linguistic type of the
+    tier. In files written by merc, ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
+
+    Raises:
+        FormatError: If the file is not ELAN, has a document type declaration (which could define entities), or a
+            reference in it is undefined.
     """
     root = _root(path)
     slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iterfind("TIME_ORDER/TIME_SLOT")}
@@ -140,7 +145,9 @@ def _root(path: Path) -> ElementTree.Element:
     builder, parser = ElementTree.TreeBuilder(), expat.ParserCreate()
 
     def refuse(*_: object) -> None:
-        raise FormatError(f"{path.name} declares a document type, which ELAN never does: export it from ELAN again")
+        raise FormatError(
+            f"{path.name} has a document type declaration, which ELAN never writes: export it from ELAN again"
+        )
 
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
@@ -201,8 +208,8 @@ def _time(
     slot = annotation.get(key)
     if slot not in slots:
         raise FormatError(
-            f"{path.name}: annotation {annotation.get('ANNOTATION_ID')} refers to the time slot {slot}, which is not "
-            "in the file: open and save it in ELAN"
+            f"{path.name}: annotation {annotation.get('ANNOTATION_ID')} refers to the time slot {slot}, which does "
+            "not exist: open and save the file in ELAN"
         )
     value = slots[slot]
     if value is None:

@@ -1,4 +1,4 @@
-"""JSON: the timeline with everything in it (``merc-timeline/1``), and transcripts of Whisper, WhisperX or a list."""
+"""JSON: complete timelines (``merc-timeline/1``), and transcripts by Whisper, WhisperX or as a list."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ if TYPE_CHECKING:
     from merc.formats import schema
 
 SCHEMA = "merc-timeline/1"
-"""Name and version of the format, the first value of every file."""
+"""Name and version of the format: the first value in every file."""
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write everything; raises OSError, which ``merc.formats.write`` turns into OutputError.
+    """Write the complete timeline.
 
-    Times are rounded to 1 ms (what is shorter is widened to that), probabilities to 4 decimals and other numbers to
-    6, keys stand in a fixed order, one utterance a line, so that equal timelines are equal bytes. Raises InputError
-    for a value that JSON cannot hold: a probability outside 0 to 1, or an object of an unknown kind in ``options``,
-    ``meta`` or ``detail``.
+    Times are rounded to 1 ms (and segments are at least 1 ms long), probabilities to 4 decimals, other numbers to 6.
+    Keys have a fixed order and each utterance is on one line; equal timelines give equal bytes.
+
+    Raises:
+        InputError: If a probability is not in [0, 1], or ``options``, ``meta`` or ``detail`` have an object that JSON
+            cannot represent.
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     parts = []
     for key, value in document(timeline).items():
@@ -54,7 +57,7 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def document(timeline: Timeline) -> dict[str, Any]:
-    """The values of ``timeline.json`` as JSON holds them, for a server or a page that embeds them."""
+    """The content of ``timeline.json`` as dictionaries and lists, for a server or a page that embeds it."""
     recording = timeline.recording
     order = {name: place for place, name in enumerate(timeline.labels)}
     return {
@@ -82,11 +85,13 @@ def document(timeline: Timeline) -> dict[str, Any]:
 
 
 def read(path: Path) -> Timeline | Conversation:
-    """Read ``timeline.json`` as a timeline, and other transcripts as a conversation.
+    """Read ``timeline.json`` as a timeline, other transcripts as a conversation.
 
-    These are a list of objects with the keys of ``merc.formats.columns`` (``start``, ``end``, ``text``, ``speaker``,
-    …), and Whisper's or WhisperX's ``{"segments": […]}`` with its words. Numbers are seconds. Raises FormatError for
-    a timeline of a newer version, a field that is missing or of another type, and anything else that is not JSON.
+    Transcripts are either a list of objects with the keys of ``merc.formats.columns`` (``start``, ``end``, ``text``,
+    ``speaker``, …) or ``{"segments": […]}`` as written by Whisper and WhisperX. Times are seconds.
+
+    Raises:
+        FormatError: If the file is not JSON, is a timeline of a newer version, or has a missing or invalid field.
     """
     text, notes = source.read_text(path)
     try:
@@ -103,7 +108,7 @@ def read(path: Path) -> Timeline | Conversation:
     if isinstance(found, list):
         return _listed(path, found, notes=notes, meta={"format": "json"})
     raise FormatError(
-        f"{path.name} holds {type(found).__name__} without 'schema' or 'segments'; expected a timeline of merc, "
+        f"{path.name} is a {type(found).__name__} without 'schema' or 'segments'; expected a timeline of merc, "
         'Whisper\'s {"segments": […]} or a list of {"start", "end", "text", "speaker"}'
     )
 
@@ -176,7 +181,7 @@ def _plain(value: Any, owner: str) -> Any:
         return {str(key): _plain(value[key], owner) for key in sorted(value, key=str)}
     if isinstance(value, Sequence | np.ndarray):
         return [_plain(entry, owner) for entry in value]
-    raise InputError(f"{owner} holds {type(value).__name__} {value!r}: expected text, numbers, lists or mappings")
+    raise InputError(f"{owner} has a {type(value).__name__}, {value!r}: expected text, numbers, lists or mappings")
 
 
 def _listed(path: Path, entries: Sequence[Any], *, notes: Sequence[str], meta: Mapping[str, Any]) -> Conversation:
@@ -231,7 +236,7 @@ def _timeline(path: Path, text: str, version: Any) -> Timeline:
         raise FormatError(f"{path.name} has the schema '{version}', expected '{SCHEMA}'; give a timeline of merc")
     if int(match[1]) > 1:
         raise FormatError(
-            f"{path.name} has the schema '{version}', but this merc reads up to '{SCHEMA}'; "
+            f"{path.name} has the schema '{version}', but this version of merc reads up to '{SCHEMA}'; "
             "install a newer merc or write the timeline again"
         )
     import pydantic
@@ -245,7 +250,7 @@ def _timeline(path: Path, text: str, version: Any) -> Timeline:
         place = ".".join(map(str, first["loc"]))
         raise FormatError(
             f"{path.name} at {place}: {first['msg'].lower()} (found {repr(first['input'])[:60]}); "
-            "write the timeline again, or correct the field by docs/reference/timeline.md"
+            "write the timeline again, or correct the field (see docs/reference/timeline.md)"
         ) from error
     except InputError as error:
         raise FormatError(f"{path.name}: {error}") from error

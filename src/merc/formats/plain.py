@@ -1,4 +1,4 @@
-"""Plain text (``.txt``): one utterance a line, ``Speaker: text`` or the text alone, without times."""
+"""Plain text (``.txt``): one utterance per line, ``Speaker: text`` or only the text, without times."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from merc.formats.speakers import split_speakers
 
 
 def read(path: Path) -> Conversation:
-    """Read one utterance a line, blank lines passed over; no utterance has a time.
+    """Read a text file, one utterance per line; blank lines are skipped.
 
-    A prefix is taken for a speaker by the rules of ``merc.formats.speakers``. Raises FormatError for an empty file
-    and for one that is another format under this extension.
+    ``merc.formats.speakers`` decides whether a prefix is a speaker.
+
+    Raises:
+        FormatError: If the file is empty or has another format.
     """
     text, notes = source.read_text(path)
     shapes = (

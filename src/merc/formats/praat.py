@@ -1,4 +1,4 @@
-"""Praat TextGrids (``.TextGrid``): for every speaker a tier of texts, one of predicted labels and one of words."""
+"""Praat TextGrids (``.TextGrid``): for every speaker one tier of texts, one of predicted labels, one of words."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ class _Tier:
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write a timeline as a long TextGrid; raises OSError, which ``merc.formats.write`` turns into OutputError.
+    """Write a timeline as a TextGrid in the long format.
 
-    For the speaker Anna the tiers are ``Anna`` (texts), ``label@Anna`` (``joy .71``; ``? joy .38`` abstains) and
-    ``words@Anna``; utterances of one speaker that overlap are put on ``Anna#2`` and so on. Keeps times to 1 ms,
-    speakers, texts, labels, two decimals of the confidence, and the words inside their utterance, each cut at the end
-    of the word before. Loses utterances without a time, ids, the distributions, word probabilities, and line breaks
-    in names, which become spaces; line ends in texts become ``\\n``.
+    The tiers of a speaker Anna are ``Anna`` (texts), ``label@Anna`` (``joy .71``; ``? joy .38`` for an abstention) and
+    ``words@Anna``; overlapping utterances of one speaker go to ``Anna#2`` and so on. Kept: times to 1 ms, speakers,
+    texts, labels, the confidence to 2 decimals, and words within their utterance (each starts no earlier than the end
+    of the word before). Lost: utterances without a time, ids, distributions, word probabilities. Line breaks in names
+    become spaces, those in texts ``\\n``.
+
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     made = lanes(timeline)
     last = max((lane.members[-1].end for lane in made), default=1)
@@ -53,19 +56,21 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def read(path: Path) -> Conversation:
-    """Read the interval tiers of a TextGrid (long or short, UTF-8 or UTF-16) as speakers, in order of time.
+    """Read the interval tiers of a TextGrid (long or short format, UTF-8 or UTF-16) as speakers, in order of time.
 
-    An interval with a text is an utterance; a tier named ``words`` or ``… - words`` gives the words of the tier it
-    belongs to and ``phones`` tiers are passed over, unless they stand alone. Point tiers are left out with a note. Of
-    files that merc wrote, ``meta`` holds ``predicted`` (None: abstained) and ``confidence``. Raises FormatError for
-    a file that is binary, chronological, cut off or no TextGrid.
+    Each non-empty interval is an utterance. A tier named ``words`` or ``… - words`` has the words of the tier that it
+    belongs to, and ``phones`` tiers are skipped, unless there is no other tier. Point tiers are skipped with a note.
+    In files written by merc, ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
+
+    Raises:
+        FormatError: If the file is binary, chronological, truncated or not a TextGrid.
     """
     head = source.read_bytes(path)[:12]
     if head == b"ooBinaryFile":
         raise FormatError(f"{path.name} is a binary TextGrid: save it in Praat with 'Save as text file'")
     text, notes = source.read_text(path)
     tiers, said = _parsed(path, text), list(notes)
-    said.extend(f"{path.name}: the tier '{tier.name}' holds points and was left out." for tier in tiers if tier.points)
+    said.extend(f"{path.name}: the point tier '{tier.name}' was skipped." for tier in tiers if tier.points)
     found = list(_speakers([tier for tier in tiers if not tier.points]))
     found.sort(key=lambda item: (item.start or 0.0, item.end or 0.0))
     return source.conversation(path, found, notes=said, meta={"format": "textgrid"})
@@ -124,7 +129,7 @@ def _parsed(path: Path, text: str) -> list[_Tier]:
             f"expected 'File type = \"ooTextFile\"'; {source.hint(path, text)}"
         )
     if (kind := tokens.string()) != "TextGrid":
-        raise FormatError(f"{path.name} holds a Praat object '{kind}', expected 'TextGrid': export the TextGrid")
+        raise FormatError(f"{path.name} is a Praat object '{kind}', expected 'TextGrid': export the TextGrid")
     tokens.number(), tokens.number()
     if tokens.flag() != "<exists>":
         return []
@@ -143,7 +148,7 @@ def _one_tier(tokens: _Tokens) -> _Tier:
 
 
 class _Tokens:
-    """The free-standing numbers, texts and flags of a Praat text file; all other writing is comment."""
+    """The free-standing numbers, strings and flags of a Praat text file; everything else is comment."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
@@ -151,7 +156,7 @@ class _Tokens:
         self._line, self._seen = 1, 0
 
     def string(self) -> str:
-        return self._next(1, "a text in quotation marks").replace('""', '"')
+        return self._next(1, "a quoted string").replace('""', '"')
 
     def number(self) -> float:
         return float(self._next(2, "a number"))
@@ -168,9 +173,7 @@ class _Tokens:
     def _next(self, group: int, expected: str) -> str:
         match = next(self._matches, None)
         if match is None:
-            raise FormatError(
-                f"{self._path.name} ends where {expected} should follow: the file was cut off; export it again"
-            )
+            raise FormatError(f"{self._path.name} is truncated: expected {expected} at its end; export it again")
         self._line += self._text.count("\n", self._seen, match.start())
         self._seen = match.start()
         if match[group] is None:
@@ -201,7 +204,7 @@ def _speakers(tiers: Sequence[_Tier]) -> Iterator[Item]:
 
 
 def _owner(name: str, names: set[str]) -> str | None:
-    """The tier whose words or phones a tier holds; for phones without a text tier, the tier of words beside them."""
+    """Name of the tier that a tier of words or phones belongs to; for phones without a text tier, the tier of words."""
     if not (match := _WORDS.fullmatch(name)):
         return None
     if match["owner"] in names:

@@ -1,4 +1,4 @@
-"""Rich Transcription Time Marked turns (``.rttm``): who speaks when, the format of diarisation scoring."""
+"""Rich Transcription Time Marked (``.rttm``): speaker turns, the format used to score diarisation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ _NULLS = frozenset(("na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-nan"))
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write one SPEAKER line an utterance; raises OSError, which ``merc.formats.write`` turns into OutputError.
+    """Write one SPEAKER line per utterance.
 
-    Keeps times to 1 ms and the speaker; names hold no space in this format, so spaces, ``%``, quotes and names that
-    readers take for "missing" are percent-encoded, and an unknown speaker is ``<NA>``. Loses everything else, and
-    utterances without a time.
+    Kept: times to 1 ms, speakers. Lost: everything else, and utterances without a time. Names cannot have spaces in
+    this format, so spaces, ``%``, quotes and names that readers take for "missing" are percent-encoded; an unknown
+    speaker is ``<NA>``.
+
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     name = _escape(Path(timeline.recording.name).stem)
     rows = []
@@ -32,10 +35,13 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def read(path: Path) -> Conversation:
-    """Read the SPEAKER lines as a conversation without text; other lines are passed over.
+    """Read the SPEAKER lines as a conversation without text; other lines are skipped.
 
-    Where the file describes several recordings, those of the recording that has the file's name are taken. Raises
-    FormatError for a line with too few fields or times that are no numbers, and for several recordings of other names.
+    If the file describes several recordings, the one with the name of the file is read.
+
+    Raises:
+        FormatError: If a line has too few fields or a time is not a number, or if none of several recordings has the
+            name of the file.
     """
     text, notes = source.read_text(path)
     turns: list[tuple[str, Item]] = []
@@ -54,7 +60,7 @@ def read(path: Path) -> Conversation:
     if len(recordings) > 1 and path.stem not in recordings:
         raise FormatError(
             f"{path.name} describes {len(recordings)} recordings ({', '.join(recordings[:3])}, …), expected one: "
-            "give a file that holds one recording, or name it like the recording"
+            "give a file with one recording, or rename it after the recording"
         )
     wanted = path.stem if len(recordings) > 1 else recordings[0] if recordings else ""
     return source.conversation(
@@ -72,7 +78,7 @@ def _turn(path: Path, number: int, fields: list[str]) -> tuple[str, Item]:
         start, duration = float(fields[3]), float(fields[4])
     except ValueError as error:
         raise FormatError(
-            f"{path.name} line {number}: start '{fields[3]}' and duration '{fields[4]}' should be numbers in seconds"
+            f"{path.name} line {number}: start '{fields[3]}', duration '{fields[4]}'; expected two numbers in seconds"
         ) from error
     speaker = None if fields[7] == _NONE else unquote(fields[7])
     return unquote(fields[1]), Item(speaker=speaker, start=start, end=round(start + duration, 6))

@@ -1,4 +1,4 @@
-"""From the bytes of a transcript to a conversation: encodings, unusable times, repeated ids, and notes on them."""
+"""What all readers share: encodings, invalid times, duplicate ids, and notes on them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHAPES = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One utterance as a file gives it: times in seconds are not checked yet, and any of its parts may be unknown."""
+    """One utterance as read from a file: any field may be unknown, and times (in seconds) are not validated yet."""
 
     text: str | None = None
     speaker: str | None = None
@@ -45,7 +45,11 @@ class Item:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a whole transcript; raises InputError, naming the cause, when it cannot be opened or is a folder."""
+    """Read a file.
+
+    Raises:
+        InputError: If it cannot be opened or is a folder.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
@@ -53,17 +57,20 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Decode a transcript as ``decoded`` does, with every line end as ``\\n``."""
+    """Decode a file as ``decoded`` does, and convert line endings to ``\\n``."""
     text, notes = decoded(path)
     return text.replace("\r\n", "\n").replace("\r", "\n"), notes
 
 
 def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Decode a transcript and say what was guessed: the text, and notes.
+    """Decode a file as UTF-8, UTF-16 or UTF-32 by its byte-order mark, or else UTF-8, or else Windows-1252 or Latin-1.
 
-    UTF-8, UTF-16 and UTF-32 with a byte-order mark, else UTF-8, else Windows-1252 (Latin-1 where that has no
-    character). Raises FormatError for an empty file and for one that is not text, InputError for one that cannot be
-    opened.
+    Returns:
+        The text, and notes on what was guessed.
+
+    Raises:
+        FormatError: If the file is empty or not text.
+        InputError: If it cannot be opened.
     """
     data = read_bytes(path)
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
@@ -71,7 +78,7 @@ def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
         raise FormatError(f"{path.name} is not a text file: give a transcript, or save it as UTF-8 text")
     text, notes = _decode(path.name, data, encoding)
     if not text.strip():
-        raise FormatError(f"{path.name} is empty: expected a transcript; check that the export was complete")
+        raise FormatError(f"{path.name} is empty: expected a transcript; check that the export is complete")
     return text.removeprefix("\ufeff"), notes
 
 
@@ -81,7 +88,7 @@ def _decode(name: str, data: bytes, encoding: str | None) -> tuple[str, tuple[st
             return data.decode(encoding), ()
         except UnicodeDecodeError as error:
             raise FormatError(
-                f"{name} begins as {encoding.upper()} but byte {error.start} does not follow it; save it as UTF-8"
+                f"{name} has a {encoding.upper()} byte-order mark but byte {error.start} is invalid; save it as UTF-8"
             ) from error
     try:
         return data.decode("utf-8"), ()
@@ -94,7 +101,7 @@ def _decode(name: str, data: bytes, encoding: str | None) -> tuple[str, tuple[st
 
 
 def hint(path: Path, text: str) -> str:
-    """End an error about a file that is not of its extension with what it looks like, and what to do."""
+    """Last part of an error message: which format the file looks like, and what to do."""
     head = text.lstrip()
     for opening, kind, extension in _SHAPES:
         if head.startswith(opening) and path.suffix.lower() != extension.lower():
@@ -107,14 +114,23 @@ def hint(path: Path, text: str) -> str:
 def conversation(
     path: Path, items: Sequence[Item], *, notes: Sequence[str] = (), meta: Mapping[str, Any] | None = None
 ) -> Conversation:
-    """Make the conversation of a file, named by the file without its extension.
+    """Make a conversation; its id is the file name without the extension.
 
-    A time that is negative, reversed, empty or half missing is not lost: the utterance has no segment, its
-    ``meta["times"]`` holds ``(start, end)`` as written, and a note names it. Utterances without an id, or all of them
-    where ids repeat, are numbered ``u1``, ``u2``, … Raises FormatError when there is no utterance.
+    An utterance with a negative, reversed, empty or incomplete time gets no segment; ``meta["times"]`` has
+    ``(start, end)`` as written, and a note names it. Utterances without an id, or all of them if ids are not unique,
+    are numbered ``u1``, ``u2``, ….
+
+    Args:
+        path: The file.
+        items: Its utterances in order.
+        notes: Sentences on what was guessed so far.
+        meta: Other information on the file.
+
+    Raises:
+        FormatError: If there is no utterance.
     """
     if not items:
-        raise FormatError(f"{path.name} holds no utterance: expected at least one; check that the export was complete")
+        raise FormatError(f"{path.name} has no utterance: expected at least one; check that the export is complete")
     said = list(notes)
     ids = [item.id or f"u{number}" for number, item in enumerate(items, 1)]
     if repeated := [name for name, count in Counter(ids).items() if count > 1]:
@@ -144,14 +160,14 @@ def _utterance(name: str, item: Item) -> Utterance:
 
 
 def span(start: float | None, end: float | None) -> Segment | None:
-    """The segment between two times, or None when they do not make one."""
+    """The segment between two times in seconds, or None if they are unknown or invalid."""
     if start is None or end is None or not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
         return None
     return Segment(start, end)
 
 
 def utf8(text: str) -> bytes:
-    """Encode text as UTF-8; a lone surrogate, which no encoding can hold, becomes U+FFFD."""
+    """Encode as UTF-8; lone surrogates, which cannot be encoded, become U+FFFD."""
     try:
         return text.encode()
     except UnicodeEncodeError:

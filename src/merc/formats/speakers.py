@@ -1,8 +1,8 @@
-"""Who speaks, where a transcript says so only in its text: ``NAME: text``, ``[Name] text`` and lines with a dash.
+"""Speaker names inside the text of a transcript: ``NAME: text``, ``[Name] text`` and lines that start with a dash.
 
-A colon does not make a name ("Note: it rained"), so the whole file decides: a prefix counts where it stands in
-capitals, where it is capitalised and recurs, and, in a file in which at least half of the texts have one, where it is
-capitalised, a single word or recurs.
+Not every prefix with a colon is a name ("Note: it rained"), so the decision depends on the whole file. A prefix is a
+name if it is in capitals, or capitalised and recurring; in a file in which at least half of the texts have a prefix,
+it is also a name if it is capitalised, a single word or recurring.
 """
 
 from __future__ import annotations
@@ -33,7 +33,20 @@ _SOUNDS = frozenset(
 
 
 def split_speakers(texts: Sequence[str]) -> list[tuple[str | None, str]]:
-    """Split each text of a file into its speaker (None: not said) and what is said."""
+    """Split each text of a file into speaker and text.
+
+    Args:
+        texts: All texts of the file, in order.
+
+    Returns:
+        Pairs of speaker, or None if there is no name, and text.
+
+    Example:
+        >>> split_speakers(["ANN: Hello.", "BEN: Hi.", "And you?"])
+        [('ANN', 'Hello.'), ('BEN', 'Hi.'), (None, 'And you?')]
+        >>> split_speakers(["Hello.", "Note: it rained", "Hi."])
+        [(None, 'Hello.'), (None, 'Note: it rained'), (None, 'Hi.')]
+    """
     matches = [_candidate(text) for text in texts]
     counts = Counter(match["name"].strip() for match in matches if match)
     usual = 2 * sum(counts.values()) >= len(texts)
@@ -49,7 +62,12 @@ def split_speakers(texts: Sequence[str]) -> list[tuple[str | None, str]]:
 
 
 def split_turns(text: str) -> list[str]:
-    """Split a subtitle in which every speaker has a dash into its turns; a single dash is taken away."""
+    """Split a subtitle in which each turn starts with a dash; a single dash is removed.
+
+    Example:
+        >>> split_turns("- Hello.\\n- Hi.")
+        ['Hello.', 'Hi.']
+    """
     starts = [match.start() for match in _DASH.finditer(text)]
     if not starts or text[: starts[0]].strip():
         return [text]

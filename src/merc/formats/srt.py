@@ -1,4 +1,4 @@
-"""SubRip subtitles (``.srt``): one cue an utterance, ``Anna: I can't believe it! [joy .71]``."""
+"""SubRip subtitles (``.srt``): one cue per utterance, ``Anna: I can't believe it! [joy .71]``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ _STYLE = re.compile(r"</?\s*(?:[ibus]|font\b[^<>]*)\s*>|\{\\[^{}]*\}", re.IGNORE
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write a timeline as subtitles; raises OSError, which ``merc.formats.write`` turns into OutputError.
+    """Write a timeline as subtitles.
 
-    Keeps times to 1 ms, speaker, text, predicted label (of an abstention: the most probable one, marked) and two
-    decimals of the confidence. Loses utterances without a time, ids, words, the distributions, spaces around lines
-    and runs of spaces in names, blank lines, and ``-->``, which becomes ``→`` because it would read as a time.
+    Kept: times to 1 ms, speakers, texts, predicted labels (for an abstention the most probable label, marked) and the
+    confidence to 2 decimals. Lost: utterances without a time, ids, words, distributions, leading and trailing spaces,
+    repeated spaces in names, blank lines. ``-->`` becomes ``→``, because it would be parsed as a timing line.
+
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     cues: list[str] = []
     for utterance, prediction in timeline:
@@ -37,11 +40,14 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def read(path: Path) -> Conversation:
-    """Read subtitles as a conversation; raises FormatError for a file without a single cue.
+    """Read subtitles.
 
-    Speakers are found as ``NAME: text``, ``[Name] text``, or as lines with a dash each, which become utterances that
-    share the time of their cue. Formatting (``<i>``, ``<font …>``, ``{\\an8}``) is dropped. Of subtitles that merc
-    wrote, ``meta`` holds ``predicted`` (None: abstained) and ``confidence``.
+    Speakers are recognised in ``NAME: text`` and ``[Name] text``; lines that start with a dash become utterances that
+    share the time of their cue. Formatting (``<i>``, ``<font …>``, ``{\\an8}``) is removed. In subtitles written by
+    merc, ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
+
+    Raises:
+        FormatError: If the file has no cue.
     """
     text, notes = source.read_text(path)
     if text.lstrip().startswith("WEBVTT"):
@@ -49,7 +55,7 @@ def read(path: Path) -> Conversation:
     items = list(_cues(text))
     if not items:
         raise FormatError(
-            f"{path.name}: no line like '00:00:01,000 --> 00:00:02,500' was found, expected one a subtitle; "
+            f"{path.name}: no line like '00:00:01,000 --> 00:00:02,500' was found, expected one per subtitle; "
             f"{source.hint(path, text)}"
         )
     if tagged([item.text or "" for item in items]):
@@ -60,13 +66,17 @@ def read(path: Path) -> Conversation:
 
 
 def untagged(item: Item) -> Item:
-    """Move the tag at the end of a cue's text into ``meta``; a text without a tag stays as it is."""
+    """Move the tag at the end of a cue into ``meta``; a text without a tag is unchanged."""
     text, prediction = untag(item.text or "")
     return replace(item, text=text or None, meta={**item.meta, **prediction})
 
 
 def spoken(path: Path, items: Sequence[Item]) -> tuple[list[Item], list[str]]:
-    """Find the speakers in the texts of cues that merc did not write, and note where cues hold several turns."""
+    """Split cues that merc did not write into turns with speakers.
+
+    Returns:
+        The turns, and notes on cues with several turns.
+    """
     turns = [(item, turn) for item in items for turn in split_turns(_STYLE.sub("", item.text or "").strip())]
     named = zip(turns, split_speakers([turn for _, turn in turns]), strict=True)
     found = [replace(item, text=said or None, speaker=item.speaker or speaker) for (item, _), (speaker, said) in named]

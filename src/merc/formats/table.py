@@ -1,4 +1,4 @@
-"""Tables (``.csv``, ``.tsv``, ``.parquet``): one row an utterance, every distribution in columns."""
+"""Tables (``.csv``, ``.tsv``, ``.parquet``): one row per utterance, one column per probability."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from merc.formats.columns import ACCEPTED, FIELDS, field_of, item
 from merc.formats.source import Item
 
 MODALITIES = ("text", "voice", "face")
-"""The modalities whose columns are always there, so that tables of several recordings can be joined."""
+"""Modalities whose columns are always written, so that tables of several recordings can be joined."""
 
 _DELIMITERS = ",;\t|"
 
 
 def columns(timeline: Timeline) -> dict[str, type]:
-    """The columns of a timeline's table in order, each with its type.
+    """Columns of the table in order, with their types.
 
-    Behind the columns of the utterance stand ``p_<label>`` for the fused distribution and, for every modality,
-    ``<modality>_label`` (the most probable one), ``<modality>_p_<label>`` and ``<modality>_missing`` (the reason).
+    The columns of the utterance are followed by ``p_<label>`` (fused distribution) and, for every modality,
+    ``<modality>_label`` (the most probable label), ``<modality>_p_<label>`` and ``<modality>_missing`` (the reason).
     """
     names: dict[str, type] = {"id": str, "start": float, "end": float, "speaker": str, "text": str, "label": str}
     names |= {"confidence": float, "abstained": bool, "reason": str}
@@ -38,7 +38,7 @@ def columns(timeline: Timeline) -> dict[str, type]:
 
 
 def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
-    """The rows of a timeline's table: times rounded to 1 ms, probabilities to 4 decimals, what is unknown left out."""
+    """Rows of the table: times to 1 ms, probabilities to 4 decimals; unknown values have no key."""
     for utterance, prediction in timeline:
         row: dict[str, Any] = {"id": utterance.id, "speaker": utterance.speaker, "text": utterance.text}
         if utterance.segment is not None:
@@ -54,10 +54,12 @@ def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
 def write_csv(timeline: Timeline, path: Path) -> None:
     """Write the table as CSV in UTF-8, with commas and ``\\n``.
 
-    Raises OSError, which ``merc.formats.write`` turns into OutputError. Keeps the predictions of every modality, times
-    to 1 ms and probabilities to 4 decimals. Loses words, the details of the evidence, ``meta``, and the difference
-    between unknown and empty texts. A text that begins with ``=``, ``+``, ``-`` or ``@`` stays exact, so open tables
-    of unknown origin in a spreadsheet as text.
+    Kept: the predictions of every modality, times to 1 ms, probabilities to 4 decimals. Lost: words, details of the
+    evidence, ``meta``, the difference between unknown and empty texts. A text that starts with ``=``, ``+``, ``-`` or
+    ``@`` is not escaped: import tables of unknown origin into a spreadsheet as text.
+
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     names = columns(timeline)
     written = [",".join(map(_cell, names))]
@@ -66,9 +68,10 @@ def write_csv(timeline: Timeline, path: Path) -> None:
 
 
 def write_parquet(timeline: Timeline, path: Path) -> None:
-    """Write the table as Parquet; raises OSError, which ``merc.formats.write`` turns into OutputError.
+    """Write the table as Parquet: as CSV, but with typed columns and null for unknown values.
 
-    Keeps and loses what CSV does, but tells unknown (null) from empty texts and has typed columns.
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     import polars
 
@@ -82,10 +85,13 @@ def write_parquet(timeline: Timeline, path: Path) -> None:
 
 
 def read_csv(path: Path) -> Conversation:
-    """Read a transcript whose first row names its columns, separated by comma, semicolon, tab or ``|``.
+    """Read a table with a header, separated by comma, semicolon, tab or ``|``.
 
-    Columns are found by the names of ``merc.formats.columns``; others go to ``meta``. Times are seconds or
-    ``hh:mm:ss.mmm``. Raises FormatError for a file without a text or time column, or a cell that cannot be read.
+    Columns are recognised by the names in ``merc.formats.columns``; others go to ``meta``. Times are seconds or
+    ``hh:mm:ss.mmm``.
+
+    Raises:
+        FormatError: If there is neither a text column nor times, or if a cell is malformed.
     """
     text, notes = source.decoded(path)
     text = text.lstrip()
@@ -98,21 +104,22 @@ def read_csv(path: Path) -> Conversation:
         cells = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         raise FormatError(
-            f"{path.name} line {reader.line_num}: {error}; a quotation mark inside a quoted cell must be doubled"
+            f"{path.name} line {reader.line_num}: {error}; double the quotation marks inside quoted cells"
         ) from error
     if wide := next((number for number, row in cells if len(row) > len(names)), None):
         raise FormatError(
             f"{path.name} line {wide} has more cells than the {len(names)} columns of the first row: "
-            "put texts that hold the delimiter in quotation marks"
+            "quote the texts that contain the delimiter"
         )
     records = [(number, dict(zip(names, row, strict=False))) for number, row in cells]
     return _conversation(path, names, records, notes=notes)
 
 
 def read_parquet(path: Path) -> Conversation:
-    """Read a transcript from Parquet by the column names of ``merc.formats.columns``; others go to ``meta``.
+    """Read a Parquet table; columns are recognised by the names in ``merc.formats.columns``, others go to ``meta``.
 
-    Raises FormatError for a file that is no Parquet, has no text or time column, or holds a cell that cannot be read.
+    Raises:
+        FormatError: If the file is not Parquet, has neither a text column nor times, or has a malformed cell.
     """
     import polars
 

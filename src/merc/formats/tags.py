@@ -1,8 +1,8 @@
-"""The predicted label inside running text: ``Anna: I can't believe it! [joy .71]``.
+"""Predicted labels as tags in text: ``Anna: I can't believe it! [joy .71]``.
 
-Every utterance that merc writes as a subtitle ends in a tag, so that reading one back takes away exactly what writing
-added: ``[joy .71]`` is a predicted label and its confidence, ``[? joy .38]`` an abstention with the label that would
-have been most probable, ``[? .00]`` an utterance for which no modality had evidence.
+Every utterance that merc writes as a subtitle ends with a tag, so that reading removes exactly what writing added:
+``[joy .71]`` is a predicted label with its confidence, ``[? joy .38]`` an abstention with the most probable label,
+``[? .00]`` an utterance without evidence.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ from typing import Any
 from merc.conversation import Prediction
 
 UNKNOWN = "?"
-"""The name that stands for an unknown speaker in formats that need one."""
+"""Name of an unknown speaker in formats that require a name."""
 
 _TAG = re.compile(r"\[(\? ?)?([^\[\]]*?) ?(\.\d\d|1\.00)\]")
 _COLON = "\ua789"
 
 
 def tag(prediction: Prediction) -> str:
-    """Write a prediction as ``[label .dd]``, with a question mark in front where it abstains."""
+    """Format a prediction as a tag.
+
+    Example:
+        >>> tag(Prediction({"joy": 0.71}, "joy", 0.71, abstained=False))
+        '[joy .71]'
+        >>> tag(Prediction({"joy": 0.38}, None, 0.38, abstained=True, reason="low confidence"))
+        '[? joy .38]'
+    """
     held = prediction.abstained or prediction.label is None
     name = prediction.top if held else prediction.label
     share = f"{prediction.confidence:.2f}".removeprefix("0")
@@ -29,9 +36,15 @@ def tag(prediction: Prediction) -> str:
 
 
 def untag(text: str) -> tuple[str, dict[str, Any]]:
-    """Take the tag from the end of a text: the text before it, and ``predicted`` (None: abstained) and ``confidence``.
+    """Split the tag off the end of a text.
 
-    A text without a tag comes back as it is, with an empty dictionary.
+    Returns:
+        The text before the tag, and ``predicted`` (None for an abstention) and ``confidence``. Without a tag, the
+        text is unchanged and the dictionary empty.
+
+    Example:
+        >>> untag("I can't believe it! [joy .71]")
+        ("I can't believe it!", {'predicted': 'joy', 'confidence': 0.71})
     """
     if not (match := _match(text)):
         return text, {}
@@ -41,7 +54,7 @@ def untag(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def tagged(texts: Sequence[str]) -> bool:
-    """Whether at least half of the texts end in a tag, that is, whether merc wrote them."""
+    """Whether at least half of the texts end with a tag, which means that merc wrote them."""
     return 2 * sum(_match(text) is not None for text in texts) >= len(texts)
 
 
@@ -51,19 +64,19 @@ def _match(text: str) -> re.Match[str] | None:
 
 
 def lines(text: str | None) -> str:
-    """Fit a text into a subtitle: each line without outer spaces, no blank lines, line ends as ``\\n``."""
+    """Normalise a text for a subtitle: strip each line, drop blank lines, use ``\\n``."""
     written = (text or "").replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(filter(None, (line.strip() for line in written)))
 
 
 def prefixed(speaker: str | None, text: str) -> str:
-    """Put the speaker before a text as ``Name: text``; a colon in the name becomes U+A789, so that one ends it."""
+    """Format as ``Name: text``; a colon in the name becomes U+A789, so that the first colon ends the name."""
     name = " ".join((speaker or UNKNOWN).split()).replace(":", _COLON) or UNKNOWN
     return f"{name}: {text}"
 
 
 def unprefixed(text: str) -> tuple[str | None, str]:
-    """Undo ``prefixed``: the speaker, None where unknown, and the text."""
+    """Inverse of ``prefixed``: the speaker, or None if unknown, and the text."""
     head, mark, rest = text.partition(":")
     if not mark or "\n" in head or (rest and not rest[0].isspace()):
         return None, text

@@ -1,4 +1,4 @@
-"""Utterances on tiers, as annotation tools keep them: a tier has one speaker and no two of its intervals overlap."""
+"""Tiers of annotation tools: a tier belongs to one speaker, and its intervals do not overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from merc.formats import clock
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An utterance on a tier: its place in the timeline, its start and end in whole milliseconds, its prediction."""
+    """An utterance on a tier.
+
+    Args:
+        place: Index in the timeline.
+        start: Whole milliseconds.
+        end: Whole milliseconds.
+        utterance: The utterance.
+        prediction: Its prediction.
+    """
 
     place: int
     start: int
@@ -21,7 +29,13 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One tier: the speaker (None: unknown), its number among the tiers of that speaker, its utterances by time."""
+    """A tier.
+
+    Args:
+        speaker: Its speaker, or None if unknown.
+        number: Number among the tiers of this speaker, from 1.
+        members: Its utterances in order of time.
+    """
 
     speaker: str | None
     number: int
@@ -29,10 +43,12 @@ class Lane:
 
 
 def lanes(timeline: Timeline) -> list[Lane]:
-    """Put every utterance that has a time on a tier of its speaker.
+    """Distribute the utterances that have a time over tiers.
 
-    Where a speaker's utterances overlap each other, the later one goes to a further tier of the same speaker, so that
-    nothing is cut. Speakers stand in the order in which they are first heard. An empty name is an unknown speaker.
+    If two utterances of a speaker overlap, the later one goes to another tier of this speaker, so that nothing is cut.
+
+    Returns:
+        The tiers, speakers in the order of their first utterance. An empty name is an unknown speaker.
     """
     placed = [
         Placed(place, *clock.milliseconds(utterance.segment), utterance, prediction)

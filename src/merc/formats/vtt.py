@@ -1,4 +1,4 @@
-"""WebVTT subtitles (``.vtt``): one cue an utterance, the speaker a voice, ``<v Anna>I can't believe it! [joy .71]``."""
+"""WebVTT subtitles (``.vtt``): one cue per utterance, ``<v Anna>I can't believe it! [joy .71]``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ _SPAN = re.compile(r"</?(?:c|i|b|u|ruby|rt|v|lang)\b[^<>]*>|<[\d:.]+>", re.IGNOR
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write a timeline as WebVTT; raises OSError, which ``merc.formats.write`` turns into OutputError.
+    """Write a timeline as WebVTT.
 
-    Keeps ids, times to 1 ms, speaker, text, predicted label (of an abstention: the most probable one, marked) and two
-    decimals of the confidence. Loses utterances without a time, words, the distributions, spaces around lines and
-    runs of spaces in names and ids, and blank lines.
+    Kept: ids, times to 1 ms, speakers, texts, predicted labels (for an abstention the most probable label, marked)
+    and the confidence to 2 decimals. Lost: utterances without a time, words, distributions, leading and trailing
+    spaces, repeated spaces in names and ids, blank lines.
+
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     name = " ".join(timeline.recording.name.split()).replace("-->", "→")
     blocks = ["WEBVTT\n", f"NOTE merc-timeline/1 of {name}; [label .dd] is a predicted label and its confidence\n"]
@@ -42,11 +45,14 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def read(path: Path) -> Conversation:
-    """Read WebVTT as a conversation; raises FormatError for a file that does not begin with WEBVTT or has no cue.
+    """Read WebVTT.
 
-    The speaker is the voice (``<v Name>``), else found in the text as in SubRip; a cue with several voices becomes
-    several utterances that share its time. Other spans and inner time stamps are dropped, character references
-    resolved. Of subtitles that merc wrote, ``meta`` holds ``predicted`` (None: abstained) and ``confidence``.
+    The speaker is the voice (``<v Name>``), or else recognised in the text as in SubRip; a cue with several voices
+    becomes several utterances that share its time. Other tags and inner timestamps are removed, character references
+    resolved. In subtitles written by merc, ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
+
+    Raises:
+        FormatError: If the file does not start with WEBVTT or has no cue.
     """
     text, notes = source.read_text(path)
     if not re.match(r"WEBVTT(?:\s|$)", text):
@@ -57,7 +63,7 @@ def read(path: Path) -> Conversation:
     cues = [(number, item) for number, item in enumerate(_cues(text)) for item in _voices(item)]
     if not cues:
         raise FormatError(
-            f"{path.name}: no line like '00:01.000 --> 00:02.500' was found, expected one a cue; "
+            f"{path.name}: no line like '00:01.000 --> 00:02.500' was found, expected one per cue; "
             "check that the export was complete"
         )
     voices = [item for _, item in cues]

@@ -37,22 +37,32 @@ def listed(names: str | None) -> tuple[str, ...]:
 def settings(changes: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """``NAME=VALUE`` for the training and ``system.NAME=VALUE`` for the system, each by name.
 
-    A value is read as JSON (numbers, true, lists), anything else is text. Raises InputError without "=".
+    ``hook.NAME=VALUE`` is an option of the gradient hook, gathered in the training option ``hook``. A value is read as
+    JSON (numbers, true, lists), anything else is text. Raises InputError without "=".
+
+    Example:
+        >>> settings(["gradients=cggm", "hook.strength=.5", "system.width=64"])
+        ({'gradients': 'cggm', 'hook': {'strength': 0.5}}, {'width': 64})
     """
     training: dict[str, Any] = {}
     system: dict[str, Any] = {}
+    hook: dict[str, Any] = {}
     for change in changes:
         name, sign, value = change.partition("=")
         if not sign or not name:
             raise InputError(f"setting '{change}': expected NAME=VALUE, for example learning_rate=5e-4")
-        place = system if name.startswith("system.") else training
-        place[name.removeprefix("system.")] = _value(value)
-    return training, system
+        kind, dot, rest = name.partition(".")
+        place = {"system.": system, "hook.": hook}.get(kind + dot)
+        if place is None:
+            training[name] = _value(value)
+        else:
+            place[rest] = _value(value)
+    return ({**training, "hook": hook} if hook else training), system
 
 
 def _value(text: str) -> Any:
     try:
-        value = json.loads(text)
+        value = json.loads(f"0{text}" if text.startswith(".") else text)  # .5 is a number to everyone but JSON
     except json.JSONDecodeError:
         return text
     return tuple(value) if isinstance(value, list) else value

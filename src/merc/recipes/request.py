@@ -19,7 +19,7 @@ from merc.progress import Progress
 from merc.recipes import with_t5
 from merc.systems import SYSTEMS
 from merc.training.data import Material
-from merc.training.loop import seeded
+from merc.training.device import seeded
 from merc.training.options import TrainOptions
 
 if TYPE_CHECKING:

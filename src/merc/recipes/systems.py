@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,11 @@ from merc.progress import Progress
 from merc.recipes.request import Prepared, Request, settled
 from merc.training import checkpoint
 from merc.training.data import Item, Material, batches
-from merc.training.loop import Around, Fitted, Predicted, Task, chosen_device, fit, predict, seeded
+from merc.training.device import chosen_device, seeded
+from merc.training.gradients import hooks_of
+from merc.training.loop import Fitted, Run, fit
 from merc.training.options import TrainOptions
-from merc.training.steering import around_of
+from merc.training.tasks import Predicted, predict, system_task
 from merc.training.tracking import JsonLines
 
 if TYPE_CHECKING:
@@ -81,24 +83,25 @@ class Trained:
         return sum(one.numel() for one in self.system.parameters() if one.requires_grad)
 
 
-def task(material: Material, fold: Fold, *, level: str, scalings: Mapping[str, Scaling]) -> Task:
-    """Training and validation items of a fold."""
-    train, valid = (material.items(part.scored, level=level, scalings=scalings) for part in (fold.train, fold.valid))
-    return Task(train, valid, material.classes, origins(material.features))
-
-
-def train_fold(prepared: Prepared, fold: Fold, *, around: Around | None = None, trace: Trace | None = None) -> Trained:
+def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace: Trace | None = None) -> Trained:
     """Train one fold; ``trace`` is told the test items after each epoch where choosing on test is to be shown."""
-    around = around or Around()
-    material = prepared.material(fold, progress=around.progress)
+    run = run or Run()
+    material = prepared.material(fold, progress=run.progress)
     level = prepared.kind.description.level
     scalings = material.scalings(prepared.options.standardise, fold.train.context)
     system = prepared.system(material.widths)
-    learned = task(material, fold, level=level, scalings=scalings)
-    around = around_of(
-        prepared.options, learned, around=around, looking=_looking(trace, fold, material, scalings, prepared)
+    train, valid = (material.items(part.scored, level=level, scalings=scalings) for part in (fold.train, fold.valid))
+    task = system_task(
+        system,
+        train,
+        valid,
+        material.classes,
+        options=prepared.options,
+        features=origins(material.features),
+        look=_looking(trace, fold, material, scalings, prepared),
     )
-    fitted = fit(system, learned, options=prepared.options, around=around)
+    hooks = [*run.hooks, *hooks_of(prepared.options.gradients, prepared.options.hook)]
+    fitted = fit(task, prepared.options, replace(run, hooks=hooks))
     return Trained(system, fold, material, scalings, fitted, prepared.options)
 
 
@@ -140,9 +143,9 @@ def train(
     prepared = Prepared(request)
     folds = _chosen(prepared.folds(), only)
     for fold in folds:
-        around = Around(folder=out / fold.name, tracker=JsonLines(out / fold.name / "history.jsonl"), progress=progress)
+        run = Run(folder=out / fold.name, tracker=JsonLines(out / fold.name / "history.jsonl"), progress=progress)
         _claim(out, prepared)
-        trained = train_fold(prepared, fold, around=around)
+        trained = train_fold(prepared, fold, run=run)
         _keep(out, prepared, trained)
         yield trained
 

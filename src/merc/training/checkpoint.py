@@ -1,12 +1,12 @@
-"""States of a training that survive a kill: tensors in safetensors, the rest in JSON that names them by their hash.
+"""Checkpoints: tensors in safetensors, the rest in JSON that names them by their hash.
 
-The JSON is renamed into place after the tensors are, so a reader finds the old state or the new one, whole.
+The JSON is renamed into place after the tensors are, so that a reader finds the old checkpoint or the new one, complete.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,13 @@ from merc.errors import InputError, WeightError
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+    from torch.optim import Optimizer
 
 FORMAT = 1
 
 
 def write(folder: Path, name: str, *, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write ``NAME.json`` and the tensors it names; what an earlier write left is removed last."""
+    """Write ``NAME.json`` and the tensors it names; those of an earlier write are removed last."""
     from safetensors.torch import save_file
     from torch import contiguous_format as contiguous
 
@@ -75,16 +76,97 @@ def read(folder: Path, name: str, *, needs: Sequence[str] = ()) -> tuple[dict[st
         raise WeightError(f"{tensors} is not a safetensors file ({error}); train again") from error
 
 
-def restore(module: Module, tensors: Mapping[str, Tensor], *, source: Path) -> None:
-    """Put the tensors into a module; raises WeightError, naming the folder, where they are those of another one."""
+def restore(
+    module: Module, tensors: Mapping[str, Tensor], *, source: Path | str, frozen: Collection[str] = ()
+) -> None:
+    """Put tensors into a module.
+
+    Args:
+        module: keeps its own values of what is frozen.
+        tensors: all others by the names of ``module.state_dict()``.
+        source: for the message.
+        frozen: names that were not saved.
+
+    Raises:
+        WeightError: naming the source, where they are the tensors of another module.
+    """
     try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:3]] or [str(error)]
+        missing, unexpected = module.load_state_dict(tensors, strict=False)
+        wrong = [f"Missing key: {name}" for name in missing if name not in frozen]
+        wrong += [f"Unexpected key: {name}" for name in unexpected]
+    except RuntimeError as error:  # a shape that differs
+        wrong = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+    if wrong:
         raise WeightError(
-            f"{source} holds the weights of another system than it says ({' '.join(lines)}); remove the folder and "
-            "train again"
-        ) from error
+            f"{source} holds the weights of another system than it says ({' '.join(wrong[:2])}); remove the folder "
+            "and train again"
+        )
+
+
+def refuse_difference(now: Mapping[str, Any], before: Mapping[str, Any], *, folder: Path) -> None:
+    """Raise InputError, naming what differs, where a checkpoint was made under other options or facts."""
+    if found := _difference(json.loads(json.dumps(now)), before, ""):
+        name, old, new = found
+        raise InputError(
+            f"{folder} holds a training with another {name}: {old}, now {new}; give the values of then, or choose "
+            "another folder"
+        )
+
+
+def _difference(now: Any, before: Any, path: str) -> tuple[str, Any, Any] | None:
+    """The first value of ``now`` that differs: its name, the value before, the value now."""
+    if not isinstance(now, dict) or not isinstance(before, dict):
+        return None if now == before else (path, _short(before), _short(now))
+    for name in now if not path else sorted({*now, *before}):
+        inner = _difference(now.get(name), before.get(name), f"{path}.{name}" if path else name)
+        if inner:
+            return inner
+    return None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
+    """The moments of an optimiser by "optimiser/NUMBER/NAME"; its rates follow from the options and the step."""
+    found: dict[str, Tensor] = {}
+    for number, state in optimiser.state_dict()["state"].items():
+        found |= prefixed(f"optimiser/{number}", state)
+    return found
+
+
+def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put moments back into an optimiser of the same parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in under("optimiser", tensors).items():
+        number, key = name.split("/", 1)
+        state.setdefault(int(number), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def random_tensors(device: str) -> dict[str, Tensor]:
+    """The state of torch's random numbers on the CPU, and on the GPU that is trained on."""
+    import torch
+
+    found = {"random/torch": torch.get_rng_state()}
+    if device.startswith("cuda"):
+        found["random/cuda"] = torch.cuda.get_rng_state(device)
+    elif device == "mps":
+        found["random/mps"] = torch.mps.get_rng_state()
+    return found
+
+
+def restore_random(tensors: Mapping[str, Tensor], device: str) -> None:
+    """Put the states of ``random_tensors`` back."""
+    import torch
+
+    torch.set_rng_state(tensors["random/torch"])
+    if device.startswith("cuda"):
+        torch.cuda.set_rng_state(tensors["random/cuda"], device)
+    elif device == "mps":
+        torch.mps.set_rng_state(tensors["random/mps"])
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,26 +1,31 @@
-"""Steps into the training of any system and steers the gradients of its encoders; hooks by name are in ``HOOKS``."""
+"""Gradient hooks by name: methods that steer the gradients of the encoders of any system."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from merc.errors import InputError
 from merc.registry import Registry
+from merc.training.hooks import BaseHook
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from merc.systems import Batch, Output, System
     from merc.systems.cggm import CggmOptions, Guide
     from merc.training.hooks import Hook
 
 
-class Modulation:
+class Modulation(BaseHook):
     """Classifier-guided gradient modulation (see ``merc.systems.cggm``) of a system that names its encoders.
 
     The classifiers start from weights of their own seed and draw no other random number, so that a training whose
     factors are all 1 and whose direction weight is 0 gives the weights of plain training.
+
+    Args:
+        options: None: the defaults.
+        seed: of the classifiers' initial weights.
     """
 
     def __init__(self, options: CggmOptions | None = None, *, seed: int = 0) -> None:
@@ -34,33 +39,36 @@ class Modulation:
             raise InputError("gradient modulation has not seen its system; call start(system) first")
         return self._guide
 
-    def start(self, system: System) -> Iterable[nn.Parameter]:
+    def start(self, module: nn.Module) -> Iterable[nn.Parameter]:
         """Make a classifier for each encoder of the system; returns their parameters."""
         import torch
 
+        from merc.systems import System
         from merc.systems.cggm import Cggm, CggmOptions, guide_of
 
-        if isinstance(system, Cggm):
+        if isinstance(module, Cggm):
             raise InputError("system 'cggm' steers its own gradients; train it without a gradient hook")
+        if not isinstance(module, System):
+            raise InputError(f"gradient hook 'cggm' steers systems, not {type(module).__name__}; train without it")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed)
-            self._guide = guide_of(system, self._options or CggmOptions())
+            self._guide = guide_of(module, self._options or CggmOptions())
         return list(self._guide.parameters())
 
-    def losses(self, output: Output, batch: Batch) -> Mapping[str, Tensor]:
+    def losses(self, output: Any, batch: Any) -> Mapping[str, Tensor]:
         """The classifiers' own loss, and the direction loss."""
         found: Mapping[str, Tensor] = self.guide(output, batch)
         return found
 
-    def gradients(self, system: System) -> None:
+    def before_step(self, module: nn.Module) -> None:
         """Multiply the gradients of each encoder by its factor."""
         from merc.nn.gradients import scale_gradients
 
-        for name, parameters in system.encoders().items():
+        for name, parameters in module.encoders().items():  # type: ignore[operator]
             scale_gradients(parameters, self.guide.factor(name))
 
     def epoch(self) -> Mapping[str, float]:
-        """The factors, and how often each classifier was right in its last window."""
+        """The factors, and the accuracy of each classifier in its last window."""
         figures: dict[str, float] = {}
         for name, right in zip(self.guide.names, self.guide.before.tolist(), strict=True):
             figures |= {f"cggm_factor_{name}": self.guide.factor(name), f"cggm_right_{name}": float(right)}
@@ -75,4 +83,40 @@ class Modulation:
         self.guide.load_state_dict(state)
 
 
-HOOKS: Registry[Callable[[], Hook]] = Registry("gradient hook", {"cggm": Modulation})
+_SYSTEM_ALONE = ("base", "base_options")
+"""Options of the system 'cggm' that its hook has no use for: it steers the system that is trained."""
+
+
+def cggm(**values: Any) -> Modulation:
+    """The hook "cggm" from options by name (see ``CggmOptions``) and ``seed``; raises InputError for another name."""
+    from merc.systems.cggm import CggmOptions
+
+    seed = int(values.pop("seed", 0))
+    known = [one.name for one in fields(CggmOptions) if one.name not in _SYSTEM_ALONE]
+    _refuse_unknown("cggm", values, [*known, "seed"])
+    return Modulation(CggmOptions(**values), seed=seed)
+
+
+HOOKS: Registry[Callable[..., Hook]] = Registry("gradient hook", {"cggm": cggm})
+"""Gradient hooks by name: called with their options, ``HOOKS["cggm"](strength=0.5)``."""
+
+
+def hooks_of(name: str | None, values: Mapping[str, Any]) -> list[Hook]:
+    """The hook of a name with its options, or none where no name is given.
+
+    Raises:
+        UnknownName: for a hook that is not known.
+        InputError: for an option that the hook does not have, and for a value that it cannot use.
+
+    Example:
+        >>> hooks_of("cggm", {"strenght": 0.5})
+        Traceback (most recent call last):
+        ...
+        merc.errors.InputError: gradient hook 'cggm' has no option 'strenght'; it has ...
+    """
+    return [] if name is None else [HOOKS[name](**values)]
+
+
+def _refuse_unknown(hook: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
+    if unknown := sorted(set(values) - set(known)):
+        raise InputError(f"gradient hook '{hook}' has no option '{unknown[0]}'; it has {', '.join(sorted(known))}")

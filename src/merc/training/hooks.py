@@ -1,39 +1,83 @@
-"""Where a method may step into the training loop without changing a system or the loop."""
+"""Where a method may change the training of any module without changing the module or the loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from merc.systems import Batch, Output, System
-
 
 class Hook(Protocol):
-    """Called by the loop in this order: ``start`` once, then each step ``losses`` and ``gradients``, then ``epoch``."""
+    """Called by the loop: ``start`` once, ``losses``, ``before_step`` and ``after_step`` each step, ``epoch`` each epoch.
 
-    def start(self, system: System) -> Iterable[nn.Parameter]:
-        """Before the first step; returns further parameters that the optimiser must train."""
+    With several processes the state of the first one is copied to the others before ``before_step``, so that all change
+    the summed gradient alike.
+    """
+
+    def start(self, module: nn.Module) -> Iterable[nn.Parameter]:
+        """Prepare for a module on its device, before the first step.
+
+        Returns:
+            Further parameters that the optimiser must train.
+        """
         ...
 
-    def losses(self, output: Output, batch: Batch) -> Mapping[str, Tensor]:
-        """Further losses by name, added to those of the system before the backward pass."""
+    def losses(self, output: Any, batch: Any) -> Mapping[str, Tensor]:
+        """Give further losses of a batch by name, added to those of the task before the backward pass.
+
+        Args:
+            output: what the task's loss made of the batch, None where it keeps nothing.
+            batch: on the module's device.
+        """
         ...
 
-    def gradients(self, system: System) -> None:
-        """After the backward pass, before the gradient is clipped: change it in place."""
+    def before_step(self, module: nn.Module) -> None:
+        """Change the gradients in place: after the backward pass, before they are clipped."""
+        ...
+
+    def after_step(self, module: nn.Module, step: int) -> None:
+        """Look at or change the weights after a step of the optimiser; ``step`` counts from 1."""
         ...
 
     def epoch(self) -> Mapping[str, float]:
-        """After an epoch: figures for the tracker."""
+        """Give figures for the history, after an epoch."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a resumed training needs."""
+        """Give what a resumed training needs; the tensors are the hook's own, not copies."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a stored state."""
         ...
+
+
+class BaseHook:
+    """A hook that does nothing: inherit from it and write the methods that matter."""
+
+    def start(self, module: nn.Module) -> Iterable[nn.Parameter]:
+        """No further parameters."""
+        return ()
+
+    def losses(self, output: Any, batch: Any) -> Mapping[str, Tensor]:
+        """No further losses."""
+        return {}
+
+    def before_step(self, module: nn.Module) -> None:
+        """Leave the gradients alone."""
+
+    def after_step(self, module: nn.Module, step: int) -> None:
+        """Leave the weights alone."""
+
+    def epoch(self) -> Mapping[str, float]:
+        """No figures."""
+        return {}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """No state."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """No state."""

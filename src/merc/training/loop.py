@@ -1,346 +1,473 @@
-"""The one training loop: AdamW, clipped gradients, early stopping on validation, states that a kill does not lose.
+"""The training loop, the only one of the package.
 
-Plain torch on purpose: on one processor or one GPU nothing else is needed (see docs/decisions).
+    Task         the module, its data, its loss, and how it is judged
+    LoopOptions  rates, schedule, epochs, precision, device (``merc.training.options``)
+    Run          folder of checkpoints, tracker, progress, hooks
+
+A step takes one batch, or ``accumulate`` of them, whose gradients are weighted by the labelled units behind them; with
+several processes (torchrun) each takes its share of every batch. A training that is killed at any step resumes from its
+last checkpoint and ends with the same bytes. Plain torch on purpose (see docs/decisions).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from merc.errors import InputError
-from merc.evaluation.metrics import STATISTICS, confusion
 from merc.evaluation.selection import Best, Epoch, select
-from merc.features.feature import Origins, refuse_others
 from merc.nn.memory import keep_freed_memory
-from merc.progress import Progress
-from merc.training import checkpoint
-from merc.training.data import Item, batches, with_modalities_dropped
+from merc.training import checkpoint, optimiser
+from merc.training.device import chosen_device, moved, processes, seeded
+from merc.training.options import HIGHER_IS_BETTER, higher_is_better
+from merc.training.optimiser import Group
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from merc.systems import Batch, System
+    from merc.progress import Progress
     from merc.training.hooks import Hook
-    from merc.training.options import TrainOptions
+    from merc.training.options import LoopOptions
     from merc.training.tracking import Tracker
 
-Choice = Callable[[int], Sequence[Item]]
+Losses = Mapping[str, "Tensor"]
+"""Scalars by name; training minimises their sum."""
+
+_REPORT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One batch before it is loaded: the numbers of its items, and which source they come from."""
+
+    items: tuple[int, ...]
+    source: str = ""
+
+
+class Data(Protocol):
+    """Training data that is read lazily, batch by batch."""
+
+    def plan(self, epoch: int, generator: torch.Generator, world: int = 1) -> Sequence[Plan]:
+        """Give the batches of an epoch, as item numbers only.
+
+        Args:
+            epoch: from 1.
+            generator: the only source of random numbers; the same state gives the same plans.
+            world: number of processes; a plan holds ``world`` times the batch size.
+        """
+        ...
+
+    def load(self, plan: Plan) -> Any:
+        """Give the batch itself, on the CPU: something with ``.to(device)``, or (nested) mappings or tuples of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Losses of a batch, and the output that hooks may read."""
+
+    losses: Losses
+    output: Any = None
+
+
+def _one(batch: Any) -> float:
+    return 1.0
+
+
+def _unjudged(module: nn.Module) -> Mapping[str, float]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is learned from what: training and validation items, and the names of the classes.
+    """What is trained, on what, and how it is judged.
 
-    ``features`` says by modality where the features come from: a state goes on with the same ones only.
+    Args:
+        module: trained in place.
+        data: the training data.
+        loss: module (in training mode) and batch (on its device) to losses, or to ``Computed`` where hooks need the
+            output. No loss at all: nothing can be learned from this batch.
+        judge: module (in evaluation mode) to held-out figures by name, after each epoch; none for stages without
+            labels, whose options have ``metric=None``.
+        size: labelled units of a batch (on the CPU), by which the gradients of accumulated batches and of several
+            processes are weighted.
+        groups: parameter groups; none: all trainable parameters in one.
+        facts: JSON; a checkpoint is continued only with equal facts.
+        check_facts: called with the facts of a checkpoint and its folder, to refuse them with an error of its own.
+        begin_epoch: called before an epoch (from 1), and again when a training resumes within it.
+        augment: batch (on the CPU) and random numbers to the batch that is trained on.
+        all_data_from: first epoch that sees all data; early stopping counts from it.
     """
 
-    train: Sequence[Item]
-    valid: Sequence[Item]
-    classes: tuple[str, ...]
-    features: Origins = field(default_factory=dict)
+    module: nn.Module
+    data: Data
+    loss: Callable[[nn.Module, Any], Losses | Computed]
+    judge: Callable[[nn.Module], Mapping[str, float]] = _unjudged
+    size: Callable[[Any], float] = _one
+    groups: Sequence[Group] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    check_facts: Callable[[Mapping[str, Any], Path], None] | None = None
+    begin_epoch: Callable[[nn.Module, int], None] | None = None
+    augment: Callable[[Any, torch.Generator], Any] | None = None
+    all_data_from: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What stands around a training: where its states lie, who is told, what is changed.
-
-    ``curriculum`` gives the items of an epoch (from 1) and ``after_epoch`` may look at the system after each one and
-    return figures for the record; neither decides which epoch is kept.
-    """
+class Run:
+    """What surrounds a training: the folder of its checkpoints (None: none), tracker, progress, hooks."""
 
     folder: Path | None = None
     tracker: Tracker | None = None
     progress: Progress | None = None
     hooks: Sequence[Hook] = ()
-    curriculum: Choice | None = None
-    after_epoch: Callable[[System], Mapping[str, float]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """What a system says of utterances: ``logits (n, C)`` float32; class numbers ``(n,)``, -1 where not known."""
-
-    ids: tuple[str, ...]
-    logits: np.ndarray
-    labels: np.ndarray
-
-    def figures(self) -> dict[str, float]:
-        """Accuracy, macro and weighted F1, unweighted recall; raises InputError where a label is not known."""
-        matrix = confusion(self.labels, self.logits.argmax(1), classes=self.logits.shape[1])
-        return {name: statistic(matrix) for name, statistic in STATISTICS.items()}
 
 
 @dataclass(slots=True)
 class Fitted:
-    """A finished training: the system holds the weights of ``best``, the epoch (from 1) that validation chose."""
+    """A finished training: ``best`` is the epoch (from 1) whose weights were kept, ``history`` one row for each epoch.
+
+    A row holds "training_loss", the held-out figures, and those of hooks; ``seconds`` are CPU seconds.
+    """
 
     best: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
 
     def figures(self) -> dict[str, float]:
-        """The validation figures of the chosen epoch."""
-        return {name: value for name, value in self.history[self.best - 1].items() if name in STATISTICS}
+        """The held-out figures of the kept epoch that have a direction (see ``HIGHER_IS_BETTER``)."""
+        row = self.history[self.best - 1]
+        return {name: value for name, value in row.items() if name.split("/")[0] in HIGHER_IS_BETTER}
 
 
-def class_weights(setting: bool | Mapping[str, float], items: Sequence[Item], classes: Sequence[str]) -> Tensor | None:
-    """Weights of the classes in the loss, by name: given, or ``total / (C * count)`` from the training items.
+def fit(task: Task, options: LoopOptions, run: Run | None = None) -> Fitted:
+    """Train a module in place and leave the weights of its best epoch in it, in evaluation mode.
 
-    Raises InputError for a class without a training utterance, and for names that are not those of the classes.
-    """
-    import torch
+    Args:
+        task: what is trained, on what, and how it is judged.
+        options: how.
+        run: with a folder, a training that was killed resumes from its last checkpoint and ends with the same bytes.
 
-    numbers = torch.cat([item.labels[item.labels >= 0] for item in items])
-    counts = torch.bincount(numbers, minlength=len(classes))
-    if missing := [name for name, count in zip(classes, counts.tolist(), strict=True) if count == 0]:
-        raise InputError(
-            f"no training utterance of class {', '.join(missing)}; choose a protocol or label set without it"
-        )
-    if isinstance(setting, Mapping):
-        if set(setting) != set(classes):
-            raise InputError(f"class weights for {', '.join(sorted(setting))}; expected {', '.join(classes)}")
-        return torch.tensor([float(setting[name]) for name in classes])
-    return counts.sum() / (len(classes) * counts) if setting else None
+    Returns:
+        The kept epoch and the history.
 
+    Raises:
+        InputError: when the loss is not finite, a parameter is in no group, the metric is not among the held-out
+            figures, or the folder holds a training with other options or facts.
+        WeightError: for a damaged checkpoint.
 
-def predict(
-    system: System, read: Sequence[Batch], *, ids: Collection[str] | None = None, device: str = "cpu"
-) -> Predicted:
-    """Logits of the utterances with these ids, by default of all that have a label, in the order of the batches.
-
-    The system is left in evaluation mode.
-    """
-    import torch
-
-    system.eval()
-    logits, labels = [], []
-    names: list[str] = []
-    with torch.inference_mode():
-        for batch in read:
-            asked = batch.labelled if ids is None else _asked(batch, ids)
-            logits.append(system(batch.to(device)).logits.cpu()[asked])
-            labels.append(batch.labels[asked])
-            names += [batch.ids[row][turn] for row, turn in asked.nonzero().tolist()]
-    return Predicted(tuple(names), torch.cat(logits).float().numpy(), torch.cat(labels).numpy())
-
-
-def _asked(batch: Batch, ids: Collection[str]) -> Tensor:
-    """True where an utterance is among the ids: bool ``(B, T)``."""
-    import torch
-
-    asked = torch.zeros_like(batch.mask)
-    for row, names in enumerate(batch.ids):
-        for turn, name in enumerate(names):
-            asked[row, turn] = name in ids
-    return asked
-
-
-@contextmanager
-def seeded(seed: int, *, threads: int) -> Iterator[None]:
-    """Torch's own random numbers and threads inside the block; both are as before afterwards."""
-    import torch
-
-    before = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
-
-def chosen_device(name: str) -> str:
-    """The device of a name; "auto" takes a GPU where there is one. Raises InputError for one that is not here."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda", "mps") or (name == "cuda" and not torch.cuda.is_available()):
-        raise InputError(f"device '{name}' is not here; expected auto, cpu, or a GPU that torch can see")
-    return name
-
-
-def fit(system: System, task: Task, *, options: TrainOptions, around: Around | None = None) -> Fitted:
-    """Train a system in place and leave the weights of its best validation epoch in it.
-
-    With a folder, a training that was killed goes on from its last state and ends with the same weights. Raises
-    InputError for a class that is missing in training, WeightError for a damaged state.
+    Example:
+        >>> import torch
+        >>> from merc.training.loop import Plan, Task, fit
+        >>> from merc.training.options import LoopOptions
+        >>> x = torch.linspace(-1, 1, 64)[:, None]
+        >>> class Points:
+        ...     def plan(self, epoch, generator, world=1):
+        ...         order = torch.randperm(len(x), generator=generator).tolist()
+        ...         size = 16 * world
+        ...         return [Plan(tuple(order[start : start + size])) for start in range(0, len(order), size)]
+        ...     def load(self, plan):
+        ...         return x[list(plan.items)]
+        >>> def error(module, batch):
+        ...     return {"square": (module(batch) - 3 * batch).square().mean()}
+        >>> line = torch.nn.Linear(1, 1)
+        >>> task = Task(line, Points(), error, judge=lambda module: {"mse": float(error(module, x)["square"])})
+        >>> fitted = fit(task, LoopOptions(metric="mse", epochs=40, learning_rate=0.1))
+        >>> fitted.figures()["mse"] < 0.01
+        True
     """
     keep_freed_memory()
     with seeded(options.seed, threads=options.threads):
-        return _Loop(system, task, options, around or Around()).run()
+        return _Loop(task, options, run or Run()).run()
 
 
-def _averaged(system: System) -> Any:
-    """A copy of a system that follows it: the mean of its weights, mostly over the latest ninth of the steps so far."""
-    import torch
-    from torch.optim.swa_utils import AveragedModel
+@dataclass(slots=True)
+class _Position:
+    """How far an epoch is: batches and steps done, the sum of their losses, CPU seconds."""
 
-    return AveragedModel(system, avg_fn=lambda mean, now, steps: torch.lerp(mean, now, 9 / (10 + steps)))
+    batches: int = 0
+    steps: int = 0
+    loss: float = 0.0
+    counted: int = 0
+    seconds: float = 0.0
 
 
 class _Loop:
-    """The state of one training: system, optimiser, random numbers, history, the best weights so far."""
+    """The state of one training: module, optimiser, random numbers, history, the best weights so far."""
 
-    def __init__(self, system: System, task: Task, options: TrainOptions, around: Around) -> None:
+    def __init__(self, task: Task, options: LoopOptions, run: Run) -> None:
         import torch
 
+        self.task, self.options, self.run_ = task, options, run
         self.device = chosen_device(options.device)
-        self.system, self.task, self.options, self.around = system.to(self.device), task, options, around
-        weights = class_weights(options.class_weights, task.train, task.classes)
-        system.label_loss.configure(
-            class_weights=None if weights is None else weights.to(self.device), smoothing=options.smoothing
-        )
-        self.parameters = [parameter for parameter in system.parameters() if parameter.requires_grad]
-        extra = [parameter for hook in around.hooks for parameter in hook.start(system)]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": self.parameters}, {"params": extra}] if extra else self.parameters,
-            lr=options.learning_rate,
-            weight_decay=options.weight_decay,
-            fused=True,
-        )
-        self.mean = _averaged(self.system) if options.average else None
-        self.generator = torch.Generator().manual_seed(options.seed)
-        self.valid = list(batches(task.valid, options.batch))
+        self.processes = processes()
+        self.processes.join(self.device)
+        self.module = task.module.to(self.device)
+        groups = optimiser.groups_of(self.module, task.groups)
+        self.trained = [parameter for group in groups for parameter in group.parameters]
+        extra = [parameter for hook in run.hooks for parameter in hook.start(self.module)]
+        self.optimiser = optimiser.optimiser_of([*groups, *([Group("hooks", extra)] if extra else [])], options)
+        self.stepped = [*self.trained, *extra]
+        mine = {id(parameter) for parameter in self.trained}
+        every = dict(self.module.named_parameters(remove_duplicate=False))
+        self.frozen = frozenset(name for name, parameter in every.items() if id(parameter) not in mine)
+        named = {name: one for name, one in self.module.named_parameters() if name not in self.frozen}
+        self.average = optimiser.Average(named) if options.average else None
+        self.order = torch.Generator().manual_seed(options.seed)
+        self.began = self.order.get_state()  # of the order, when the epoch began
+        self.at = _Position()
+        self.steps = 0  # of the optimiser, since the first epoch
         self.fitted = Fitted()
         self.kept: dict[str, Tensor] = {}
-        self.written = time.monotonic()
-
-    @property
-    def judged(self) -> System:
-        """What is validated and kept: the system, or the running mean of its weights."""
-        return self.mean.module if self.mean else self.system
+        self.written = self.reported = time.monotonic()
+        self.processes.copy_from_first([*self.stepped, *self.module.buffers()])
 
     def run(self) -> Fitted:
-        self._resume()
+        resumed = self._resume()
         while not self._finished():
-            epoch = len(self.fitted.history) + 1
-            began = time.process_time()
-            loss = self._epoch(epoch)
-            figures = predict(self.judged, self.valid, device=self.device).figures()
-            extra = self.around.after_epoch(self.judged) if self.around.after_epoch else {}
-            for hook in self.around.hooks:
-                extra = {**extra, **hook.epoch()}
-            self._keep({"loss": loss, **figures, **extra})
+            began = time.process_time() - self.at.seconds
+            self._epoch(resumed=resumed, began=began)
+            resumed = False
+            self._judge()
             self.fitted.seconds += time.process_time() - began
-            self._tell(epoch)
-            self._store(finished=self._finished())
-        self.system.load_state_dict(self.kept)
-        self.system.eval()
+            self.at, self.began = _Position(), self.order.get_state()
+            self._tell()
+            if self._finished():
+                self._write()
+            else:
+                self._write_if_due()
+        checkpoint.restore(self.module, self.kept, source="the best epoch", frozen=self.frozen)
+        self.module.eval()
         return self.fitted
 
-    def _epoch(self, epoch: int) -> float:
-        """One pass over the training items; the mean loss."""
-        items = self.around.curriculum(epoch) if self.around.curriculum else self.task.train
-        total = steps = 0.0
-        self.system.train()
-        for batch in batches(items, self.options.batch, generator=self.generator):
-            total, steps = total + self._step(batch), steps + 1
-        return total / max(steps, 1.0)
+    @property
+    def epoch(self) -> int:
+        """The epoch that is under way, from 1."""
+        return len(self.fitted.history) + 1
 
-    def _step(self, batch: Batch) -> float:
+    def _epoch(self, *, resumed: bool, began: float) -> None:
+        """One pass over the data, or the rest of it."""
+        if self.task.begin_epoch and not resumed:
+            self.task.begin_epoch(self.module, self.epoch)
+        now = self.order.get_state()
+        self.order.set_state(self.began)
+        plans = self.task.data.plan(self.epoch, self.order, self.processes.count)
+        if self.at.batches:
+            self.order.set_state(now)
+        self.module.train()
+        size = self.options.accumulate
+        total = -(-len(plans) // size)
+        while self.at.batches < len(plans):
+            chunk = plans[self.at.batches : self.at.batches + size]
+            self._set_rates(total)
+            loss = self._step(chunk)
+            self.at.batches += len(chunk)
+            self.at.steps += 1
+            if loss is not None:
+                self.at.loss, self.at.counted = self.at.loss + loss, self.at.counted + 1
+            self.at.seconds = time.process_time() - began
+            self._report(self.at.batches / len(plans))
+            if self.at.batches < len(plans):
+                self._write_if_due()
+
+    def _set_rates(self, total: int) -> None:
+        """Learning rates of a step, by how far the training is: ``total`` steps make up this epoch."""
+        metric = self.options.metric
+        sign = 1 if metric is None or higher_is_better(metric) else -1
+        history = [sign * row[metric] for row in self.fitted.history] if metric else []
+        step, steps = (self.epoch - 1) * total + self.at.steps, self.options.epochs * total
+        share = optimiser.schedule_share(self.options, step, steps, history=history)
+        optimiser.set_rates(self.optimiser, share)
+
+    def _step(self, plans: Sequence[Plan]) -> float | None:
+        """One step of the optimiser over one or more batches; its mean loss, None where there was nothing to learn."""
         import torch
 
-        batch = with_modalities_dropped(batch, self.options.modality_dropout, generator=self.generator)
-        batch = batch.to(self.device)
-        if not bool(batch.labelled.any()):
-            return 0.0
-        output = self.system(batch)
-        further = [value for hook in self.around.hooks for value in hook.losses(output, batch).values()]
-        loss = torch.stack([output.loss, *further]).sum()
-        if not bool(torch.isfinite(loss)):
-            raise InputError(
-                f"the loss became {float(loss.detach())}; lower the learning rate or look for extreme values"
-            )
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for hook in self.around.hooks:
-            hook.gradients(self.system)
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.options.clip)
+        alone = len(plans) == 1 and self.processes.count == 1
+        sums = [0.0, 0.0, 0.0]  # batches with a loss, losses times sizes, sizes
+        for plan in plans:
+            if found := self._backward(plan, weighted=not alone):
+                sums = [one + other for one, other in zip(sums, (1.0, *found), strict=True)]
+        batches, loss, size = self.processes.sum_gradients(self.stepped, sums)
+        if not batches:
+            return None
+        if not alone:
+            self._divide_gradients(size)
+        self.steps += 1
+        for hook in self.run_.hooks:
+            self.processes.copy_from_first(list(hook.state_dict().values()))
+            hook.before_step(self.module)
+        if self.options.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.trained, self.options.clip)
         self.optimiser.step()
-        if self.mean:
-            self.mean.update_parameters(self.system)
-        return float(loss.detach())
+        if self.average:
+            self.average.update()
+        for hook in self.run_.hooks:
+            hook.after_step(self.module, self.steps)
+        return loss / size
 
-    def _keep(self, figures: dict[str, float]) -> None:
-        self.fitted.history.append(figures)
-        epochs = [Epoch(number, one) for number, one in enumerate(self.fitted.history, 1)]
-        self.fitted.best = 1 + select(epochs, by=Best(self.options.metric))
-        if self.fitted.best == len(epochs):
-            self.kept = {name: value.detach().clone() for name, value in self.judged.state_dict().items()}
+    def _backward(self, plan: Plan, *, weighted: bool) -> tuple[float, float] | None:
+        """Add the gradients of a batch; its loss times its size, and its size. None where there is nothing to learn."""
+        batch, size = self._batch(plan)
+        if batch is None:
+            return None
+        with self._autocast():
+            found = self.task.loss(self.module, batch)
+            found = found if isinstance(found, Computed) else Computed(found)
+            if not found.losses:
+                return None
+            further = [one for hook in self.run_.hooks for one in hook.losses(found.output, batch).values()]
+        if weighted and size <= 0:
+            return None
+        loss = _sum([*found.losses.values(), *further])
+        value = float(loss.detach())
+        if value - value != 0:  # infinite or NaN
+            raise InputError(f"the loss became {value}; lower the learning rate or look for extreme values")
+        if not weighted:
+            loss.backward()  # type: ignore[no-untyped-call]
+            return value, 1.0
+        (loss * size).backward()
+        return value * size, size
+
+    def _batch(self, plan: Plan) -> tuple[Any, float]:
+        """This process's share of a batch on the device, and its size; None where it has no share."""
+        rank, count = self.processes.rank, self.processes.count
+        random = self.order
+        if count > 1:  # each process has random numbers of its own, which follow from the seed and the step alone
+            random = self._own_random()
+            plan = Plan(plan.items[rank::count], plan.source)
+            if not plan.items:
+                return None, 0.0
+        batch = self.task.data.load(plan)
+        if self.task.augment:
+            batch = self.task.augment(batch, random)
+        return moved(batch, self.device), float(self.task.size(batch))
+
+    def _own_random(self) -> torch.Generator:
+        import numpy as np
+        import torch
+
+        words = [self.options.seed, self.epoch, self.at.batches, self.processes.rank]
+        seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]) >> 1
+        torch.manual_seed(seed)
+        return torch.Generator().manual_seed(seed)
+
+    def _divide_gradients(self, size: float) -> None:
+        import torch
+
+        gradients = [one.grad for one in self.stepped if one.grad is not None]
+        torch._foreach_div_(gradients, size)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        import torch
+
+        if self.options.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16)
+
+    def _judge(self) -> None:
+        """Judge the module, or the average of its weights, and keep it where it is the best so far."""
+        self.processes.copy_from_first(list(self.module.buffers()))
+        with self.average.applied() if self.average else nullcontext():
+            self.module.eval()
+            figures = dict(self.processes.shared(lambda: self.task.judge(self.module)))
+            for hook in self.run_.hooks:
+                figures |= hook.epoch()
+            loss = self.at.loss / max(self.at.counted, 1)
+            self.fitted.history.append({"training_loss": loss, **figures})
+            self.fitted.best = self._best()
+            if self.fitted.best == len(self.fitted.history):
+                self.kept = {name: value.detach().clone() for name, value in self._tensors().items()}
+
+    def _best(self) -> int:
+        epochs = [Epoch(number, row) for number, row in enumerate(self.fitted.history, 1)]
+        if self.options.metric is None:
+            return len(epochs)
+        lowest = not higher_is_better(self.options.metric)
+        return 1 + select(epochs, by=Best(self.options.metric, lowest=lowest))
 
     def _finished(self) -> bool:
         done = len(self.fitted.history)
-        return done >= self.options.epochs or (done > 0 and done - self.fitted.best >= self.options.patience)
+        if done >= self.options.epochs or not done:
+            return done >= self.options.epochs
+        return done - max(self.fitted.best, self.task.all_data_from - 1) >= self.options.patience
 
-    def _tell(self, epoch: int) -> None:
-        if self.around.tracker:
-            self.around.tracker.log(epoch, self.fitted.history[-1])
-        if self.around.progress:
-            self.around.progress("training", self.options.epochs if self._finished() else epoch, self.options.epochs)
+    def _tell(self) -> None:
+        if self.run_.tracker and self.processes.first:
+            self.run_.tracker.log(len(self.fitted.history), self.fitted.history[-1])
+        self.reported = 0.0
+        self._report(0.0)
 
-    def _store(self, *, finished: bool) -> None:
-        if self.around.folder is None:
+    def _report(self, part: float) -> None:
+        """Report progress in epochs, of which a part is done, not more often than is of use."""
+        if self.run_.progress and self.processes.first and time.monotonic() - self.reported > _REPORT_SECONDS:
+            total = self.options.epochs
+            done = total if self._finished() else len(self.fitted.history) + part
+            self.run_.progress("training", done, total)
+            self.reported = time.monotonic()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Trained parameters and buffers of the module by name."""
+        return {name: value for name, value in self.module.state_dict().items() if name not in self.frozen}
+
+    def _write_if_due(self) -> None:
+        if time.monotonic() - self.written >= self.options.checkpoint_seconds:
+            self._write()
+
+    def _write(self) -> None:
+        if self.run_.folder is None or not self.processes.first:
             return
-        if not finished and time.monotonic() - self.written < self.options.checkpoint_seconds:
-            return
-        import torch
-
-        tensors = checkpoint.prefixed("system", self.system.state_dict()) | checkpoint.prefixed("kept", self.kept)
-        for number, state in self.optimiser.state_dict()["state"].items():
-            tensors |= checkpoint.prefixed(f"optimiser/{number}", state)
-        if self.mean:
-            tensors |= checkpoint.prefixed("mean", self.mean.state_dict())
-        for number, hook in enumerate(self.around.hooks):
+        tensors = checkpoint.prefixed("module", self._tensors()) | checkpoint.prefixed("kept", self.kept)
+        tensors |= checkpoint.optimiser_tensors(self.optimiser) | checkpoint.random_tensors(self.device)
+        tensors |= {"random/order": self.order.get_state(), "random/epoch": self.began}
+        if self.average:
+            tensors |= checkpoint.prefixed("average", self.average.state_dict())
+        for number, hook in enumerate(self.run_.hooks):
             tensors |= checkpoint.prefixed(f"hook/{number}", hook.state_dict())
-        tensors |= {"random/torch": torch.get_rng_state(), "random/order": self.generator.get_state()}
-        if self.device == "cuda":
-            tensors["random/cuda"] = torch.cuda.get_rng_state()
-        facts: dict[str, Any] = {"options": self.options.as_json(), "classes": list(self.task.classes)}
-        facts["features"] = dict(self.task.features)
-        facts |= {"history": self.fitted.history, "best": self.fitted.best, "seconds": self.fitted.seconds}
-        checkpoint.write(self.around.folder, "state", tensors=tensors, facts=facts)
+        facts = {**self._facts(), "history": self.fitted.history, "best": self.fitted.best}
+        facts |= {"seconds": self.fitted.seconds, "steps": self.steps, "at": asdict(self.at)}
+        checkpoint.write(self.run_.folder, "state", tensors=tensors, facts=facts)
         self.written = time.monotonic()
 
-    def _resume(self) -> None:
-        folder = self.around.folder
+    def _facts(self) -> dict[str, Any]:
+        """What a resumed training must share with the one before."""
+        options = self.options.as_json()
+        del options["checkpoint_seconds"]
+        return {"options": options, "facts": dict(self.task.facts), "processes": self.processes.count}
+
+    def _resume(self) -> bool:
+        """Take up the last checkpoint; whether it lies within an epoch."""
+        folder = self.run_.folder
         if folder is None or not (folder / "state.json").exists():
-            return
-        needs = ("options", "classes", "history", "best", "seconds")
+            return False
+        needs = ("options", "facts", "processes", "history", "best", "seconds", "steps", "at")
         tensors, facts = checkpoint.read(folder, "state", needs=needs)
-        if facts["options"] != self.options.as_json() or facts["classes"] != list(self.task.classes):
-            raise InputError(f"{folder} holds a training with other options or classes; choose another folder")
-        refuse_others(self.task.features, facts.get("features", self.task.features), where=folder)
+        if self.task.check_facts:
+            self.task.check_facts(facts["facts"], folder)
+        checkpoint.refuse_difference(self._facts(), facts, folder=folder)
         self.fitted = Fitted(facts["best"], facts["history"], facts["seconds"])
+        self.at, self.steps = _Position(**facts["at"]), facts["steps"]
+        if self.task.begin_epoch and self.at.batches:
+            self.task.begin_epoch(self.module, self.epoch)
         self.kept = checkpoint.under("kept", tensors)
-        checkpoint.restore(self.system, checkpoint.under("system", tensors), source=folder)
-        if self.mean:
-            checkpoint.restore(self.mean, checkpoint.under("mean", tensors), source=folder)
-        self._resume_optimiser(tensors)
-        for number, hook in enumerate(self.around.hooks):
+        checkpoint.restore(self.module, checkpoint.under("module", tensors), source=folder, frozen=self.frozen)
+        checkpoint.restore_optimiser(self.optimiser, tensors)
+        if self.average:
+            self.average.load_state_dict(checkpoint.under("average", tensors))
+        for number, hook in enumerate(self.run_.hooks):
             hook.load_state_dict(checkpoint.under(f"hook/{number}", tensors))
-        self._resume_random(tensors)
+        self.began = tensors["random/epoch"]
+        self.order.set_state(tensors["random/order"])
+        checkpoint.restore_random(tensors, self.device)
+        return self.at.batches > 0
 
-    def _resume_optimiser(self, tensors: Mapping[str, Tensor]) -> None:
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in checkpoint.under("optimiser", tensors).items():
-            number, key = name.split("/", 1)
-            state.setdefault(int(number), {})[key] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
-    def _resume_random(self, tensors: Mapping[str, Tensor]) -> None:
-        import torch
+def _sum(losses: Sequence[Tensor]) -> Tensor:
+    import torch
 
-        torch.set_rng_state(tensors["random/torch"])
-        self.generator.set_state(tensors["random/order"])
-        if "random/cuda" in tensors and self.device == "cuda":
-            torch.cuda.set_rng_state(tensors["random/cuda"])
+    return torch.stack(list(losses)).sum()

@@ -1,92 +1,158 @@
-"""How a system is trained: its recipe, and what a user may change of it."""
+"""Options of a training: those of the loop, and those of a system on top of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from merc.errors import InputError
+from merc.evaluation.metrics import LOWER_IS_BETTER, NAMES
+from merc.options import above, at_least, below_one, one_of, share
 
 if TYPE_CHECKING:
     from merc.systems import Recipe
 
-METRICS = ("weighted_f1", "macro_f1", "accuracy", "unweighted_recall")
+HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
+    {**{name: name not in LOWER_IS_BETTER for name in NAMES}, "loss": False, "mse": False}
+)
+"""Held-out figures by which an epoch can be chosen. "NAME/PART", such as "ccc/valence", goes the way of NAME."""
+
+OPTIMISERS = ("adamw", "adam")
+SCHEDULES = ("constant", "linear", "cosine", "plateau")
+PRECISIONS = ("float32", "bf16")
+
+
+def higher_is_better(figure: str) -> bool:
+    """Whether the larger value of a figure is the better one; raises InputError for a figure that is not known."""
+    name = figure.split("/")[0]
+    if name not in HIGHER_IS_BETTER:
+        raise InputError(f"metric is '{figure}': expected one of {', '.join(HIGHER_IS_BETTER)}, or NAME/PART of one")
+    return HIGHER_IS_BETTER[name]
 
 
 @dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """Options of a training; raises InputError for a value that cannot be used. ``of_recipe`` is the usual start."""
+class LoopOptions:
+    """Options that every training has; raises InputError for a value that cannot be used."""
 
     seed: int = 0
-    """Reaches initial weights, dropout, the order of batches and the dropping of modalities."""
+    """Of initial weights, dropout, batch order and modality dropout."""
     learning_rate: float = 1e-3
-    """Of AdamW."""
+    """Of parameter groups that have none of their own."""
     weight_decay: float = 1e-2
-    """Of AdamW."""
+    """Of parameter groups that have none of their own."""
+    epochs: int = 60
+    """Epochs at most."""
+    patience: int = 10
+    """Epochs without a better validation figure before training stops."""
+    clip: float | None = 1.0
+    """Largest norm of the gradient; None: not clipped."""
+    metric: str | None = "weighted_f1"
+    """Held-out figure that chooses the epoch; None: the last epoch is kept, for stages without labels."""
+    optimiser: str = "adamw"
+    """"adamw" or "adam" (weight decay as L2 penalty)."""
+    schedule: str = "constant"
+    """Of the learning rate after the warm-up: "constant", "linear", "cosine", or "plateau" (divide by 10)."""
+    warmup: float = 0.0
+    """Share of all steps in which the learning rate rises linearly."""
+    floor: float = 0.0
+    """Least share of the learning rate that a schedule leaves."""
+    plateau: int = 3
+    """Epochs without a better validation figure before "plateau" divides the learning rate by 10."""
+    accumulate: int = 1
+    """Batches whose gradients make up one step."""
+    precision: str = "float32"
+    """"float32", or "bf16": autocast to bfloat16 in the forward pass, weights stay float32."""
+    average: bool = False
+    """Whether the polynomial-decay average of the weights over the steps is validated and kept."""
+    threads: int = 1
+    """CPU threads for torch; small systems are no faster with more."""
+    device: str = "auto"
+    """"cpu", "cuda", "mps", or "auto": a CUDA GPU where there is one, else the CPU."""
+    checkpoint_seconds: float = 20.0
+    """Least seconds between two checkpoints; one is always written at the end."""
+
+    def __post_init__(self) -> None:
+        at_least(1, epochs=self.epochs, patience=self.patience, threads=self.threads, accumulate=self.accumulate)
+        at_least(0, weight_decay=self.weight_decay, plateau=self.plateau, checkpoint_seconds=self.checkpoint_seconds)
+        above(0, learning_rate=self.learning_rate, clip=self.clip)
+        share(warmup=self.warmup, floor=self.floor)
+        one_of(OPTIMISERS, optimiser=self.optimiser)
+        one_of(SCHEDULES, schedule=self.schedule)
+        one_of(PRECISIONS, precision=self.precision)
+        if self.metric is not None:
+            higher_is_better(self.metric)
+        if self.schedule == "plateau" and self.metric is None:
+            raise InputError("schedule 'plateau' follows a validation figure, but metric is None; name a metric")
+
+    def as_json(self) -> dict[str, Any]:
+        """The values as JSON can write them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions(LoopOptions):
+    """Options of the training of a system; ``of_recipe`` merges them from the system, the protocol and the user."""
+
     batch: int = 16
     """Dialogues, or utterances for a system that reads single utterances."""
-    epochs: int = 60
-    """At most."""
-    patience: int = 10
-    """Epochs without a better validation figure until it stops."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
     smoothing: float = 0.0
     """Label smoothing."""
     class_weights: bool | Mapping[str, float] = False
     """True: the inverse of each class's frequency in training; or a weight for each class by its name."""
-    metric: str = "weighted_f1"
-    """Decides, on validation, which epoch is kept."""
     modality_dropout: float = 0.0
     """Probability with which a modality of an utterance is absent in training."""
     standardise: tuple[str, ...] = ("voice", "face", "motion")
-    """Modalities measured against mean and deviation of the training part; text vectors have unit length already."""
+    """Modalities brought to mean 0 and deviation 1 of the training part; text vectors have unit length already."""
     per_speaker: tuple[str, ...] = ()
-    """Modalities measured against the speaker's own mean and deviation first, over the whole corpus, label-free."""
+    """Modalities standardised by each speaker's own values first, over the whole corpus, without labels."""
     curriculum: str | None = None
-    """Name of a difficulty: easy dialogues first; None: all from the start."""
+    """Name of a difficulty measure: easy dialogues first; None: all from the start."""
     buckets: int = 5
-    """Steps of the curriculum."""
+    """Buckets of the curriculum; early stopping counts from the epoch that opens the last one."""
+    shift_factor: float = 1.0
+    """k of the curriculum's weighted shift: what full similarity adds to a shift."""
+    shift_base: float = 0.4
+    """b of the curriculum's weighted shift: what any shift weighs."""
     gradients: str | None = None
-    """Name of a hook that changes gradients, such as "cggm"; None: plain training."""
-    average: bool = False
-    """Whether the running mean of the weights over the steps is validated and kept (Polyak and Juditsky, 1992)."""
-    threads: int = 1
-    """Of torch; small systems are no faster with more."""
-    device: str = "auto"
-    """"auto" takes a GPU where there is one, else the processor."""
-    checkpoint_seconds: float = 20.0
-    """A state is written at most this often, and at the end."""
+    """Name of a gradient hook, such as "cggm"; None: plain training."""
+    hook: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the gradient hook by name."""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "epochs", "patience", "threads", "buckets"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
-        if self.learning_rate <= 0 or self.weight_decay < 0 or self.clip <= 0:
+        LoopOptions.__post_init__(self)
+        at_least(1, batch=self.batch, buckets=self.buckets)
+        below_one(smoothing=self.smoothing, modality_dropout=self.modality_dropout)
+        if self.hook and self.gradients is None:
             raise InputError(
-                f"learning rate {self.learning_rate}, weight decay {self.weight_decay}, clip {self.clip}: expected "
-                "more than 0, 0 or more, more than 0"
+                f"hook option '{next(iter(self.hook))}' without a gradient hook; name one, such as gradients=cggm"
             )
-        for name in ("smoothing", "modality_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected a share from 0 to below 1")
-        if self.metric not in METRICS:
-            raise InputError(f"metric '{self.metric}': expected one of {', '.join(METRICS)}")
 
     @classmethod
-    def of_recipe(cls, recipe: Recipe, changes: Mapping[str, Any] | None = None) -> TrainOptions:
-        """The recipe of a system with some values changed; raises InputError for a name that is no option."""
+    def of_recipe(cls, recipe: Recipe, *changes: Mapping[str, Any] | None) -> TrainOptions:
+        """The recipe of a system with values changed, the last change winning.
+
+        Args:
+            recipe: of the system's description.
+            changes: values by name, in order of precedence: of the protocol, then of the user.
+
+        Raises:
+            InputError: for a name that is no option, and for a value that cannot be used.
+
+        Example:
+            >>> from merc.systems import Recipe
+            >>> options = TrainOptions.of_recipe(Recipe(), {"buckets": 12, "batch": 4}, {"batch": 8})
+            >>> options.buckets, options.batch
+            (12, 8)
+        """
         known = {one.name for one in fields(cls)}
-        if strange := sorted(set(changes or {}) - known):
-            raise InputError(f"no training option '{strange[0]}'; known are {', '.join(sorted(known))}")
-        values = {name: value for name, value in asdict(recipe).items() if name in known} | dict(changes or {})
+        values = {name: value for name, value in asdict(recipe).items() if name in known}
+        for change in changes:
+            if strange := sorted(set(change or {}) - known):
+                raise InputError(f"no training option '{strange[0]}'; known are {', '.join(sorted(known))}")
+            values |= dict(change or {})
         for name in ("standardise", "per_speaker"):
             if isinstance(values.get(name), str):
                 values[name] = tuple(part for part in values[name].split(",") if part)
         return cls(**values)
-
-    def as_json(self) -> dict[str, Any]:
-        """The values as JSON can write them; ``average`` only where it is set, since older trainings do not name it."""
-        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        return values if self.average else {name: value for name, value in values.items() if name != "average"}

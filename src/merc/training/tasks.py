@@ -1,0 +1,189 @@
+"""The training of a system as a task of the loop: items as data, the losses, and the figures of validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from merc.errors import InputError
+from merc.evaluation.metrics import STATISTICS, confusion
+from merc.features.feature import Origins, refuse_others
+from merc.training import curriculum
+from merc.training.curriculum import CurriculumOptions, Turns
+from merc.training.data import Item, ItemData, in_order, with_modalities_dropped
+from merc.training.device import chosen_device
+from merc.training.loop import Computed, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from merc.systems import Batch, System
+    from merc.training.options import TrainOptions
+
+Look = Callable[["System"], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a system predicts: ``logits (n, C)`` float32; class numbers ``(n,)``, -1 where not known."""
+
+    ids: tuple[str, ...]
+    logits: np.ndarray
+    labels: np.ndarray
+
+    def figures(self) -> dict[str, float]:
+        """Accuracy, macro and weighted F1, unweighted recall; raises InputError where a label is not known."""
+        matrix = confusion(self.labels, self.logits.argmax(1), classes=self.logits.shape[1])
+        return {name: statistic(matrix) for name, statistic in STATISTICS.items()}
+
+
+def system_task(
+    system: System,
+    train: Sequence[Item],
+    valid: Sequence[Item],
+    classes: Sequence[str],
+    *,
+    options: TrainOptions,
+    features: Origins | None = None,
+    look: Look | None = None,
+) -> Task:
+    """The task of training a system, judged by its accuracy, F1 and recall on validation items.
+
+    Args:
+        system: trained in place.
+        train: items that it learns from.
+        valid: items that choose the epoch.
+        classes: names of the classes, in the order of its logits.
+        options: batch size, class weights, smoothing, modality dropout, curriculum.
+        features: by modality where the features come from; a checkpoint is continued with the same ones only.
+        look: called with the system after each epoch; gives further figures.
+
+    Raises:
+        InputError: for a class that is missing in training, for class weights of other classes, and for a curriculum
+            of single utterances.
+        UnknownName: for a curriculum that is not known.
+    """
+    weights = class_weights(options.class_weights, train, classes)
+    system.label_loss.configure(class_weights=weights, smoothing=options.smoothing)
+    chosen = _curriculum(options, train, classes) if options.curriculum else None
+    held, device = in_order(valid, options.batch), chosen_device(options.device)
+
+    def judge(module: nn.Module) -> dict[str, float]:
+        judged = cast("System", module)
+        return {**predict(judged, held, device=device).figures(), **(look(judged) if look else {})}
+
+    def check(before: Mapping[str, Any], folder: Path) -> None:
+        refuse_others(features or {}, before.get("features", {}), where=folder)
+
+    return Task(
+        module=system,
+        data=ItemData(train, options.batch, choose=chosen),
+        loss=losses_of,
+        judge=judge,
+        size=lambda batch: labelled_weight(batch, weights),
+        facts={"classes": list(classes), "features": features or {}},
+        check_facts=check,
+        augment=lambda batch, random: with_modalities_dropped(batch, options.modality_dropout, generator=random),
+        all_data_from=min(options.buckets, len(train)) if chosen else 1,
+    )
+
+
+def losses_of(module: nn.Module, batch: Batch) -> Computed:
+    """The losses of a system; none where no utterance has a label."""
+    if not bool(batch.labelled.any()):
+        return Computed({})
+    output = module(batch)
+    return Computed(output.losses, output)
+
+
+def labelled_weight(batch: Batch, class_weights: Tensor | None = None) -> float:
+    """What the label loss of a batch is divided by: its labelled utterances, by their and their classes' weights."""
+    labelled = batch.labelled
+    weights = batch.weights[labelled]
+    if class_weights is not None:
+        weights = weights * class_weights[batch.labels[labelled]]
+    return float(weights.sum())
+
+
+def class_weights(setting: bool | Mapping[str, float], items: Sequence[Item], classes: Sequence[str]) -> Tensor | None:
+    """Weights of the classes in the loss, by name: given, or ``total / (C * count)`` from the training items.
+
+    Raises InputError for a class without a training utterance, and for names that are not those of the classes.
+    """
+    import torch
+
+    numbers = torch.cat([item.labels[item.labels >= 0] for item in items])
+    counts = torch.bincount(numbers, minlength=len(classes))
+    if missing := [name for name, count in zip(classes, counts.tolist(), strict=True) if count == 0]:
+        raise InputError(
+            f"no training utterance of class {', '.join(missing)}; choose a protocol or label set without it"
+        )
+    if isinstance(setting, Mapping):
+        if set(setting) != set(classes):
+            raise InputError(f"class weights for {', '.join(sorted(setting))}; expected {', '.join(classes)}")
+        return torch.tensor([float(setting[name]) for name in classes])
+    return counts.sum() / (len(classes) * counts) if setting else None
+
+
+def predict(
+    system: System, read: Iterable[Batch], *, ids: Collection[str] | None = None, device: str = "cpu"
+) -> Predicted:
+    """Logits of the utterances with these ids, by default of all that have a label, in the order of the batches.
+
+    The system is left in evaluation mode.
+    """
+    import torch
+
+    system.eval()
+    logits, labels = [], []
+    names: list[str] = []
+    with torch.inference_mode():
+        for batch in read:
+            wanted = batch.labelled if ids is None else _with_ids(batch, ids)
+            predicted = system(batch.to(device)).logits
+            if predicted is None:
+                raise InputError(f"system '{system.description.name}' predicts no classes; it cannot be judged by them")
+            logits.append(predicted.cpu()[wanted])
+            labels.append(batch.labels[wanted])
+            names += [batch.ids[row][turn] for row, turn in wanted.nonzero().tolist()]
+    return Predicted(tuple(names), torch.cat(logits).float().numpy(), torch.cat(labels).numpy())
+
+
+def _with_ids(batch: Batch, ids: Collection[str]) -> Tensor:
+    """True where an utterance is among the ids: bool ``(B, T)``."""
+    import torch
+
+    wanted = torch.zeros_like(batch.mask)
+    for row, names in enumerate(batch.ids):
+        for turn, name in enumerate(names):
+            wanted[row, turn] = name in ids
+    return wanted
+
+
+def _curriculum(
+    options: TrainOptions, items: Sequence[Item], classes: Sequence[str]
+) -> Callable[[int], Sequence[int]]:
+    """Item numbers of an epoch, easy dialogues first."""
+    if all(item.ids == (item.dialogue,) for item in items):  # an utterance that is read alone goes by its own name
+        raise InputError(
+            f"curriculum '{options.curriculum}': difficulty is a matter of dialogues, but this system reads single "
+            "utterances; train without a curriculum"
+        )
+    turns = [_turns(item, classes) for item in items]
+    setting = CurriculumOptions(
+        measure=str(options.curriculum),
+        buckets=options.buckets,
+        factor=options.shift_factor,
+        base=options.shift_base,
+        seed=options.seed,
+    )
+    return lambda epoch: curriculum.order(turns, setting, epoch)
+
+
+def _turns(item: Item, classes: Sequence[str]) -> Turns:
+    labels = tuple(None if number < 0 else classes[number] for number in item.labels.tolist())
+    return Turns(labels, tuple(item.speakers.tolist()))

@@ -196,20 +196,20 @@ def batch_of(inputs: Inputs, *, classes: np.ndarray | None = None, weights: np.n
     """Utterances as a batch of sequences of one step."""
     import torch
 
-    from merc.systems import UNLABELLED, Batch
+    from merc.systems import UNLABELLED, Batch, Rows
 
     size = len(inputs["text"][0])
-    features = {name: torch.from_numpy(values.astype(np.float32))[:, None] for name, (values, _) in inputs.items()}
-    present = {name: torch.from_numpy(there)[:, None] for name, (_, there) in inputs.items()}
+    rows = {
+        name: Rows.of_vectors(torch.from_numpy(values.astype(np.float32))[:, None], torch.from_numpy(there)[:, None])
+        for name, (values, there) in inputs.items()
+    }
     labels = np.full(size, UNLABELLED) if classes is None else classes
     shares = np.ones(size) if weights is None else weights
-    return Batch(
-        features,
-        present,
+    return Batch.of(
+        rows,
         torch.ones(size, 1, dtype=torch.bool),
-        torch.zeros(size, 1, dtype=torch.int64),
-        torch.from_numpy(labels.astype(np.int64))[:, None],
-        torch.from_numpy(shares.astype(np.float32))[:, None],
+        labels=torch.from_numpy(labels.astype(np.int64))[:, None],
+        weights=torch.from_numpy(shares.astype(np.float32))[:, None],
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from merc.systems import UNLABELLED, Batch, System
+from merc.systems import UNLABELLED, Batch, Rows, System
 
 WIDTHS = {"text": 12, "voice": 7, "face": 5}
 
@@ -87,22 +87,18 @@ def sequences(
         labels = random.integers(world.classes, size=number)
         lengths = random.integers(steps[0], steps[1] + 1, size=number)
         real = np.arange(lengths.max())[None] < lengths[:, None]
-        features = {}
+        rows = {}
         for name in sorted(world.widths):
             values = random.standard_normal((*real.shape, world.widths[name])) * world.noise_of(name)
             first = (random.random(number) * (lengths - min(evidence, steps[0]) + 1)).astype(int)[:, None]
             place = np.arange(real.shape[1])[None]
             shown = (place >= first) & (place < first + evidence) if evidence else np.ones_like(real)
             values += prototypes[name][labels][:, None] * shown[..., None]
-            features[name] = torch.tensor(values * real[..., None], dtype=torch.float32)
+            rows[name] = Rows.of_steps(torch.tensor(values, dtype=torch.float32), torch.tensor(real))
         batches.append(
-            Batch(
-                features=features,
-                present={name: torch.tensor(real) for name in features},
-                mask=torch.ones(number, 1, dtype=torch.bool),
-                speakers=torch.zeros(number, 1, dtype=torch.int64),
+            Batch.of(
+                rows,
                 labels=torch.tensor(labels)[:, None],
-                weights=torch.ones(number, 1),
                 ids=tuple((f"u{start + row}",) for row in range(number)),
             )
         )
@@ -173,14 +169,18 @@ def _padded(made: Sequence[Mapping[str, Any]], start: int) -> Batch:
         return whole
 
     mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
-    names = list(made[0]["features"])
-    return Batch(
-        features={name: stack(lambda one, name=name: one["features"][name], 0, torch.float32) for name in names},
-        present={name: stack(lambda one, name=name: one["present"][name], 0, torch.bool) for name in names},
-        mask=mask,
+    rows = {
+        name: Rows.of_vectors(
+            stack(lambda one, name=name: one["features"][name], 0, torch.float32),
+            stack(lambda one, name=name: one["present"][name], 0, torch.bool),
+        )
+        for name in made[0]["features"]
+    }
+    return Batch.of(
+        rows,
+        mask,
         speakers=stack(lambda one: one["speakers"], 0, torch.int64),
         labels=stack(lambda one: one["labels"], UNLABELLED, torch.int64),
-        weights=mask.float(),
         ids=tuple(tuple(f"d{start + row}_u{turn}" for turn in range(length)) for row, length in enumerate(lengths)),
     )
 
@@ -226,7 +226,7 @@ def built(system: type[System], world: World, options: Any = None, *, names: Seq
 def only(batches: Sequence[Batch], *names: str) -> list[Batch]:
     """The same batches with every other modality absent."""
     found = list(batches)
-    for name in batches[0].features:
+    for name in batches[0].rows:
         if name not in names:
             found = [batch.without(name) for batch in found]
     return found

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from merc.errors import InputError
-from merc.systems.batch import Output
 from merc.systems.cggm import Cggm, CggmOptions, guide_of
 from merc.systems.concat import Concat, ConcatOptions
+from merc.systems.contract import Output
 from merc.systems.m2fnet import M2FNetOptions
 from merc.training.gradients import HOOKS, Modulation
 
-from .contract import CLASSES, SystemContract, made_batch
+from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, only, trained
 
 WIDTHS = {"text": 6, "voice": 4}
@@ -49,7 +49,7 @@ def test_encoders_are_scaled_by_their_factor_and_the_fusion_is_not(batch):
     hook.guide.factors.copy_(torch.tensor([0.975, 0.325]))
     output = system(batch)
     before = gradients(system, output.loss)
-    hook.gradients(system)
+    hook.before_step(system)
     for name, parameter in system.named_parameters():
         factor = 0.975 if "encode.text" in name else 0.325 if "encode.voice" in name else 1.0
         torch.testing.assert_close(parameter.grad, before[name] * factor)
@@ -97,7 +97,7 @@ def run(system, hook, batches, steps=6):
         optimiser.zero_grad()
         torch.stack([output.loss, *further]).sum().backward()
         if hook:
-            hook.gradients(system)
+            hook.before_step(system)
         optimiser.step()
     return system
 
@@ -165,7 +165,7 @@ def test_the_hard_modality_is_heard_better_and_so_is_the_whole():
 
 
 def faint(batches):
-    return [replace(one, features={**one.features, "voice": one.features["voice"] * 0.3}) for one in batches]
+    return [with_vectors(one, voice=one.vectors("voice")[0] * 0.3) for one in batches]
 
 
 def test_steers_any_system_with_encoders_and_is_resumed(batch):

@@ -8,7 +8,7 @@ from merc.nn.graph import edges, window_pairs
 from merc.systems import SYSTEMS
 from merc.systems.cogmen import Cogmen, CogmenOptions, attention_heads, relation_types
 
-from .contract import CLASSES, SystemContract, made_batch
+from .contract import CLASSES, SystemContract, in_order, made_batch
 from .planted import World, accuracy, built, dialogues, trained
 
 SMALL = CogmenOptions(context=32, layers=1, feedforward=32, graph=24, dropout=0.1)
@@ -68,15 +68,7 @@ def test_permuting_a_batch_permutes_its_outputs():
     system = Cogmen({"text": 6, "voice": 4}, CLASSES, SMALL).eval()
     batch = made_batch({"text": 6, "voice": 4}, (6, 3, 5))
     order = torch.tensor([2, 0, 1])
-    moved = type(batch)(
-        features={name: values[order] for name, values in batch.features.items()},
-        present={name: values[order] for name, values in batch.present.items()},
-        mask=batch.mask[order],
-        speakers=batch.speakers[order],
-        labels=batch.labels[order],
-        weights=batch.weights[order],
-    )
-    torch.testing.assert_close(system(moved).logits, system(batch).logits[order], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(system(in_order(batch, order)).logits, system(batch).logits[order], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("width", "heads"), [(1380, 10), (128, 8), (97, 1), (100, 10)])

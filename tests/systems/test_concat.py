@@ -1,5 +1,7 @@
 """Concatenation fusion: the checks of its card, and the leak that an utterance-random split opens."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -38,14 +40,7 @@ def test_permuting_modalities_and_weights_gives_equal_output():
     second.fuse[0].load_state_dict({"weight": weight, "bias": state["bias"]})
     second.label.load_state_dict(first.label.state_dict())
     batch = made_batch({"text": 6, "voice": 6, "face": 6}, (4, 2))
-    moved = type(batch)(
-        features={name: batch.features[old] for old, name in new.items()},
-        present={name: batch.present[old] for old, name in new.items()},
-        mask=batch.mask,
-        speakers=batch.speakers,
-        labels=batch.labels,
-        weights=batch.weights,
-    )
+    moved = replace(batch, rows={name: batch.rows[old] for old, name in new.items()})
     torch.testing.assert_close(second(moved).logits, first(batch).logits)
 
 
@@ -88,7 +83,7 @@ def test_utterance_random_split_leaks_what_a_dialogue_shares():
         kept = torch.rand(batch.mask.shape, generator=generator) < 0.7
         labels = [batch.labels.masked_fill(~chosen, -1) for chosen in (kept, ~kept)]
         for where, part in zip((train, held), labels, strict=True):
-            where.append(type(batch)(batch.features, batch.present, batch.mask, batch.speakers, part, batch.weights))
+            where.append(replace(batch, labels=part))
     system = trained(built(Concat, world), train, epochs=60)
     random_split, honest = accuracy(system, held), accuracy(system, test)
     assert random_split > honest + 0.15

@@ -1,6 +1,5 @@
 """DeepMSI-MER: the checks of its card, and faces of which the text says where to look."""
 
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -10,7 +9,7 @@ from merc.errors import InputError
 from merc.systems import SYSTEMS, Batch
 from merc.systems.deepmsi import DeepMsi, DeepMsiOptions, contrast
 
-from .contract import CLASSES, SystemContract, made_batch
+from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import accuracy, trained
 
 WIDTHS = {"text": 6, "voice": 4, "face": 5}
@@ -44,7 +43,7 @@ def test_changing_the_text_changes_which_faces_are_kept():
     torch.manual_seed(0)
     system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(keep=(2,))).eval()
     batch = made_batch(WIDTHS, (12,))
-    other = replace(batch, features={**batch.features, "text": -3 * batch.features["text"]})
+    other = with_vectors(batch, text=-3 * batch.vectors("text")[0])
     assert not torch.equal(system(batch).extras["chosen"], system(other).extras["chosen"])
     blind = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(keep=(2,), guided=False)).eval()
     assert torch.equal(blind(batch).extras["chosen"], blind(other).extras["chosen"])
@@ -68,9 +67,9 @@ def test_future_zero_sees_no_later_face():
     torch.manual_seed(0)
     system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(future=0)).eval()
     batch = made_batch(WIDTHS, (8,))
-    face = batch.features["face"].clone()
+    face, _ = batch.vectors("face")
     face[:, 5:] += 2
-    one, other = system(batch), system(replace(batch, features={**batch.features, "face": face}))
+    one, other = system(batch), system(with_vectors(batch, face=face))
     torch.testing.assert_close(one.logits[:, :5], other.logits[:, :5])
     assert not torch.allclose(one.logits[:, 5:], other.logits[:, 5:])
 
@@ -98,10 +97,7 @@ def pointed(count, *, seed, kinds=4, classes=3):
     wanted = torch.randint(kinds, (count, kinds), generator=random)  # (B, T) kind that each text names
     where = (kind[:, None] == wanted[:, :, None]).int().argmax(-1)  # (B, T)
     face = torch.cat([torch.eye(kinds)[kind], torch.eye(classes)[shown]], -1) * 2
-    real = torch.ones(count, kinds, dtype=torch.bool)
-    features = {"text": torch.eye(kinds)[wanted] * 2, "face": face}
-    present = dict.fromkeys(features, real)
-    return Batch(features, present, real, real.long() * 0, shown.gather(1, where), real.float())
+    return Batch.of({"text": torch.eye(kinds)[wanted] * 2, "face": face}, labels=shown.gather(1, where))
 
 
 def test_guided_choice_beats_an_unguided_one_where_the_text_says_where_to_look():

@@ -11,7 +11,7 @@ from merc.nn.losses import supervised_contrast
 from merc.systems import SYSTEMS, Batch
 from merc.systems.joint_vectors import JointVectors, JointVectorsOptions, Nearness
 
-from .contract import CLASSES, SystemContract, made_batch
+from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
 
 SMALL = JointVectorsOptions(width=32, joints=4, dropout=0.1)
@@ -41,8 +41,8 @@ def routed(system, batch):
     """By layer the gradient of the voice tokens' sum with respect to the text: ``(B, T, d)`` each."""
     found = []
     hooks = [layer.register_forward_hook(lambda _, __, out: found.append(out[1]["voice"])) for layer in system.layers]
-    text = batch.features["text"].clone().requires_grad_()
-    system(replace(batch, features={**batch.features, "text": text}))
+    text = batch.vectors("text")[0].requires_grad_()
+    system(with_vectors(batch, text=text))
     for hook in hooks:
         hook.remove()
     weights = torch.randn(found[0].shape, generator=torch.Generator().manual_seed(0))
@@ -70,8 +70,7 @@ def test_no_joint_vectors_is_late_fusion(joints, late):
     one, two = made_batch(WIDTHS, (5,)), made_batch(WIDTHS, (5,), seed=1)
 
     def logits(text, voice):
-        features = {"text": text.features["text"], "voice": voice.features["voice"]}
-        return system(replace(one, features=features)).logits
+        return system(replace(one, rows={"text": text.rows["text"], "voice": voice.rows["voice"]})).logits
 
     mixed = logits(one, one) - logits(one, two) - logits(two, one) + logits(two, two)
     assert (mixed.abs().max() < 1e-5) == late
@@ -91,9 +90,10 @@ def test_joint_attention_has_mass_on_every_modality():
 def test_an_absent_modality_leaves_the_joint_vectors_to_the_others():
     """A turn's joint vectors are those of the modalities present: a layer of one modality gives the same."""
     system, batch = made(), made_batch(WIDTHS, (4,)).without("voice")
-    tokens = system.entry(batch.features, batch.present)
+    vectors, present = batch.vectors_of(WIDTHS)
+    tokens = system.entry(vectors, present)
     joint, near = system.joint.expand(1, 4, -1, -1), system.near(4)
-    together, _, _ = system.layers[0](joint, tokens, near=near, keep=batch.present)
+    together, _, _ = system.layers[0](joint, tokens, near=near, keep=present)
     alone, _, _ = system.layers[0].streams["text"](joint, tokens["text"], near=near, keep=batch.mask)
     torch.testing.assert_close(together, alone)
 
@@ -146,10 +146,8 @@ def together(count, *, seed, turns=4):
     signs = torch.randint(2, (count, turns, 2), generator=random)
     noise = torch.randn(count, turns, 2, 4, generator=random) * 0.5
     shown = (2 * signs[..., None] - 1) * torch.ones(4) + noise  # (B, T, 2, 4)
-    real = torch.ones(count, turns, dtype=torch.bool)
-    features = {"text": shown[:, :, 0], "voice": shown[:, :, 1]}
     labels = (signs[..., 0] == signs[..., 1]).long()
-    return Batch(features, dict.fromkeys(features, real), real, real.long() * 0, labels, real.float())
+    return Batch.of({"text": shown[:, :, 0], "voice": shown[:, :, 1]}, labels=labels)
 
 
 def test_joint_vectors_know_what_late_fusion_cannot_where_two_modalities_make_the_label_together():

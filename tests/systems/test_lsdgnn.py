@@ -11,7 +11,7 @@ from merc.nn.graph import same_speaker_reach
 from merc.systems import SYSTEMS, UNLABELLED, Batch
 from merc.systems.lsdgnn import BiAffine, Lsdgnn, LsdgnnOptions, difference
 
-from .contract import CLASSES, SystemContract, made_batch
+from .contract import CLASSES, SystemContract, in_order, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
 
 SMALL = LsdgnnOptions(width=24, layers=1, dropout=0.1, hidden=1)
@@ -75,14 +75,14 @@ def test_stacks_never_see_the_future_and_coupling_does():
     torch.manual_seed(0)
     system = Lsdgnn({"text": 6}, CLASSES, SMALL).eval()
     batch = made_batch({"text": 6}, (7,))
-    changed = batch.features["text"].clone()
+    changed, _ = batch.vectors("text")
     changed[:, 5:] += 1
-    one, other = system(batch), system(replace(batch, features={"text": changed}))
+    one, other = system(batch), system(with_vectors(batch, text=changed))
     for name in ("short", "long"):
         torch.testing.assert_close(one.extras[name][:, :5], other.extras[name][:, :5])
     assert not torch.allclose(one.logits[:, :5], other.logits[:, :5])
     causal = Lsdgnn({"text": 6}, CLASSES, replace(SMALL, couple=False)).eval()
-    one, other = causal(batch), causal(replace(batch, features={"text": changed}))
+    one, other = causal(batch), causal(with_vectors(batch, text=changed))
     torch.testing.assert_close(one.logits[:, :5], other.logits[:, :5])
 
 
@@ -90,16 +90,7 @@ def test_permuting_dialogues_permutes_outputs():
     torch.manual_seed(0)
     system = Lsdgnn({"text": 6}, CLASSES, SMALL).eval()
     batch, order = made_batch({"text": 6}, (6, 3, 5)), torch.tensor([1, 2, 0])
-    moved = replace(
-        batch,
-        features={"text": batch.features["text"][order]},
-        present={"text": batch.present["text"][order]},
-        mask=batch.mask[order],
-        speakers=batch.speakers[order],
-        labels=batch.labels[order],
-        weights=batch.weights[order],
-        ids=(),
-    )
+    moved = in_order(batch, order)
     torch.testing.assert_close(system(moved).logits, system(batch).logits[order], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(system(moved).loss, system(batch).loss)
 
@@ -152,9 +143,9 @@ def promised(count, *, seed, turns=(12, 16), classes=3, away=3, size=16):
             text[row, :length] = shapes[shown] + 0.4 * random.standard_normal((length, 8))
             for own in (np.flatnonzero(who == one) for one in (0, 1)):
                 voice[row, own[0]], labels[row, own[away:]] = 2.0, shown[own[0]]
-        real, features = torch.tensor(mask), {"text": torch.tensor(text).float(), "voice": torch.tensor(voice).float()}
-        present = dict.fromkeys(features, real)
-        batches.append(Batch(features, present, real, torch.tensor(speakers), torch.tensor(labels), real.float()))
+        vectors = {"text": torch.tensor(text).float(), "voice": torch.tensor(voice).float()}
+        others = {"speakers": torch.tensor(speakers), "labels": torch.tensor(labels)}
+        batches.append(Batch.of(vectors, torch.tensor(mask), **others))
     return batches
 
 

@@ -10,7 +10,7 @@ from merc.nn.triplet import ResNet18
 from merc.systems import SYSTEMS
 from merc.systems.m2fnet import Extractor, FusionModule, M2FNet, M2FNetOptions, face_weights, scene_and_faces
 
-from .contract import CLASSES, SystemContract, made_batch
+from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
 
 SMALL = M2FNetOptions(width=32, heads=2, fusions=2, dropout=0.1)
@@ -54,9 +54,9 @@ def test_keys_have_no_route_but_the_weights(fusion):
 def test_dialogue_context_reaches_every_turn_and_no_other_dialogue():
     system = M2FNet({"text": 6, "voice": 4}, CLASSES, SMALL).eval()
     batch = made_batch({"text": 6, "voice": 4}, (5, 4))
-    text = batch.features["text"].clone()
+    text, _ = batch.vectors("text")
     text[0, 4] += 3
-    changed = replace(batch, features={**batch.features, "text": text})
+    changed = with_vectors(batch, text=text)
     differs = (system(batch).logits - system(changed).logits).abs().sum(-1) > 1e-6
     assert differs[0].all() and not differs[1].any()
 
@@ -134,12 +134,12 @@ def pointed(world, count, *, seed):
     """One turn of each dialogue sounds marked, and what its text shows is the label of all turns."""
     generator, batches = torch.Generator().manual_seed(seed), []
     for batch in dialogues(world, count, seed=seed):
-        voice, labels = batch.features["voice"].clone(), batch.labels.clone()
+        voice, labels = batch.vectors("voice")[0], batch.labels.clone()
         for row, length in enumerate(batch.lengths.tolist()):
             turn = int(torch.randint(length, (1,), generator=generator))
             voice[row, turn] += 4.0
             labels[row, :length] = batch.labels[row, turn]
-        batches.append(replace(batch, features={**batch.features, "voice": voice}, labels=labels))
+        batches.append(replace(with_vectors(batch, voice=voice), labels=labels))
     return batches
 
 

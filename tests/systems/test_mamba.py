@@ -11,7 +11,7 @@ from merc.features.feature import aligned
 from merc.nn.losses import LabelLoss
 from merc.systems.mamba import MambaFusion, MambaFusionOptions
 
-from .contract import SystemContract, made_batch
+from .contract import SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, only, sequences, trained
 
 SMALL = MambaFusionOptions(d_state=8, modality_width=6, dropout=0.1)
@@ -79,10 +79,10 @@ def test_the_loss_of_the_source_s_recipe_is_torch_s():
 def test_without_residual_nothing_stands_around_the_block():
     system = MambaFusion({"text": 12}, 4, replace(SMALL, residual=False)).eval()
     batch = made_batch({"text": 12}, (5, 3), level="utterance")
-    entered = system.enter["text"](batch.features["text"])
+    entered = system.enter["text"](batch.rows["text"].values)
     offsets = torch.tensor([0, 5, 8])
     with torch.no_grad():
-        alone = system.block(entered[batch.present["text"]], offsets, pool=True)
+        alone = system.block(entered, offsets, pool=True)
         torch.testing.assert_close(system(batch).extras["fused"][:, 0], alone)
 
 
@@ -92,8 +92,8 @@ def test_pooled_tokens_are_read_as_one_step_that_holds_their_mean():
     system = MambaFusion({"text": 12}, 4, replace(SMALL, pooled=True)).eval()
     torch.manual_seed(0)
     plain = MambaFusion({"text": 12}, 4, SMALL).eval()
-    mean = torch.stack([batch.features["text"][0, :5].mean(0), batch.features["text"][1, :3].mean(0)])[:, None]
-    single = replace(batch, features={"text": mean}, present={"text": torch.ones(2, 1, dtype=torch.bool)})
+    tokens = batch.rows["text"].values
+    single = with_vectors(batch, text=torch.stack([tokens[:5].mean(0), tokens[5:].mean(0)])[:, None])
     with torch.no_grad():
         torch.testing.assert_close(system(batch).logits, plain(single).logits)
         assert not torch.allclose(system(batch).logits, plain(batch).logits)

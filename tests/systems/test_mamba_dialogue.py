@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from merc.errors import InputError
+from merc.systems import Batch
 from merc.systems.mamba_dialogue import MambaDialogue, MambaDialogueOptions
 
-from .contract import CLASSES, SystemContract, made_batch
+from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
 
 SMALL = MambaDialogueOptions(d_model=16, d_state=8, dropout=0.1)
@@ -44,10 +45,10 @@ def made(**changes):
 def moved(system, turn):
     """Whether the logits of each turn of the first dialogue change with what is said at one of them."""
     batch = made_batch({"text": 12}, LENGTHS)
-    other = batch.features["text"].clone()
+    other, _ = batch.vectors("text")
     other[0, turn] += 1.0
     with torch.no_grad():
-        before, after = system(batch).logits[0], system(replace(batch, features={"text": other})).logits[0]
+        before, after = system(batch).logits[0], system(with_vectors(batch, text=other)).logits[0]
     return [bool((one != two).any()) for one, two in zip(before, after, strict=True)]
 
 
@@ -73,16 +74,7 @@ def test_four_blocks_of_one_size_read_the_dialogue():
 
 def test_without_context_a_dialogue_is_read_as_its_utterances():
     system, batch = made(context="none"), made_batch({"text": 12}, (6,))
-    values, real, turns = batch.features["text"], batch.present["text"], (6, 1)
-    alone = replace(
-        batch,
-        features={"text": values.reshape(6, 1, 12)},
-        present={"text": real.reshape(turns)},
-        mask=batch.mask.reshape(turns),
-        speakers=batch.speakers.reshape(turns),
-        labels=batch.labels.reshape(turns),
-        weights=batch.weights.reshape(turns),
-    )
+    alone = Batch.of({"text": batch.vectors("text")[0].reshape(6, 1, 12)})
     with torch.no_grad():
         torch.testing.assert_close(system(alone).logits[:, 0], system(batch).logits[0])
 

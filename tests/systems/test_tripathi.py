@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from merc.errors import InputError
-from merc.systems.batch import Batch
 from merc.systems.cggm import Cggm, CggmOptions
+from merc.systems.contract import Batch, Rows
 from merc.systems.tripathi import Tripathi, TripathiOptions, compacted, time_bins
 from merc.training.gradients import Modulation
 
@@ -26,15 +26,19 @@ class TestTripathi(SystemContract):
 
 
 def batch_of(features):
-    present = {name: torch.ones(values.shape[:2], dtype=torch.bool) for name, values in features.items()}
-    one = torch.ones(len(next(iter(features.values()))), 1, dtype=torch.bool)
-    return Batch(features, present, one, one * 0, one * 0, one.float())
+    """Single utterances of sequences that are real throughout, ``(B, S, d)`` or ``(B, S)``."""
+    return Batch.of(
+        {
+            name: Rows.of_steps(values, torch.ones(values.shape[:2], dtype=torch.bool))
+            for name, values in features.items()
+        }
+    )
 
 
 def test_published_shapes_with_token_numbers():
     torch.manual_seed(0)
-    system = Tripathi({"text": 1, "voice": 34, "motion": 189}, 4, TripathiOptions(vocabulary=100)).eval()
-    tokens = torch.randint(100, (2, 50, 1)).float()
+    system = Tripathi({"text": 100, "voice": 34, "motion": 189}, 4, TripathiOptions(words=True)).eval()
+    tokens = torch.randint(100, (2, 50))
     with torch.no_grad():
         output = system(
             batch_of({"text": tokens, "voice": torch.randn(2, 100, 34), "motion": torch.randn(2, 200, 189)})
@@ -110,7 +114,7 @@ def test_each_modality_alone_carries_a_class_pair():
 def test_text_is_cut_and_steps_may_differ_between_modalities():
     system = Tripathi({"text": 12, "voice": 7}, CLASSES, replace(SMALL, tokens=3)).eval()
     batch = batch_of({"text": torch.randn(2, 5, 12), "voice": torch.randn(2, 9, 7)})
-    cut = batch_of({"text": batch.features["text"][:, :3], "voice": batch.features["voice"]})
+    cut = batch_of({"text": batch.steps("text")[0][:, :3], "voice": batch.steps("voice")[0]})
     torch.testing.assert_close(system(batch).logits, system(cut).logits)
 
 
@@ -135,8 +139,3 @@ def test_gradients_of_single_utterances_can_be_steered():
 def test_bad_options(options, message):
     with pytest.raises(InputError, match=message):
         TripathiOptions(**options)
-
-
-def test_token_numbers_have_width_one():
-    with pytest.raises(InputError, match="text of width 12 with a vocabulary; expected width 1"):
-        Tripathi({"text": 12}, CLASSES, TripathiOptions(vocabulary=10))

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from merc.backbones.t5 import load, token_rows, token_sequences
 from merc.errors import InputError, WeightError
+from merc.systems import Rows
 from merc.systems.cggm import Cggm, CggmOptions
 from merc.systems.generation import Grammar
 from merc.systems.unimse import Adapter, UniMse, UniMseOptions, info_nce
@@ -229,13 +230,14 @@ def test_label_texts_must_be_there_and_differ(sequences):
 WORDS = {"text": 6, "voice": 7, "face": 5}
 
 
-def spoken_batch(lengths, *, padding=0, tokens=0, **more):
-    """Dialogues whose text is the token numbers of one to six words, 0 behind the last, and ``tokens`` zeros more."""
+def spoken_batch(lengths, *, padding=0, **more):
+    """Dialogues whose text is the token numbers of one to six words."""
     batch = made_batch(WORDS, lengths, padding=padding, **more)
     words = torch.randint(2, 40, (len(lengths), 64, 6), generator=torch.Generator().manual_seed(3))
-    words = words * (torch.arange(6) <= torch.arange(64)[:, None] % 6)
-    text = words[:, : batch.mask.shape[1]] * batch.mask[..., None]
-    return replace(batch, features={**batch.features, "text": F.pad(text, (0, tokens)).float()})
+    said = torch.arange(6) <= torch.arange(64)[:, None] % 6
+    real = said[: batch.mask.shape[1]] & batch.mask[..., None]
+    text = Rows.of_steps(words[:, : batch.mask.shape[1]].flatten(0, 1), real.flatten(0, 1), shape=batch.mask.shape)
+    return replace(batch, rows={**batch.rows, "text": text})
 
 
 def adopted(**changes):
@@ -271,12 +273,9 @@ def test_words_are_read_by_the_t5_itself_and_padding_of_any_kind_changes_nothing
         whole = system(batch).logits
         padded = system(spoken_batch((5, 3, 1), padding=4)).logits[:, :5]
         torch.testing.assert_close(padded[batch.mask], whole[batch.mask], atol=1e-5, rtol=1e-5)
-        wider = UniMse({**WORDS, "text": 13}, CLASSES, system.options).eval()
-        wider.load_state_dict(system.state_dict())
-        emptier = wider(spoken_batch((5, 3, 1), tokens=7)).logits
-        torch.testing.assert_close(emptier[batch.mask], whole[batch.mask], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(system(spoken_batch((5,))).logits[0], whole[0], atol=1e-5, rtol=1e-5)
-        turned = replace(batch, features={**batch.features, "text": batch.features["text"].flip(-1)})
+        words = batch.rows["text"]
+        turned = replace(batch, rows={**batch.rows, "text": replace(words, values=words.values.flip(0))})
         assert not torch.allclose(system(turned).logits[batch.mask], whole[batch.mask], atol=1e-4)
 
 
@@ -287,8 +286,6 @@ def test_an_utterance_without_words_voice_or_face_is_answered_and_what_is_absent
         without = batch.without(name)
         logits = system(without).logits[batch.mask]
         assert torch.isfinite(logits).all()
-        noise = replace(without, features={**without.features, name: torch.full_like(without.features[name], 3.0)})
-        torch.testing.assert_close(system(noise).logits[batch.mask], logits)
         assert not torch.allclose(system(batch).logits[batch.mask], logits, atol=1e-5)
 
 
@@ -311,11 +308,11 @@ def test_words_teach_a_ready_t5():
 
 def test_text_that_is_no_token_numbers_is_refused():
     system, _ = adopted()
-    for wrong in (0.5, 40.0, -1.0):
+    for wrong in (0.5, 40, -1):
         batch = spoken_batch((2,))
-        text = torch.full_like(batch.features["text"], wrong)
+        text = replace(batch.rows["text"], values=torch.full_like(batch.rows["text"].values * type(wrong)(1), wrong))
         with pytest.raises(InputError, match="text for the T5 'some/t5' must be token numbers below 40"):
-            system(replace(batch, features={**batch.features, "text": text}))
+            system(replace(batch, rows={**batch.rows, "text": text}))
 
 
 def test_a_t5_of_other_sizes_is_refused():
@@ -353,8 +350,9 @@ def test_a_t5_in_a_folder_is_loaded_adopted_and_held_to_its_label_texts(tmp_path
     system = UniMse({"text": 4}, CLASSES, UniMseOptions.of(model.config, "t5", fused=2, sequences=sequences)).eval()
     system.adopt(model)
     batch = made_batch({"text": 4}, (2,))
-    text = torch.tensor(rows)[None].float()
-    assert torch.isfinite(system(replace(batch, features={"text": text})).loss)
+    words = torch.tensor(rows)
+    text = Rows.of_steps(words, words != 0, shape=(1, 2))
+    assert torch.isfinite(system(replace(batch, rows={"text": text})).loss)
 
 
 def test_label_texts_become_tokens_of_a_tokenizer():

@@ -8,7 +8,7 @@ import torch
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
-from merc.features.feature import Feature, Scaling, aligned, per_speaker
+from merc.features.feature import Feature, Scaling, per_speaker
 from merc.systems import UNLABELLED
 from merc.training.data import Material, batches, collate, with_modalities_dropped
 from tests.training.made_corpus import CLASSES, conversations, features, material, scored
@@ -26,8 +26,8 @@ def test_a_batch_is_padded_with_context_unlabelled_and_speakers_in_order_of_appe
     short = len(made.conversations[1])
     assert not batch.mask[1, short:].any()
     assert (batch.labels[1, short:] == UNLABELLED).all()
-    assert (batch.features["voice"][1, short:] == 0).all()
-    np.testing.assert_allclose(batch.features["text"][0, 2], made.features["text"].rows[first.utterances[2].id])
+    assert (batch.rows["voice"].lengths[1, short:] == 0).all()
+    np.testing.assert_allclose(batch.vectors("text")[0][0, 2], made.features["text"].rows[first.utterances[2].id])
 
 
 def test_only_scored_utterances_carry_a_label() -> None:
@@ -61,8 +61,9 @@ def test_an_absent_vector_is_absent_and_zero() -> None:
     read = (Conversation("x", tuple(Utterance(name, label="sad") for name in "abcd")),)
     made = Material(read, {"text": feature}, CLASSES, dict.fromkeys("abcd", "sad"))
     batch = collate(made.items(list("abcd"), level="dialogue"))
-    assert batch.present["text"].tolist() == [[True, False, True, False]]
-    assert batch.features["text"][0, 1].tolist() == [0, 0]
+    values, present = batch.vectors("text")
+    assert present.tolist() == [[True, False, True, False]]
+    assert values[0, 1].tolist() == [0, 0]
 
 
 def test_nan_that_is_not_declared_missing_is_refused() -> None:
@@ -109,7 +110,7 @@ def test_standardisation_is_measured_on_training_only() -> None:
     np.testing.assert_allclose(scaling(rows).mean(0), 0, atol=1e-4)
     items = made.items(test, level="utterance", scalings={"voice": scaling})
     name = items[0].ids[0]
-    np.testing.assert_allclose(items[0].features["voice"][0], scaling(made.features["voice"].rows[name]), rtol=1e-5)
+    np.testing.assert_allclose(items[0].rows["voice"].values[0], scaling(made.features["voice"].rows[name]), rtol=1e-5)
     far = scaling(np.full(3, 1e9, dtype=np.float32))
     assert far.tolist() == [5.0, 5.0, 5.0]
     with pytest.raises(InputError, match="no training utterance has a value"):
@@ -133,26 +134,23 @@ def test_per_speaker_values_are_measured_against_the_speaker_and_say_so() -> Non
     assert "without labels" in own.notes[0]
 
 
-def test_a_sequence_is_spread_in_contiguous_chunks() -> None:
-    frames = np.arange(4.0)[:, None]
-    assert aligned(frames, 15)[:, 0].tolist() == [0.0] * 4 + [1.0] * 4 + [2.0] * 4 + [3.0] * 3
-    assert len(aligned(frames, 2)) == 2
-    assert aligned(np.ones(3), 4).shape == (4, 3)
-
-
-def test_an_utterance_of_tokens_has_its_vectors_repeated_along_them() -> None:
+def test_a_vector_is_repeated_along_the_tokens_of_its_utterance() -> None:
     tokens = {"a": np.arange(6.0, dtype=np.float32).reshape(3, 2), "b": np.ones((1, 2), dtype=np.float32)}
     text = Feature("tokens", 2, tokens)
     voice = Feature.of(["a", "b"], np.array([[7.0], [8.0]]), source="v")
     read = (Conversation("d", (Utterance("a", label="sad"), Utterance("b", label="sad"))),)
     made = Material(read, {"text": text, "voice": voice}, CLASSES, {"a": "sad", "b": "sad"})
     batch = collate(made.items(["a", "b"], level="utterance"))
-    assert batch.features["text"].shape == (2, 3, 2)
-    assert batch.features["voice"][0, :, 0].tolist() == [7.0, 7.0, 7.0]
-    assert batch.present["voice"].tolist() == [[True] * 3, [True, False, False]]
+    assert batch.rows["text"].lengths.tolist() == [[3], [1]]
+    assert batch.rows["voice"].lengths.tolist() == [[1], [1]]
+    values, masks = batch.aligned()
+    assert values["text"].shape == (2, 3, 2)
+    assert values["voice"][0, :, 0].tolist() == [7.0, 7.0, 7.0]
+    assert masks["voice"].tolist() == [[True] * 3, [True, False, False]]
     assert batch.mask.shape == (2, 1)
     whole = collate(made.items(["a", "b"], level="dialogue"))
-    assert whole.features["text"][0, 0].tolist() == [2.0, 3.0]  # the mean of its tokens
+    assert whole.vectors("text")[0][0, 0].tolist() == [2.0, 3.0]  # the mean of its tokens
+    assert whole.steps("text")[0].shape == (2, 3, 2)
 
 
 def test_batches_hold_every_item_once_in_an_order_that_the_generator_decides() -> None:
@@ -175,8 +173,8 @@ def test_dropping_modalities_never_takes_the_last_one_and_is_decided_by_the_gene
 
     def dropped(seed: int) -> torch.Tensor:
         less = with_modalities_dropped(batch, 0.5, generator=torch.Generator().manual_seed(seed))
-        assert all((less.features[name][~less.present[name]] == 0).all() for name in less.features)
-        return torch.stack([less.present[name] for name in ("text", "voice")])
+        assert all(len(rows.values) == int(rows.lengths.sum()) for rows in less.rows.values())
+        return torch.stack([less.present(name) for name in ("text", "voice")])
 
     there = dropped(0)
     assert (there.any(0) == batch.mask).all()

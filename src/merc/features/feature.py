@@ -6,6 +6,7 @@ NaN is a fault of whoever made it and is refused.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,16 +19,33 @@ from merc.errors import InputError
 from merc.features.alignment import on_tokens
 
 MODALITIES = ("text", "voice", "face", "motion")
+KINDS = ("values", "tokens", "sound")
+"""What a row is: vectors, token numbers of a vocabulary, or samples of sound."""
 _FEW = 8  # utterances; a speaker with fewer is measured against the whole corpus
 _REACH = 5.0  # deviations; what lies further out is an outlier and is set to the edge
 
 
+class LazyRows(Mapping[str, np.ndarray]):
+    """Sequences by utterance id that are read at access; how many steps each has is known without reading it."""
+
+    @abstractmethod
+    def steps(self, name: str) -> int:
+        """Steps of an utterance, 0 where it has no row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """Values of one modality: ``rows`` by utterance id, each ``(d,)`` or ``(steps, d)`` float32.
+    """Values of one modality by utterance.
 
-    ``source`` names the encoder or table, ``sha256`` what it was made with or read from, ``notes`` what was done to it,
-    ``encoder`` what a store says of its encoder: name, weight hash, options.
+    Attributes:
+        source: Names the encoder or table.
+        width: d of a vector; the size of the vocabulary for token numbers, 1 for sound.
+        rows: By utterance id ``(d,)`` or ``(steps, d)`` float32, token numbers ``(steps,)`` int64, sound ``(samples,)``
+            float32; ``LazyRows`` where they are read at access.
+        sha256: Hash of the content, or of what the values were made with.
+        notes: What was done to the values.
+        encoder: What a store says of its encoder: name, weight hash, options.
+        kind: One of ``KINDS``.
     """
 
     source: str
@@ -36,6 +54,23 @@ class Feature:
     sha256: str = ""
     notes: tuple[str, ...] = ()
     encoder: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "values"
+
+    @property
+    def sequence(self) -> bool:
+        """Whether an utterance may have several steps."""
+        if self.kind != "values" or isinstance(self.rows, LazyRows):
+            return True
+        return any(row.ndim > 1 for row in self.rows.values())
+
+    def steps(self, name: str) -> int:
+        """Steps of an utterance: 0 where it has no value, 1 for a vector."""
+        if isinstance(self.rows, LazyRows):
+            return self.rows.steps(name)
+        row = self.rows.get(name)
+        if row is None:
+            return 0
+        return 1 if self.kind == "values" and row.ndim == 1 else len(row)
 
     @property
     def origin(self) -> str:

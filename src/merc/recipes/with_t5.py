@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from merc.backbones import t5
 from merc.cache import key
 from merc.conversation import Conversation
@@ -54,7 +52,7 @@ def options_with_t5(kind: type[System], chosen: Mapping[str, Any], labels: Seque
 
 
 def words(name: str, conversations: Sequence[Conversation]) -> Feature:
-    """The words of every utterance as the token numbers of a T5, float32 ``(K,)`` with 0 behind the last.
+    """The words of every utterance as the token numbers of a T5, int64 ``(K,)`` each.
 
     An utterance without text has no row.
     """
@@ -64,11 +62,12 @@ def words(name: str, conversations: Sequence[Conversation]) -> Feature:
     notes = (f"{cut} of {len(said)} texts are cut at {LONGEST} tokens",) if cut else ()
     return Feature(
         source="words of a T5",
-        width=rows.shape[1],
-        rows=dict(zip(said, rows.astype(np.float32), strict=True)),
+        width=known.config.vocab_size,
+        rows={name: row[row != 0] for name, row in zip(said, rows, strict=True)},
         sha256=key("words", list(said), rows.tolist()),
         notes=notes,
         encoder={"name": WORDS},
+        kind="tokens",
     )
 
 

@@ -6,11 +6,22 @@ A system sees tensors only: no file, no corpus, no hub.
 from __future__ import annotations
 
 from merc.nn.losses import UNLABELLED
+from merc.nn.rows import Rows
 from merc.registry import Registry
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
 
-__all__ = ["SYSTEMS", "UNLABELLED", "Batch", "Description", "Output", "Published", "Recipe", "System"]
+__all__ = [
+    "SYSTEMS",
+    "UNLABELLED",
+    "Batch",
+    "Description",
+    "Output",
+    "Published",
+    "Recipe",
+    "Rows",
+    "Setup",
+    "System",
+]
 
 SYSTEMS: Registry[type[System]] = Registry(
     "system",

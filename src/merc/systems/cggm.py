@@ -51,8 +51,7 @@ from torch.nn.functional import cross_entropy
 
 from merc.errors import InputError
 from merc.nn.gradients import cosine, direction_loss, gradient_factors, label_gradient
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 DIRECTIONS = ("logits", "features")
 
@@ -133,9 +132,7 @@ class Guide(nn.Module):
         """By modality, where it is present and there is a label: rows bool ``(B, T)``, logits ``(n, C)``, labels."""
         found = {}
         for name in self.names:
-            present = batch.present[name]
-            heard = present if present.shape == batch.mask.shape else present.any(1, keepdim=True)
-            rows = batch.labelled & heard
+            rows = batch.labelled & batch.present(name)
             if rows.any():
                 found[name] = rows, self.judges[name](output.representations[name].detach()[rows]), batch.labels[rows]
         return found
@@ -192,15 +189,7 @@ def guide_of(system: System, options: CggmOptions) -> Guide:
         raise InputError(
             f"system '{system.description.name}' has no encoder of one modality alone; its gradients cannot be steered"
         )
-    real = torch.ones(1, 1, dtype=torch.bool)
-    batch = Batch(
-        features={name: torch.zeros(1, 1, wide) for name, wide in system.inputs.items()},
-        present=dict.fromkeys(system.inputs, real),
-        mask=real,
-        speakers=real * 0,
-        labels=real * 0,
-        weights=real.float(),
-    )
+    batch = Batch.of({name: torch.zeros(1, 1, wide) for name, wide in system.inputs.items()})
     training, device = system.training, next(system.parameters()).device
     with torch.no_grad():
         vectors = system.eval()(batch.to(device)).representations

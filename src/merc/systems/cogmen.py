@@ -30,8 +30,7 @@ future.
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
     >>> SYSTEMS["cogmen"]({"text": 768}, 6).eval()(batch).logits.shape
     torch.Size([2, 5, 6])
 """
@@ -48,8 +47,7 @@ from torch.nn import functional as F
 from merc.errors import InputError
 from merc.nn.graph import GraphTransformer, RelationalConv, edges, window_pairs
 from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +158,9 @@ class Cogmen(System):
         return "" if self.comparable else "cogmen: compat=True, the transformer attends to padding as the source's code"
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` and ``speakers (B, T)`` of whole dialogues."""
+        """Read vectors ``(B, T, d)`` and ``speakers (B, T)`` of whole dialogues."""
         o, mask = self.options, batch.mask
-        modalities = self.entry(batch.features, batch.present)
+        modalities = self.entry(*batch.vectors_of(self.inputs))
         together = torch.stack(list(modalities.values())).sum(0)  # (B, T, h)
         context = self.narrow(self.context(together, src_key_padding_mask=None if o.compat else ~mask))  # (B, T, g)
         types = relation_types(batch.speakers, o.speakers)

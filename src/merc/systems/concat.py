@@ -22,8 +22,7 @@ Prefer it when there is little data, when utterances stand alone, or as the firs
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
     >>> SYSTEMS["concat"]({"text": 768}, 6).eval()(batch).logits.shape
     torch.Size([2, 5, 6])
 """
@@ -37,8 +36,7 @@ import torch
 from torch import Tensor, nn
 
 from merc.errors import InputError
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +103,10 @@ class Concat(System):
         return nn.Sequential(*layers)
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` of every modality; each utterance is judged by itself."""
+        """Read vectors ``(B, T, d)`` of every modality; each utterance is judged by itself."""
         encoded = {}
         for name, encoder in self.encode.items():
-            values, present = batch.modality(name)  # (B, T, d), (B, T)
+            values, present = batch.vectors(name)  # (B, T, d), (B, T)
             present = self._kept(present)[..., None]
             encoded[name] = encoder(values.masked_fill(~present, 0.0)) * present  # (B, T, h)
         fused = self.fuse(torch.cat(list(encoded.values()), -1))  # (B, T, h)

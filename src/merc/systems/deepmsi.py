@@ -30,9 +30,7 @@ Prefer it where faces are many and mostly beside the point: the guide says which
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> real = torch.ones(2, 5, dtype=torch.bool)
-    >>> seen = {"text": torch.randn(2, 5, 768), "face": torch.randn(2, 5, 17)}
-    >>> batch = Batch(seen, {"text": real, "face": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768), "face": torch.randn(2, 5, 17)})
     >>> SYSTEMS["deepmsi"]({"text": 768, "face": 17}, 7).eval()(batch).logits.shape
     torch.Size([2, 5, 7])
 """
@@ -51,8 +49,7 @@ from merc.nn.losses import UNLABELLED, supervised_contrast
 from merc.nn.pooling import masked_mean
 from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
 from merc.nn.visual import CausalConvolutions, Kan, compress
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +167,15 @@ class DeepMsi(System):
         return "" if self.comparable else "deepmsi: compat=True, nothing is folded in, as in the source's code"
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` of face, and of text or voice, of whole dialogues."""
+        """Read vectors ``(B, T, d)`` of face, and of text or voice, of whole dialogues."""
         mask = batch.mask
-        entered = self.entry(batch.features, batch.present)
+        vectors, present = batch.vectors_of(self.guides)
+        entered = self.entry(vectors, present)
         rows = {name: pack(values, mask) for name, values in entered.items()}  # (n, d)
         guide = self.guide(torch.cat([rows[name] for name in self.guides], -1))
         visual, chosen = self._look(batch, guide)
         rows["face"] = visual
-        there = {name: pack(batch.present[name], mask) for name in self.guides} | {"face": (chosen >= 0).any(1)}
+        there = {name: pack(present[name], mask) for name in self.guides} | {"face": (chosen >= 0).any(1)}
         headed = {name: head(rows[name]) * there[name][:, None] for name, head in self.heads.items()}
         logits = unpack(self.label(torch.cat(list(headed.values()), -1)), mask)  # (B, T, C)
         return Output(
@@ -205,10 +203,11 @@ class DeepMsi(System):
     def _window(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Visual tokens of the turns around each real utterance: ``(n, W, d)`` and which are real ``(n, W)``."""
         o = self.options
-        values, present = batch.modality("face")
-        seen = self.see(values.masked_fill(~present[..., None], 0.0))  # (B, T, d)
+        values, present = batch.vectors("face")
+        seen = self.see(values)  # (B, T, d)
         length = seen.shape[1]
-        place = torch.arange(length, device=seen.device)[:, None] + torch.arange(-o.past, o.future + 1).to(seen.device)
+        window = torch.arange(-o.past, o.future + 1, device=seen.device)
+        place = torch.arange(length, device=seen.device)[:, None] + window
         index, inside = place.clamp(0, length - 1), (place >= 0) & (place < length)  # (T, W)
         real = present[:, index] & inside & batch.mask[:, index]  # (B, T, W)
         tokens = (seen[:, index] + self.distance) * real[..., None]

@@ -28,8 +28,7 @@ own, concatenation does as well and trains faster.
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
     >>> SYSTEMS["joint_vectors"]({"text": 768}, 6).eval()(batch).logits.shape
     torch.Size([2, 5, 6])
 """
@@ -45,8 +44,7 @@ from torch import Tensor, nn
 from merc.errors import InputError
 from merc.nn.losses import supervised_contrast
 from merc.nn.rows import ModalityEntry
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +195,13 @@ class JointVectors(System):
         self.drop = nn.Dropout(o.dropout)
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` of whichever of text, voice and face the system was built for.
+        """Read vectors ``(B, T, d)`` of whichever of text, voice and face the system was built for.
 
         Extras: ``fused (B, T, h)``, with J = 0 the tokens side by side ``(B, T, M h)``; ``mass (B, T, M)``, the share
         of the joint vectors' attention in the last layer that goes to each modality's tokens.
         """
-        entered = self.entry(batch.features, batch.present)
-        keep = {name: batch.present[name] & batch.mask for name in entered}
+        vectors, keep = batch.vectors_of(self.inputs)
+        entered = self.entry(vectors, keep)
         tokens = {name: self.drop(values) for name, values in entered.items()}
         joint, near = self.joint.expand(*batch.mask.shape, -1, -1), self.near(batch.mask.shape[1])
         for layer in self.layers:

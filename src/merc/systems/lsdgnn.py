@@ -30,8 +30,7 @@ Prefer it for long dialogues in which earlier turns of the same speaker matter.
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
     >>> SYSTEMS["lsdgnn"]({"text": 768}, 6).eval()(batch).logits.shape
     torch.Size([2, 5, 6])
 """
@@ -48,8 +47,7 @@ from torch.nn import functional as F
 from merc.errors import InputError
 from merc.nn.graph import DirectedRecurrence, same_speaker_reach
 from merc.nn.rows import ModalityEntry
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +166,10 @@ class Lsdgnn(System):
         return "" if self.comparable else "lsdgnn: compat=True, BiAffine attends to padding as the source's code does"
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` and ``speakers (B, T)`` of whole dialogues."""
+        """Read vectors ``(B, T, d)`` and ``speakers (B, T)`` of whole dialogues."""
         o = self.options
-        modalities = self.entry(batch.features, batch.present)
+        vectors, present = batch.vectors_of(self.inputs)
+        modalities = self.entry(vectors, present)
         start = self.drop(torch.relu(torch.stack(list(modalities.values())).sum(0)))  # (B, T, d)
         layers = self._stacks(start, batch)
         mask = None if o.compat else batch.mask
@@ -181,8 +180,7 @@ class Lsdgnn(System):
                     short, long, mask
                 )
             seen += [short, long]
-        raw = [batch.features[name].masked_fill(~batch.present[name][..., None], 0.0) for name in self.inputs]
-        logits = self.label(self.drop(torch.cat([*seen, start, *raw], -1)))  # (B, T, C)
+        logits = self.label(self.drop(torch.cat([*seen, start, *vectors.values()], -1)))  # (B, T, C)
         apart = torch.stack([difference(short, long, mask, floor=o.floor) for short, long in layers]).sum()
         return Output(
             logits=logits,

@@ -24,8 +24,7 @@ Prefer it when text carries most and voice and face say which earlier turns matt
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
     >>> SYSTEMS["m2fnet"]({"text": 768}, 6).eval()(batch).logits.shape
     torch.Size([2, 5, 6])
 """
@@ -42,8 +41,7 @@ from merc.errors import InputError
 from merc.nn.attention import Attention, EncoderLayer, kept_or_all, sinusoids
 from merc.nn.pooling import masked_max
 from merc.nn.triplet import ResNet18, TripletLoss, TripletOptions, triplets
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 _SOURCE = "arXiv 2206.02187, table of results"
 _WHY = "own fine-tuned RoBERTa and picture vectors; depth of the network chosen on the test tables"
@@ -152,8 +150,8 @@ class M2FNet(System):
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, T, d)`` of text and whichever of voice and face there are."""
-        streams = {name: stream(*batch.modality(name), batch.mask) for name, stream in self.streams.items()}
+        """Read vectors ``(B, T, d)`` of text and whichever of voice and face there are."""
+        streams = {name: stream(*batch.vectors(name), batch.mask) for name, stream in self.streams.items()}
         fused = streams["text"]  # (B, T, h)
         for module in self.fusions:
             fused = module(fused, streams, batch.mask)

@@ -97,6 +97,8 @@ class MambaFusion(System):
             ),
         ),
         recipe=Recipe(learning_rate=3e-4, batch=32, epochs=40, patience=8, smoothing=0.1),
+        reads=dict.fromkeys(("text", "voice", "face"), "steps"),
+        steps="shared",
     )
     Options = MambaFusionOptions
     options: MambaFusionOptions

@@ -13,8 +13,9 @@ Symbols: B utterances of S steps, K time bins of the picture, h = 256 the width 
     m = FC(conv x 5 (bins(movement)))                     (B, S, 189) -> (B, K, 189) -> (B, h)
     y = FC(relu(FC(relu([t ; v ; m]))))                   (B, 1, C)
 
-Inputs: the sequences of one utterance. Text: word vectors, or with ``vocabulary`` token numbers of width 1. Voice: 34
-short-term descriptors a frame. Motion: 189 markers at any rate; a face over time is read like it. Any subset.
+Inputs: the sequences of one utterance, each with its own number of steps. Text: word vectors, or with ``words`` token
+numbers. Voice: 34 short-term descriptors a frame. Motion: 189 markers at any rate; a face over time is read like it.
+Any subset.
 
 Differs from the paper: padding and absent steps are never read, an absent stream is zeros after its branch; a NaN in
 movement is left out of its bin's mean (there: 0); the decoder looks ``glances`` times rather than once for each of 100
@@ -25,10 +26,9 @@ Prefer it when there are streams of movement, or of frames, rather than one vect
 ``bins=1``: a picture of one row.
 
     >>> import torch
-    >>> from merc.systems import SYSTEMS, Batch
-    >>> motion, real, one = torch.randn(2, 60, 189), torch.ones(2, 60) > 0, torch.ones(2, 1) > 0
-    >>> batch = Batch({"motion": motion}, {"motion": real}, one, one * 0, one * 0, one.float())
-    >>> SYSTEMS["tripathi"]({"motion": 189}, 4).eval()(batch).logits.shape
+    >>> from merc.systems import SYSTEMS, Batch, Rows
+    >>> motion = Rows.of_steps(torch.randn(2, 60, 189), torch.ones(2, 60, dtype=torch.bool))
+    >>> SYSTEMS["tripathi"]({"motion": 189}, 4).eval()(Batch.of({"motion": motion})).logits.shape
     torch.Size([2, 1, 4])
 """
 
@@ -43,8 +43,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from merc.errors import InputError
-from merc.systems.batch import Batch, Output
-from merc.systems.system import Description, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class TripathiOptions:
     frames: int = 100  # voice is cut there; given
     bins: int = 200  # K, rows of the picture; given
     filters: tuple[int, ...] = (32, 64, 64, 128, 128)  # of the convolutions, 3 x 3 with stride 2; given
-    vocabulary: int = 0  # tokens known, 0: text comes as word vectors
+    words: bool = False  # text is token numbers (features text=words), embedded here; False: word vectors
     embedding: int = 300  # width of a token's vector; given
 
     def __post_init__(self) -> None:
@@ -70,10 +69,8 @@ class TripathiOptions:
                 raise InputError(f"tripathi: {name} {getattr(self, name)}; expected 1 or more")
         if not self.filters or min(self.filters) < 1:
             raise InputError(f"tripathi: filters {self.filters}; expected one or more, each of 1 or more")
-        if self.vocabulary < 0 or not 0 <= self.dropout < 1:
-            raise InputError(
-                f"tripathi: vocabulary {self.vocabulary}, dropout {self.dropout}; expected 0 or more, 0 <= dropout < 1"
-            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"tripathi: dropout {self.dropout}; expected 0 <= dropout < 1")
 
 
 def compacted(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,19 +118,16 @@ class TextBranch(nn.Module):
     def __init__(self, wide: int, options: TripathiOptions) -> None:
         super().__init__()
         self.tokens = options.tokens
-        self.embed = nn.Embedding(options.vocabulary, options.embedding) if options.vocabulary else None
-        if self.embed and wide != 1:
-            raise InputError(f"tripathi: text of width {wide} with a vocabulary; expected width 1, token numbers")
-        wide = options.embedding if self.embed else wide
+        self.embed = nn.Embedding(wide, options.embedding) if options.words else None
+        wide = options.embedding if options.words else wide
         self.lstm = nn.LSTM(wide, options.text_state, num_layers=2, dropout=options.dropout, batch_first=True)
         self.out = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(options.text_state, options.width))
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
-        """``(B, S, d)``, ``(B, S)`` -> ``(B, h)``."""
+        """``(B, S, d)``, or token numbers ``(B, S)``; ``(B, S)`` -> ``(B, h)``."""
+        values = values if self.embed is None else self.embed(values)
         kept, counts = compacted(values, present)
         kept, counts = kept[:, : self.tokens], counts.clamp_max(self.tokens)
-        if self.embed is not None:
-            kept = self.embed(kept[..., 0].long())
         out: Tensor = self.out(run_over(self.lstm, kept, counts)[1])
         return out
 
@@ -216,6 +210,7 @@ class Tripathi(System):
             ),
         ),
         recipe=Recipe(learning_rate=1e-3, weight_decay=0.0, batch=64, epochs=30, patience=10),
+        reads=dict.fromkeys(("text", "voice", "motion", "face"), "steps"),
     )
     Options = TripathiOptions
     options: TripathiOptions
@@ -232,12 +227,17 @@ class Tripathi(System):
             nn.Linear(width, classes),
         )
 
+    @classmethod
+    def reading(cls, options: TripathiOptions | None = None) -> dict[str, str]:
+        """Steps of each modality; with ``words``, text is token numbers."""
+        return {**super().reading(options), **({"text": "tokens"} if options and options.words else {})}
+
     def forward(self, batch: Batch) -> Output:
-        """Read ``features (B, S, d)`` of every modality; steps may differ between them."""
+        """Read each modality's own steps ``(B, S, d)``; their number differs between modalities."""
         found = {}
         for name, branch in self.branches.items():
-            values, present = batch.modality(name)  # (B, S, d), (B, S)
-            heard = branch(values.masked_fill(~present[..., None], 0.0), present)
+            values, present = batch.steps(name)  # (B, S, d), (B, S)
+            heard = branch(values, present)
             found[name] = (heard * present.any(1, keepdim=True))[:, None]  # (B, 1, h)
         logits = self.label(torch.cat(list(found.values()), -1))  # (B, 1, C)
         return Output(logits=logits, losses=self.losses(logits, batch), representations=found)

@@ -17,7 +17,7 @@ of an utterance's words, L tokens of a label text, S label texts, C classes.
     loss = -log p(the label's texts) + 0.5 InfoNCE(h, x_v) + 0.5 InfoNCE(h, x_f)
 
 Inputs: utterance vectors of text and whichever of voice and face there are. With ``t5``, text is the words themselves:
-the token numbers of each utterance, (B, T, K) with 0 behind the last, each with the voice and face of its utterance.
+the token numbers of each utterance, its own K of them, each with the voice and face of its utterance.
 ``labels`` names the classes, so that their polarity is known; a class of unknown or changing polarity (surprise) may
 have each of the three, summed over.
 
@@ -32,8 +32,7 @@ Prefer it when several label spaces are to share one model, or when a pretrained
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
-    >>> text, real = torch.randn(2, 5, 768), torch.ones(2, 5, dtype=torch.bool)
-    >>> batch = Batch({"text": text}, {"text": real}, real, real * 0, real * 0, real.float())
+    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
     >>> SYSTEMS["unimse"]({"text": 768}, 6).eval()(batch).logits.shape
     torch.Size([2, 5, 6])
 """
@@ -51,9 +50,8 @@ from torch.nn import functional as F
 
 from merc.errors import InputError
 from merc.nn.rows import ModalityEntry, pack, unpack
-from merc.systems.batch import Batch, Output
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 from merc.systems.generation import Grammar, new_t5
-from merc.systems.system import Description, Published, Recipe, System
 from merc.systems.universal import Sequences, own_sequences
 
 _SIZES = ("width", "inner", "heads", "head", "layers", "decoder_layers", "buckets", "side", "down", "shared")
@@ -218,6 +216,11 @@ class UniMse(System):
         """Which T5 it is, for the row of a result."""
         return self.options.variant
 
+    @classmethod
+    def reading(cls, options: UniMseOptions | None = None) -> dict[str, str]:
+        """With ``t5``, text is token numbers."""
+        return {**super().reading(options), **({"text": "tokens"} if options and options.t5 else {})}
+
     def adopt(self, t5: nn.Module) -> None:
         """Take the weights of a ready T5 (transformers.T5ForConditionalGeneration) of the sizes in the options.
 
@@ -254,7 +257,7 @@ class UniMse(System):
         """
         if self.options.t5 and not self.adopted:
             raise InputError(f"unimse: the weights of '{self.options.t5}' were not adopted; load them, call adopt()")
-        sides = self.side(batch.features, batch.present) if self.sides else {}
+        sides = self.side(*batch.vectors_of(self.sides)) if self.sides else {}
         entered, fused, memory, seen = (self._words if self.text is None else self._vectors)(batch, sides)
         found = {"text": entered, **sides}
         classes = self._write(memory, seen)  # (n, C)
@@ -266,35 +269,34 @@ class UniMse(System):
 
     def _vectors(self, batch: Batch, sides: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """A dialogue's utterances as the tokens: entered and fused ``(B, T, h)``, then what the decoder looks at."""
-        entered: Tensor = self.text(batch.features, batch.present)["text"]  # type: ignore[misc]
-        fused = self._encode(entered, batch.mask, sides=self._joined(sides, entered))
+        entered: Tensor = self.text(*batch.vectors_of(["text"]))["text"]  # type: ignore[misc]
+        fused = self._encode(entered, batch.mask, sides=self._joined(sides, batch.mask))
         return entered, fused, *self._around(fused, batch.mask)
 
     def _words(self, batch: Batch, sides: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The words of each utterance as the tokens; the decoder looks at them and at the means of those around."""
-        values, present = batch.modality("text")
-        tokens = pack(values.masked_fill(~present[..., None], 0.0), batch.mask)  # (n, K)
-        if not bool(((tokens >= 0) & (tokens < self.t5.config.vocab_size) & (tokens == tokens.round())).all()):
+        given = batch.modality("text").values
+        if given.is_floating_point() or not bool(((given >= 0) & (given < self.t5.config.vocab_size)).all()):
             raise InputError(
-                f"unimse: text for the T5 '{self.options.t5}' must be token numbers below {self.t5.config.vocab_size}, "
-                "0 behind the last; leave text as it is (no standardisation), and let the training read the words"
+                f"unimse: text for the T5 '{self.options.t5}' must be token numbers below {self.t5.config.vocab_size}; "
+                "leave text out of the standardisation and let the training read the words"
             )
-        longest = max(1, int((tokens != 0).sum(1).max()))  # of this batch: what stands behind is read by nobody
-        tokens = tokens[:, :longest].long()
-        heard = tokens != 0
+        tokens, heard = (pack(one, batch.mask.flatten()) for one in batch.steps("text"))  # (n, K) each
         heard[:, 0] = True  # an utterance without words is one empty place that voice and face may fill
         share = (heard / heard.sum(1, keepdim=True))[..., None]  # (n, K, 1)
         words: Tensor = self.t5.shared(tokens)  # (n, K, h)
-        joined = pack(self._joined(sides, values), batch.mask)[:, None].expand(-1, tokens.shape[1], -1)
+        joined = pack(self._joined(sides, batch.mask), batch.mask)[:, None].expand(-1, tokens.shape[1], -1)
         states = self._encode(words, heard, sides=joined)  # (n, K, h)
         entered, fused = (unpack((one * share).sum(1), batch.mask) for one in (words, states))
         memory, seen = self._around(fused, batch.mask)  # (n, W, h), (n, W)
         memory = torch.cat((memory, states + self.place[self.options.around]), 1)
         return entered, fused, memory, torch.cat((seen, heard), 1)
 
-    def _joined(self, sides: Mapping[str, Tensor], like: Tensor) -> Tensor:
-        """Voice and face side by side, of no width where there is no adapter to read them: ``(B, T, a + a)``."""
-        return torch.cat([sides[name] for name in self.sides], -1) if self.adapters else like[..., :0]
+    def _joined(self, sides: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+        """Voice and face concatenated, of no width where there is no adapter to read them: ``(B, T, a + a)``."""
+        if not self.adapters:
+            return self.place.new_zeros(*mask.shape, 0)
+        return torch.cat([sides[name] for name in self.sides], -1)
 
     def _encode(self, entered: Tensor, real: Tensor, *, sides: Tensor) -> Tensor:
         """The encoder over rows of tokens with what stands beside each, adapters in its last layers: ``(B, T, h)``."""
@@ -350,7 +352,7 @@ class UniMse(System):
     def _contrasts(self, fused: Tensor, found: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         losses = {}
         for name, compare in self.compare.items():
-            both = batch.mask & batch.present["text"] & batch.present[name]
+            both = batch.mask & batch.present("text") & batch.present(name)
             own, other = self.fused_compare(fused[both]), compare(found[name][both])  # type: ignore[misc]
             scalar = info_nce(own, other, temperature=self.options.temperature)
             losses[f"contrast_{name}"] = self.options.contrast * scalar

@@ -1,0 +1,349 @@
+"""The contract of every system: the batch that it reads, the output that it gives, and what describes it.
+
+Symbols: B dialogues in a batch, T utterances in the longest of them, d the width of a modality, N the steps (tokens,
+frames, samples) of all utterances of a batch together, S the steps of the longest utterance, C classes, A targets.
+
+A batch is always B dialogues of T utterances; a system of level "utterance" gets dialogues of one utterance (T = 1).
+Each modality has its own number of steps in each utterance and is stored as packed rows (``Rows``), which a system
+reads in one of three views: ``vectors``, ``steps`` or ``aligned``.
+
+    >>> import torch
+    >>> from merc.systems import Batch, Rows
+    >>> frames = Rows(values=torch.ones(7, 40), lengths=torch.tensor([[4, 0], [2, 1]]))
+    >>> batch = Batch.of({"voice": frames}, labels=torch.tensor([[0, 1], [2, 0]]))
+    >>> batch.vectors("voice")[0].shape, batch.steps("voice")[0].shape
+    (torch.Size([2, 2, 40]), torch.Size([4, 4, 40]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from merc.errors import InputError
+from merc.nn.losses import UNLABELLED, LabelLoss
+from merc.nn.rows import Rows, aligned_places
+
+LEVELS = ("dialogue", "utterance")
+READS = ("vectors", "steps", "tokens", "sound")
+"""How a system reads a modality: one vector an utterance, a sequence of vectors, token numbers, samples of sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B dialogues, padded to T utterances.
+
+    Attributes:
+        rows: By modality its packed steps.
+        mask: bool ``(B, T)``, True for a real utterance.
+        speakers: int64 ``(B, T)``, numbers from 0 in order of appearance in the dialogue, 0 in padding.
+        labels: int64 ``(B, T)``, ``UNLABELLED`` where an utterance has no label.
+        weights: float ``(B, T)``, how much an utterance counts in the loss.
+        people: int64 ``(B, T)``, speaker ids that are global in the corpus, -1 where unknown.
+        targets: float ``(B, T, A)``, NaN where a target is absent; A may be 0.
+        ids: For each dialogue its utterance ids.
+        source: Name of the corpus or task that the batch comes from; empty where there is only one.
+
+    Raises:
+        InputError: If a tensor does not have the shape of the mask.
+    """
+
+    rows: Mapping[str, Rows]
+    mask: Tensor
+    speakers: Tensor
+    labels: Tensor
+    weights: Tensor
+    people: Tensor
+    targets: Tensor
+    ids: tuple[tuple[str, ...], ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        size = self.mask.shape
+        for name in ("speakers", "labels", "weights", "people"):
+            if (shape := getattr(self, name).shape) != size:
+                raise InputError(f"batch: {name} has shape {tuple(shape)}; expected {tuple(size)} as the mask")
+        if self.targets.shape[:2] != size:
+            raise InputError(f"batch: targets have shape {tuple(self.targets.shape)}; expected {tuple(size)} first")
+        for name, rows in self.rows.items():
+            if rows.lengths.shape != size:
+                raise InputError(
+                    f"batch: lengths of modality '{name}' have shape {tuple(rows.lengths.shape)}; expected "
+                    f"{tuple(size)} as the mask"
+                )
+
+    @classmethod
+    def of(cls, values: Mapping[str, Tensor | Rows], mask: Tensor | None = None, **others: Any) -> Batch:
+        """A batch from tensors, with defaults for whatever is not given.
+
+        Args:
+            values: By modality ``Rows``, or vectors ``(B, T, d)`` that are present where the mask is True.
+            mask: bool ``(B, T)``; by default all utterances are real.
+            **others: Any other field of the batch; by default one speaker, no labels, weights of 1, no targets.
+
+        Example:
+            >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
+            >>> batch.mask.shape, bool(batch.labelled.any())
+            (torch.Size([2, 5]), False)
+        """
+        first = next(iter(values.values()))
+        if mask is None:
+            lengths = first.lengths if isinstance(first, Rows) else first[..., 0]
+            mask = torch.ones_like(lengths, dtype=torch.bool)
+        zeros = torch.zeros_like(mask, dtype=torch.int64)
+        usual = {
+            "speakers": zeros,
+            "labels": zeros + UNLABELLED,
+            "weights": mask.float(),
+            "people": zeros - 1,
+            "targets": mask.new_zeros(*mask.shape, 0, dtype=torch.float32),
+        }
+        rows = {name: one if isinstance(one, Rows) else Rows.of_vectors(one, mask) for name, one in values.items()}
+        return cls(rows, mask, **{**usual, **others})
+
+    @property
+    def lengths(self) -> Tensor:
+        """Real utterances in each dialogue: int64 ``(B,)``."""
+        return self.mask.sum(1)
+
+    @property
+    def labelled(self) -> Tensor:
+        """True where an utterance counts in the label loss: bool ``(B, T)``."""
+        return self.mask & (self.labels != UNLABELLED)
+
+    def modality(self, name: str) -> Rows:
+        """The rows of a modality.
+
+        Raises:
+            InputError: If the batch has no such modality.
+        """
+        if name not in self.rows:
+            raise InputError(f"the batch has no modality '{name}'; it has {', '.join(sorted(self.rows))}")
+        return self.rows[name]
+
+    def present(self, name: str) -> Tensor:
+        """True where an utterance has a modality: bool ``(B, T)``."""
+        return self.modality(name).present
+
+    def vectors(self, name: str) -> tuple[Tensor, Tensor]:
+        """One vector an utterance: ``(B, T, d)``, zeros where absent, and bool ``(B, T)``, True where present."""
+        rows = self.modality(name)
+        return rows.vectors(), rows.present
+
+    def vectors_of(self, names: Collection[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """``vectors`` of several modalities: values by name, and presence by name."""
+        values = {name: self.modality(name).vectors() for name in names}
+        return values, {name: self.rows[name].present for name in names}
+
+    def steps(self, name: str) -> tuple[Tensor, Tensor]:
+        """A modality's own steps: ``(B · T, S, d)``, zeros in padding, and bool ``(B · T, S)``."""
+        return self.modality(name).steps()
+
+    def aligned(
+        self, names: Collection[str] | None = None, *, to: str = "text"
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Modalities on shared steps: by name ``(B · T, S, d)``, and masks, bool ``(B · T, S)``.
+
+        The steps of an utterance are those of modality ``to``; where that is absent, those of the modality that has
+        the most. Other modalities are cut into contiguous chunks along them, as ``merc.features.alignment`` does: a
+        vector is repeated, 4 frames under 15 tokens are held for 4, 4, 4 and 3 tokens, and where there are fewer
+        tokens than frames, each token takes one frame.
+
+        Args:
+            names: The modalities wanted; default: all.
+            to: The modality whose steps are kept.
+        """
+        rows = {name: self.modality(name) for name in (self.rows if names is None else names)}
+        lengths = {name: one.lengths.flatten() for name, one in rows.items()}  # (B · T,) each
+        shared = torch.stack(list(lengths.values())).amax(0)
+        if to in lengths:
+            shared = torch.where(lengths[to] > 0, lengths[to], shared)
+        values, masks = {}, {}
+        for name, one in rows.items():
+            masks[name], places = aligned_places(shared, lengths[name])  # (B · T, S), (rows taken,)
+            taken = one.values[places]
+            values[name] = taken.new_zeros(*masks[name].shape, *taken.shape[1:])
+            values[name][masks[name]] = taken
+        return values, masks
+
+    def without(self, name: str) -> Batch:
+        """The same batch with one modality absent everywhere."""
+        kept = torch.zeros_like(self.modality(name).present)
+        return replace(self, rows={**self.rows, name: self.rows[name].where(kept)})
+
+    def to(self, device: str | torch.device) -> Batch:
+        """The same batch on another device."""
+        moved = {
+            one.name: value.to(device) for one in fields(self) if isinstance(value := getattr(self, one.name), Tensor)
+        }
+        return replace(self, rows={name: one.to(device) for name, one in self.rows.items()}, **moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a system gives for a batch.
+
+    Attributes:
+        logits: ``(B, T, C)``, or None for a system that predicts no classes.
+        losses: Scalars by name, already weighted; training minimises their sum. Empty when nothing is labelled.
+        extras: Whatever else a reader may want (attention, embeddings).
+        representations: By modality ``(B, T, d)`` just before the fusion, for hooks that look at each modality alone.
+        values: ``(B, T, A)``, predicted targets of a regression, or None.
+    """
+
+    logits: Tensor | None
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    representations: Mapping[str, Tensor] = field(default_factory=dict)
+    values: Tensor | None = None
+
+    @property
+    def loss(self) -> Tensor:
+        """The sum of all losses; raises InputError when there is none."""
+        if not self.losses:
+            raise InputError("no loss: the batch holds no labelled utterance")
+        return torch.stack(list(self.losses.values())).sum()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A figure that a source prints, with its protocol, and why it can or cannot be compared with ours.
+
+    ``value`` is in percent as printed; ``protocol`` is a name of ours ("meld-7", "iemocap6", "iemocap4-session",
+    "cmu-mosi") or the source's own words.
+    """
+
+    protocol: str
+    metric: str
+    value: float
+    source: str
+    comparable: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a system is trained by default; what its source does not give is our choice."""
+
+    learning_rate: float = 1e-3  # of AdamW
+    weight_decay: float = 1e-2
+    batch: int = 16  # dialogues, or utterances for a system of level "utterance"
+    epochs: int = 60  # at most
+    patience: int = 10  # epochs without a better validation figure before training ends
+    clip: float = 1.0  # largest norm of the gradient
+    smoothing: float = 0.0  # label smoothing
+    class_weights: bool = False  # weigh classes by the inverse of their frequency in training
+    curriculum: str | None = None  # name of a difficulty measure, None: all dialogues from the start
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What differs under one protocol: changes of a system's options and of its recipe, by name."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What ``merc systems`` prints about a system.
+
+    Attributes:
+        modalities: Those that it can read, in the order of its symbols.
+        needs: Those without which it cannot be built.
+        level: "dialogue" or "utterance": what it reads at once.
+        reads: By modality one of ``READS``; a modality that is not named is read as vectors.
+        steps: "own" where each modality keeps its steps, "shared" where all are aligned to one sequence.
+        recipe: How it is trained by default.
+        by_protocol: What its source does otherwise on a corpus, by protocol.
+
+    Raises:
+        InputError: If the level, a way of reading or a modality is not known.
+    """
+
+    name: str
+    title: str
+    paper: str
+    idea: str
+    level: str
+    modalities: tuple[str, ...]
+    needs: tuple[str, ...]
+    licence: str
+    published: tuple[Published, ...] = ()
+    recipe: Recipe = field(default_factory=Recipe)
+    reads: Mapping[str, str] = field(default_factory=dict)
+    steps: str = "own"
+    by_protocol: Mapping[str, Setup] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise InputError(f"system '{self.name}': level '{self.level}'; expected {' or '.join(LEVELS)}")
+        if self.steps not in ("own", "shared"):
+            raise InputError(f"system '{self.name}': steps '{self.steps}'; expected own or shared")
+        for modality, way in self.reads.items():
+            if modality not in self.modalities or way not in READS:
+                raise InputError(
+                    f"system '{self.name}' reads {modality} as '{way}'; expected one of its modalities "
+                    f"({', '.join(self.modalities)}) and one of {', '.join(READS)}"
+                )
+
+
+class System(nn.Module):
+    """Base of all systems: ``forward(batch) -> Output``.
+
+    A subclass states ``description`` and ``Options`` (a frozen dataclass) and calls ``losses`` for the cross-entropy,
+    so that label smoothing and class weights work alike everywhere.
+
+    Args:
+        inputs: Width by modality, a subset of the modalities that the system can read; for token numbers the size
+            of the vocabulary, for sound 1.
+        classes: Number of classes.
+        options: An instance of ``Options``; None: its defaults.
+
+    Raises:
+        InputError: If a modality cannot be read or one that is needed is missing.
+    """
+
+    description: ClassVar[Description]
+    Options: ClassVar[type]
+
+    def __init__(self, inputs: Mapping[str, int], classes: int, options: Any = None) -> None:
+        super().__init__()
+        described = self.description
+        unknown = sorted(set(inputs) - set(described.modalities))
+        missing = sorted(set(described.needs) - set(inputs))
+        if unknown or missing or not inputs:
+            problem = f"cannot read {', '.join(unknown)}" if unknown else f"needs {', '.join(missing) or 'a modality'}"
+            raise InputError(
+                f"system '{described.name}' {problem}; it reads {', '.join(described.modalities)} "
+                f"and needs {', '.join(described.needs) or 'any of them'}; the features have {', '.join(inputs)}"
+            )
+        if classes < 2:
+            raise InputError(f"system '{described.name}': {classes} class; expected two or more")
+        self.inputs = {name: inputs[name] for name in described.modalities if name in inputs}
+        self.classes = classes
+        self.options = self.Options() if options is None else options
+        self.label_loss = LabelLoss(classes)
+
+    @classmethod
+    def reading(cls, options: Any = None) -> dict[str, str]:
+        """How each modality is read under these options, by modality one of ``READS``; None: default options."""
+        return {name: cls.description.reads.get(name, "vectors") for name in cls.description.modalities}
+
+    def forward(self, batch: Batch) -> Output:
+        """Turn a batch into logits and, where there are labels, losses."""
+        raise NotImplementedError
+
+    def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """By modality the parameters that serve it alone, for hooks that scale their gradients; empty: none."""
+        return {}
+
+    def losses(self, logits: Tensor, batch: Batch, **others: Tensor) -> dict[str, Tensor]:
+        """The label loss and others, or nothing when no utterance of the batch has a label."""
+        if not batch.labelled.any():
+            return {}
+        return {"label": self.label_loss(logits, batch.labels, weights=batch.weights), **others}

@@ -17,6 +17,7 @@ from merc import sample
 from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError, MediaError, MissingExtra
+from merc.execution import Row, Serial
 from merc.features.store import Store
 from merc.prepare.clip import Clip, ClipEncoder, Encoded, Part, reason_of
 from merc.prepare.prepare import PrepareOptions, checked, features, prepare
@@ -70,8 +71,8 @@ class Words:
 class Here:
     """Stands in for the processes: measures in this one."""
 
-    def __init__(self, make: Callable[[], Any], *, count: int, timeout: float) -> None:
-        self._encode = make()
+    def __init__(self, count: int, *, timeout: float) -> None:
+        pass
 
     def __enter__(self) -> Here:
         return self
@@ -79,17 +80,13 @@ class Here:
     def __exit__(self, *error: object) -> None:
         return
 
-    def run(self, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Encoded]]:
-        for clip in reversed(clips):  # results come in any order
-            try:
-                yield clip, self._encode(clip)
-            except MediaError as error:
-                yield clip, {"failed": np.array(str(error))}
+    def map(self, make: Callable[[], Any], clips: Sequence[Clip]) -> Iterator[Row[Clip, Encoded]]:
+        return Serial().map(make, list(reversed(clips)))  # rows come in any order
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("merc.prepare.prepare.Workers", Here)
+    monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
 
 
 @pytest.fixture
@@ -128,7 +125,7 @@ def test_every_utterance_has_a_row_in_every_feature(made_up: None, tmp_path: Pat
         assert store.reasons(feature) == {
             "d0/none1": "no folder of clips",
             "d0/broken": "broken.mp4: is no recording",
-            "d0/deadly": "the measuring process died (exit code -9)",
+            "d0/deadly": "the process died (exit code -9)",
             "d0/mute": "no face in 3 frames",
         }
     (found,) = store.get("facenet", ["d0/b"])

@@ -14,9 +14,9 @@ import numpy as np
 from merc.conversation import Segment
 from merc.corpora import CONVERSATIONS
 from merc.errors import MercError
-from merc.execution.pool import Workers
+from merc.execution import Processes
 from merc.quality import measure
-from merc.quality.measure import Measured, Measurer, Task, clip_task, failure
+from merc.quality.measure import Measured, Measurer, Task, clip_task
 from merc.quality.utterances import Clip
 from tests.media.making import Film, Sound, record, tone
 
@@ -152,11 +152,11 @@ def check_media(made: Sequence[tuple[Path, str]], *, workers: int = 1) -> Iterat
     """Read the sound and the pictures of each file in processes of their own, as a check does."""
     damage = {str(path): how for path, how in made}
     tasks = [clip_task(part, Clip(path, None)) for path, _ in made for part in ("sound", "faces")]
-    with Workers(make, count=workers, timeout=LIMIT) as pool:
+    with Processes(workers, timeout=LIMIT) as pool:
         before = time.perf_counter()
-        for task, measured in pool.run(tasks):
-            now = time.perf_counter()
-            yield Outcome(f"{Path(task.path).name} {task.part}", damage[task.path], failure(measured), now - before)
+        for row in pool.map(make, tasks):
+            task, now = row.item, time.perf_counter()
+            yield Outcome(f"{Path(task.path).name} {task.part}", damage[task.path], row.reason, now - before)
             before = now
 
 

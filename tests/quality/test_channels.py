@@ -9,9 +9,8 @@ import pytest
 
 from merc.conversation import Conversation, Segment, Utterance
 from merc.errors import MediaError
-from merc.execution.pool import failed
 from merc.quality.audio import CUT_SHORT, SILENT, judge_audio
-from merc.quality.measure import Measurer, clip_task
+from merc.quality.measure import Measurer, clip_task, failed
 from merc.quality.options import CheckOptions
 from merc.quality.utterances import NO_MEDIA, UNREADABLE, Clip, Reading, Subject, subjects_of
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from merc.conversation import Conversation, Utterance
-from merc.execution.pool import failed
 from merc.people.link import Bank
 from merc.quality.bank import NO_FACE_KNOWN, REVIEWED, Decisions, build_bank, judge_bank, sampled, templates
 from merc.quality.faces import NO_FACE, NOT_THE_SPEAKER, Likeness, judge_faces, to_search
-from merc.quality.measure import Measured, look_times, near_times
+from merc.quality.measure import Measured, failed, look_times, near_times
 from merc.quality.options import CheckOptions
 from merc.quality.utterances import NO_MEDIA, UNREADABLE, Subject, subjects_of
 

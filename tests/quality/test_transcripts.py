@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from merc.conversation import Conversation, Utterance
-from merc.execution.pool import failed
-from merc.quality.measure import Measurer, Task
+from merc.quality.measure import Measurer, Task, failed
 from merc.quality.options import CheckOptions
 from merc.quality.transcripts import NO_TRANSCRIPT, NOTHING_HEARD, OTHER_MEANING, OTHER_WORDING, judge_texts
 from merc.quality.utterances import Subject, subjects_of

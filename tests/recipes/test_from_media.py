@@ -177,7 +177,7 @@ class MadeUp:
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("merc.prepare.prepare.Workers", Here)
+    monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
     monkeypatch.setattr("merc.prepare.prepare.ClipEncoder", MadeUp)
     monkeypatch.setattr("merc.prepare.prepare._text_encoder", Words)
     monkeypatch.setattr("merc.weights.require", lambda names: None)
@@ -215,7 +215,7 @@ def test_meld_raw_is_prepared_trained_and_judged(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, weight: Callable[..., None]
 ) -> None:
     weight("mpnet", "campplus", "mtcnn", "facenet")
-    monkeypatch.setattr("merc.prepare.prepare.Workers", Here)
+    monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
     small(Film().clip, tmp_path)
     out = tmp_path / "run"
     run("prepare", "meld", "--data", tmp_path, "--no-check", "--workers", "1", "-q")

@@ -1,1 +1,9 @@
-"""Executors: work is mapped over items, each gives a row of result or reason."""
+"""Running a function over many items: one protocol, in this process or in several."""
+
+from __future__ import annotations
+
+from merc.execution.executor import Executor, Kept, Row
+from merc.execution.pool import Processes
+from merc.execution.serial import Serial
+
+__all__ = ["Executor", "Kept", "Processes", "Row", "Serial"]

@@ -19,7 +19,7 @@ import numpy as np
 from merc import weights
 from merc.conversation import Conversation
 from merc.errors import InputError
-from merc.execution.pool import Workers
+from merc.execution import Executor, Processes
 from merc.features.store import SHARD, Feature, Store, Writer
 from merc.prepare.clip import LIKENESS, SIGHT, SOUND, Clip, ClipEncoder, Encoded, Part, reason_of
 from merc.prepare.verdicts import Verdicts
@@ -114,8 +114,8 @@ def prepare(
         for feature in features(options, verdicts):
             size = TEXTS if feature.name in TEXT else SHARD
             writers[feature.name] = stack.enter_context(Writer(out, feature, size=size, retry=options.retry))
-        workers = stack.enter_context(Workers(ClipEncoder, count=options.processes, timeout=options.timeout))
-        run = _Run(options, verdicts, progress, writers, workers)
+        executor = stack.enter_context(Processes(options.processes, timeout=options.timeout))
+        run = _Run(options, verdicts, progress, writers, executor)
         run.texts(utterances)
         run.clips(utterances, SOUND)
         run.clips(utterances, SIGHT)
@@ -201,7 +201,7 @@ class _Run:
     verdicts: Verdicts | None
     progress: Progress | None
     writers: Mapping[str, Writer]
-    workers: Workers[Clip]
+    executor: Executor
 
     def texts(self, utterances: Sequence[Subject]) -> None:
         """Encode what is said, a block at a time."""
@@ -263,12 +263,12 @@ class _Run:
         """The results of clips in their order, some of them made ahead."""
         for start in range(0, len(clips), _AHEAD):
             block = clips[start : start + _AHEAD]
-            results = self.workers.run(block)
+            rows = self.executor.map(ClipEncoder, block)
             done: dict[Clip, Encoded] = {}
             for clip in block:
                 while clip not in done:
-                    made, encoded = next(results)
-                    done[made] = encoded
+                    row = next(rows)
+                    done[row.item] = row.result if row.result is not None else {"failed": np.array(row.reason)}
                 yield done.pop(clip)
 
     def _write(self, group: Sequence[Subject], names: Sequence[str], encoded: Encoded | None) -> None:

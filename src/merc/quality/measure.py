@@ -314,6 +314,11 @@ class Store:
             return {name: stored[name] for name in stored.files}
 
 
+def failed(reason: str) -> Measured:
+    """The result that is kept of a measurement that failed."""
+    return {"failed": np.array(reason)}
+
+
 def failure(measured: Mapping[str, np.ndarray]) -> str | None:
     """Why a measurement failed, or None."""
     return str(measured["failed"]) if "failed" in measured else None

@@ -18,7 +18,7 @@ from merc import cache, weights
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError
-from merc.execution.pool import Workers
+from merc.execution import Executor, Processes, Row
 from merc.people.link import Bank
 from merc.progress import Progress
 from merc.quality import report, review
@@ -27,7 +27,7 @@ from merc.quality.bank import BankFace, Decisions, build_bank, judge_bank, templ
 from merc.quality.faces import Likeness, judge_faces, to_search
 from merc.quality.findings import STEPS
 from merc.quality.identity import name_by_media
-from merc.quality.measure import Measured, Measurer, Store, Task, clip_task, failure
+from merc.quality.measure import Measured, Measurer, Store, Task, clip_task, failed, failure
 from merc.quality.options import CheckOptions
 from merc.quality.speakers import Naming, name_speakers
 from merc.quality.transcripts import comparable, judge_texts
@@ -128,8 +128,9 @@ def check(
     if measuring is Measurer:
         weights.require(sorted({name for step in options.steps for name in _NEEDED.get(step, ())}))
     decisions = review.read_decisions(folder / review.DECISIONS)
-    with Workers(measuring, count=options.processes, timeout=options.timeout) as workers:
-        bench = _Bench(Store(folder / "measured"), workers, options, progress)
+    with Processes(options.processes, timeout=options.timeout) as executor:
+        kept = _Results(Store(folder / "measured"), retry=options.retry)
+        bench = _Bench(executor, measuring, kept, options, progress)
         bank = _judge(subjects, name_speakers(conversations, scope=options.scope), decisions, bench=bench)
         if not any(subject.sound for subject in subjects):
             _skip_media(subjects, options)
@@ -188,40 +189,64 @@ def _skip_media(subjects: Sequence[Subject], options: CheckOptions) -> None:
                 subject.skip(Reading(step, "media"), NO_MEDIA, detail=subject.missing)
 
 
+class _Results:
+    """The store of results as rows that a run resumes from; with ``retry`` those that failed are measured again."""
+
+    def __init__(self, store: Store, *, retry: bool) -> None:
+        self._store, self._retry = store, retry
+
+    def load(self, task: Task) -> Row[Task, Measured] | None:
+        if not self._store.has(task):
+            return None
+        measured = self._store.load(task)
+        if reason := failure(measured):
+            return None if self._retry else Row(task, reason=reason)
+        return Row(task, measured)
+
+    def save(self, row: Row[Task, Measured]) -> None:
+        self._store.save(row.item, _measured(row))
+
+
+def _measured(row: Row[Task, Measured]) -> Measured:
+    return row.result if row.result is not None else failed(row.reason or "")
+
+
 class _Bench:
     """Measures what is not measured yet, and hands out results by utterance."""
 
-    def __init__(self, store: Store, workers: Workers[Task], options: CheckOptions, progress: Progress | None) -> None:
-        self.store, self.options = store, options
+    def __init__(
+        self,
+        executor: Executor,
+        measuring: Callable[[], Callable[[Task], Measured]],
+        kept: _Results,
+        options: CheckOptions,
+        progress: Progress | None,
+    ) -> None:
+        self.options = options
         self.count = 0
-        self._workers, self._progress = workers, progress
+        self._executor, self._measuring, self._kept, self._progress = executor, measuring, kept, progress
 
     def results(self, part: str, subjects: Sequence[Subject]) -> dict[str, Measured]:
         """The measured part of each utterance that has a recording, by id."""
         clips = {s.id: s.sound if part == "sound" else s.picture for s in subjects}
         language = self.options.language
         tasks = {name: clip_task(part, clip, language=language) for name, clip in clips.items() if clip}
-        return self._measured(part, tasks)
+        return self._run(part, tasks)
 
     def cosines(self, subjects: Iterable[Subject], sounds: Mapping[str, Measured]) -> dict[str, Measured]:
         """The cosine of transcription and transcript, by id, for utterances that have both."""
         pairs = {s.id: pair for s in subjects if (pair := comparable(s.text, sounds.get(s.id)))}
-        return self._measured("words", {name: Task("words", texts=pair) for name, pair in pairs.items()})
+        return self._run("words", {name: Task("words", texts=pair) for name, pair in pairs.items()})
 
-    def _measured(self, part: str, tasks: Mapping[str, Task]) -> dict[str, Measured]:
-        todo = [task for task in dict.fromkeys(tasks.values()) if not self._done(task)]
-        done = len(set(tasks.values())) - len(todo)
-        self._tell(part, done, done + len(todo))
-        for number, (task, measured) in enumerate(self._workers.run(todo), start=1):
-            self.store.save(task, measured)
-            self.count += 1
-            self._tell(part, done + number, done + len(todo))
-        return {name: self.store.load(task) for name, task in tasks.items()}
-
-    def _done(self, task: Task) -> bool:
-        if not self.store.has(task):
-            return False
-        return not (self.options.retry and failure(self.store.load(task)))
+    def _run(self, part: str, tasks: Mapping[str, Task]) -> dict[str, Measured]:
+        wanted = list(dict.fromkeys(tasks.values()))
+        done: dict[Task, Measured] = {}
+        self._tell(part, 0, len(wanted))
+        for row in self._executor.map(self._measuring, wanted, kept=self._kept):
+            done[row.item] = _measured(row)
+            self.count += not row.kept
+            self._tell(part, len(done), len(wanted))
+        return {name: done[task] for name, task in tasks.items()}
 
     def _tell(self, part: str, done: float, total: float) -> None:
         if self._progress and total:

@@ -1,0 +1,54 @@
+"""Functions that processes can import by name: on numbers, text, and words that do harm."""
+
+import os
+import time
+from pathlib import Path
+
+from merc.errors import InputError, OutputError, WeightError
+
+
+def act(item):
+    """Do what the item says: a word of harm, or give it back with the number of this process."""
+    word = item[0]
+    if word == "refuse":
+        raise InputError("item 'refuse': expected another")
+    if word == "damage":
+        raise ZeroDivisionError("by zero")
+    if word == "weights":
+        raise WeightError("weight 'mtcnn' is missing")
+    if word == "disk":
+        raise OutputError("cannot write: disk full")
+    if word == "exit":
+        os._exit(9)
+    if word == "exit once" and not Path(item[1]).exists():
+        Path(item[1]).touch()
+        os._exit(7)
+    if word == "hang":
+        time.sleep(600)
+    return word, os.getpid()
+
+
+def make():
+    return act
+
+
+def other():
+    return lambda item: "other"
+
+
+def no_start():
+    raise SystemExit(3)
+
+
+class Rows:
+    """Kept rows in memory."""
+
+    def __init__(self, *rows):
+        self.rows = {row.item: row for row in rows}
+        self.saved = []
+
+    def load(self, item):
+        return self.rows.get(item)
+
+    def save(self, row):
+        self.saved.append(row.item)

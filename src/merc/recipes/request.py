@@ -17,7 +17,7 @@ from merc.features import spec, tuned_text
 from merc.features.feature import Feature, per_speaker
 from merc.progress import Progress
 from merc.recipes import with_t5
-from merc.systems import SYSTEMS
+from merc.systems import SYSTEMS, Setup
 from merc.training.data import Material
 from merc.training.device import seeded
 from merc.training.options import TrainOptions
@@ -68,10 +68,9 @@ class Prepared:
         self.given = conversations is not None
         self.conversations = read(self.corpus, self.root) if conversations is None else tuple(conversations)
         self.sources = self._sources()
-        recipe = {"seed": request.seed, "metric": self.protocol.metric, **request.training}
-        self.options = TrainOptions.of_recipe(self.kind.description.recipe, recipe)
+        self.options, self.system_options = merged(request)
         self.classes = self.protocol.label_set
-        self.t5 = with_t5.t5_of(self.kind, request.options)
+        self.t5 = with_t5.t5_of(self.kind, self.system_options)
 
     def _sources(self) -> dict[str, str]:
         named = spec.parse(self.request.features or spec.usual(self.corpus))
@@ -115,7 +114,7 @@ class Prepared:
 
     def system(self, widths: Mapping[str, int]) -> System:
         """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
-        options = system_options(self.kind, self.request.options, labels=self.classes)
+        options = system_options(self.kind, self.system_options, labels=self.classes)
         with seeded(self.request.seed, threads=self.options.threads):
             made = self.kind(widths, len(self.classes), options)
         if self.t5:
@@ -157,17 +156,30 @@ def _loaded(asked: _Asked) -> dict[str, Feature]:
     )
 
 
+def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
+    """Training options, and the options of the system by name, of a request.
+
+    The recipe of the system comes first, then what its description says for the protocol (a variant "NAME:VARIANT" is
+    that of NAME unless it has its own), then what the request says.
+    """
+    described, protocol = SYSTEMS[request.system].description, PROTOCOLS[request.protocol]
+    setups = described.by_protocol
+    setup = setups.get(request.protocol) or setups.get(request.protocol.split(":")[0]) or Setup()
+    usual = {"seed": request.seed, "metric": protocol.metric}
+    training = TrainOptions.of_recipe(described.recipe, usual, setup.training, request.training)
+    return training, {**setup.options, **request.options}
+
+
 def settled(request: Request) -> dict[str, Any]:
     """Every option of the system and of its training as it will be, defaults included, as JSON can write them.
 
     Raises UnknownName and InputError for names and values that are not known, WeightError for a T5 that is not here.
     """
     kind, protocol = SYSTEMS[request.system], PROTOCOLS[request.protocol]
-    recipe = {"seed": request.seed, "metric": protocol.metric, **request.training}
-    training = TrainOptions.of_recipe(kind.description.recipe, recipe)
-    options = system_options(kind, request.options, labels=protocol.label_set)
+    training, chosen = merged(request)
+    options = system_options(kind, chosen, labels=protocol.label_set)
     values = {"system": asdict(options), "training": training.as_json()}
-    if t5 := with_t5.t5_of(kind, request.options):
+    if t5 := with_t5.t5_of(kind, chosen):
         values["t5"] = {"sha256": with_t5.sha256_of(t5)}
     return dict(json.loads(json.dumps(values, default=str)))
 
@@ -175,7 +187,7 @@ def settled(request: Request) -> dict[str, Any]:
 def variant(request: Request) -> str:
     """What the options of a system make of it, for the row of its result, such as which T5 it holds; empty: nothing."""
     kind = SYSTEMS[request.system]
-    return str(getattr(kind.Options(**request.options), "variant", ""))
+    return str(getattr(kind.Options(**merged(request)[1]), "variant", ""))
 
 
 def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Sequence[str]) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
+from merc import formats
 from merc.conversation import Evidence, Model, Prediction, Recording, Segment, Speaker, Timeline, Utterance, Word
 from merc.labels import EKMAN7
 
@@ -135,3 +139,25 @@ def timelines(draw: Any, speaker: Any = SPEAKER, text: Any = TEXT, spoken: Any =
 def timed(made: Timeline) -> list[tuple[Utterance, Prediction]]:
     """The utterances that formats of time can hold, in order of time."""
     return sorted((pair for pair in made if pair[0].segment), key=lambda pair: pair[0].segment)  # type: ignore[arg-type, return-value]
+
+
+def through(made: Timeline, extension: str) -> list[Utterance]:
+    """The utterances after writing and reading; none if no utterance has a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = formats.write(made, Path(folder) / f"t.{extension}")
+        return list(formats.read(path)) if timed(made) else []  # type: ignore[arg-type]
+
+
+def in_lines(text: str | None) -> str:
+    """A text as subtitles keep it: lines stripped, no blank lines."""
+    return "\n".join(line.strip() for line in re.split(r"\r\n|\r|\n", text or "") if line.strip())
+
+
+def in_name(name: str | None) -> str:
+    """A name as subtitles keep it: single spaces."""
+    return " ".join((name or "").split())
+
+
+def predicted(prediction: Prediction) -> dict[str, Any]:
+    """What subtitles keep of a prediction."""
+    return {"predicted": prediction.label, "confidence": float(f"{prediction.confidence:.2f}")}

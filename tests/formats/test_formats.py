@@ -20,15 +20,6 @@ def test_import_is_light():
     assert done.stdout.strip() == "[]"
 
 
-def test_json_does_not_shadow_the_standard_library():
-    import json
-
-    import merc.formats.native
-
-    assert json.loads("1") == 1
-    assert merc.formats.native.SCHEMA == "merc-timeline/1"
-
-
 def test_save_writes_the_named_files_in_order(tmp_path: Path):
     paths = formats.save(sample(), tmp_path / "new" / "folder", formats=["srt", "TextGrid", "srt", "JSON"])
     assert [path.name for path in paths] == ["timeline.srt", "timeline.TextGrid", "timeline.json"]
@@ -117,77 +108,6 @@ def test_a_crash_of_a_writer_leaves_the_old_file(tmp_path: Path):
     with pytest.raises(InputError, match="options has a object"):
         formats.save(broken, tmp_path, formats=["json"])
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("timeline.json", "old")]
-
-
-@pytest.mark.parametrize("extension", list(formats.READERS))
-def test_missing_empty_and_binary_files_are_named(tmp_path: Path, extension: str):
-    path = tmp_path / f"call.{extension}"
-    with pytest.raises(InputError, match=r"cannot read .*call.*check the path"):
-        formats.read(path)
-    for content in (b"", b"\n \n", b"\x00\x01\x02\x03" * 100, b"\xff\xfe\xff"):
-        path.write_bytes(content)
-        with pytest.raises(FormatError, match=f"call.{extension}"):
-            formats.read(path)
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(InputError, match="directory"):
-        formats.read(path)
-
-
-WRONG = {
-    "srt": "1\n00:00:01,000 --> 00:00:02,000\nHi\n",
-    "vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\nHi\n",
-    "eaf": "<?xml version='1.0'?><ANNOTATION_DOCUMENT/>",
-    "TextGrid": 'File type = "ooTextFile"\nObject class = "TextGrid"\n',
-    "json": '{"segments": []}',
-    "rttm": "SPEAKER call 1 0.0 1.0 <NA> <NA> A <NA> <NA>\n",
-}
-
-
-@pytest.mark.parametrize("extension", list(formats.READERS))
-@pytest.mark.parametrize("kind", list(WRONG))
-def test_a_file_of_another_format_says_which(tmp_path: Path, extension: str, kind: str):
-    if extension == kind.lower():
-        return
-    path = tmp_path / f"call.{extension}"
-    path.write_text(WRONG[kind])
-    expected = "is not Parquet" if extension == "parquet" else f"rename it to call.{kind}"
-    with pytest.raises(FormatError, match=f"call.{extension}.*{expected}"):
-        formats.read(path)
-
-
-@pytest.mark.parametrize(
-    ("data", "text", "note"),
-    [
-        ("Zoë: naïve".encode(), "naïve", None),
-        ("Zoë: naïve".encode("utf-8-sig"), "naïve", None),
-        ("Zoë: naïve".encode("utf-16"), "naïve", None),
-        ("Zoë: naïve".encode("utf-32"), "naïve", None),
-        ("Zoë: “naïve”".encode("cp1252"), "“naïve”", "call.txt is not UTF-8; it was read as Windows-1252."),
-        (b"Zo\xeb: na\xefve\x81", "naïve\x81", "call.txt is not UTF-8; it was read as Latin-1."),
-    ],
-)
-def test_encodings(tmp_path: Path, data: bytes, text: str, note: str | None):
-    (tmp_path / "call.txt").write_bytes(data)
-    found = formats.read(tmp_path / "call.txt")
-    assert [(one.speaker, one.text) for one in found] == [("Zoë", text)]
-    assert found.meta["notes"] == ((note,) if note else ())
-
-
-def test_plain_text_has_speakers_but_no_times(tmp_path: Path):
-    (tmp_path / "call.txt").write_text("Anna: Hello.\n\nBEN: Hi: there\nand then he said: no\n  Anna:\n")
-    found = formats.read(tmp_path / "call.txt")
-    assert [(one.id, one.speaker, one.text, one.segment) for one in found] == [
-        ("u1", "Anna", "Hello.", None),
-        ("u2", "BEN", "Hi: there", None),
-        ("u3", None, "and then he said: no", None),
-        ("u4", "Anna", None, None),
-    ]
-
-
-def test_a_colon_alone_makes_no_speaker(tmp_path: Path):
-    (tmp_path / "call.txt").write_text("It rained.\nNote: it was cold.\nWe left.\nGOD: no\nSee http://x.org\n")
-    assert [one.speaker for one in formats.read(tmp_path / "call.txt")] == [None, None, None, "GOD", None]
 
 
 @pytest.mark.parametrize("name", FILES)

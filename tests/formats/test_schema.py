@@ -1,0 +1,97 @@
+"""The JSON Schema and the models of timeline.json."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merc import formats
+from merc.conversation import Timeline
+from merc.errors import FormatError
+from merc.formats import schema
+from tests.formats.made_timelines import sample
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
+
+
+def written(made: Timeline, folder: Path) -> dict[str, Any]:
+    return json.loads(formats.write(made, folder / "t.json").read_text("utf-8"))
+
+
+def test_the_schema_in_the_package_is_that_of_the_models():
+    shipped = resources.files("merc.formats").joinpath("timeline.schema.json").read_text("utf-8")
+    assert json.loads(shipped) == schema.schema()
+
+
+def test_a_written_file_follows_the_schema(tmp_path: Path):
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    jsonschema.validate(written(sample(), tmp_path), schema.schema())
+
+
+def fields(made: dict[str, Any]) -> Iterator[str]:
+    yield from made["properties"]
+    for definition in made["$defs"].values():
+        yield from definition.get("properties", ())
+
+
+def test_every_field_is_documented():
+    page = (DOCS / "timeline.md").read_text("utf-8")
+    assert [name for name in fields(schema.schema()) if f"`{name}`" not in page] == []
+
+
+def test_the_models_and_the_writer_have_the_same_fields(tmp_path: Path):
+    def keys(value: Any, model: Any) -> None:
+        names = {field.alias or name: field for name, field in model.model_fields.items()}
+        assert list(value) == list(names)
+
+    found = written(sample(), tmp_path)
+    keys(found, schema.TimelineFields)
+    keys(found["recording"], schema.RecordingFields)
+    keys(found["speakers"][0], schema.SpeakerFields)
+    keys(found["utterances"][0], schema.UtteranceFields)
+    keys(found["utterances"][0]["evidence"][0], schema.EvidenceFields)
+    keys(found["utterances"][0]["words"][0], schema.WordFields)
+    keys(found["overlaps"][0], schema.StretchFields)
+    keys(found["models"][0], schema.ModelFields)
+
+
+def broken(path: list[Any], value: Any) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = written(sample(), Path(folder))
+    inner: Any = made
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["schema"], "merc-timeline/2", "reads up to 'merc-timeline/1'; install a newer merc"),
+        (["schema"], "merc-timeline/0", "has the schema 'merc-timeline/0', expected 'merc-timeline/1'"),
+        (["schema"], {"a": 1}, "expected 'merc-timeline/1'"),
+        (["utterances", 0, "start"], "0.25", r"at utterances.0.start: .*valid number \(found '0.25'\)"),
+        (["utterances", 0, "confidence"], 1.5, r"at utterances.0.confidence: .*less than or equal to 1 \(found 1.5\)"),
+        (["utterances", 1, "end"], None, "utterance u2 has only one of start and end"),
+        (["utterances", 1, "end"], 0.5, "segment 1.2 to 0.5 s: expected 0 <= start < end"),
+        (["utterances", 0, "evidence", 0, "missing"], "lost", "evidence 'text': expected either"),
+        (["recording"], {"name": "x"}, "at recording.sha256: field required"),
+        (["notes"], "none", "at notes: .*valid array"),
+    ],
+)
+def test_a_broken_timeline_says_where(tmp_path: Path, path: list[Any], value: Any, message: str):
+    (tmp_path / "t.json").write_text(json.dumps(broken(path, value)))
+    with pytest.raises(FormatError, match=rf"t\.json.*{message}"):
+        formats.read(tmp_path / "t.json")
+
+
+def test_unknown_fields_are_passed_over(tmp_path: Path):
+    (tmp_path / "t.json").write_text(json.dumps(broken(["utterances", 0, "later"], 1)))
+    assert formats.read(tmp_path / "t.json") == sample()

@@ -138,9 +138,11 @@ class Guide(nn.Module):
         return found
 
     def _at_logits(self, output: Output, judged: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        if (fused := output.logits) is None:
+            raise InputError("cggm: the system gives no logits; train a system that predicts classes")
         return torch.stack(
             [
-                cosine(label_gradient(logits.detach(), labels), label_gradient(output.logits[rows], labels))
+                cosine(label_gradient(logits.detach(), labels), label_gradient(fused[rows], labels))
                 for rows, logits, labels in judged.values()
             ]
         )

@@ -177,7 +177,7 @@ class Batch:
 
     def to(self, device: str | torch.device) -> Batch:
         """The same batch on another device."""
-        moved = {
+        moved: dict[str, Any] = {
             one.name: value.to(device) for one in fields(self) if isinstance(value := getattr(self, one.name), Tensor)
         }
         return replace(self, rows={name: one.to(device) for name, one in self.rows.items()}, **moved)

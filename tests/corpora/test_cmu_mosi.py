@@ -35,3 +35,16 @@ def test_broken_rows(tmp_path: Path, before: str, after: str, message: str) -> N
     path.write_text(path.read_text().replace(before, after, 1))
     with pytest.raises(FormatError, match=message):
         cmu_mosi.conversations(tmp_path)
+
+
+def test_a_column_of_scores_becomes_targets(tmp_path: Path) -> None:
+    path = trees.cmu_mosi(tmp_path) / "utterances.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text(
+        "\n".join([f"{head},score", *(f"{row},{s}" for row, s in zip(rows, ("-2.4", "", "3"), strict=True))])
+    )
+    turns = {u.id: u.scores for c in cmu_mosi.conversations(tmp_path) for u in c}
+    assert turns == {"a-B_10": {"sentiment": -2.4}, "a-B_2": {}, "c_1": {"sentiment": 3.0}}
+    path.write_text(path.read_text().replace("-2.4", "-3.4"))
+    with pytest.raises(FormatError, match=r"row 2: score '-3.4'; expected a number from -3 to 3"):
+        cmu_mosi.conversations(tmp_path)

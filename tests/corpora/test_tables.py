@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.corpora import CONVERSATIONS, tables
+from merc.corpora import CONVERSATIONS, CORPORA, tables
 from merc.errors import FormatError, InputError, UnknownName
 
 
@@ -58,8 +58,8 @@ def test_damaged_and_absent_files(tmp_path: Path) -> None:
 def test_real_features_belong_to_the_utterances(
     data: Path, corpus: str, widths: dict[str, int], absent: dict[str, int]
 ) -> None:
-    found = tables.features(corpus, data / corpus)
-    ids = {u.id for c in CONVERSATIONS[corpus](data / corpus) for u in c}
+    found = tables.features(corpus, data / CORPORA[corpus].folder)
+    ids = {u.id for c in CONVERSATIONS[corpus](data / CORPORA[corpus].folder) for u in c}
     assert {name: table.values.shape[1] for name, table in found.items()} == widths
     assert {name: int(np.isnan(table.values).any(axis=1).sum()) for name, table in found.items()} == absent
     assert all(set(table.ids) == ids and len(table.ids) == len(ids) for table in found.values())

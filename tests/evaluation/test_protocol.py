@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merc.conversation import Conversation, Utterance
+from merc.corpora import CORPORA
 from merc.errors import InputError, UnknownName
 from merc.evaluation.leaks import normalised
-from merc.evaluation.protocol import PROTOCOLS, Fold, Ledger, ProtocolError, ProtocolWarning
-from merc.labels import IEMOCAP4
+from merc.evaluation.metrics import NAMES
+from merc.evaluation.protocol import PROTOCOLS, Fold, Ledger, ProtocolError, ProtocolWarning, default_protocol
+from merc.labels import IEMOCAP4, SENTIMENT2
 from tests.evaluation.made_corpora import iemocap, meld, relabelled
 
 
@@ -29,11 +31,24 @@ def test_names_and_variants() -> None:
     assert set(PROTOCOLS) >= {"meld-7", "iemocap4-session", "iemocap4-speaker", "iemocap6", "cmu-mosi"}
     for name, protocol in PROTOCOLS.items():
         assert protocol.name == name
-        assert protocol.metric in {"weighted_f1", "accuracy"}
+        assert protocol.metric in NAMES
+        assert protocol.corpus == "any" or all(corpus in CORPORA for corpus in protocol.corpora)
         assert all(variant in PROTOCOLS for variant in protocol.variants)
     assert [name for name, p in PROTOCOLS.items() if not p.comparable] == ["utterance-random"]
     with pytest.raises(UnknownName, match="unknown protocol 'meld7': did you mean 'meld-7'"):
         PROTOCOLS["meld7"]
+
+
+def test_the_first_protocol_of_a_corpus_is_its_default() -> None:
+    names = {corpus: default_protocol(corpus).name for corpus in ("meld", "iemocap", "cmu-mosi", "ravdess+tess+savee")}
+    assert names == {
+        "meld": "meld-7",
+        "iemocap": "iemocap6",
+        "cmu-mosi": "cmu-mosi",
+        "ravdess+tess+savee": "speech3-speaker",
+    }
+    with pytest.raises(UnknownName, match="corpus 'cmu_mosi' has no protocol; expected one of cmu-mosi, emorynlp"):
+        default_protocol("cmu_mosi")
 
 
 def test_official_split_is_followed() -> None:
@@ -255,7 +270,7 @@ def test_mosi_draws_its_validation_videos() -> None:
     conversations = [
         Conversation(
             f"v{n}",
-            tuple(Utterance(f"v{n}_{k}", label=str(k % 2)) for k in range(4)),
+            tuple(Utterance(f"v{n}_{k}", label=SENTIMENT2[k % 2]) for k in range(4)),
             {"split": "test" if n > 11 else "train"},
         )
         for n in range(18)
@@ -263,5 +278,5 @@ def test_mosi_draws_its_validation_videos() -> None:
     (fold,) = PROTOCOLS["cmu-mosi"].folds(conversations)
     assert (len(fold.train.conversations), len(fold.valid.conversations), len(fold.test.conversations)) == (10, 2, 6)
     assert fold.train.counts == {"negative": 20, "positive": 20}
-    with pytest.raises(ProtocolError, match="label '2'; expected negative, positive, 0 or 1"):
+    with pytest.raises(ProtocolError, match="label '2' is not in the label set of cmu-mosi; expected one of negative"):
         PROTOCOLS["cmu-mosi"].folds(relabelled(conversations, "v3_1", label="2"))

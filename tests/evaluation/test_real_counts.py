@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
 
-from merc.conversation import Conversation, Utterance
+from merc.conversation import Conversation
+from merc.corpora import conversations_of
 from merc.corpora import iemocap as iemocap_corpus
 from merc.corpora import meld as meld_corpus
-from merc.evaluation.protocol import PROTOCOLS, Fold, Ledger
+from merc.evaluation.protocol import PROTOCOLS, Fold, Ledger, ProtocolError
 from merc.labels import EKMAN7, IEMOCAP6
 
 
@@ -65,12 +65,29 @@ def test_iemocap6(iemocap: list[Conversation]) -> None:
 
 
 def test_mosi(data: Path) -> None:
-    videos: dict[tuple[str, str], list[Utterance]] = {}
-    with (data / "cmu_mosi" / "utterances.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            turn = Utterance(row["utt_id"], text=row["text"], label=row["label"])
-            videos.setdefault((row["video_id"], row["split"]), []).append(turn)
-    conversations = [Conversation(name, tuple(turns), {"split": split}) for (name, split), turns in videos.items()]
-    fold, test = sizes("cmu-mosi", conversations)["official"]
+    fold, test = sizes("cmu-mosi", conversations_of(["cmu-mosi"], data))["official"]
     assert [len(p.conversations) for p in (fold.train, fold.valid, fold.test)] == [52, 10, 31]
     assert test == {"negative": 285, "positive": 467}
+
+
+def test_iemocap_dimensions(iemocap: list[Conversation]) -> None:
+    folds = PROTOCOLS["iemocap-dimensions"].folds(iemocap)
+    tests = [fold.test.open("count", ledger=Ledger()) for fold in folds]
+    assert [len(part) for part in tests] == [1819, 1811, 2136, 2103, 2170]
+    values = [value for part in tests for row in part.targets.values() for value in row]
+    assert (len(values), min(values) >= 0.5, max(values) <= 5.5) == (3 * 10_039, True, True)
+
+
+def test_mosi_has_no_scores_here(data: Path) -> None:
+    with pytest.raises(ProtocolError, match="cmu-mosi:score is a regression, but none of the 93 conversations"):
+        PROTOCOLS["cmu-mosi:score"].folds(conversations_of(["cmu-mosi"], data))
+
+
+@pytest.mark.parametrize(
+    ("name", "folds", "items"),
+    [("ravdess-speaker", 5, 1440), ("speech3-speaker", 5, 4720), ("speech-cross", 3, 4720), ("rafdb", 1, 3068)],
+)
+def test_item_corpora(data: Path, name: str, folds: int, items: int) -> None:
+    protocol = PROTOCOLS[name]
+    found = sizes(name, conversations_of(protocol.corpora, data))
+    assert (len(found), sum(len(fold.test) for fold, _ in found.values())) == (folds, items)

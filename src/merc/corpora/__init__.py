@@ -1,21 +1,27 @@
 """Annotated corpora: one file each, with its terms, label set, official splits, map to the seven classes and defects.
 
-``CORPORA`` holds the descriptions by name, ``READERS`` the functions ``read(root) -> list[Item]`` and, for corpora of
-conversations, ``CONVERSATIONS`` the functions ``conversations(root) -> list[Conversation]``. ``verify`` compares a copy
-with the published counts; ``merc.corpora.tables`` reads features that come with a corpus.
+``CORPORA`` holds the descriptions by id, ``READERS`` the functions ``read(root) -> list[Item]``, ``CONVERSATIONS`` the
+functions ``conversations(root) -> list[Conversation]``; the items of a corpus of one modality are conversations of one
+utterance. ``conversations_of`` reads one or several corpora below the data root, ``verify`` compares a copy with the
+published counts; ``merc.corpora.tables`` reads features that come with a corpus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from merc.conversation import Conversation
 from merc.corpora.corpus import Corpus, Item, Source, contents
+from merc.corpora.items import as_conversations
 from merc.corpora.verification import CHECKS, MISSING, ORPHANS, PUBLISHED, Count, Verification, compare
+from merc.paths import corpus_root
 from merc.registry import Registry
 
 __all__ = [
+    "CONVERSATIONAL",
     "CONVERSATIONS",
     "CORPORA",
     "READERS",
@@ -25,6 +31,7 @@ __all__ = [
     "Source",
     "Verification",
     "contents",
+    "conversations_of",
     "verify",
 ]
 
@@ -32,7 +39,8 @@ _NAMES = (
     *("carer", "ckplus", "cmu-mosi", "crema-d", "crowdflower", "emodb", "emorynlp", "fer2013", "goemotions"),
     *("iemocap", "isear", "meld", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
-_CONVERSATIONAL = ("cmu-mosi", "emorynlp", "iemocap", "manifest", "meld")
+CONVERSATIONAL = ("cmu-mosi", "emorynlp", "iemocap", "manifest", "meld")
+"""Ids of the corpora whose utterances stand in dialogues or monologues."""
 
 
 def _lazy(name: str, attribute: str) -> str:
@@ -42,9 +50,45 @@ def _lazy(name: str, attribute: str) -> str:
 
 CORPORA: Registry[Corpus] = Registry("corpus", {name: _lazy(name, "CORPUS") for name in _NAMES})
 READERS: Registry[Callable[..., list[Item]]] = Registry("corpus", {name: _lazy(name, "read") for name in _NAMES})
+
+
+def _as_conversations(name: str, root: Path) -> list[Conversation]:
+    return as_conversations(CORPORA[name], READERS[name](root))
+
+
 CONVERSATIONS: Registry[Callable[[Path], list[Conversation]]] = Registry(
-    "corpus of conversations", {name: _lazy(name, "conversations") for name in _CONVERSATIONAL}
+    "corpus",
+    {
+        **{name: partial(_as_conversations, name) for name in _NAMES},
+        **{name: _lazy(name, "conversations") for name in CONVERSATIONAL},
+    },
 )
+
+
+def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Conversation]:
+    """Read the conversations of one or several corpora below the data root.
+
+    Args:
+        names: Ids of corpora. Of several, the ids of conversations and utterances begin with ``CORPUS/``.
+        data: The data root (default: ``$MERC_DATA``).
+
+    Returns:
+        Conversations, corpus after corpus.
+
+    Raises:
+        UnknownName: An id that is not known.
+        InputError: A corpus that is not below the data root, or lacks files.
+    """
+    found: list[Conversation] = []
+    for name in names:
+        own = CONVERSATIONS[name](corpus_root(name, CORPORA[name].folder, data))
+        found += own if len(names) == 1 or name not in CONVERSATIONAL else [_prefixed(one, name) for one in own]
+    return found
+
+
+def _prefixed(one: Conversation, corpus: str) -> Conversation:
+    turns = tuple(replace(turn, id=f"{corpus}/{turn.id}", meta={**turn.meta, "corpus": corpus}) for turn in one)
+    return replace(one, id=f"{corpus}/{one.id}", utterances=turns, meta={**one.meta, "corpus": corpus})
 
 
 def verify(name: str, root: Path) -> Verification:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from merc.conversation import Conversation, Utterance
 from merc.corpora.corpus import Corpus, Item, items, required
-from merc.corpora.rows import table
+from merc.corpora.rows import Row, table
 from merc.errors import FormatError
 from merc.labels import SENTIMENT2
 
@@ -47,8 +47,10 @@ _COLUMNS = ("utt_id", "text", "label", "split", "video_id", "utt_index")
 def conversations(root: Path) -> list[Conversation]:
     """Read ``utterances.csv`` (utt_id, text, label, split, video_id, utt_index): 2,199 utterances of 93 videos.
 
-    The utterances of a video are ordered by their index; the speaker is the video's. Raises InputError when the file
-    is missing, and FormatError naming the row for other labels and splits, a video in two splits, and repeated ids.
+    The utterances of a video are ordered by their index; the speaker is the video's. A further column ``score``, the
+    sentiment from -3 to 3 of the original release, becomes ``scores["sentiment"]``; an empty cell is no score. Raises
+    InputError when the file is missing, and FormatError naming the row for other labels, splits and scores, a video in
+    two splits, and repeated ids.
     """
     (path,) = required(root, "utterances.csv", corpus=CORPUS)
     videos: dict[str, dict[int, Utterance]] = {}
@@ -65,11 +67,26 @@ def conversations(root: Path) -> list[Conversation]:
             raise FormatError(f"{row.where}: utt_id '{row['utt_id'][:60]}'; expected {video[:60]}_{index}, once")
         meta = {"split": row["split"], "media": None, "media_missing": "the copy holds features, no media"}
         label = SENTIMENT2[int(row["label"])]
-        videos[video][index] = Utterance(row["utt_id"], speaker=video, text=row["text"], label=label, meta=meta)
+        videos[video][index] = Utterance(
+            row["utt_id"], speaker=video, text=row["text"], label=label, scores=_scores(row), meta=meta
+        )
     return [
         Conversation(video, tuple(said[index] for index in sorted(said)), {"split": splits[video]})
         for video, said in videos.items()
     ]
+
+
+def _scores(row: Row) -> dict[str, float]:
+    text = row.cells.get("score", "")
+    if not text:
+        return {}
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not -3 <= value <= 3:
+        raise FormatError(f"{row.where}: score '{text[:60]}'; expected a number from -3 to 3")
+    return {"sentiment": value}
 
 
 def read(root: Path) -> list[Item]:

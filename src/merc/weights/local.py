@@ -1,4 +1,4 @@
-"""Weights on this machine: where they lie, whether they are there, and the check of every hash before use."""
+"""Weights on disk: their folders, and verification of every hash on loading."""
 
 from __future__ import annotations
 
@@ -13,30 +13,39 @@ from merc.weights import catalogue
 
 
 def folder(name: str) -> Path:
-    """Where the files of a weight lie, fetched or not: ``$MERC_WEIGHTS``, else below the cache."""
+    """Folder of a weight, whether or not it is downloaded: below ``$MERC_WEIGHTS``, or else below the cache root.
+
+    Raises:
+        UnknownName: If the name is not in the catalogue.
+    """
     root = os.environ.get("MERC_WEIGHTS")
     return (Path(root) if root else cache_root() / "weights") / catalogue.WEIGHTS[name].name
 
 
 def present(name: str) -> bool:
-    """Whether every file of a weight is there (its hash is checked when it is loaded)."""
+    """Whether all files of a weight exist; hashes are checked on loading."""
     return all((folder(name) / file.name).exists() for file in catalogue.WEIGHTS[name].files)
 
 
 def require(names: Sequence[str]) -> None:
-    """Raise WeightError, naming all that are missing and the command that fetches them, unless every weight is here."""
+    """Check that weights are downloaded.
+
+    Raises:
+        WeightError: If any is missing; the message has the command that downloads them.
+    """
     missing = [name for name in names if not present(name)]
     if missing:
         raise WeightError(
-            f"{'weights' if len(missing) > 1 else 'weight'} {', '.join(missing)} not fetched yet (expected in "
+            f"{'weights' if len(missing) > 1 else 'weight'} {', '.join(missing)} not downloaded yet (expected in "
             f"{folder(missing[0]).parent}): run 'merc weights get {' '.join(missing)}'"
         )
 
 
 def path(name: str) -> Path:
-    """The folder of a weight whose files are all there and have the right hash, each checked at every load.
+    """Folder of a weight after verifying the hashes of its files.
 
-    Raises WeightError when a file is missing, or differs; one that differs is renamed to ``*.rejected``.
+    Raises:
+        WeightError: If a file is missing or has the wrong hash; the latter is renamed to ``*.rejected``.
     """
     require([name])
     where = folder(name)
@@ -46,13 +55,22 @@ def path(name: str) -> Path:
 
 
 def check(path: Path, name: str, expected: str) -> None:
-    """Refuse a file of a weight unless it has the expected SHA-256: it is kept aside, and WeightError says where."""
+    """Verify a file of a weight.
+
+    Args:
+        path: The file.
+        name: Name of the weight.
+        expected: SHA-256, 64 hex digits.
+
+    Raises:
+        WeightError: If the hash differs; the file is renamed to ``*.rejected``.
+    """
     actual = file_hash(path)
     if actual == expected:
         return
     aside = path.with_name(f"{path.name}.rejected")
     path.replace(aside)
     raise WeightError(
-        f"weight '{name}': {path.name} has SHA-256 {actual[:12]}…, expected {expected[:12]}…; it was refused and kept "
-        f"aside as {aside}; fetch it anew with 'merc weights get {name}'"
+        f"weight '{name}': {path.name} has SHA-256 {actual[:12]}…, expected {expected[:12]}…; it was renamed to "
+        f"{aside}; download it again with 'merc weights get {name}'"
     )

@@ -1,0 +1,51 @@
+"""Default folders and the variables that change them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from merc import paths
+from merc.errors import InputError
+
+
+def test_the_cache_root_follows_its_variable_and_else_the_platform(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MERC_CACHE", str(tmp_path / "mine"))
+    assert paths.cache_root() == tmp_path / "mine"
+    assert paths.store_root("meld") == tmp_path / "mine" / "stores" / "meld"
+    monkeypatch.delenv("MERC_CACHE")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert paths.cache_root() == tmp_path / "merc"
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert paths.cache_root() == tmp_path / "Library" / "Caches" / "merc"
+
+
+def test_a_folder_that_is_given_takes_precedence_over_the_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MERC_DATA", str(tmp_path))
+    assert paths.data_root() == tmp_path
+    assert paths.data_root(tmp_path / "other") == tmp_path / "other"
+
+
+def test_without_a_folder_the_message_says_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MERC_DATA", raising=False)
+    with pytest.raises(InputError, match="no folder of corpora: give --data FOLDER or set MERC_DATA"):
+        paths.data_root()
+
+
+def test_a_corpus_that_is_missing_is_named_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "MELD").mkdir()
+    assert paths.corpus_root("meld", "MELD", tmp_path) == tmp_path / "MELD"
+    with pytest.raises(InputError, match=r"no corpus 'savee' at .*SAVEE; set MERC_DATA or --data"):
+        paths.corpus_root("savee", "SAVEE", tmp_path)
+
+
+def test_shipped_files_are_in_the_package() -> None:
+    assert list(paths.SHIPPED.glob("*.json"))
+    assert paths.SHIPPED_ENCODERS.parent == paths.SHIPPED

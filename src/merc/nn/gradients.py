@@ -47,7 +47,7 @@ def label_gradient(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def direction_loss(factors: Tensor, cosines: Tensor) -> Tensor:
-    """L_gm = mean of |B_i| - B_i cos(g_i, g), ``(M,)`` each: 0 where all gradients point the same way."""
+    """``L_gm = mean(|B_i| - B_i cos(g_i, g))``, ``(M,)`` each: 0 where all gradients point the same way."""
     return (factors.abs() - factors * cosines).mean()
 
 

@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from merc.errors import InputError
-from merc.features.feature import aligned
 from merc.nn.losses import LabelLoss
+from merc.systems import Batch, Rows
 from merc.systems.mamba import MambaFusion, MambaFusionOptions
 
 from .contract import SystemContract, made_batch, with_vectors
@@ -48,9 +47,15 @@ def test_text_may_be_brought_to_a_width_of_its_own_first():
 
 
 def test_a_voice_vector_is_the_same_on_every_token_and_frames_are_spread_in_chunks():
-    voice, frames = np.arange(3, dtype=np.float32), np.arange(8, dtype=np.float32).reshape(4, 2)
-    assert (aligned(voice, 15) == voice).all()
-    assert np.bincount(aligned(frames, 15)[:, 0].astype(int) // 2).tolist() == [4, 4, 4, 3]
+    voice, frames = torch.arange(3.0), torch.arange(8.0).view(4, 2)
+    rows = {
+        "text": Rows(torch.zeros(15, 2), torch.tensor([[15]])),
+        "voice": Rows(voice[None], torch.tensor([[1]])),
+        "face": Rows(frames, torch.tensor([[4]])),
+    }
+    values, masks = Batch.of(rows).aligned()
+    assert (values["voice"][0] == voice).all() and masks["voice"].all()
+    assert torch.bincount(values["face"][0, :, 0].long() // 2).tolist() == [4, 4, 4, 3]
 
 
 def test_later_tokens_do_not_change_what_the_block_says_of_earlier_ones():

@@ -1,14 +1,14 @@
-"""What is known of each utterance in one modality: a vector or a sequence of vectors by utterance id.
+"""The values of one modality by utterance id: vectors, sequences of vectors, token numbers, or sound.
 
-A vector that is not there is absent, never zeros: the id is missing, or its row is NaN throughout. A row with some
-NaN is a fault of whoever made it and is refused.
+A missing vector is absent, never zeros: its id has no row, or its row is NaN throughout. A row with some NaN is a
+mistake of whoever made it and is refused.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from merc.errors import InputError
-from merc.features.alignment import on_tokens
 
 MODALITIES = ("text", "voice", "face", "motion")
 KINDS = ("values", "tokens", "sound")
 """What a row is: vectors, token numbers of a vocabulary, or samples of sound."""
 _FEW = 8  # utterances; a speaker with fewer is measured against the whole corpus
-_REACH = 5.0  # deviations; what lies further out is an outlier and is set to the edge
+_REACH = 5.0  # standard deviations; an outlier beyond them is set to the edge
+_BLOCK = 1 << 23  # numbers that are measured at once, 64 MB
 
 
 class LazyRows(Mapping[str, np.ndarray]):
@@ -31,6 +31,9 @@ class LazyRows(Mapping[str, np.ndarray]):
     @abstractmethod
     def steps(self, name: str) -> int:
         """Steps of an utterance, 0 where it has no row."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.steps(name) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,41 +111,109 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Mean and deviation of each value of a modality, measured on training utterances only: ``(d,)`` float32 each."""
+    """Mean and standard deviation of each dimension, measured on training utterances: ``(d,)`` float32 each."""
 
     mean: np.ndarray
     deviation: np.ndarray
 
     @classmethod
     def fit(cls, feature: Feature, ids: Iterable[str]) -> Scaling:
-        """Measure on the utterances given; raises InputError when none of them has a value."""
-        rows = [np.atleast_2d(feature.rows[name]) for name in ids if name in feature.rows]
-        if not rows:
+        """Measure on the utterances given, of which a few are in memory at a time.
+
+        Raises:
+            InputError: When none of them has a value.
+        """
+        moments = None
+        for block in _blocks(feature, ids):
+            moments = _merged(moments, (len(block), block.mean(0), block.std(0)))
+        if moments is None:
             raise InputError(f"features '{feature.source}': no training utterance has a value; compare the ids")
-        values = np.concatenate(rows).astype(np.float64)
-        deviation = values.std(0)
-        return cls(values.mean(0).astype(np.float32), np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32))
+        _, mean, deviation = moments
+        return cls(mean.astype(np.float32), np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Scaled values, cut off at five deviations."""
+        """Scaled values, cut off at five standard deviations."""
         scaled: np.ndarray = np.clip((values - self.mean) / self.deviation, -_REACH, _REACH)
         return scaled
 
 
+_Moments = tuple[int, np.ndarray, np.ndarray]  # count, mean and standard deviation
+
+
+def _blocks(feature: Feature, ids: Iterable[str]) -> Iterator[np.ndarray]:
+    """The values of utterances, ``(n, d)`` float64, as many at once as fit a block."""
+    rows: list[np.ndarray] = []
+    size = 0
+    for name in ids:
+        if name not in feature.rows:
+            continue
+        rows.append(np.atleast_2d(feature.rows[name]))
+        size += rows[-1].size
+        if size >= _BLOCK:
+            yield np.concatenate(rows).astype(np.float64)
+            rows, size = [], 0
+    if rows:
+        yield np.concatenate(rows).astype(np.float64)
+
+
+def _merged(one: _Moments | None, other: _Moments) -> _Moments:
+    """Moments of two samples together (Chan, Golub and LeVeque 1979)."""
+    if one is None:
+        return other
+    count = one[0] + other[0]
+    share = other[0] / count
+    apart = other[1] - one[1]
+    variance = (1 - share) * one[2] ** 2 + share * other[2] ** 2 + share * (1 - share) * apart**2
+    return count, one[1] + share * apart, np.sqrt(variance)
+
+
+class MappedRows(LazyRows):
+    """Sequences that are read at access and then changed by a function of the utterance id and its row."""
+
+    def __init__(self, rows: LazyRows, change: Callable[[str, np.ndarray], np.ndarray]) -> None:
+        self.rows, self.change = rows, change
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.change(name, self.rows[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def steps(self, name: str) -> int:
+        """Steps of an utterance, 0 where it has no row."""
+        return self.rows.steps(name)
+
+
 def per_speaker(feature: Feature, speakers: Mapping[str, str | None]) -> Feature:
-    """Each speaker's values measured against that speaker's own mean and deviation, over the whole corpus.
+    """Each speaker's values standardised by that speaker's own mean and standard deviation, over the whole corpus.
 
     No label is used, but the values of the test speakers are (as is usual on IEMOCAP, where each speaker has hundreds
-    of utterances): the note says so. A speaker of fewer than eight utterances, or an unknown one, is measured against
-    the mean and deviation of all.
+    of utterances): the note says so. A speaker of fewer than eight utterances, or an unknown one, is standardised by
+    the mean and standard deviation of all.
+
+    Raises:
+        InputError: For token numbers and sound, which have no mean.
     """
+    if feature.kind != "values":
+        raise InputError(f"features '{feature.source}' are {feature.kind}, which cannot be standardised by speaker")
     places: dict[str, list[str]] = defaultdict(list)
     for name in feature.rows:
         if (speaker := speakers.get(name)) is not None:
             places[speaker].append(name)
     everyone = Scaling.fit(feature, feature.rows)
     own = {speaker: Scaling.fit(feature, ids) for speaker, ids in places.items() if len(ids) >= _FEW}
-    rows = {name: own.get(speakers.get(name) or "", everyone)(row) for name, row in feature.rows.items()}
+
+    def scaled(name: str, row: np.ndarray) -> np.ndarray:
+        return own.get(speakers.get(name) or "", everyone)(row)
+
+    rows: Mapping[str, np.ndarray]
+    if isinstance(feature.rows, LazyRows):
+        rows = MappedRows(feature.rows, scaled)
+    else:
+        rows = {name: scaled(name, row) for name, row in feature.rows.items()}
     note = "measured against each speaker's own mean and deviation, over all utterances of the corpus without labels"
     return replace(feature, rows=rows, notes=(*feature.notes, note))
 
@@ -170,10 +241,3 @@ def refuse_others(now: Origins, then: Origins, *, where: Path) -> None:
 
 def _said(origin: Mapping[str, str]) -> str:
     return f"{origin.get('made', 'others')}, hash {origin.get('hash', 'none')[:12]}…"
-
-
-def aligned(row: np.ndarray, steps: int) -> np.ndarray:
-    """A vector ``(d,)`` repeated, or a sequence ``(s, d)`` spread in contiguous chunks, over steps: ``(steps, d)``."""
-    if row.ndim == 1:
-        return np.broadcast_to(row, (steps, row.shape[0]))
-    return row if len(row) == steps else on_tokens(row, steps)

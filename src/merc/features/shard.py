@@ -39,6 +39,17 @@ class Shard:
         """The arrays of all utterances end to end, as they lie on disk; raises FormatError for a damaged file."""
         return _tensors(self.path)["values"]
 
+    def rows(self, first: int, last: int) -> np.ndarray:
+        """The rows from ``first`` to before ``last``; no others are read. Raises FormatError for a damaged file."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path, framework="np") as file:
+                found: np.ndarray = file.get_slice("values")[first:last]
+        except (OSError, SafetensorError) as error:
+            raise FormatError(f"{self.path} is no shard that can be read ({error}): {_AGAIN}") from error
+        return found
+
 
 def write(folder: Path, number: int, rows: Sequence[Row], *, shape: tuple[int, ...], dtype: str) -> None:
     """Write a shard, complete or not at all; rows that are present have the shape (count, *shape)."""

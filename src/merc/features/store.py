@@ -168,6 +168,7 @@ class Store:
         self.folder, self.features = folder, dict(features)
         self._shards: dict[str, list[Shard]] = {}
         self._places: dict[str, dict[str, tuple[int, int]]] = {}
+        self._ends: dict[str, list[np.ndarray]] = {}
 
     @classmethod
     def open(cls, folder: str | Path, *, expected: Mapping[str, Mapping[str, Any]] | None = None) -> Store:
@@ -210,31 +211,42 @@ class Store:
 
         Raises InputError for an utterance that was never prepared.
         """
-        shards, places = self._index(encoder), self._places[encoder]
-        wanted: dict[int, list[int]] = {}
-        for number, utterance in enumerate(ids):
-            if utterance not in places:
-                raise InputError(
-                    f"utterance '{utterance}' is not among the {len(places)} of feature '{encoder}' in {self.folder}: "
-                    "prepare the corpus that it belongs to"
-                )
-            wanted.setdefault(places[utterance][0], []).append(number)
         found: list[np.ndarray | None] = [None] * len(ids)
-        for place, numbers in wanted.items():
-            values = shards[place].values()
-            ends = np.cumsum(shards[place].counts)
-            for number in numbers:
-                row = places[ids[number]][1]
-                if count := shards[place].counts[row]:
-                    found[number] = values[ends[row] - count : ends[row]].astype(np.float32)
+        for number, array in self._each(encoder, ids):
+            found[number] = array
         return found
+
+    def _each(self, encoder: str, ids: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:
+        """The numbers and arrays of the utterances that have one, a shard at a time."""
+        shards = self._index(encoder)
+        wanted: dict[int, list[tuple[int, int]]] = {}
+        for number, utterance in enumerate(ids):
+            place, row = self._place(encoder, utterance)
+            wanted.setdefault(place, []).append((number, row))
+        for place, numbers in wanted.items():
+            values, ends = shards[place].values(), self._ends[encoder][place]
+            for number, row in numbers:
+                if ends[row + 1] > ends[row]:
+                    yield number, values[ends[row] : ends[row + 1]].astype(np.float32)
+
+    def counts(self, encoder: str) -> dict[str, int]:
+        """How many rows each utterance has, in the order in which they were written; 0 where the vector is missing."""
+        return {name: rows for one in self._index(encoder) for name, rows in zip(one.ids, one.counts, strict=True)}
+
+    def rows(self, encoder: str, utterance: str) -> np.ndarray:
+        """The rows of one utterance, float32 (rows, …), none where its vector is missing; no others are read.
+
+        Raises InputError for an utterance that was never prepared.
+        """
+        shards, place = self._index(encoder), self._place(encoder, utterance)
+        first, last = self._ends[encoder][place[0]][place[1] : place[1] + 2]
+        return shards[place[0]].rows(int(first), int(last)).astype(np.float32)
 
     def pooled(self, encoder: str, ids: Sequence[str]) -> np.ndarray:
         """One vector an utterance, the mean of its rows, float32 (n, …); a row of NaN where it is missing."""
         result = np.full((len(ids), *self._feature(encoder).shape), np.nan, np.float32)
-        for number, array in enumerate(self.get(encoder, ids)):
-            if array is not None:
-                result[number] = array[0] if len(array) == 1 else array.mean(axis=0, dtype=np.float64)
+        for number, array in self._each(encoder, ids):
+            result[number] = array[0] if len(array) == 1 else array.mean(axis=0, dtype=np.float64)
         return result
 
     def fingerprint(self, encoder: str) -> str:
@@ -287,10 +299,21 @@ class Store:
             )
         return self.features[name]
 
+    def _place(self, name: str, utterance: str) -> tuple[int, int]:
+        """The number of the shard that holds an utterance, and its place there."""
+        places = self._places[name]
+        if utterance not in places:
+            raise InputError(
+                f"utterance '{utterance}' is not among the {len(places)} of feature '{name}' in {self.folder}: "
+                "prepare the corpus that it belongs to"
+            )
+        return places[utterance]
+
     def _index(self, name: str) -> list[Shard]:
         self._feature(name)
         if name not in self._shards:
             self._shards[name] = shard.shards(self.folder / name)
+            self._ends[name] = [np.cumsum([0, *one.counts]) for one in self._shards[name]]
             self._places[name] = {
                 utterance: (number, row)
                 for number, one in enumerate(self._shards[name])

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from merc.cache import key
 from merc.corpora import CORPORA
 from merc.errors import InputError
-from merc.features.feature import Feature
+from merc.features.feature import Feature, LazyRows
 from merc.paths import store_root
 
 if TYPE_CHECKING:
@@ -69,42 +68,88 @@ def named(modality: str, source: str, *, corpus: str, tokens: bool) -> tuple[Pat
 
 
 def read(folder: Path, encoder: str, ids: Sequence[str], *, corpus: str, tokens: bool = False) -> Feature:
-    """A feature of a store for all utterances of a corpus, one vector each or, for ``tokens``, sequences ``(s, d)``.
+    """A feature of a store for all utterances of a corpus.
 
-    A feature that is no sequence has one vector in any case. Rows of several axes, such as the layers of an encoder,
-    are laid end to end. Raises InputError for an utterance that was never prepared, for a value that is not finite, and
-    where no utterance has a vector.
+    Rows of several axes, such as the layers of an encoder, are laid end to end.
+
+    Args:
+        folder: The store.
+        encoder: The name of the feature.
+        ids: The utterances of the corpus.
+        corpus: Its name, for messages.
+        tokens: Sequences ``(s, d)``, read from the shards at access, where the feature is one; else one vector an
+            utterance, in memory.
+
+    Raises:
+        InputError: For an utterance that was never prepared, for a value that is not finite (of a sequence: when it is
+            read), and where no utterance has a vector.
     """
     from merc.features.store import Store
 
     store = Store.open(folder)
-    known = set(store.ids(encoder))
-    if absent := [name for name in ids if name not in known]:
+    counts = store.counts(encoder)
+    if absent := [name for name in ids if name not in counts]:
         raise InputError(
             f"{folder}, feature '{encoder}': {len(absent)} of {len(ids)} utterances of {corpus} are not in it, first "
             f"'{absent[0]}'; prepare the corpus to its end"
         )
-    made = store.features[encoder]
-    rows = dict(_rows(store, encoder, ids, tokens=tokens and made.sequence))
-    if not rows:
+    present = [name for name in ids if counts[name]]
+    if not present:
         _refuse_none(store, encoder, ids, corpus)
+    made = store.features[encoder]
+    rows: Mapping[str, np.ndarray]
+    if tokens and made.sequence:
+        rows = StoredRows(store, encoder, {name: counts[name] for name in present})
+    else:
+        rows = dict(zip(present, _checked(store, encoder, present), strict=True))
     return Feature(
-        f"{folder.name}:{encoder}", int(np.prod(made.shape)), rows, key(made.description), encoder=made.description
+        f"{folder.name}:{encoder}",
+        int(np.prod(made.shape)),
+        rows,
+        store.fingerprint(encoder),
+        encoder=made.description,
     )
 
 
-def _rows(store: Store, encoder: str, ids: Sequence[str], *, tokens: bool) -> Iterator[tuple[str, np.ndarray]]:
-    """The utterances that have values: ``(s, d)`` each for tokens, else ``(d,)``."""
-    missing = store.reasons(encoder)
-    there = [name for name in ids if name not in missing]
-    values = store.get(encoder, there) if tokens else store.pooled(encoder, there)
-    for name, row in zip(there, values, strict=True):
-        if row is None or not np.isfinite(row).all():
-            raise InputError(
-                f"{store.folder}, feature '{encoder}': the values of utterance '{name}' hold NaN or infinity; look "
-                f"with 'merc store verify {store.folder}' and prepare the corpus again"
-            )
-        yield name, row.reshape(len(row), -1) if tokens else row.reshape(-1)
+class StoredRows(LazyRows):
+    """Sequences of a store by utterance, ``(s, d)`` float32 each, read from their shard at access."""
+
+    def __init__(self, store: Store, encoder: str, counts: Mapping[str, int]) -> None:
+        self.store, self.encoder, self.counts = store, encoder, counts
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.counts:
+            raise KeyError(name)
+        row = self.store.rows(self.encoder, name)
+        if not np.isfinite(row).all():
+            _refuse_infinite(self.store, self.encoder, name)
+        return row.reshape(len(row), -1)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.counts)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def steps(self, name: str) -> int:
+        """Rows of an utterance, 0 where it has none."""
+        return self.counts.get(name, 0)
+
+
+def _checked(store: Store, encoder: str, ids: Sequence[str]) -> list[np.ndarray]:
+    """One vector ``(d,)`` each of utterances that have one."""
+    pooled = store.pooled(encoder, ids).reshape(len(ids), -1)
+    for name, row in zip(ids, pooled, strict=True):
+        if not np.isfinite(row).all():
+            _refuse_infinite(store, encoder, name)
+    return list(pooled)
+
+
+def _refuse_infinite(store: Store, encoder: str, name: str) -> NoReturn:
+    raise InputError(
+        f"{store.folder}, feature '{encoder}': the values of utterance '{name}' hold NaN or infinity; look "
+        f"with 'merc store verify {store.folder}' and prepare the corpus again"
+    )
 
 
 def _refuse_none(store: Store, encoder: str, ids: Sequence[str], corpus: str) -> NoReturn:

@@ -13,14 +13,17 @@ import typer
 from typer.testing import CliRunner
 
 from merc.benchmarks.heads import cell, feature_sets, suite
-from merc.benchmarks.heads.cell import Matter
-from merc.benchmarks.heads.feature_sets import STEPS, Matters, Source, Step, within_person
-from merc.benchmarks.heads.splits import DIVISIONS, LARGEST, conversations
+from merc.benchmarks.heads.cell import FeatureSet
+from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Source, Step, within_person
+from merc.benchmarks.heads.splits import DIVISIONS, conversations
 from merc.benchmarks.heads.suite import SECTION, VALIDATION, HeadsOptions, Report, carry_out, planned
 from merc.cache import Cache
 from merc.cli import heads
 from merc.corpora import Item
 from merc.errors import InputError, ProtocolError, UnknownName
+from merc.evaluation.classes import plain
+from merc.evaluation.item_splits import LARGEST
+from merc.evaluation.protocol import Ledger
 from merc.evaluation.resampling import estimate
 from merc.labels import EKMAN7
 from merc.recipes.head_options import AdaptOptions
@@ -119,84 +122,86 @@ def made() -> Iterator[None]:
         yield
 
 
-def matter(name: str) -> Matter:
+def features(name: str) -> FeatureSet:
     division = DIVISIONS[name]
     own = SAMPLES[division.modality]
     samples = tuple(own[row] for row in division.rows(own))
-    return Matter(division, samples, np.zeros((len(samples), 2), np.float32), "0")
+    return FeatureSet(division, samples, np.zeros((len(samples), 2), np.float32), "0")
 
 
 @pytest.mark.parametrize("name", sorted(DIVISIONS))
 def test_nobody_is_in_two_parts_unless_the_figure_says_so(name: str) -> None:
     division = DIVISIONS[name]
     tested: list[str] = []
-    for fold in matter(name).folds(0):
+    for fold in features(name).folds(0):
         parts = [set(fold.train.labels), set(fold.valid.labels), set(fold.test.scored)]
-        assert sum(map(len, parts)) == len(set.union(*parts)) == len(matter(name).samples)
-        people = [set(part.conversations) for part in (fold.train, fold.valid, fold.test)]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == len(features(name).samples)
+        test = fold.test.open("test of the test", ledger=Ledger())
+        people = [set(part.dialogues.values()) for part in (fold.train, fold.valid, test)]
         apart = all(not people[a] & people[b] for a, b in ((0, 1), (0, 2), (1, 2)))
         assert apart == division.protocol.comparable == (not name.endswith("-random"))
         assert (division.protocol.warning is None) == apart
         tested += fold.test.ids
     assert len(tested) == len(set(tested))
-    if name.endswith(("speakers", "subjects")):
-        assert len(tested) == len(matter(name).samples)
+    if name.endswith(("speaker", "subject")):
+        assert len(tested) == len(features(name).samples)
 
 
 def test_seeds_draw_who_validates_and_leave_the_test_part_alone() -> None:
-    first, second = (matter("voice-speakers").folds(seed) for seed in (0, 1))
+    first, second = (features("speech3-speaker").folds(seed) for seed in (0, 1))
     assert [fold.test.ids for fold in first] == [fold.test.ids for fold in second]
     assert [fold.valid.conversations for fold in first] != [fold.valid.conversations for fold in second]
     for fold in first:
         rest = len(fold.train) + len(fold.valid)
-        assert not any("tess" in one for one in fold.valid.conversations)
+        assert not any("tess" in one for one in fold.valid.conversations), "half of what trains would be gone"
         assert 0 < len(fold.valid) <= LARGEST * rest
 
 
 def test_the_whole_of_a_corpus_is_left_out() -> None:
     for name in ("ravdess", "savee", "tess"):
-        (fold,) = matter(f"voice-without-{name}").folds(0)
+        (fold,) = features(f"voice-without-{name}").folds(0)
         assert all(one.startswith(name) for one in fold.test.ids)
         assert not any(one.startswith(name) for one in (*fold.train.labels, *fold.valid.labels))
 
 
 def test_the_official_test_is_kept_and_validation_comes_from_train() -> None:
-    (fold,) = matter("rafdb-official").folds(0)
+    (fold,) = features("rafdb").folds(0)
     assert all("/test-" in one for one in fold.test.ids) and len(fold.test) == 28
     assert all("/train-" in one for one in (*fold.train.labels, *fold.valid.labels))
 
 
 def test_the_last_picture_of_a_sequence_is_taken() -> None:
-    names = [sample.item.id for sample in matter("face-random").samples if sample.corpus == "ckplus"]
+    names = [sample.item.id for sample in features("face-random").samples if sample.corpus == "ckplus"]
     assert len(names) == 60 and all(name.endswith("-2") for name in names)
-    assert not any("neutral" in sample.label for sample in matter("ckplus-subjects").samples)
+    assert not any("neutral" in sample.label for sample in features("ckplus-subject").samples)
 
 
 def test_people_of_two_corpora_do_not_mix_though_they_share_a_name() -> None:
-    names = [one.id for one in conversations(VOICES)]
-    assert len(names) == len(set(names)) == 18 and "savee/p0" in names
+    names = [str(one.meta["cluster"]) for one in conversations(VOICES)]
+    assert len(set(names)) == 18 and "savee/p0" in names
+    assert len([name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]) == 18
 
 
 def test_what_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(InputError, match="voice-speakers: no sample of tess; expected ravdess, tess, savee"):
-        DIVISIONS["voice-speakers"].rows([sample for sample in VOICES if sample.corpus != "tess"])
-    with pytest.raises(InputError, match="4 people for 5 folds"):
-        DIVISIONS["voice-speakers"].protocol.folds(conversations(spoken("savee", 4, 1)))
-    with pytest.raises(UnknownName, match="did you mean 'voice-speakers'"):
-        DIVISIONS["voice-speaker"]
+    with pytest.raises(InputError, match="speech3-speaker: no sample of tess; expected ravdess, tess, savee"):
+        DIVISIONS["speech3-speaker"].rows([sample for sample in VOICES if sample.corpus != "tess"])
+    with pytest.raises(ProtocolError, match="4 people for 5 folds"):
+        DIVISIONS["speech3-speaker"].protocol.folds(conversations(spoken("savee", 4, 1)), label=plain)
+    with pytest.raises(UnknownName, match="did you mean 'speech3-speaker'"):
+        DIVISIONS["speech-speaker"]
     bare = [sample for sample in VOICES if sample.label != "fear" or sample.corpus == "tess"]
     with pytest.raises(ProtocolError, match="train has no utterance labelled fear"):
-        DIVISIONS["voice-without-tess"].protocol.folds(conversations(bare))
+        DIVISIONS["voice-without-tess"].protocol.folds(conversations(bare), label=plain)
 
 
 def test_vectors_that_are_no_numbers_are_refused() -> None:
-    whole = matter("ravdess-speakers")
+    whole = features("ravdess-speaker")
     broken = whole.vectors.copy()
     broken[3, 1] = np.nan
     with pytest.raises(InputError, match="the vector of ravdess/ravdess0-disgust-1 holds nan or infinity"):
-        Matter(whole.division, whole.samples, broken, "0")
+        FeatureSet(whole.division, whole.samples, broken, "0")
     with pytest.raises(InputError, match="1 vectors for 168 samples"):
-        Matter(whole.division, whole.samples, whole.vectors[:1], "0")
+        FeatureSet(whole.division, whole.samples, whole.vectors[:1], "0")
 
 
 def test_a_persons_scale_is_taken_without_labels() -> None:
@@ -222,7 +227,7 @@ def test_options_are_checked(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         HeadsOptions(Path("data"), **change)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="modality 'text': expected voice or face"):
-        Matters("text", Path("data"))
+        FeatureSets("text", Path("data"))
 
 
 def test_the_plan_measures_shipped_and_best_heads_everywhere() -> None:
@@ -253,7 +258,7 @@ def test_a_report_says_what_was_measured(report: Report, tmp_path: Path) -> None
     for record in report.records:
         assert record.n == 2 and record.low <= record.mean <= record.high
         assert record.comparable == ("random" not in record.protocol)
-    shipped = next(r for r in report.records if (r.protocol, r.metric) == ("voice-speakers", "accuracy"))
+    shipped = next(r for r in report.records if (r.protocol, r.metric) == ("speech3-speaker", "accuracy"))
     assert len(shipped.folds) == 5 and sum(shipped.label_counts.values()) == len(VOICES)
     assert set(shipped.recalls) == set(EKMAN7)
     published = {r.protocol: r.published for r in report.records if r.published}
@@ -269,7 +274,7 @@ def test_a_report_says_what_was_measured(report: Report, tmp_path: Path) -> None
 
 def test_six_classes_are_told_apart_where_there_are_six(report: Report) -> None:
     for record in report.records:
-        six = record.protocol in ("ckplus-subjects", "face-without-rafdb")
+        six = record.protocol in ("ckplus-subject", "face-without-rafdb")
         assert ("neutral" in record.label_counts) != six
 
 
@@ -293,8 +298,8 @@ def test_the_command_prints_tables_and_records(made: None, tmp_path: Path, monke
     monkeypatch.setenv("MERC_CACHE", str(tmp_path / "cache"))
     app = typer.Typer()
     app.command()(heads.heads)
-    asked = ["--only", "ravdess-speakers", "--modality", "voice", "--seeds", "1", "--data", str(tmp_path), "-q"]
+    asked = ["--only", "ravdess-speaker", "--modality", "voice", "--seeds", "1", "--data", str(tmp_path), "-q"]
     told = CliRunner().invoke(app, asked)
     assert told.exit_code == 0 and "RAVDESS alone, speaker-disjoint" in told.output
     lines = CliRunner().invoke(app, [*asked, "--json"]).output.splitlines()
-    assert [json.loads(line)["protocol"] for line in lines] == ["ravdess-speakers"] * 4
+    assert [json.loads(line)["protocol"] for line in lines] == ["ravdess-speaker"] * 4

@@ -1,7 +1,7 @@
-"""One cell of the bench of heads: a step under a division, one seed, one fold; what it answered is kept as an artefact.
+"""One cell of the bench of heads: a step under a division and one seed; the result of each fold is a cached artefact.
 
-A killed bench goes on with what is missing. The test part of a fold is opened once, when the cell is done, and the
-opening is written down.
+A killed bench resumes with the cells that are missing. The test part of a fold is opened once, when its head is
+trained, and the ledger records the opening.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from merc.benchmarks.heads.splits import Division, conversations, utterance_id
 from merc.cache import Cache, key
 from merc.errors import InputError
+from merc.evaluation.classes import plain
 from merc.evaluation.protocol import Fold, Ledger, Part, ProtocolWarning
 from merc.evaluation.scoring import Answers, answers
 from merc.heads.mlp import CLASSES, Weights, logits
@@ -32,7 +33,7 @@ REASON = "bench heads: figure of the epoch that validation chose"
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class FeatureSet:
     """The samples of a division with their vectors ``(n, d)``; ``sha256`` is that of the vectors and their labels."""
 
     division: Division
@@ -53,13 +54,13 @@ class Matter:
     def folds(self, seed: int) -> list[Fold]:
         """The folds of the division; raises ProtocolError where its parts share what they must not."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ProtocolWarning)  # its records say that they are not comparable
-            return self.division.protocol.folds(conversations(self.samples), seed=seed)
+            warnings.simplefilter("ignore", ProtocolWarning)  # the records say that they are not comparable
+            return self.division.protocol.folds(conversations(self.samples), label=plain, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a fold's head answered on its test part and on its validation part, and what it cost."""
+class CellResult:
+    """The predicted labels of a fold's head on test and on validation, with its best epoch, parameters and seconds."""
 
     test: Answers
     valid: Answers
@@ -70,36 +71,36 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A step on a division under one seed; ``matter`` holds the step's vectors, ``options`` how its head is trained.
+    """A step on a division under one seed; ``features`` holds the step's vectors, ``options`` how its head is trained.
 
     ``linear`` takes a linear head, which has no such options.
     """
 
     step: str
-    matter: Matter
+    features: FeatureSet
     options: AdaptOptions
     seed: int
     linear: bool = False
 
-    def done(self, *, cache: Cache, ledger: Ledger) -> list[Done]:
-        """What each fold gave, from the cache where it is there; raises ProtocolError as the division's folds do."""
+    def results(self, *, cache: Cache, ledger: Ledger) -> list[CellResult]:
+        """The result of each fold, from the cache or trained now; raises ProtocolError as the division's folds do."""
         return [self._fold(fold, cache, ledger.of(f"{self.step} head", seed=self.seed)) for fold in self._folds()]
 
     def _folds(self) -> list[Fold]:
-        return self.matter.folds(self.seed)
+        return self.features.folds(self.seed)
 
-    def _fold(self, fold: Fold, cache: Cache, ledger: Ledger) -> Done:
+    def _fold(self, fold: Fold, cache: Cache, ledger: Ledger) -> CellResult:
         parts = [tuple(fold.train.labels), tuple(fold.valid.labels), fold.test.ids]
         options = {name: value for name, value in asdict(self.options).items() if name in _TRAINING}
         how = {"penalties": PENALTIES} if self.linear else options
-        name = key("bench heads", FORMAT, self.matter.sha256, self.matter.division.name, how, self.seed, parts)
+        name = key("bench heads", FORMAT, self.features.sha256, self.features.division.name, how, self.seed, parts)
         kept = cache.json(name, lambda: self._trained(fold, ledger))
         answered = [_answers(kept[part]) for part in ("test", "valid")]
-        return Done(answered[0], answered[1], kept["epoch"], kept["parameters"], kept["seconds"])
+        return CellResult(answered[0], answered[1], kept["epoch"], kept["parameters"], kept["seconds"])
 
     def _trained(self, fold: Fold, ledger: Ledger) -> dict[str, Any]:
         start = time.process_time()
-        rows = {utterance_id(sample): row for row, sample in enumerate(self.matter.samples)}
+        rows = {utterance_id(sample): row for row, sample in enumerate(self.features.samples)}
         parts = self._examples(fold.train, rows), self._examples(fold.valid, rows)
         run = ridge(*parts, seed=self.seed) if self.linear else train(*parts, self.options, seed=self.seed)
         seconds = time.process_time() - start
@@ -113,12 +114,12 @@ class Cell:
 
     def _examples(self, part: Part, rows: Mapping[str, int]) -> Examples:
         classes = np.array([EKMAN7.index(label) for label in part.labels.values()], dtype=np.int64)
-        return Examples(self.matter.vectors[[rows[name] for name in part.labels]], classes)
+        return Examples(self.features.vectors[[rows[name] for name in part.labels]], classes)
 
     def _answered(self, weights: Weights, part: Part, rows: Mapping[str, int]) -> Answers:
         """The labels of the division that a head predicts for a part."""
-        labels = self.matter.division.protocol.label_set
-        vectors = self.matter.vectors[[rows[name] for name in part.labels]]
+        labels = self.features.division.protocol.label_set
+        vectors = self.features.vectors[[rows[name] for name in part.labels]]
         scores = logits(weights, vectors)[:, [EKMAN7.index(label) for label in labels]]
         predicted = [labels[place] for place in scores.argmax(1)]
         return answers(part, dict(zip(part.labels, predicted, strict=True)), labels=labels)

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from merc.benchmarks.heads.cell import Matter
+from merc.benchmarks.heads.cell import FeatureSet
 from merc.benchmarks.heads.inner_layers import FaceLayers, SpeechLayers, VoiceLayers
 from merc.benchmarks.heads.splits import Division
 from merc.cache import Cache
 from merc.errors import InputError
-from merc.features.of_items import Encoder, FaceVectors, VoiceVectors, features
+from merc.features.of_items import Vectors, features, of_items
 from merc.progress import Progress
 from merc.recipes.head_options import AdaptOptions, default_options
 from merc.recipes.samples import SELECTORS, Sample
@@ -30,7 +30,7 @@ from merc.recipes.samples import SELECTORS, Sample
 class Source:
     """An encoder and the columns of its vectors that count (all by default)."""
 
-    make: Callable[[int], Encoder]
+    make: Callable[[int], Vectors]
     columns: slice = field(default_factory=lambda: slice(None))
 
 
@@ -57,14 +57,18 @@ class Step:
         return replace(default_options(self.modality), threads=threads, **self.changes)
 
 
+def _registered(name: str, threads: int) -> Vectors:
+    return of_items(name, threads=threads)
+
+
 SOURCES: Mapping[str, Source] = MappingProxyType(
     {
-        "CAM++ embedding": Source(VoiceVectors),
+        "CAM++ embedding": Source(partial(_registered, "campplus")),
         "CAM++ layers": Source(VoiceLayers),
         "Whisper last": Source(SpeechLayers, slice(-1024, None)),
         "Whisper layers": Source(SpeechLayers),
-        "FaceNet embedding": Source(partial(FaceVectors, embedding=True)),
-        "FaceNet cells": Source(FaceVectors),
+        "FaceNet embedding": Source(partial(_registered, "facenet")),
+        "FaceNet cells": Source(partial(_registered, "facenet-expression")),
         "FaceNet finer cells": Source(FaceLayers),
     }
 )
@@ -86,7 +90,7 @@ STEPS: tuple[Step, ...] = (
 """In the order in which they are read."""
 
 
-class Matters:
+class FeatureSets:
     """The samples of a modality and their vectors, each source encoded once and kept."""
 
     def __init__(
@@ -105,14 +109,14 @@ class Matters:
         self._threads, self._cache, self._progress = threads, cache, progress
         self._held: dict[str, np.ndarray] = {}
 
-    def of(self, step: Step, division: Division) -> Matter:
+    def of(self, step: Step, division: Division) -> FeatureSet:
         """The samples of a division with the vectors of a step; raises WeightError when an encoder is absent."""
         rows = division.rows(self.samples)
         samples = tuple(self.samples[row] for row in rows)
         vectors = np.hstack([self._source(name)[rows] for name in step.sources])
         if step.by_person:
             vectors = within_person(vectors, samples)
-        return Matter(division, samples, vectors, _hash(vectors, samples))
+        return FeatureSet(division, samples, vectors, _hash(vectors, samples))
 
     def _source(self, name: str) -> np.ndarray:
         source = SOURCES[name]

@@ -1,42 +1,43 @@
-"""How the items of one-modality corpora are divided to measure a head: protocols by name, as for conversations.
+"""The divisions of the bench of heads: protocols over the items of one-modality corpora, by person and at random.
 
-Each person of a corpus becomes a conversation of their items; an item of nobody known is one of its own. So parts can
-be kept apart, and intervals drawn, by speaker and subject with the means that serve dialogues.
+Those by person are protocols of ``merc train`` too, where they are listed there; the others serve the bench alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from merc.conversation import Conversation, Utterance
+from merc.conversation import Conversation
+from merc.corpora import CORPORA
+from merc.corpora.items import as_conversations, item_id
 from merc.errors import InputError
-from merc.evaluation.protocol import Protocol
+from merc.evaluation.division import ALL_APART
+from merc.evaluation.item_splits import by_person, cut_at, people
+from merc.evaluation.protocol import PROTOCOLS, Protocol
 from merc.evaluation.splits import Cut, Rule
 from merc.labels import EKMAN7
 from merc.recipes.samples import FACE_CORPORA, VOICE_CORPORA, Sample
 from merc.registry import Registry
 
-FOLDS = 5
 RANDOM_SHARE = 0.15
 """Of each class of each corpus, for validation and again for test, in the divisions at random."""
-HELD = 1 / 8
-"""Of the items outside the test part that validate, where people are kept apart."""
-LARGEST = 1 / 4
-"""Of the items outside the test part: whoever has more never validates, as too little would be left to learn from."""
 
 _NO_NEUTRAL = tuple(label for label in EKMAN7 if label != "neutral")
-_APART = (("train", "valid"), ("train", "test"), ("valid", "test"))
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
     """A protocol over the samples of a modality.
 
-    ``peaks`` takes of each sequence its last picture alone. ``compared`` divisions are those on which each step from
-    the embedding to the features in use is measured, ``validated`` those whose figure on validation is told as well.
+    Attributes:
+        protocol: Corpora, classes and rule.
+        modality: "voice" or "face".
+        peaks: Take the last picture of each sequence alone.
+        compared: Measure each step from the embedding to the features in use, not only the shipped and the best one.
+        validated: Print the figure on validation too.
     """
 
     protocol: Protocol
@@ -52,8 +53,8 @@ class Division:
 
     @property
     def corpora(self) -> tuple[str, ...]:
-        """The names of the corpora."""
-        return tuple(self.protocol.corpus.split(" + "))
+        """Ids of the corpora."""
+        return self.protocol.corpora
 
     def rows(self, samples: Sequence[Sample]) -> list[int]:
         """The positions of the samples that take part; raises InputError where a corpus has none."""
@@ -71,27 +72,20 @@ class Division:
 
 
 def conversations(samples: Iterable[Sample]) -> list[Conversation]:
-    """A conversation for each person of a corpus and for each item of nobody known, in the order of the samples.
-
-    Ids of utterances are ``corpus/item``; ``meta`` of conversations holds ``corpus`` and the official ``split``.
-    """
-    people: dict[str, list[Sample]] = {}
+    """The samples as conversations of one utterance, labelled with their class among the seven."""
+    by_corpus: dict[str, list[Sample]] = {}
     for sample in samples:
-        people.setdefault(f"{sample.corpus}/{sample.item.speaker or sample.item.id}", []).append(sample)
+        by_corpus.setdefault(sample.corpus, []).append(sample)
     return [
-        Conversation(name, tuple(_utterance(s) for s in own), {"corpus": own[0].corpus, "split": own[0].item.split})
-        for name, own in people.items()
+        one
+        for name, own in by_corpus.items()
+        for one in as_conversations(CORPORA[name], [replace(s.item, labels=(s.label,)) for s in own])
     ]
 
 
 def utterance_id(sample: Sample) -> str:
     """The id of a sample's utterance."""
-    return f"{sample.corpus}/{sample.item.id}"
-
-
-def _utterance(sample: Sample) -> Utterance:
-    speaker = f"{sample.corpus}/{sample.item.speaker}" if sample.item.speaker else None
-    return Utterance(utterance_id(sample), speaker, label=sample.label)
+    return item_id(sample.corpus, sample.item)
 
 
 def at_random(found: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
@@ -110,60 +104,15 @@ def at_random(found: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]
     return [("random", lambda one, utterance: parts[utterance.id])]
 
 
-def by_person(found: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
-    """Five folds of people, about as many items in each; an eighth of the others' items, drawn by the seed, validate.
-
-    The folds are the same for all seeds: whoever has most items goes to the fold that has fewest.
-    """
-    if len(found) < FOLDS:
-        raise InputError(f"{len(found)} people for {FOLDS} folds: expected at least one in each")
-    totals, folds = [0] * FOLDS, [list[str]() for _ in range(FOLDS)]
-    for one in sorted(found, key=lambda one: (-len(one), one.id)):
-        fold = totals.index(min(totals))
-        totals[fold] += len(one)
-        folds[fold].append(one.id)
-    return [
-        (f"fold-{number}", _tested(frozenset(people), found, seed=seed)) for number, people in enumerate(folds, start=1)
-    ]
-
-
-def official(found: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
-    """The corpus's own test; an eighth of the rest, drawn by the seed, validates."""
-    tested = frozenset(one.id for one in found if one.meta["split"] == "test")
-    return [("official", _tested(tested, found, seed=seed))]
-
-
 def without(corpus: str) -> Rule:
-    """The rule that tests on the whole of a corpus what has learnt from the others."""
+    """The rule that tests on one corpus as a whole and trains on the others."""
 
     def rule(found: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
-        tested = frozenset(one.id for one in found if one.meta["corpus"] == corpus)
-        return [(f"without-{corpus}", _tested(tested, found, seed=seed))]
+        clusters = people(found)
+        tested = frozenset(name for name, own in clusters.items() if own[0].meta["corpus"] == corpus)
+        return [(f"without-{corpus}", cut_at(clusters, tested, seed=seed))]
 
     return rule
-
-
-def _tested(tested: frozenset[str], found: Sequence[Conversation], *, seed: int) -> Cut:
-    drawn = _drawn([one for one in found if one.id not in tested], seed)
-
-    def cut(one: Conversation, utterance: Utterance) -> str:
-        return "test" if one.id in tested else "valid" if one.id in drawn else "train"
-
-    return cut
-
-
-def _drawn(rest: Sequence[Conversation], seed: int) -> frozenset[str]:
-    """People with about an eighth of the items, at most half of those who may validate."""
-    total = sum(len(one) for one in rest)
-    eligible = [one for one in rest if len(one) <= LARGEST * total]
-    drawn: list[str] = []
-    held = 0
-    for place in np.random.default_rng(seed).permutation(len(eligible)):
-        if held >= HELD * total or 2 * (len(drawn) + 1) > len(eligible):
-            break
-        drawn.append(eligible[place].id)
-        held += len(eligible[place])
-    return frozenset(drawn)
 
 
 _BOTH_SIDES = "the same people are in train and test"
@@ -172,14 +121,13 @@ _BOTH_SIDES = "the same people are in train and test"
 def _protocol(name: str, rule: Rule, corpora: tuple[str, ...], *, labels: tuple[str, ...] = EKMAN7) -> Protocol:
     """A protocol that keeps people apart, or, where its rule draws items at random, says that it does not."""
     mixed = rule is at_random
-    apart = () if mixed else _APART
-    told = _TOLD.get(rule, "tested on the whole of one corpus, trained without it")
+    apart = () if mixed else ALL_APART
     return Protocol(
         name=name,
-        corpus=" + ".join(corpora),
+        corpus="+".join(corpora),
         label_set=labels,
         metric="accuracy",
-        description=told,
+        description=_DESCRIPTIONS.get(rule, "tested on one corpus as a whole, trained without it"),
         rule=rule,
         dialogues_apart=apart,
         speakers_apart=apart,
@@ -187,22 +135,22 @@ def _protocol(name: str, rule: Rule, corpora: tuple[str, ...], *, labels: tuple[
     )
 
 
-_TOLD: Mapping[Rule, str] = {
+_DESCRIPTIONS: Mapping[Rule, str] = {
     at_random: "items at random within each class of each corpus, 70 / 15 / 15",
     by_person: "five folds of people, about as many items in each; an eighth of the others validates",
-    official: "the official test part; an eighth of the rest validates",
 }
 _VOICES, _FACES = VOICE_CORPORA, FACE_CORPORA
 _ALL = (
     Division(_protocol("voice-random", at_random, _VOICES), "voice", compared=True, validated=True),
-    Division(_protocol("voice-speakers", by_person, _VOICES), "voice", compared=True),
-    Division(_protocol("ravdess-speakers", by_person, ("ravdess",)), "voice"),
+    Division(PROTOCOLS["speech3-speaker"], "voice", compared=True),
+    Division(PROTOCOLS["ravdess-speaker"], "voice"),
     *(Division(_protocol(f"voice-without-{name}", without(name), _VOICES), "voice") for name in sorted(_VOICES)),
     Division(_protocol("face-random", at_random, _FACES), "face", peaks=True, compared=True, validated=True),
-    Division(_protocol("rafdb-official", official, ("rafdb",)), "face", compared=True),
-    Division(_protocol("ckplus-subjects", by_person, ("ckplus",), labels=_NO_NEUTRAL), "face"),
+    Division(PROTOCOLS["rafdb"], "face", compared=True),
+    Division(_protocol("ckplus-subject", by_person, ("ckplus",), labels=_NO_NEUTRAL), "face"),
     Division(_protocol("face-without-ckplus", without("ckplus"), _FACES), "face"),
     Division(_protocol("face-without-rafdb", without("rafdb"), _FACES, labels=_NO_NEUTRAL), "face"),
 )
 
 DIVISIONS: Registry[Division] = Registry("division", {division.name: division for division in _ALL})
+"""Every division of the bench by name."""

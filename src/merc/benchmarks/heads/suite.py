@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from merc.benchmarks.heads.cell import Cell, Done
-from merc.benchmarks.heads.feature_sets import STEPS, Matters, Step
+from merc.benchmarks.heads.cell import Cell, CellResult
+from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Step
 from merc.benchmarks.heads.splits import DIVISIONS, Division
 from merc.cache import Cache
 from merc.errors import InputError
@@ -110,12 +110,12 @@ def carry_out(options: HeadsOptions, *, cache: Cache | None = None, progress: Pr
     records: list[Record] = []
     for modality in options.modalities:
         pairs = list(planned(modality, options.only))
-        matters = Matters(modality, options.data, threads=options.threads, cache=store, progress=progress)
+        feature_sets = FeatureSets(modality, options.data, threads=options.threads, cache=store, progress=progress)
         for number, (step, division) in enumerate(pairs, start=1):
-            matter = matters.of(step, division)
-            how = step.options(threads=options.threads)
-            cells = {seed: Cell(step.name, matter, how, seed, step.linear) for seed in range(options.seeds)}
-            found = {seed: cell.done(cache=store, ledger=ledger) for seed, cell in cells.items()}
+            features = feature_sets.of(step, division)
+            training = step.options(threads=options.threads)
+            cells = {seed: Cell(step.name, features, training, seed, step.linear) for seed in range(options.seeds)}
+            found = {seed: cell.results(cache=store, ledger=ledger) for seed, cell in cells.items()}
             records += _records(step, division, found)
             if progress:
                 progress(f"{modality} heads", number, len(pairs))
@@ -131,7 +131,7 @@ def planned(modality: str, only: Sequence[str] = ()) -> Iterator[tuple[Step, Div
                     yield step, division
 
 
-def _records(step: Step, division: Division, found: Mapping[int, Sequence[Done]]) -> Iterator[Record]:
+def _records(step: Step, division: Division, found: Mapping[int, Sequence[CellResult]]) -> Iterator[Record]:
     """Accuracy and macro F1 on the test parts and, where the division tells it, on the validation part."""
     cost = [done for folds in found.values() for done in folds]
     parts = {division.name: {seed: [done.test for done in folds] for seed, folds in found.items()}}
@@ -221,14 +221,14 @@ def _title(protocol: str) -> str:
 
 TITLES: Mapping[str, str] = {
     "voice-random": "random split: speakers on both sides",
-    "voice-speakers": "speaker-disjoint, five folds",
-    "ravdess-speakers": "RAVDESS alone, speaker-disjoint",
+    "speech3-speaker": "speaker-disjoint, five folds",
+    "ravdess-speaker": "RAVDESS alone, speaker-disjoint",
     "voice-without-ravdess": "trained without RAVDESS, tested on it",
     "voice-without-savee": "trained without SAVEE, tested on it",
     "voice-without-tess": "trained without TESS, tested on it",
     "face-random": "random split of 15,648 faces",
-    "rafdb-official": "RAF-DB, official test",
-    "ckplus-subjects": "CK+, subject-disjoint, six classes",
+    "rafdb": "RAF-DB, official test",
+    "ckplus-subject": "CK+, subject-disjoint, six classes",
     "face-without-ckplus": "trained on RAF-DB, tested on CK+",
     "face-without-rafdb": "trained on CK+, tested on RAF-DB, six classes",
 }

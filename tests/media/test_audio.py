@@ -198,7 +198,7 @@ def test_a_cut_file_is_decoded_as_far_as_it_goes(tmp_path: Path) -> None:
     result = decode_audio(path, tmp_path / "a.npy")
     assert 3 < result.seconds < 8
     assert result.lost is not None
-    assert f"a.mp4: the last {10 - result.seconds:.1f} s of 10.0 s of sound could not be decoded" in result.lost
+    assert f"a.mp4: the last {10 - result.seconds:.1f} s of 10.0 s of audio could not be decoded" in result.lost
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mkv", "aac")])
@@ -206,14 +206,14 @@ def test_a_cut_file_without_pictures_too(tmp_path: Path, name: str, codec: str) 
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 6 * 48000))
     result = decode_audio(cut(record(tmp_path / name, sound=Sound(noise, codec=codec)), 0.5), tmp_path / "a.npy")
     assert result.seconds == pytest.approx(3, abs=0.7)
-    assert result.lost is not None and "s of 6.0 s of sound could not be decoded" in result.lost
+    assert result.lost is not None and "s of 6.0 s of audio could not be decoded" in result.lost
 
 
 def test_damaged_packets_become_silence_and_are_counted(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", sound=Sound(tone(440, 3)[None]), film=Film())
     result = decode_audio(spoil(path, kind="audio", between=(1.0, 1.5)), tmp_path / "a.npy")
     assert result.seconds == pytest.approx(3, abs=0.05)
-    assert result.lost is not None and "audio packets were damaged and became silence" in result.lost
+    assert result.lost is not None and "audio packets were damaged and replaced by silence" in result.lost
     after = to_float(read_audio(tmp_path / "a.npy"))[int(1.7 * RATE) : int(2.7 * RATE)]
     assert frequency_and_amplitude(after) == (pytest.approx(440, abs=2.1), pytest.approx(0.5, rel=0.03))
 
@@ -225,7 +225,7 @@ def test_a_whole_file_has_lost_nothing(tmp_path: Path) -> None:
 
 def test_pictures_without_sound_are_refused(tmp_path: Path) -> None:
     path = record(tmp_path / "silent.mp4", film=Film())
-    with pytest.raises(MediaError, match=r"silent\.mp4: holds no sound; expected an audio stream"):
+    with pytest.raises(MediaError, match=r"silent\.mp4: has no audio; expected an audio stream"):
         decode_audio(path, tmp_path / "a.npy")
     assert not (tmp_path / "a.npy").exists()
 
@@ -238,7 +238,7 @@ def test_a_target_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
 
 def test_reading_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_text("no")
-    with pytest.raises(MediaError, match="is not decoded sound"):
+    with pytest.raises(MediaError, match="not decoded audio"):
         read_audio(tmp_path / "a.npy")
 
 

@@ -78,10 +78,10 @@ PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n/etc/hostname\n"
     ("name", "content", "message"),
     [
         ("empty.mp4", b"", "empty.mp4: is empty (0 bytes)"),
-        ("notes.mp4", TEXT.encode(), "notes.mp4: holds text"),
-        ("notes.txt", TEXT.encode(), "notes.txt: holds text"),
-        ("umlauts.wav", ("ä" * 5000).encode(), "umlauts.wav: holds text"),
-        ("list.mp4", PLAYLIST.encode(), "list.mp4: holds text"),
+        ("notes.mp4", TEXT.encode(), "notes.mp4: is a text file"),
+        ("notes.txt", TEXT.encode(), "notes.txt: is a text file"),
+        ("umlauts.wav", ("ä" * 5000).encode(), "umlauts.wav: is a text file"),
+        ("list.mp4", PLAYLIST.encode(), "list.mp4: is a text file"),
         ("noise.mp4", bytes(range(1, 256)) * 40, "noise.mp4: is not a recording"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_picture_is_refused(tmp_path: Path) -> None:
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"nowhere\.mp4: no such file; .*check the spelling"):
         probe(tmp_path / "nowhere.mp4")
-    with pytest.raises(MediaError, match="is a folder; .*name one file in it"):
+    with pytest.raises(MediaError, match="is a folder; .*give one file in it"):
         probe(tmp_path)
 
 
@@ -122,7 +122,7 @@ def test_no_read_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_mp4_without_its_index_says_so(tmp_path: Path) -> None:
     path = cut(record(tmp_path / "a.mp4", sound=HUM, film=Film()), 0.5)
-    with pytest.raises(MediaError, match=r"a\.mp4: its index \(the moov box\) is missing.*cut off"):
+    with pytest.raises(MediaError, match=r"a\.mp4: its index \(the moov box\) is missing.*interrupted"):
         probe(path)
 
 

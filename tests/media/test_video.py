@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,17 +13,16 @@ from merc.conversation import Segment
 from merc.errors import InputError, MediaError
 from merc.media.video import Frame, VideoOptions, frames, sample_times
 
-from .making import Film, Sound, cut, number, record, spoil, tone, turned
+from .making import Film, Sound, cut, number, record, tone, turned
 
 ONE = VideoOptions(threads=1)
+
+
 EXACT = VideoOptions(threads=1, skip_unreferenced=False)
 
 
 def taken(path: Path, times: list[float], options: VideoOptions = ONE) -> list[Frame]:
     return list(frames(path, times, options=options))
-
-
-# sample_times
 
 
 @pytest.mark.parametrize(
@@ -61,9 +59,6 @@ def test_sample_times_hold_their_promises(start: float, duration: float, per_sec
 def test_sample_times_refuse_a_rate_that_is_none(rate: float) -> None:
     with pytest.raises(InputError, match="per_second .*: expected a positive number of pictures a second"):
         sample_times(Segment(0, 1), per_second=rate)
-
-
-# which picture belongs to which time
 
 
 @pytest.mark.parametrize(
@@ -106,31 +101,6 @@ def test_equal_times_and_many_times(tmp_path: Path) -> None:
     assert max(abs(frame.actual - frame.time) for frame in result) <= 0.25
 
 
-def test_skipping_what_is_not_wanted_changes_no_picture(tmp_path: Path) -> None:
-    film = Film(times=[n / 25 for n in range(500)], options={"g": "25"}, size=(32, 32))
-    path = record(tmp_path / "a.mp4", film=film)
-    wanted = [0.3, 0.9, 1.0, 7.0, 7.02, 13.99, 19.5]
-    plain = VideoOptions(threads=1, skip_unreferenced=False, skip_unwanted=False)
-    for options in (EXACT, VideoOptions(threads=2, skip_unreferenced=False)):
-        for ours, theirs in zip(taken(path, wanted, options), taken(path, wanted, plain), strict=True):
-            assert ours.actual == theirs.actual
-            assert np.array_equal(ours.image, theirs.image)
-
-
-def test_the_number_of_threads_changes_no_picture(tmp_path: Path) -> None:
-    path = record(tmp_path / "a.mp4", film=Film())
-    for one, two in zip(taken(path, [0.5, 1.5]), taken(path, [0.5, 1.5], VideoOptions(threads=2)), strict=True):
-        assert one.actual == two.actual and np.array_equal(one.image, two.image)
-
-
-def test_where_skipping_leaves_wide_gaps_it_is_switched_off(tmp_path: Path) -> None:
-    slow = [n * 0.2 for n in range(40)]  # 5 pictures a second, three of four unreferenced
-    options = {"bf": "3", "b_strategy": "0", "x264-params": "b-pyramid=none:scenecut=0"}
-    path = record(tmp_path / "a.mp4", film=Film(times=slow, options=options))
-    result = taken(path, [0.5 + n for n in range(7)])
-    assert max(abs(frame.actual - frame.time) for frame in result[2:]) <= 0.101
-
-
 def test_a_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     times = [0.0, 0.033, 0.3, 0.31, 0.9, 1.0, 1.7, 1.75, 2.5]
     for name in ("a.mp4", "a.mkv"):
@@ -152,10 +122,7 @@ def test_pictures_that_start_late(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mkv", sound=Sound(tone(440, 2)[None]), film=film)
     pictures = frames(path, [0.2, 0.8, 1.5], options=EXACT)
     assert [(frame.time, number(frame.image)) for frame in pictures] == [(0.8, 0), (1.5, 12)]
-    assert pictures.lost == "a.mkv: 1 of 3 wanted pictures are missing"
-
-
-# turning and scaling
+    assert pictures.lost == "a.mkv: 1 of 3 requested frames are missing"
 
 
 @pytest.mark.parametrize(
@@ -193,9 +160,6 @@ def test_pixels_become_square(tmp_path: Path) -> None:
     assert next(frames(path, [0.5], options=ONE)).image.shape == (48, 128, 3)
 
 
-# what is lost
-
-
 def test_a_cut_file_yields_what_it_has(tmp_path: Path) -> None:
     film = Film(times=[n / 25 for n in range(250)], size=(160, 120))
     path = cut(record(tmp_path / "a.mp4", film=film, movflags="faststart"), 0.7)
@@ -204,21 +168,8 @@ def test_a_cut_file_yields_what_it_has(tmp_path: Path) -> None:
     assert 2 <= len(found) < 10
     assert [frame.time for frame in found] == [n + 0.5 for n in range(len(found))]
     assert pictures.lost is not None
-    assert pictures.lost.startswith(f"a.mp4: {10 - len(found)} of 10 wanted pictures are missing; the last ")
-    assert pictures.lost.endswith("s of 10.0 s of video could not be decoded (the file is cut off)")
-
-
-def test_damage_yields_nothing_until_the_next_keyframe(tmp_path: Path) -> None:
-    film = Film(times=[n / 25 for n in range(200)], options={"g": "50", "sc_threshold": "0"}, moving=True)
-    path = spoil(record(tmp_path / "a.mp4", film=film), kind="video", between=(2.3, 2.8))
-    for options in (ONE, EXACT, VideoOptions(threads=2)):
-        pictures = frames(path, [0.5, 1.5, 3.2, 4.5, 5.5], options=options)
-        assert [frame.time for frame in pictures] == [0.5, 1.5, 4.5, 5.5]
-        assert pictures.lost is not None
-        damaged = re.match(
-            r"a\.mp4: 1 of 5 wanted pictures are missing; (\d+) of \d+ video packets are damaged", pictures.lost
-        )
-        assert damaged is not None and 4 <= int(damaged[1]) <= 35, pictures.lost
+    assert pictures.lost.startswith(f"a.mp4: {10 - len(found)} of 10 requested frames are missing; the last ")
+    assert pictures.lost.endswith("s of 10.0 s of video could not be decoded (the file is truncated)")
 
 
 def test_nothing_is_lost_in_a_whole_file(tmp_path: Path) -> None:
@@ -230,38 +181,26 @@ def test_nothing_is_lost_in_a_whole_file(tmp_path: Path) -> None:
 def test_times_past_the_end_yield_nothing(tmp_path: Path) -> None:
     pictures = frames(record(tmp_path / "a.mp4", film=Film()), [1.0, 9.0], options=ONE)
     assert [frame.time for frame in pictures] == [1.0]
-    assert pictures.lost == "a.mp4: 1 of 2 wanted pictures are missing"
-
-
-# refusals
+    assert pictures.lost == "a.mp4: 1 of 2 requested frames are missing"
 
 
 def test_sound_alone_is_refused_on_the_call(tmp_path: Path) -> None:
     path = record(tmp_path / "a.wav", sound=Sound(tone(440, 1)[None], codec="pcm_s16le"))
-    with pytest.raises(MediaError, match=r"a\.wav: holds no video; .*go on with its sound alone"):
+    with pytest.raises(MediaError, match=r"a\.wav: has no video; .*or only its audio"):
         frames(path, [0.5])
 
 
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        ([1.0, 0.5], r"wanted time 0\.5 s at place 1 comes after 1\.0 s; expected rising times; sort them"),
-        ([-0.1], r"wanted time -0\.1 s at place 0: expected seconds from the start"),
-        ([math.nan], "wanted time nan s at place 0"),
+        ([1.0, 0.5], r"requested time 0\.5 s at index 1 comes after 1\.0 s; expected rising times; sort them"),
+        ([-0.1], r"requested time -0\.1 s at index 0: expected seconds from the start"),
+        ([math.nan], "requested time nan s at index 0"),
     ],
 )
 def test_times_are_checked(tmp_path: Path, times: list[float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         frames(tmp_path / "a.mp4", times)
-
-
-def test_options_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"threads -1: expected 0 \(as many as there are cores\) to 64"):
-        VideoOptions(threads=-1)
-    with pytest.raises(InputError, match="tolerance 0 s: expected a positive number"):
-        VideoOptions(tolerance=0)
-    with pytest.raises(InputError, match="height 0: expected at least 1 pixel"):
-        frames(tmp_path / "a.mp4", [], height=0)
 
 
 def test_no_times_give_no_pictures_and_progress_is_told(tmp_path: Path) -> None:

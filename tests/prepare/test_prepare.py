@@ -328,7 +328,7 @@ def test_a_miniature_meld(here: None, meld: Path, tmp_path: Path, weight: Callab
     assert store.verify() == [] and len(store.ids("campplus")) == 8
     voice, face = store.reasons("campplus"), store.reasons("facenet")
     assert "dev/dia0_utt0" not in voice and np.isfinite(store.pooled("campplus", ["dev/dia0_utt0"])).all()
-    assert "holds no sound" in voice["dev/dia0_utt1"]
+    assert "has no audio" in voice["dev/dia0_utt1"]
     assert voice["dev/dia0_utt2"] == "the sound is silence throughout"
     assert "dia0_utt3.mp4" in voice["dev/dia0_utt3"] and "dia0_utt3.mp4" in face["dev/dia0_utt3"]
     assert voice["dev/dia0_utt4"] == face["dev/dia0_utt4"] == "no clip in dev_splits_complete"

@@ -100,7 +100,7 @@ def test_reasons() -> None:
         "u2": faces(),
         "u3": faces("somebody"),
         "u4": failed("u4.mp4: damaged"),
-        "u6": faces(frames=0, lost="u6.mp4: 2 of 2 wanted pictures are missing"),
+        "u6": faces(frames=0, lost="u6.mp4: 2 of 2 requested frames are missing"),
     }
     judge_faces(made, measured, {}, likeness=likeness(made))
     assert [one.reason for one in made] == [

@@ -1,14 +1,14 @@
-"""Sound of a recording: decoded once, forward, in blocks of about a second, to 16 kHz mono int16 on disk.
+"""Audio decoding: one forward pass in blocks of about a second, to 16 kHz mono int16 on disk.
 
-The channel rule: one channel stays as it is; of two the one with more energy over the whole file is taken (left when
-they are equal), because recorders often put the voice on one side only and a mean would halve it; of six the third
-(index 2, the centre that carries the dialogue in 5.1); any other count is averaged with equal weights.
+Downmix to mono: of two channels the one with more energy over the file is used (the left one if equal), because
+recorders often put the voice on one channel, and a mean would halve it; of six channels the third (the centre channel,
+which carries the dialogue in 5.1); any other number of channels is averaged with equal weights.
 
-Resampling is soxr's streamed "HQ". Against the resampler inside FFmpeg it costs no more, keeps 7.2 kHz flat (FFmpeg's
-default loses 1 dB) and leaves nothing of 8.1 kHz and above (FFmpeg's lets 8.1 kHz fold back at -13 dB).
+Resampling is soxr's streaming "HQ". It is as fast as FFmpeg's resampler, is flat up to 7.2 kHz (where FFmpeg's default
+loses 1 dB) and suppresses 8.1 kHz and above (which FFmpeg's aliases at -13 dB).
 
-The sample at index ``i`` belongs to second ``i / 16000`` of the recording: a late start, a lost packet and a gap in
-the time stamps become silence, and a clock that runs fast is trimmed.
+The sample at index ``i`` is at ``i / 16000`` seconds of the recording: late starts, lost packets and gaps in the
+timestamps become silence; overlaps are trimmed.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ __all__ = [
     "to_float",
 ]
 
-RATE = 16000  # samples per second of everything that leaves this file
+RATE = 16000  # samples per second of all decoded audio
 CENTRE = 2  # index of the centre channel in 5.1: left, right, centre, low frequencies, two surrounds
-JITTER = 0.05  # seconds by which time stamps may differ from the count of samples before silence or a cut corrects it
-REWIND = 1.0  # a jump back of more than this is a restarted clock, not an overlap: samples follow on
-LONGEST_GAP = 600.0  # longest silence that is filled in where the file does not say how long it is
+JITTER = 0.05  # seconds of drift between timestamps and sample count that are tolerated without correction
+REWIND = 1.0  # seconds; timestamps that jump back further are a restarted clock, not an overlap: samples are appended
+LONGEST_GAP = 600.0  # longest gap, in seconds, that is filled with silence if the file does not state its duration
 HEADER = 128  # bytes of a .npy header with room for any length
-MOST_PLANES = 8  # planes that a decoded frame points to by itself; beyond them the decoder library reads wild memory
+MOST_PLANES = 8  # planes that a decoded frame can point to; reading more is out of bounds in the decoder library
 
 Float = NDArray[np.float32]
 
@@ -66,9 +66,12 @@ _PLANAR = {"u8p": "u1", "s16p": "i2", "s32p": "i4", "s64p": "i8", "fltp": "f4", 
 
 @dataclass(frozen=True, slots=True)
 class DecodedAudio:
-    """The result of ``decode_audio``: length in seconds, the channel rule that applied, and what was lost (or None).
+    """Result of ``decode_audio``.
 
-    ``channel`` is "mono", "louder of 2 (left)", "louder of 2 (right)", "third of 6" or "mean of N".
+    Args:
+        seconds: Duration.
+        channel: The downmix: "mono", "louder of 2 (left)", "louder of 2 (right)", "third of 6" or "mean of N".
+        lost: Sentence on what could not be decoded, or None.
     """
 
     seconds: float
@@ -77,17 +80,24 @@ class DecodedAudio:
 
 
 def decode_audio(path: str | Path, target: Path, *, on_seconds: Callable[[float], None] | None = None) -> DecodedAudio:
-    """Decode the first audio stream to 16 kHz mono int16 at ``target``, a .npy file of shape (samples,).
+    """Decode the first audio stream to 16 kHz mono int16.
 
-    ``on_seconds`` is told the position in seconds about once a second of sound. The target appears only when it is
-    complete. Raises MediaError as ``probe`` does, and when there is no sound; OutputError when the target cannot be
-    written. Damaged or missing stretches are silence and are named in ``lost``.
+    Damaged and missing parts become silence.
+
+    Args:
+        path: Audio or video file.
+        target: The .npy file to write, of shape (samples,); it is renamed into place when complete.
+        on_seconds: Called about once per second of audio with the position in seconds.
+
+    Raises:
+        MediaError: If the file cannot be read (see ``probe``) or has no audio.
+        OutputError: If the target cannot be written.
     """
     name, target = Path(path).name, Path(target)
     with opened(path) as container:
         stream = main_audio(container)
         if stream is None:
-            raise MediaError(f"{name}: holds no sound; expected an audio stream; use a recording with sound")
+            raise MediaError(f"{name}: has no audio; expected an audio stream; use a recording with audio")
         try:
             with _Sink(target) as sink:
                 return _decode(container, stream, sink=sink, name=name, on_seconds=on_seconds)
@@ -96,19 +106,26 @@ def decode_audio(path: str | Path, target: Path, *, on_seconds: Callable[[float]
 
 
 def read_audio(target: str | Path) -> NDArray[np.int16]:
-    """Open what ``decode_audio`` wrote: a read-only memory map of shape (samples,), int16, 16 kHz."""
+    """Open a file written by ``decode_audio``.
+
+    Returns:
+        A read-only memory map: (samples,) int16 at 16 kHz.
+
+    Raises:
+        MediaError: If the file is something else.
+    """
     try:
         samples: NDArray[np.int16] = np.load(target, mmap_mode="r")
     except (OSError, ValueError) as error:
-        raise MediaError(f"{target}: is not decoded sound ({error}); expected a file of decode_audio") from error
+        raise MediaError(f"{target}: not decoded audio ({error}); expected a file written by decode_audio") from error
     return samples
 
 
 def release(samples: NDArray[np.int16]) -> None:
-    """Let the system take back the memory of what was read so far of ``read_audio``'s map; it is read again on use.
+    """Release the resident pages of a memory map of ``read_audio``; they are read again on use.
 
-    Pages of a map count as the process's memory until then, which would grow with the recording. Without effect where
-    the platform has no such call, and for an ordinary array.
+    Until then they count as memory of the process, which would grow with the recording. No effect on ordinary arrays
+    and on platforms without ``madvise``.
     """
     mapped = getattr(samples, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
@@ -116,7 +133,7 @@ def release(samples: NDArray[np.int16]) -> None:
 
 
 def to_float(samples: NDArray[np.int16]) -> Float:
-    """Turn int16 samples into float32 in [-1, 1)."""
+    """Convert int16 samples to float32 in [-1, 1)."""
     return np.asarray(samples, dtype=np.float32) / np.float32(32768)
 
 
@@ -127,18 +144,18 @@ def _decode(
     end = declared_end(container, stream)
     clock = _Clock(limit=LONGEST_GAP if end is None else end + 1)
     track = _Track(sink)
-    told = 0.0
+    reported = 0.0
     for moment, block, rate in _blocks(container, stream, damage):
         for piece in clock.place(moment, block, rate):
             track.add(piece, rate)
             clock.seconds += piece.shape[1] / rate
-        if on_seconds is not None and clock.seconds >= told + 1:
-            told = clock.seconds
-            on_seconds(told)
+        if on_seconds is not None and clock.seconds >= reported + 1:
+            reported = clock.seconds
+            on_seconds(reported)
     if not track.kept:
         raise MediaError(
-            f"{name}: no sound could be decoded from its {stream.codec_context.name} stream of "
-            f"{damage.packets} packets; expected sound; convert it to wav and try again"
+            f"{name}: cannot decode its {stream.codec_context.name} stream of "
+            f"{damage.packets} packets; expected audio; convert it to wav and try again"
         )
     track.flush()
     seconds, channel = sink.finish(track.choice())
@@ -146,15 +163,15 @@ def _decode(
 
 
 def _lost(name: str, end: float | None, heard: float, damage: Damage) -> str | None:
-    parts = [lost_end(end, heard, what="sound")]
+    parts = [lost_end(end, heard, what="audio")]
     if damage.damaged:
-        parts.append(f"{damage.damaged} of {damage.packets} audio packets were damaged and became silence")
-    said = [part for part in parts if part is not None]
-    return f"{name}: " + "; ".join(said) if said else None
+        parts.append(f"{damage.damaged} of {damage.packets} audio packets were damaged and replaced by silence")
+    known = [part for part in parts if part is not None]
+    return f"{name}: " + "; ".join(known) if known else None
 
 
 def _blocks(container: Any, stream: Any, damage: Damage) -> Iterator[tuple[float | None, Float, int]]:
-    """Decoded sound as (seconds from time zero or None, float32 (channels, samples), samples per second)."""
+    """Decoded audio as (seconds from time zero or None, float32 (channels, samples), samples per second)."""
     context, zero = stream.codec_context, origin(container)
 
     def tuples(frames: Any) -> Iterator[tuple[float | None, Float, int]]:
@@ -171,15 +188,15 @@ def _blocks(container: Any, stream: Any, damage: Damage) -> Iterator[tuple[float
 
 
 def _too_wide(frame: Any) -> bool:
-    """Whether a frame has more planes than can be read: a damaged packet may decode to 13 or 17 channels."""
+    """Whether a frame has more planes than can be read; a damaged packet may decode to 13 or 17 channels."""
     return bool(frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES)
 
 
 def _to_planar(frame: Any) -> Float:
     """The samples of a PyAV frame as float32 in [-1, 1), shape (channels, samples).
 
-    Planes are counted by the layout: PyAV's own count finds a ninth in a frame of eight, and its ``to_ndarray`` ends
-    the process there.
+    Planes are counted by the layout: PyAV counts nine in a frame of eight, and its ``to_ndarray`` then crashes the
+    process.
     """
     channels = frame.layout.nb_channels
     if frame.format.is_planar:
@@ -199,7 +216,7 @@ def _to_planar(frame: Any) -> Float:
 
 
 class _Clock:
-    """Keeps samples at their time: fills gaps with silence, trims overlaps, follows a restarted clock."""
+    """Aligns samples with timestamps: fills gaps with silence, trims overlaps, follows a restarted clock."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
@@ -226,10 +243,11 @@ class _Clock:
 
 
 class _Track:
-    """Applies the channel rule and resamples, in blocks of about a second.
+    """Downmixes and resamples, in blocks of about a second.
 
-    The first block decides the rule; a later block with another number of channels (a broadcast that changes between
-    stereo and 5.1) is reduced to one channel by the same rule, two channels by their mean, and fills what is kept.
+    The number of channels of the first block determines the downmix. A later block with another number (a broadcast
+    that switches between stereo and 5.1) is reduced to one channel by the same rule, two channels by their mean, and
+    copied to all channels that are kept.
     """
 
     def __init__(self, sink: _Sink) -> None:
@@ -243,7 +261,7 @@ class _Track:
         self._resampler: Any = None
 
     def add(self, block: Float, rate: int) -> None:
-        """Take a block (channels, samples) at ``rate``."""
+        """Append a block (channels, samples) with ``rate`` samples per second."""
         if not self.kept:
             self._channels = block.shape[0]
             self.kept = 2 if self._channels == 2 else 1
@@ -258,16 +276,16 @@ class _Track:
             self._write(last=False)
 
     def flush(self) -> None:
-        """Write what is still held back, the resampler's tail included."""
+        """Write the remaining samples, including the tail of the resampler."""
         if self._rate:
             self._write(last=True)
 
     def choice(self) -> int:
-        """Index of the louder channel among those kept."""
+        """Index of the louder channel of those kept."""
         return int(self.kept == 2 and self._energy[1] > self._energy[0])
 
     def rule(self, channel: int) -> str:
-        """The rule that applied, in words."""
+        """Description of the downmix."""
         named = {1: "mono", 2: f"louder of 2 ({'right' if channel else 'left'})", 6: "third of 6"}
         return named.get(self._channels, f"mean of {self._channels}")
 
@@ -293,7 +311,7 @@ class _Track:
 
 
 class _Sink:
-    """Writes one .npy file a channel beside the target; the chosen one becomes the target, the other is deleted."""
+    """Writes one .npy file per channel; the selected one is renamed to the target, the other deleted."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -320,7 +338,7 @@ class _Sink:
         self._samples += len(block)
 
     def finish(self, channel: int) -> tuple[float, int]:
-        """Complete the file of the chosen channel under the target's name; returns its seconds and the channel."""
+        """Rename the file of the selected channel to the target; return its seconds and the channel."""
         file = self._files[channel]
         file.seek(0)
         header = {"descr": "<i2", "fortran_order": False, "shape": (self._samples,)}

@@ -1,8 +1,8 @@
-"""What a recording holds, and how it is opened: the part that sound and pictures share.
+"""Opening and probing of recordings, shared by audio and video decoding.
 
-Every failure ends as a MediaError that names the file, the problem and the next step. Time zero is the start of the
-recording: the earlier of the first audio and the first video stream (cover art does not count), so that sound and
-pictures agree. A start up to 0.1 s below zero is an encoder's warm-up, not content, and counts as zero.
+Every failure is a MediaError with the file, the problem and the next step. Time zero is the start of the recording:
+the earlier start of the first audio and the first video stream (not cover art), so that audio and video are in sync.
+A start up to 0.1 s before zero is encoder delay and counts as zero.
 """
 
 from __future__ import annotations
@@ -18,20 +18,27 @@ from typing import Any
 
 from merc.errors import MediaError
 
-# Only containers of recordings: the decoder library also reads playlists, subtitles, pictures and text art as "video",
+# Containers of recordings only: the decoder library also reads playlists, subtitles, images and text art as "video",
 # and a playlist could make it open other files.
 ALLOWED = "mov,matroska,webm,avi,wav,w64,mp3,flac,ogg,aac,mpegts,mpeg,flv,asf,aiff,caf,amr,ac3"
-# In these the length is a guess from the bit rate or the last page, so a missing end cannot be told from it.
+# Their duration is estimated from the bit rate or the last page, so a missing end cannot be detected.
 GUESSED = frozenset({"mp3", "aac", "ogg", "mpegts", "mpeg", "amr", "ac3"})
-WARM_UP = 0.1  # seconds below zero that are encoder delay
-READ_FAILURES = 64  # read errors in a row after which the rest of a file is given up
-FIRST_PACKETS = 300  # packets within which a first picture is looked for: ten seconds of video
+WARM_UP = 0.1  # seconds before zero that are encoder delay
+READ_FAILURES = 64  # consecutive read errors after which reading stops
+FIRST_PACKETS = 300  # packets in which the first frame is searched: ten seconds of video
 EXPECTED = "expected a recording (mp4, mkv, mov, webm, avi, wav, mp3, flac, m4a, ogg or opus)"
 
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """The first audio stream: codec, samples per second, number of channels and their layout ("stereo", "5.1", …)."""
+    """The first audio stream.
+
+    Args:
+        codec: Name of the codec.
+        rate: Samples per second.
+        channels: Number of channels.
+        layout: Their layout, such as "stereo" or "5.1".
+    """
 
     codec: str
     rate: int
@@ -43,8 +50,12 @@ class AudioInfo:
 class VideoInfo:
     """The first video stream.
 
-    ``width`` and ``height`` are those of the upright picture in pixels; ``fps`` is the mean frame rate, None where the
-    file does not say; ``rotation`` the clockwise degrees (0, 90, 180, 270) by which decoded pictures are turned.
+    Args:
+        codec: Name of the codec.
+        width: Pixels of the upright frame.
+        height: Pixels of the upright frame.
+        fps: Mean frame rate, or None if the file does not state it.
+        rotation: Clockwise degrees (0, 90, 180, 270) by which decoded frames are rotated.
     """
 
     codec: str
@@ -56,7 +67,14 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a file holds: container name, duration in seconds (best knowledge), and its first audio and video stream."""
+    """The content of a recording.
+
+    Args:
+        container: Name of the container format.
+        duration: Seconds, possibly estimated.
+        audio: First audio stream, or None.
+        video: First video stream, or None.
+    """
 
     container: str
     duration: float
@@ -66,7 +84,13 @@ class Probe:
 
 @dataclass(slots=True)
 class Damage:
-    """A count of what could not be read while a stream is decoded, and how far (seconds) the file reached."""
+    """Counts of packets while a stream is decoded.
+
+    Args:
+        packets: Packets read.
+        damaged: Packets that could not be decoded, and read errors.
+        reached: End of the last packet in seconds.
+    """
 
     packets: int = 0
     damaged: int = 0
@@ -74,10 +98,11 @@ class Damage:
 
 
 def probe(path: str | Path) -> Probe:
-    """Look at what a recording holds without decoding it, except for one picture that tells the rotation.
+    """Probe a recording without decoding it, except for one frame that gives the rotation.
 
-    Raises MediaError for a file that is missing, empty, unreadable, a folder, no recording, or has no stream that can
-    be decoded.
+    Raises:
+        MediaError: If the file is missing, empty, unreadable, a folder, not a recording, or has no stream that can be
+            decoded.
     """
     with opened(path) as container:
         audio, video = main_audio(container), main_video(container)
@@ -90,7 +115,11 @@ def probe(path: str | Path) -> Probe:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
-    """Open a recording for reading as a PyAV container and close it afterwards; raises MediaError as ``probe`` does."""
+    """Open a recording as a PyAV container, and close it afterwards.
+
+    Raises:
+        MediaError: As ``probe``.
+    """
     import av
 
     file = Path(path)
@@ -106,8 +135,8 @@ def opened(path: str | Path) -> Iterator[Any]:
         if main_audio(container) is None and main_video(container) is None:
             kinds = ", ".join(stream.type for stream in container.streams) or "none"
             raise MediaError(
-                f"{file.name}: no stream that can be decoded (streams: {kinds}); expected sound or video in a known "
-                "codec; convert it, for instance to mp4 with h264 and aac"
+                f"{file.name}: no stream that can be decoded (streams: {kinds}); expected audio or video in a known "
+                "codec; convert it, for example to mp4 with h264 and aac"
             )
         yield container
 
@@ -122,8 +151,8 @@ def main_video(container: Any) -> Any | None:
     from av.stream import Disposition
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails
-    films = (stream for stream in container.streams.video if stream.codec_context is not None)
-    return next((stream for stream in films if not stream.disposition & still), None)
+    candidates = (stream for stream in container.streams.video if stream.codec_context is not None)
+    return next((stream for stream in candidates if not stream.disposition & still), None)
 
 
 def origin(container: Any) -> float:
@@ -135,10 +164,15 @@ def origin(container: Any) -> float:
 
 
 def packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
-    """The packets of one stream in file order; ``damage`` learns how far the file reached, and of read errors.
+    """The packets of one stream in file order.
 
-    After a read error reading goes on; 64 in a row end it. Where only the container says how long it is, the other
-    stream counts for ``damage.reached`` too: this one may just be shorter.
+    Reading continues after a read error, but stops after 64 in a row.
+
+    Args:
+        container: From ``opened``.
+        stream: One of its streams.
+        damage: Updated with counts and position. If only the container states a duration, packets of the other stream
+            count for ``damage.reached`` too, because this stream may be shorter.
     """
     import av
 
@@ -165,7 +199,7 @@ def packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
 
 
 def decode(context: Any, packet: Any | None, damage: Damage) -> Sequence[Any]:
-    """The frames that one packet (None: the end) completes; a packet that cannot be decoded is counted and skipped."""
+    """Frames completed by a packet (None: end of stream); a packet that cannot be decoded is counted and skipped."""
     import av
 
     try:
@@ -179,15 +213,15 @@ def decode(context: Any, packet: Any | None, damage: Damage) -> Sequence[Any]:
 
 
 def _end(packet: Any, tick: float) -> float:
-    """Where a packet ends in seconds; minus infinity when the file does not say."""
+    """End of a packet in seconds; minus infinity if it has no timestamp."""
     stamp = packet.pts if packet.pts is not None else packet.dts
     return -math.inf if stamp is None else (stamp + (packet.duration or 0)) * tick
 
 
 def declared_end(container: Any, stream: Any) -> float | None:
-    """Where the file says that a stream ends, in seconds from time zero; None where it does not say or only guesses.
+    """End of a stream in seconds from time zero as stated by the file; None if not stated or only estimated.
 
-    Without a length of the stream itself that of the whole container counts.
+    If the stream has no duration, that of the container is used.
     """
     if container.format.name in GUESSED:
         return None
@@ -200,7 +234,7 @@ def declared_end(container: Any, stream: Any) -> float | None:
 
 
 def own_end(stream: Any) -> float | None:
-    """Where a stream itself, rather than its container, says that it ends, in the container's own seconds."""
+    """End of a stream by its own metadata, not that of the container, in seconds of the container."""
     if stream.duration is not None:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     clock = stream.metadata.get("DURATION", "").split(":")  # Matroska: hours:minutes:seconds
@@ -211,15 +245,15 @@ def own_end(stream: Any) -> float | None:
 
 
 def lost_end(end: float | None, reached: float, *, what: str) -> str | None:
-    """Say that the end of a stream is missing; None when what was reached is within 0.3 s of the declared end."""
+    """Sentence on a missing end of a stream; None if the position reached is within 0.3 s of the declared end."""
     if end is None or end - reached <= 0.3:
         return None
-    return f"the last {end - reached:.1f} s of {end:.1f} s of {what} could not be decoded (the file is cut off)"
+    return f"the last {end - reached:.1f} s of {end:.1f} s of {what} could not be decoded (the file is truncated)"
 
 
 def _check_file(file: Path) -> None:
     if file.is_dir():
-        raise MediaError(f"{file}: is a folder; {EXPECTED}; name one file in it")
+        raise MediaError(f"{file}: is a folder; {EXPECTED}; give one file in it")
     if not file.exists():
         raise MediaError(f"{file}: no such file; {EXPECTED}; check the spelling and the folder")
     if not os.access(file, os.R_OK):
@@ -229,7 +263,7 @@ def _check_file(file: Path) -> None:
 
 
 def _no_permission(file: Path) -> str:
-    return f"{file}: no permission to read it; expected a readable file; grant it, for instance with chmod u+r"
+    return f"{file}: no permission to read it; expected a readable file; grant it, for example with chmod u+r"
 
 
 def _not_media(file: Path) -> str:
@@ -240,16 +274,16 @@ def _not_media(file: Path) -> str:
         return _no_permission(file)
     if head[4:8] == b"ftyp" and not _has_box(file, b"moov"):
         return (
-            f"{file.name}: its index (the moov box) is missing, so nothing can be decoded: the recording was cut off "
-            "or is still being written; copy it again, or let the device that recorded it repair it"
+            f"{file.name}: its index (the moov box) is missing, so it cannot be decoded: the recording was interrupted "
+            "or is still being written; copy it again, or repair it on the device that recorded it"
         )
     if _is_text(head):
-        return f"{file.name}: holds text, not sound or video, whatever its ending says; {EXPECTED}; name the recording"
-    return f"{file.name}: is not a recording that can be read, or is damaged at its start; {EXPECTED}; convert it first"
+        return f"{file.name}: is a text file despite its extension; {EXPECTED}; give the recording"
+    return f"{file.name}: is not a recording in a known format, or its start is damaged; {EXPECTED}; convert it first"
 
 
 def _has_box(file: Path, name: bytes) -> bool:
-    """Whether an mp4/mov file has this top-level box, whole or cut off."""
+    """Whether an mp4/mov file has this top-level box, complete or truncated."""
     size, place = file.stat().st_size, 0
     with file.open("rb") as source:
         while place + 8 <= size:
@@ -267,7 +301,7 @@ def _has_box(file: Path, name: bytes) -> bool:
 
 
 def _wav_end(file: Path) -> float | None:
-    """Seconds of sound that the header of a wav file announces, which the decoder library cuts to the file's size."""
+    """Seconds of audio by the header of a wav file; the decoder library limits them to the size of the file."""
     place, rate = 12, 0
     with file.open("rb") as source:
         while True:
@@ -293,7 +327,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _duration(container: Any, zero: float) -> float:
-    """Seconds from time zero to the end; a file that does not say (a live webm) is read through without decoding."""
+    """Seconds from time zero to the end; a file without a duration (a live webm) is read without decoding."""
     if container.duration is not None:
         return max(0.0, float((container.start_time or 0) + container.duration) / 1e6 - zero)
     streams = [stream for stream in (main_audio(container), main_video(container)) if stream is not None]
@@ -319,7 +353,7 @@ def _video_info(container: Any, stream: Any) -> VideoInfo:
 
 
 def _rotation(container: Any, stream: Any) -> int:
-    """The turn of the first picture that can be decoded (None ends decoding: a short film gives its pictures then)."""
+    """Rotation of the first frame that can be decoded; the final None flushes the decoder for a short video."""
     first = islice(packets(container, stream, Damage()), FIRST_PACKETS)
     for packet in chain(first, [None]):
         for frame in decode(stream.codec_context, packet, Damage()):
@@ -328,5 +362,5 @@ def _rotation(container: Any, stream: Any) -> int:
 
 
 def turn(frame: Any) -> int:
-    """The clockwise degrees (0, 90, 180 or 270) that bring a decoded picture upright, from its display matrix."""
+    """Clockwise degrees (0, 90, 180 or 270) that make a decoded frame upright, from its display matrix."""
     return round(-(frame.rotation or 0) / 90) % 4 * 90

@@ -1,9 +1,9 @@
-"""Decodes the video of a recording forward, but only what a wanted time may need.
+"""Forward video decoding that skips what no requested time needs.
 
-Packets are held back undecoded until the next wanted time comes near; a keyframe that arrives before it makes them
-superfluous. The bounds on what is held keep memory flat. Damage is noticed in three ways: the decoder refuses a
-packet, it marks a picture as corrupt, or a picture that others refer to never comes out (while it skips non-reference
-frames the h264 decoder is silent about those, so the packets' own headers are asked).
+Packets are buffered undecoded until the next requested time comes near, and dropped if a keyframe arrives before it.
+The buffer is bounded, so memory is constant. Damage is detected in three ways: the decoder rejects a packet, it marks a
+frame as corrupt, or a reference frame is never output (the h264 decoder does not report those while it skips
+non-reference frames, so the headers of the packets are inspected).
 """
 
 from __future__ import annotations
@@ -16,34 +16,42 @@ from typing import Any
 from merc.errors import InputError
 from merc.media.container import Damage, decode, main_video, origin, packets
 
-WIDE_GAP = 0.25  # seconds between decoded pictures from which skipping is switched off
-LONGEST_RUN = 8  # more pictures than this in a row are hardly ever all unreferenced: their absence is damage
-SMEARED = 10.0  # longest stretch, in seconds, withheld after damage; the usual longest keyframe distance
-HELD_PACKETS = 600  # bounds of what is held back undecoded
+WIDE_GAP = 0.25  # seconds between decoded frames above which skipping is switched off
+LONGEST_RUN = 8  # a longer run of frames is hardly ever all non-reference: if it is missing, that is damage
+SMEARED = 10.0  # longest time in seconds that is dropped after damage; the usual maximum keyframe distance
+HELD_PACKETS = 600  # bounds of the buffer of undecoded packets
 HELD_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class VideoOptions:
-    """How pictures are decoded."""
+    """How frames are decoded."""
 
-    threads: int = 0  # 0: as many as there are cores; decoding gives the same pictures with any number
+    threads: int = 0  # 0: one per core; the frames do not depend on the number
     skip_unreferenced: bool = True  # about twice as fast; costs at most a quarter of a second of accuracy
-    skip_unwanted: bool = True  # stretches without a wanted time are read, not decoded
-    tolerance: float = 0.5  # seconds: half the distance of samples at the default one picture a second
+    skip_unwanted: bool = True  # parts without a requested time are read, not decoded
+    tolerance: float = 0.5  # seconds: half the sampling interval at the default of one frame per second
 
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= 64:
-            raise InputError(f"threads {self.threads}: expected 0 (as many as there are cores) to 64")
+            raise InputError(f"threads {self.threads}: expected 0 (one per core) to 64")
         if not (math.isfinite(self.tolerance) and self.tolerance > 0):
             raise InputError(f"tolerance {self.tolerance} s: expected a positive number of seconds")
 
 
 class Reader:
-    """Decodes forward what the wanted times may need.
+    """Decodes what the requested times need, forward.
 
-    ``wanted`` gives the next wanted time; it is asked again after every picture. ``hole`` tells whether damage lies
-    between the last good picture and the one that is being given out.
+    Args:
+        container: From ``container.opened``.
+        wanted: Returns the next requested time in seconds; called after every frame.
+        options: How frames are decoded.
+        on_seconds: Called about once per second of video with the position in seconds.
+
+    Attributes:
+        damage: Counts of packets.
+        hole: Whether there is damage between the last good frame and the current one.
+        ended: Whether the file was read to its end.
     """
 
     def __init__(
@@ -57,7 +65,7 @@ class Reader:
         stream: Any = main_video(container)
         self.damage = Damage()
         self.hole = False
-        self.ended = False  # whether the file was read to its end
+        self.ended = False
         self._container, self._stream, self._wanted = container, stream, wanted
         self._lazy, self._on_seconds = options.skip_unwanted, on_seconds
         self._zero, self._tick = origin(container), float(stream.time_base)
@@ -69,15 +77,17 @@ class Reader:
         self._prefix = _length_size(self._context)
         self._held: list[Any] = []
         self._bytes = 0
-        self._until = -math.inf  # latest time given to the decoder
-        self._floor = -math.inf  # pictures before this lack what they refer to
-        self._fed: list[tuple[float, bool]] = []  # times given to the decoder and not yet seen; whether they must come
-        self._last: float | None = None  # time of the last decoded picture
-        self._smeared: float | None = None  # time of the damage that pictures still build on
+        self._until = -math.inf  # latest time passed to the decoder
+        self._floor = -math.inf  # frames before this lack their reference frames
+        self._fed: list[
+            tuple[float, bool]
+        ] = []  # times passed to the decoder without output yet; whether output is required
+        self._last: float | None = None  # time of the last decoded frame
+        self._smeared: float | None = None  # time of damage that later frames still depend on
 
     def frames(self) -> Iterator[tuple[float, Any]]:
-        """Decoded, undamaged pictures as (seconds from time zero, frame), in order of time."""
-        told = 0.0
+        """Decoded, undamaged frames as (seconds from time zero, frame), in order of time."""
+        reported = 0.0
         for packet in packets(self._container, self._stream, self.damage):
             time = self._time(packet)
             if packet.is_keyframe and self._held and time is not None and time <= self._wanted():
@@ -86,15 +96,15 @@ class Reader:
             self._bytes += packet.size
             if time is None or self._needed(time):
                 yield from self._release()
-            if self._on_seconds is not None and time is not None and time >= told + 1:
-                told = time
+            if self._on_seconds is not None and time is not None and time >= reported + 1:
+                reported = time
                 self._on_seconds(time)
         self.ended = True
         yield from self._release()
         yield from self._good(decode(self._context, None, self.damage))
 
     def _needed(self, time: float) -> bool:
-        """Whether the packets held back must be decoded now."""
+        """Whether the buffered packets must be decoded now."""
         full = len(self._held) >= HELD_PACKETS or self._bytes >= HELD_BYTES
         return full or not self._lazy or max(self._until, time) >= self._wanted()
 
@@ -139,7 +149,7 @@ class Reader:
         self._smeared, self.hole = time, True
 
     def _watch(self, time: float) -> None:
-        """Look for pictures that did not come out: lost ones are damage, skipped ones may leave too wide a gap."""
+        """Detect frames without output: lost ones are damage, skipped ones may leave too wide a gap."""
         last = time if self._last is None else self._last
         absent = [must for fed, must in self._fed if last + 1e-3 < fed < time - 1e-3]
         lost = sum(absent) or (len(absent) if len(absent) > LONGEST_RUN else 0)
@@ -157,13 +167,13 @@ class Reader:
 
 
 def _length_size(context: Any) -> int:
-    """Bytes of the length before each unit of an h264 packet (from the avcC header); 0 for anything else."""
+    """Size in bytes of the length prefix of h264 units (from the avcC header); 0 for other codecs."""
     header = context.extradata
     return (header[4] & 3) + 1 if context.name == "h264" and header and header[0] == 1 and len(header) > 4 else 0
 
 
 def _is_reference(packet: Any, prefix: int) -> bool:
-    """Whether an h264 packet surely holds a picture that others refer to (nal_ref_idc above 0, ITU-T H.264 7.4.1)."""
+    """Whether an h264 packet certainly has a reference frame (nal_ref_idc above 0, ITU-T H.264 7.4.1)."""
     if not prefix or packet.is_discard:
         return False
     data, place = memoryview(packet), 0

@@ -1,13 +1,13 @@
-"""Pictures of a recording at wanted times: decoded once, forward, skipping what no wanted time needs.
+"""Video frames of a recording at requested times: one forward pass that skips what no requested time needs.
 
-Three things keep it fast without seeking. Frames that no other frame refers to are not decoded. Packets are held back
-until a wanted time comes near, and dropped when a keyframe arrives first: a stretch without speech costs only its
-reading. And only the pictures that are asked for are converted, scaled by libswscale on the way.
+Three things make it fast without seeking. Non-reference frames are not decoded. Packets are buffered until a requested
+time comes near, and dropped if a keyframe arrives first, so that parts without speech are only read. And only the
+requested frames are converted and scaled, by libswscale in one step.
 
-Which picture belongs to a wanted time: the nearest decoded one. It lies within a quarter of a second where the file
-has such pictures (if skipping leaves wider gaps, it is switched off from there on). Where pictures are rarer, as in a
-shared screen, it is the nearest within ``VideoOptions.tolerance``, else the one that is on screen at that time.
-Damaged pictures, and those that build on them up to the next keyframe (at most 10 s), are withheld.
+The frame for a requested time is the nearest decoded one. It is within 0.25 s if the file has such a frame (if skipping
+leaves wider gaps, it is switched off from there on). If frames are rarer, as in screen sharing, it is the nearest
+within ``VideoOptions.tolerance``, or else the one on screen at that time. Damaged frames, and frames that depend on
+them up to the next keyframe (at most 10 s), are dropped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ DENSE = 3  # pictures of a short utterance
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture: the wanted ``time`` and the ``actual`` one in seconds, ``image`` uint8 RGB (height, width, 3)."""
+    """A frame of a video.
+
+    Args:
+        time: Requested time in seconds.
+        actual: Its own time in seconds.
+        image: uint8 RGB (height, width, 3), upright, with square pixels.
+    """
 
     time: float
     actual: float
@@ -69,14 +75,21 @@ def frames(
     on_seconds: Callable[[float], None] | None = None,
     options: VideoOptions = DEFAULT,
 ) -> Frames:
-    """Iterate over the pictures at the wanted times (sorted, in seconds), upright, in order.
+    """Iterate over the frames at given times.
 
-    ``height`` is the largest height in pixels of the upright picture; larger ones are scaled down, smaller ones stay.
-    Pixels that are not square are made square. ``on_seconds`` is told the position about once a second of video.
-    A wanted time for which nothing could be decoded yields nothing; afterwards ``.lost`` says what is missing.
+    A time for which nothing can be decoded gives no frame; ``Frames.lost`` then describes what is missing.
 
-    Raises InputError for times that are not sorted, and MediaError as ``probe`` does or when there is no video; both
-    on this call, not at the first picture.
+    Args:
+        path: Video file.
+        times: Sorted, in seconds.
+        height: Maximum height in pixels of the upright frame; larger frames are scaled down (default: no limit).
+        on_seconds: Called about once per second of video with the position in seconds.
+        options: How frames are decoded.
+
+    Raises:
+        InputError: If the times are not sorted.
+        MediaError: If the file cannot be read (see ``probe``) or has no video. Both are raised by this call, not by
+            the iteration.
     """
     wanted = _checked(times)
     if height is not None and height < 1:
@@ -84,14 +97,18 @@ def frames(
     with opened(path) as container:
         if main_video(container) is None:
             raise MediaError(
-                f"{Path(path).name}: holds no video; expected a video stream (cover art does not count); "
-                "use a recording with pictures, or go on with its sound alone"
+                f"{Path(path).name}: has no video; expected a video stream (cover art does not count); "
+                "use a recording with video, or only its audio"
             )
     return Frames(Path(path), wanted, height=height, on_seconds=on_seconds, options=options)
 
 
 class Frames:
-    """Iterator over ``Frame``; when it has ended, ``lost`` says in one sentence what is missing, or is None."""
+    """Iterator over frames.
+
+    Attributes:
+        lost: After the last frame, a sentence on what is missing, or None.
+    """
 
     def __init__(
         self,
@@ -115,7 +132,7 @@ class Frames:
         return next(self._run)
 
     def close(self) -> None:
-        """Stop early and close the file; also happens by itself when the iterator ends or is dropped."""
+        """Stop early and close the file; done automatically at the end or on deletion."""
         self._run.close()
 
     def _decode(self) -> Generator[Frame, None, None]:
@@ -138,17 +155,17 @@ class Frames:
         missing, total = self._picker.missing, len(self._picker.times)
         parts: list[str | None] = []
         if missing:
-            parts.append(f"{missing} of {total} wanted pictures are missing")
+            parts.append(f"{missing} of {total} requested frames are missing")
             if reader.ended:
                 parts.append(lost_end(declared_end(container, main_video(container)), damage.reached, what="video"))
         if damage.damaged:
-            parts.append(f"{damage.damaged} of {damage.packets} video packets are damaged, or build on damaged ones")
-        said = "; ".join(part for part in parts if part)
-        return f"{self._path.name}: {said}" if said else None
+            parts.append(f"{damage.damaged} of {damage.packets} video packets are damaged or depend on damaged ones")
+        text = "; ".join(part for part in parts if part)
+        return f"{self._path.name}: {text}" if text else None
 
 
 class _Picker:
-    """Decides which decoded picture belongs to which wanted time."""
+    """Selects the decoded frame for each requested time."""
 
     def __init__(self, times: Sequence[float], tolerance: float) -> None:
         self.times = times
@@ -162,13 +179,16 @@ class _Picker:
 
     @property
     def wanted(self) -> float:
-        """The next wanted time; infinite when there is none."""
+        """The next requested time; infinite if there is none."""
         return math.inf if self.done() else self.times[self._next]
 
     def offer(self, moment: float, frame: Any, *, hole: bool) -> Iterator[tuple[float, tuple[float, Any]]]:
-        """Take the next decoded picture; yield the wanted times that it settles, each with its picture.
+        """Take the next decoded frame; yield the requested times that can be answered now, with their frames.
 
-        ``hole``: something between the last picture and this one was damaged.
+        Args:
+            moment: Time of the frame in seconds.
+            frame: The decoded frame.
+            hole: Whether there is damage between the last frame and this one.
         """
         after = (moment, frame)
         while self.wanted <= moment:
@@ -180,7 +200,7 @@ class _Picker:
         self._before = after
 
     def finish(self, reached: float, *, hole: bool) -> Iterator[tuple[float, tuple[float, Any]]]:
-        """Settle what is left after the last picture, which stays on screen until the file's end at ``reached``."""
+        """Answer the remaining times with the last frame, which is on screen until ``reached``, the end of the file."""
         while not self.done():
             before, time = self._before, self.wanted
             shown = before is not None and (time - before[0] <= self._tolerance or (time < reached and not hole))
@@ -201,7 +221,7 @@ Matrix = tuple[tuple[int, int], tuple[int, int]]
 
 
 class _Picture:
-    """Turns decoder frames into upright RGB arrays with square pixels, scaled in the same step."""
+    """Converts decoded frames to upright RGB arrays with square pixels, and scales them in the same step."""
 
     def __init__(self, container: Any, height: int | None) -> None:
         from av.video.reformatter import VideoReformatter
@@ -214,7 +234,7 @@ class _Picture:
         self._ratio = stream.codec_context.sample_aspect_ratio or 1
 
     def image(self, frame: Any) -> NDArray[np.uint8]:
-        """The picture as uint8 RGB (height, width, 3)."""
+        """The frame as uint8 RGB (height, width, 3)."""
         matrix = self._display(frame)
         sideways = abs(matrix[0][1]) > abs(matrix[0][0])
         width, height = max(1, round(frame.width * self._ratio)), frame.height
@@ -222,15 +242,15 @@ class _Picture:
         if self._height is not None and upright > self._height:
             scale = self._height / upright
             width, height = max(1, round(width * scale)), max(1, round(height * scale))
-        # AREA averages what it shrinks; without a change of size it is sixteen times slower than the direct conversion
+        # AREA averages pixels; at the same size it is 16 times slower than the direct conversion
         method = "BILINEAR" if (width, height) == (frame.width, frame.height) else "AREA"
         scaled: Any = self._scaler.reformat(frame, width=width, height=height, format="rgb24", interpolation=method)
         image: NDArray[np.uint8] = scaled.to_ndarray()
         return _upright(image, matrix)
 
     def _display(self, frame: Any) -> Matrix:
-        """The display matrix, read again only where the rotation changes: reading it ties the frame into a cycle of
-        references, and then pictures stay in memory until the garbage collector comes by.
+        """The display matrix, read only when the rotation changes: reading it creates a reference cycle, which keeps
+        frames in memory until the garbage collector runs.
         """
         if self._matrix is None or frame.rotation != self._rotation:
             self._rotation, self._matrix = frame.rotation, _display_matrix(frame)
@@ -247,7 +267,7 @@ def _display_matrix(frame: Any) -> Matrix:
 
 
 def _upright(image: NDArray[np.uint8], matrix: Matrix) -> NDArray[np.uint8]:
-    """Turn and mirror by quarter turns, as the display matrix says."""
+    """Rotate by quarter turns and mirror, according to the display matrix."""
     (a, b), (c, d) = matrix
     if abs(b) > abs(a):
         image, mirrored, upside_down = image.swapaxes(0, 1), c < 0, b < 0
@@ -264,10 +284,10 @@ def _checked(times: Sequence[float]) -> list[float]:
     wanted = [float(time) for time in times]
     for index, time in enumerate(wanted):
         if not math.isfinite(time) or time < 0:
-            raise InputError(f"wanted time {time} s at place {index}: expected seconds from the start, 0 or more")
+            raise InputError(f"requested time {time} s at index {index}: expected seconds from the start, 0 or more")
         if index and time < wanted[index - 1]:
             raise InputError(
-                f"wanted time {time} s at place {index} comes after {wanted[index - 1]} s; expected rising times; "
+                f"requested time {time} s at index {index} comes after {wanted[index - 1]} s; expected rising times; "
                 "sort them first"
             )
     return wanted

@@ -1,0 +1,67 @@
+"""Every ``merc`` command that a page gives is one that the command line knows, with options that it has."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from merc.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SKIPPED = ("docs/results.md", "docs/decisions", "docs/_build", "docs/reference/commands.md", "docs/reference/cards")
+
+
+def commands(text: str) -> Iterator[str]:
+    """Lines of code blocks that call merc, joined where they are continued, without comments; and inline code."""
+    joined = text.replace("\\\n", " ")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", joined, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"(?:^ {4,}.*\n)+", re.sub(r"^```.*?^```", "", joined, flags=re.MULTILINE | re.DOTALL), re.M)
+    for line in "\n".join(blocks + indented).splitlines():
+        for command in re.split(r"&&|;", line.split("  #")[0].split(" #")[0]):
+            if found := re.match(r"\s*(?:torchrun \S+ \S+ -m )?(?:\.venv/bin/)?merc (\S.*)", command):
+                yield found[1].strip()
+    yield from (code for code in re.findall(r"`merc ([a-z][^`]*)`", joined))
+
+
+def pages() -> list[Path]:
+    return [path for path in PAGES if not path.relative_to(ROOT).as_posix().startswith(SKIPPED)]
+
+
+def problem(command: str) -> str:
+    """What the command line does not know of a command; empty: nothing."""
+    words = [word for word in shlex.split(command.replace("…", "")) if word]
+    node: Any = get_command(app)
+    while words and hasattr(node, "commands") and not words[0].startswith("-"):
+        name = words.pop(0)
+        if name.isupper():  # a placeholder such as COMMAND
+            return ""
+        if name not in node.commands:
+            return f"no command '{name}'"
+        node = node.commands[name]
+    known = {option for parameter in node.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    unknown = [word.split("=")[0] for word in words if word.startswith("-") and word.split("=")[0] not in known]
+    return f"no option {', '.join(unknown)}" if set(unknown) - {"--help"} else ""
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    wrong = {one: said for one in commands(page.read_text(encoding="utf-8")) if (said := problem(one))}
+    assert wrong == {}
+
+
+def test_commands_are_found_in_blocks_of_both_kinds_and_in_the_text() -> None:
+    text = "    merc analyze a.mp4 --out b  # why\n\n```sh\nmerc check x \\\n  --root y\n```\nand `merc demo`\n"
+    assert list(commands(text)) == ["check x    --root y", "analyze a.mp4 --out b", "demo"]
+
+
+def test_an_unknown_command_or_option_is_found() -> None:
+    assert problem("nonsense voice") == "no command 'nonsense'"
+    assert problem("analyze a.mp4 --nonsense 3") == "no option --nonsense"
+    assert problem("weights get mpnet") == ""

@@ -1,4 +1,4 @@
-"""Label sets and the maps between them."""
+"""Label sets and the names that they share."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import pytest
 
 from merc import labels
 
-MAPS = [
-    (labels.IEMOCAP10, labels.IEMOCAP10_TO_IEMOCAP6, labels.IEMOCAP6),
-    (labels.IEMOCAP10, labels.IEMOCAP10_TO_IEMOCAP4, labels.IEMOCAP4),
-    (labels.IEMOCAP10, labels.IEMOCAP10_TO_EKMAN7, labels.EKMAN7),
-    (labels.IEMOCAP6, labels.IEMOCAP6_TO_IEMOCAP4, labels.IEMOCAP4),
-    (labels.EMORYNLP7, labels.EMORYNLP7_TO_EKMAN7, labels.EKMAN7),
-]
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("hap", "joy"),
+        ("Joyful", "joy"),
+        ("angry", "anger"),
+        ("neutral state", "neutral"),
+        ("exc", "excited"),
+        ("x", "x"),
+    ],
+)
+def test_label_sets_share_names(label: str, name: str) -> None:
+    assert labels.common_name(label) == name
 
 
-@pytest.mark.parametrize(("source", "mapping", "target"), MAPS)
-def test_a_map_covers_its_source_and_names_labels_of_its_target(source: tuple, mapping: dict, target: tuple) -> None:
-    assert tuple(mapping) == source
-    assert {name for name in mapping.values() if name is not None} <= set(target)
-
-
-def test_classes_are_merged_and_dropped_as_published() -> None:
-    assert labels.IEMOCAP10_TO_IEMOCAP4["exc"] == labels.IEMOCAP10_TO_IEMOCAP4["hap"] == "happy"
-    assert labels.IEMOCAP10_TO_IEMOCAP6["exc"] == "excited"
-    assert labels.IEMOCAP10_TO_IEMOCAP4["fru"] is None
+def test_the_seven_classes_have_their_own_names() -> None:
+    assert tuple(map(labels.common_name, labels.EKMAN7)) == labels.EKMAN7
 
 
 @pytest.mark.parametrize("name", labels.LABEL_SETS)

@@ -1,4 +1,4 @@
-"""Label sets by name, and the maps between them.
+"""Label sets by name, and the name that they share for a label. Maps to other classes stand with the corpora.
 
 Public interfaces use names of labels. Corpora order their classes differently, so class indices have a meaning only
 within a batch.
@@ -35,86 +35,36 @@ LABEL_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-IEMOCAP10_TO_IEMOCAP6: Mapping[str, str | None] = MappingProxyType(
+_OTHER_NAMES: Mapping[str, str] = MappingProxyType(
     {
-        "ang": "angry",
-        "dis": None,
-        "exc": "excited",
-        "fea": None,
-        "fru": "frustrated",
-        "hap": "happy",
-        "neu": "neutral",
-        "oth": None,
-        "sad": "sad",
-        "sur": None,
-    }
-)
-"""The six classes keep their own labels; the four rare ones are dropped."""
-
-IEMOCAP10_TO_IEMOCAP4: Mapping[str, str | None] = MappingProxyType(
-    {
-        "ang": "angry",
-        "dis": None,
-        "exc": "happy",
-        "fea": None,
-        "fru": None,
-        "hap": "happy",
-        "neu": "neutral",
-        "oth": None,
-        "sad": "sad",
-        "sur": None,
-    }
-)
-"""The most frequent form of four classes: happy and excited are one, frustration and the rare ones are dropped."""
-
-IEMOCAP10_TO_EKMAN7: Mapping[str, str | None] = MappingProxyType(
-    {
-        "ang": "anger",
-        "dis": "disgust",
-        "exc": "joy",
-        "fea": "fear",
-        "fru": None,
-        "hap": "joy",
-        "neu": "neutral",
-        "oth": None,
+        **dict.fromkeys(("ang", "angry", "mad"), "anger"),
+        **dict.fromkeys(("dis", "disgusted"), "disgust"),
+        **dict.fromkeys(("exc", "excitement"), "excited"),
+        **dict.fromkeys(("fea", "fearful", "scared"), "fear"),
+        **dict.fromkeys(("fru", "frustration"), "frustrated"),
+        **dict.fromkeys(("hap", "happiness", "happy", "joyful"), "joy"),
+        **dict.fromkeys(("neu", "neutral state"), "neutral"),
+        "oth": "other",
         "sad": "sadness",
-        "sur": "surprise",
+        **dict.fromkeys(("sur", "surprised"), "surprise"),
     }
 )
-"""Excitement counts as joy; frustration lies between anger and sadness and is dropped, as is "other"."""
 
-IEMOCAP6_TO_IEMOCAP4: Mapping[str, str | None] = MappingProxyType(
-    {
-        "angry": "angry",
-        "excited": "happy",
-        "frustrated": None,
-        "happy": "happy",
-        "neutral": "neutral",
-        "sad": "sad",
-    }
-)
-"""Happy and excited are one class, frustration is dropped."""
 
-EMORYNLP7_TO_EKMAN7: Mapping[str, str | None] = MappingProxyType(
-    {
-        "Joyful": "joy",
-        "Mad": "anger",
-        "Neutral": "neutral",
-        "Peaceful": None,
-        "Powerful": None,
-        "Sad": "sadness",
-        "Scared": "fear",
-    }
-)
-"""Peaceful and powerful are pleasant without being joy, and are dropped; no label stands for disgust or surprise."""
+def common_name(label: str) -> str:
+    """The name that label sets share for a label: that of the seven classes where it is one of them.
 
-MAPS: Mapping[tuple[str, str], Mapping[str, str | None]] = MappingProxyType(
-    {
-        ("iemocap10", "iemocap6"): IEMOCAP10_TO_IEMOCAP6,
-        ("iemocap10", "iemocap4"): IEMOCAP10_TO_IEMOCAP4,
-        ("iemocap10", "ekman7"): IEMOCAP10_TO_EKMAN7,
-        ("iemocap6", "iemocap4"): IEMOCAP6_TO_IEMOCAP4,
-        ("emorynlp7", "ekman7"): EMORYNLP7_TO_EKMAN7,
-    }
-)
-"""Every map between two named label sets; None where a label has no counterpart and its utterances are dropped."""
+    This is about names alone; which class of another set a label counts as is the map of its corpus.
+
+    Args:
+        label: A label of any set, in any case.
+
+    Returns:
+        The common name, or the label itself in lower case where it has no other.
+
+    Example:
+        >>> [common_name(name) for name in ("hap", "Mad", "excited", "Peaceful")]
+        ['joy', 'anger', 'excited', 'peaceful']
+    """
+    name = label.lower()
+    return _OTHER_NAMES.get(name, name)

@@ -155,7 +155,7 @@ def test_random_utterances_reward_knowing_the_dialogue() -> None:
 
 
 def test_shared_texts_are_counted() -> None:
-    assert normalised("  You’re — WHAT?! ") == "you're what"
+    assert normalised("  You’re — WHAT?! ") == "you re what"
     long = "I have never said that"
     conversations = relabelled(meld(), "train/dia0_utt0", text=long)
     conversations = relabelled(conversations, "train/dia0_utt1", text="Oh!")

@@ -16,7 +16,7 @@ from merc.conversation import Conversation, Utterance
 from merc.corpora.corpus import Corpus, Item, items, known, required
 from merc.corpora.rows import Row, table, text_of
 from merc.errors import FormatError
-from merc.labels import EMORYNLP7, EMORYNLP7_TO_EKMAN7
+from merc.labels import EMORYNLP7
 
 CORPUS = Corpus(
     name="emorynlp",
@@ -27,7 +27,17 @@ CORPUS = Corpus(
     noncommercial=True,
     folder="emorynlp",
     splits=("train", "dev", "test"),
-    to_ekman7=EMORYNLP7_TO_EKMAN7,
+    to_ekman7=MappingProxyType(
+        {
+            "Joyful": "joy",
+            "Mad": "anger",
+            "Neutral": "neutral",
+            "Peaceful": None,
+            "Powerful": None,
+            "Sad": "sadness",
+            "Scared": "fear",
+        }
+    ),
     why=(
         "Joyful, Mad, Sad and Scared are joy, anger, sadness and fear; Peaceful and Powerful are pleasant without "
         "being joy and are dropped; no label stands for disgust or surprise"

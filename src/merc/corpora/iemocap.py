@@ -19,7 +19,7 @@ from merc.corpora.corpus import Corpus, Item, items, required
 from merc.corpora.iemocap_variants import VARIANTS, Variant, variant
 from merc.corpora.rows import lines_of
 from merc.errors import FormatError, InputError
-from merc.labels import IEMOCAP10, IEMOCAP10_TO_EKMAN7
+from merc.labels import IEMOCAP10
 
 __all__ = ["CORPUS", "VARIANTS", "Variant", "conversations", "cosmic", "read", "sessions", "speakers", "variant"]
 
@@ -34,7 +34,20 @@ CORPUS = Corpus(
     noncommercial=True,
     folder="iemocap",
     splits=SESSIONS,
-    to_ekman7=IEMOCAP10_TO_EKMAN7,
+    to_ekman7=MappingProxyType(
+        {
+            "ang": "anger",
+            "dis": "disgust",
+            "exc": "joy",
+            "fea": "fear",
+            "fru": None,
+            "hap": "joy",
+            "neu": "neutral",
+            "oth": None,
+            "sad": "sadness",
+            "sur": "surprise",
+        }
+    ),
     why=(
         "excitement counts as joy; frustration lies between anger and sadness and is dropped, as are 'other' and the "
         "2,507 turns on which the raters did not agree"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from merc.conversation import Utterance
 from merc.errors import FormatError, InputError
-from merc.labels import IEMOCAP10_TO_IEMOCAP4, IEMOCAP10_TO_IEMOCAP6, LABEL_SETS
+from merc.labels import LABEL_SETS
 from merc.registry import Registry
 
 SIDE_TABLE = "iemocap_utterances.parquet"
@@ -21,6 +21,38 @@ COSMIC_VALID = (
     *("Ses04F_impro07", "Ses04F_script02_1"),
 )
 """The twelve validation dialogues of the split of COSMIC."""
+
+TO_IEMOCAP6: Mapping[str, str | None] = MappingProxyType(
+    {
+        "ang": "angry",
+        "dis": None,
+        "exc": "excited",
+        "fea": None,
+        "fru": "frustrated",
+        "hap": "happy",
+        "neu": "neutral",
+        "oth": None,
+        "sad": "sad",
+        "sur": None,
+    }
+)
+"""The six classes keep their own labels; the four rare ones are dropped."""
+
+TO_IEMOCAP4: Mapping[str, str | None] = MappingProxyType(
+    {
+        "ang": "angry",
+        "dis": None,
+        "exc": "happy",
+        "fea": None,
+        "fru": None,
+        "hap": "happy",
+        "neu": "neutral",
+        "oth": None,
+        "sad": "sad",
+        "sur": None,
+    }
+)
+"""The most frequent form of four classes: happy and excited are one, frustration and the rare ones are dropped."""
 
 _NAMES6: Mapping[str, str] = MappingProxyType(
     {
@@ -80,8 +112,8 @@ _SIX = MappingProxyType(
     {"angry": 1103, "excited": 1041, "frustrated": 1849, "happy": 595, "neutral": 1708, "sad": 1084}
 )
 _FOUR = MappingProxyType({"angry": 1103, "happy": 595, "neutral": 1708, "sad": 1084})
-_EXCITED = MappingProxyType({**IEMOCAP10_TO_IEMOCAP4, "hap": None})
-_HAPPY = MappingProxyType({**IEMOCAP10_TO_IEMOCAP4, "exc": None})
+_EXCITED = MappingProxyType({**TO_IEMOCAP4, "hap": None})
+_HAPPY = MappingProxyType({**TO_IEMOCAP4, "exc": None})
 _TABLED = "as published, with 53 happy turns on which the raters did not agree, read from the side table"
 
 VARIANTS: Registry[Variant] = Registry(
@@ -94,7 +126,7 @@ VARIANTS: Registry[Variant] = Registry(
                 "iemocap4",
                 MappingProxyType({**_FOUR, "happy": 1636}),
                 "happy and excited are one class",
-                IEMOCAP10_TO_IEMOCAP4,
+                TO_IEMOCAP4,
             ),
             Variant(
                 "iemocap4-4936",
@@ -112,10 +144,10 @@ VARIANTS: Registry[Variant] = Registry(
                 "iemocap6",
                 MappingProxyType({**_SIX, "happy": 648}),
                 _TABLED,
-                IEMOCAP10_TO_IEMOCAP6,
+                TO_IEMOCAP6,
                 table=True,
             ),
-            Variant("iemocap6-7380", "iemocap6", _SIX, "the majority of the raters alone", IEMOCAP10_TO_IEMOCAP6),
+            Variant("iemocap6-7380", "iemocap6", _SIX, "the majority of the raters alone", TO_IEMOCAP6),
         )
     },
 )

@@ -1,4 +1,4 @@
-"""What train and test must not share: dialogues, speakers, turns; and how many texts they share none the less."""
+"""Leaks between parts: shared dialogues and speakers are refused, shared texts are counted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from merc.errors import ProtocolError
 from merc.evaluation.parts import Part, SharedTexts
 
 _LONG = 5  # words from which a text is hardly repeated by chance
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_WORD = re.compile(r"\w+")
 
 
 def normalised(text: str) -> str:
-    """A text in lower case, without punctuation, one apostrophe, words joined by single spaces."""
-    return " ".join(word.replace("’", "'") for word in _WORD.findall(text.casefold()))
+    """What two texts must share to count as the same: their words, without case, punctuation and spacing.
+
+    Example:
+        >>> normalised("You’re — WHAT?!") == normalised("you're what") == "you re what"
+        True
+    """
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def shared_texts(conversations: Iterable[Conversation], *, train: Part, test: frozenset[str]) -> SharedTexts:
@@ -23,9 +28,10 @@ def shared_texts(conversations: Iterable[Conversation], *, train: Part, test: fr
 
     Utterances without text, or of punctuation alone, are in ``of`` but shared with nothing.
     """
-    texts = {u.id: normalised(u.text or "") for c in conversations for u in c}
-    learnt = {texts[name] for name in train.labels} - {""}
-    twins = [texts[name] for name in test if texts[name] in learnt]
+    texts = {u.id: u.text or "" for c in conversations for u in c}
+    words = {name: normalised(text) for name, text in texts.items()}
+    trained = {words[name] for name in train.ids} - {""}
+    twins = [texts[name] for name in test if words[name] in trained]
     return SharedTexts(len(twins), sum(len(text.split()) >= _LONG for text in twins), len(test))
 
 

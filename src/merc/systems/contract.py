@@ -214,7 +214,7 @@ class Published:
     """A figure that a source prints, with its protocol, and why it can or cannot be compared with ours.
 
     ``value`` is in percent as printed; ``protocol`` is a name of ours ("meld-7", "iemocap6", "iemocap4-session",
-    "cmu-mosi") or the source's own words.
+    "cmu-mosi") or the source's own words, ``metric`` the name that records use ("weighted_f1", "accuracy").
     """
 
     protocol: str

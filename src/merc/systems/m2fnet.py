@@ -127,8 +127,8 @@ class M2FNet(System):
         needs=("text",),
         licence="written anew from the paper; no code of the authors was published",
         published=(
-            Published("iemocap6", "weighted F1", 69.86, _SOURCE, comparable=False, why=_WHY),
-            Published("meld-7", "weighted F1", 66.71, _SOURCE, comparable=False, why=_WHY),
+            Published("iemocap6", "weighted_f1", 69.86, _SOURCE, comparable=False, why=_WHY),
+            Published("meld-7", "weighted_f1", 66.71, _SOURCE, comparable=False, why=_WHY),
         ),
         recipe=Recipe(learning_rate=5e-4, weight_decay=5e-4, batch=16, epochs=60, patience=10),
     )

@@ -176,7 +176,7 @@ class UniMse(System):
         published=tuple(
             Published(
                 protocol=protocol,
-                metric="weighted F1",
+                metric="weighted_f1",
                 value=value,
                 source="arXiv 2211.11256",
                 comparable=False,

@@ -21,6 +21,7 @@ from typing import Protocol
 import numpy as np
 
 from merc.errors import InputError, UnknownName
+from merc.labels import common_name
 
 _STEP = math.pi / 20
 ANGLES: Mapping[str, float] = MappingProxyType(
@@ -41,18 +42,7 @@ ANGLES: Mapping[str, float] = MappingProxyType(
 )
 """Where an emotion stands on the circle, in radians from pure pleasure; the sources do not have positive,
 negative, powerful and peaceful, whose places are our choice."""
-_CENTRE = frozenset({"neutral", "neu", "other", "oth"})  # neither pleasant nor unpleasant, as far as is known
-
-_OTHER_NAMES = {
-    **dict.fromkeys(("happy", "happiness", "hap", "joyful"), "joy"),
-    **dict.fromkeys(("excitement", "exc"), "excited"),
-    **dict.fromkeys(("surprised", "sur"), "surprise"),
-    **dict.fromkeys(("angry", "ang", "mad"), "anger"),
-    **dict.fromkeys(("disgusted", "dis"), "disgust"),
-    **dict.fromkeys(("fearful", "fea", "scared"), "fear"),
-    **dict.fromkeys(("frustration", "fru"), "frustrated"),
-    "sad": "sadness",
-}
+_CENTRE = frozenset({"neutral", "other"})  # neither pleasant nor unpleasant, as far as is known
 
 
 class Dialogue(Protocol):
@@ -111,7 +101,7 @@ def similarity(first: str, second: str, classes: int) -> float:
     """
     if first == second:
         return 1.0
-    if not _CENTRE.isdisjoint((first.lower(), second.lower())):
+    if not _CENTRE.isdisjoint((common_name(first), common_name(second))):
         return 1 / classes
     one, other = _angle(first), _angle(second)
     if (math.cos(one) > 0) != (math.cos(other) > 0):
@@ -120,9 +110,9 @@ def similarity(first: str, second: str, classes: int) -> float:
 
 
 def _angle(label: str) -> float:
-    name = _OTHER_NAMES.get(label.lower(), label.lower())
+    name = common_name(label)
     if name not in ANGLES:
-        known = ", ".join(sorted([*_CENTRE, *ANGLES, *_OTHER_NAMES]))
+        known = ", ".join(sorted([*_CENTRE, *ANGLES]))
         raise UnknownName(f"label '{label}' has no place among the emotions; use measure 'shift', or one of {known}")
     return ANGLES[name]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from merc.labels import common_name
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -30,28 +32,7 @@ _LOOKS = {
     "sadness": Look("#3252a3", "#4a6fc7", "polygon(0 4%,100% 4%,50% 96%)", "▼"),
     "surprise": Look("#23818b", "#29b2b0", f"polygon({_PLUS})", "✚"),
 }
-_ALIASES = {
-    "ang": "anger",
-    "angry": "anger",
-    "dis": "disgust",
-    "disgusted": "disgust",
-    "fea": "fear",
-    "fru": "disgust",
-    "frustrated": "disgust",
-    "frustration": "disgust",
-    "fearful": "fear",
-    "hap": "joy",
-    "happy": "joy",
-    "joyful": "joy",
-    "mad": "anger",
-    "neu": "neutral",
-    "scared": "fear",
-    "sur": "surprise",
-    "happiness": "joy",
-    "sad": "sadness",
-    "excited": "surprise",
-    "surprised": "surprise",
-}
+_RELATIVES = {"excited": "surprise", "frustrated": "disgust"}  # of labels that are none of the seven
 _BASE = ("neutral", "sadness", "fear", "disgust", "anger", "surprise", "joy")
 
 
@@ -70,7 +51,8 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
 
 def _relative(label: str) -> str:
     """The one of the seven that a label of another set is most like; else the label itself."""
-    return _ALIASES.get(label.lower(), label.lower())
+    name = common_name(label)
+    return _RELATIVES.get(name, name)
 
 
 def stacking(labels: Sequence[str]) -> tuple[int, ...]:

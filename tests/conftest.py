@@ -13,11 +13,11 @@ from merc import weights
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real corpora: ``$MERC_DATA``, else ``../shared/data`` beside the checkout."""
-    folder = Path(os.environ.get("MERC_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no corpora at {folder}: set MERC_DATA to run this test")
-    return folder
+    """The folder of real corpora, ``$MERC_DATA``."""
+    folder = os.environ.get("MERC_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip(f"no corpora at '{folder}': set MERC_DATA to the folder of all corpora to run this test")
+    return Path(folder)
 
 
 @pytest.fixture(scope="session")

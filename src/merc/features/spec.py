@@ -21,7 +21,7 @@ import numpy as np
 from merc.cache import Cache, key
 from merc.conversation import Conversation
 from merc.errors import FormatError, InputError
-from merc.features import stored, tuned_text
+from merc.features import sound, stored, tuned_text, vocabulary
 from merc.features.feature import MODALITIES, Feature
 from merc.progress import Progress
 
@@ -31,6 +31,9 @@ TABLE_NAMES: Mapping[str, Mapping[str, str]] = {
     "cmu-mosi": {"text": "words100", "voice": "opensmile73", "face": "cnn100"},
 }
 """What the table of a corpus is called in a choice of features, by modality; ``table`` means the same."""
+
+FITTED = (vocabulary.NAME,)
+"""Sources that are built from the training part of a fold alone."""
 
 USUAL: Mapping[str, str] = {
     "meld": "text=mpnet,voice=attributes6,face=au17",
@@ -48,6 +51,8 @@ class Place:
     root: Path
     fold: str = ""
     seed: int = 0
+    training: frozenset[str] = frozenset()
+    """Utterances of the fold's training part, where a feature depends on them (see ``fitted``)."""
 
 
 def usual(corpus: str) -> str:
@@ -78,8 +83,17 @@ def parse(choice: str) -> dict[str, str]:
 def single(choice: str) -> bool:
     """Whether every source gives one vector an utterance, as tables and sentence encoders do; stores may hold more."""
     named = [part for source in parse(choice).values() for alike in parts(source) for part in alike]
-    kept = {name for names in stored.NAMES.values() for name in names} - {"mpnet"} | {stored.PREPARED}
+    kept = {name for names in stored.NAMES.values() for name in names} - {"mpnet"} | {
+        stored.PREPARED,
+        sound.NAME,
+        vocabulary.NAME,
+    }
     return not any(":" in part or part in kept or part.endswith(tuned_text.TOKENS) for part in named)
+
+
+def fitted(source: str) -> bool:
+    """Whether a source depends on the training part of a fold, as a vocabulary does: it is loaded for each fold."""
+    return source in FITTED
 
 
 def only(sources: Mapping[str, str], modalities: Sequence[str]) -> dict[str, str]:
@@ -97,17 +111,17 @@ def load(
     conversations: Sequence[Conversation],
     *,
     place: Place,
-    tokens: bool = False,
+    reads: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Feature]:
     """The features of a corpus by modality.
 
-    ``tokens``: sequences where a store holds them, else one vector an utterance. Raises InputError for a source that
-    is not known or does not hold the corpus.
+    ``reads``: by modality how a system reads it, "vectors" where not named; for any other way, sequences where a store
+    holds them. Raises InputError for a source that is not known or does not hold the corpus.
     """
     found = {}
     for modality, source in sources.items():
-        asked = _Source(modality, tokens, progress)
+        asked = _Source(modality, (reads or {}).get(modality, "vectors") != "vectors", progress)
         read = [[_one(part, conversations, place, asked) for part in alike] for alike in parts(source)]
         found[modality] = tuned_text.beside([tuned_text.averaged(alike) for alike in read])
     return found
@@ -131,6 +145,10 @@ def _one(source: str, conversations: Sequence[Conversation], place: Place, asked
     modality, shipped = asked.modality, tuned_text.shipped()
     if ":" in source:
         return _stored(source, conversations, place=place, tokens=asked.tokens)
+    if modality == "voice" and source == sound.NAME:
+        return sound.load(conversations, progress=asked.progress)
+    if modality == "text" and source == vocabulary.NAME:
+        return vocabulary.load(conversations, training=place.training)
     if modality == "text" and source == "mpnet":
         return _mpnet(conversations, place=place, progress=asked.progress)
     if modality == "text" and (name := source.removesuffix(tuned_text.TOKENS)) in shipped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ from merc.features.feature import Feature, per_speaker
 from merc.progress import Progress
 from merc.recipes import with_t5
 from merc.systems import SYSTEMS, Setup
-from merc.training.data import Material
 from merc.training.device import seeded
+from merc.training.material import Material, refuse_unreadable
 from merc.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -101,16 +101,29 @@ class Prepared:
 
     def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
         own = any("{" in source for source in self.sources.values())  # each fold and seed has features of its own
-        place = spec.Place(self.corpus, self.root, fold.name if own else "", self.request.seed if own else 0)
-        tokens = self.kind.description.level == "utterance"
+        fitted = any(spec.fitted(source) for source in self.sources.values())
+        place = spec.Place(
+            self.corpus,
+            self.root,
+            fold=fold.name if own else "",
+            seed=self.request.seed if own else 0,
+            training=frozenset(fold.train.scored) if fitted else frozenset(),
+        )
         vectors = {name: source for name, source in self.sources.items() if not (self.t5 and name == "text")}
         if self.given:
-            found = spec.load(vectors, self.conversations, place=place, tokens=tokens, progress=progress)
+            found = spec.load(vectors, self.conversations, place=place, reads=self.reading, progress=progress)
         else:
-            found = dict(_loaded(_Asked(tuple(vectors.items()), place, tokens, progress)))
+            found = dict(_loaded(_Asked(tuple(vectors.items()), place, tuple(self.reading.items()), progress)))
         if len(vectors) < len(self.sources):
             found["text"] = with_t5.words(self.t5, self.conversations)
+        refuse_unreadable(found, self.reading, self.request.system)
         return {name: found[name] for name in self.sources}
+
+    @cached_property
+    def reading(self) -> dict[str, str]:
+        """How the system reads each of the modalities, such as "vectors" or "steps"."""
+        ways = self.kind.reading(system_options(self.kind, self.system_options, labels=self.classes))
+        return {name: ways[name] for name in self.sources if name in ways}
 
     def system(self, widths: Mapping[str, int]) -> System:
         """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
@@ -148,16 +161,16 @@ class _Asked:
 
     sources: tuple[tuple[str, str], ...]
     place: spec.Place
-    tokens: bool
+    reads: tuple[tuple[str, str], ...]
     progress: Progress | None = field(compare=False)
 
 
 @lru_cache(maxsize=4)
 def _loaded(asked: _Asked) -> dict[str, Feature]:
-    """Features are loaded once for all folds and seeds that share them."""
+    """Features are loaded once for all folds and seeds that share them; those fitted on a fold once for that fold."""
     conversations = read(asked.place.corpus, asked.place.root)
     return spec.load(
-        dict(asked.sources), conversations, place=asked.place, tokens=asked.tokens, progress=asked.progress
+        dict(asked.sources), conversations, place=asked.place, reads=dict(asked.reads), progress=asked.progress
     )
 
 

@@ -175,6 +175,30 @@ class Material:
                 )
 
 
+_FORMS = {"vectors": "values", "steps": "values", "tokens": "tokens", "sound": "sound"}
+_NAMES = {"values": "vectors", "tokens": "token numbers", "sound": "samples of sound"}
+
+
+def refuse_unreadable(features: Mapping[str, Feature], reading: Mapping[str, str], system: str) -> None:
+    """Refuse features of a kind that a system cannot read.
+
+    Args:
+        features: By modality.
+        reading: By modality how the system reads it: "vectors", "steps", "tokens" or "sound".
+        system: Its name, for the message.
+
+    Raises:
+        InputError: If a modality is read as vectors or steps, but holds token numbers or sound, or the other way round.
+    """
+    for name, feature in features.items():
+        way = reading.get(name, "vectors")
+        if _FORMS[way] != feature.kind:
+            raise InputError(
+                f"system '{system}' reads {name} as {way}, but features '{feature.source}' are {_NAMES[feature.kind]}; "
+                f"choose another source with --features {name}=SOURCE, or an option of the system that reads these"
+            )
+
+
 class _ItemMaker:
     """Makes items of a material for one part of its corpus."""
 

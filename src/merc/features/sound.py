@@ -1,0 +1,168 @@
+"""Raw sound as a feature: the samples of each utterance at 16 kHz mono, read when a batch is loaded.
+
+Named on the command line as ``voice=sound``. Each recording is decoded once into the cache, as 16-bit samples on disk,
+and utterances are read from there, so that the sound of a corpus is never in memory together.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from merc.cache import Cache, file_hash, key
+from merc.conversation import Conversation, Segment, Utterance
+from merc.corpora import Item, contents
+from merc.errors import InputError, MediaError
+from merc.features.feature import Feature, LazyRows
+from merc.media.audio import RATE, decode_audio, read_audio, to_float
+from merc.progress import Progress
+
+NAME = "sound"
+"""The source of features that means raw sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Samples of one utterance: the file of decoded sound, and from which sample to before which."""
+
+    path: Path
+    first: int
+    last: int
+
+
+class SoundRows(LazyRows):
+    """Samples by utterance, float32 in [-1, 1), read from decoded files at access."""
+
+    def __init__(self, stretches: Mapping[str, Stretch]) -> None:
+        self.stretches = stretches
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        one = self.stretches[name]
+        return to_float(read_audio(one.path)[one.first : one.last])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stretches)
+
+    def __len__(self) -> int:
+        return len(self.stretches)
+
+    def steps(self, name: str) -> int:
+        """Samples of an utterance, 0 where it has no sound."""
+        one = self.stretches.get(name)
+        return 0 if one is None else one.last - one.first
+
+
+def load(
+    conversations: Sequence[Conversation], *, cache: Cache | None = None, progress: Progress | None = None
+) -> Feature:
+    """The sound of every utterance of a corpus, by the channel rule of ``merc.media.audio``.
+
+    A recording is the utterance's own ``media``, else its conversation's, and is cut by the utterance's segment; where
+    pictures lie apart in a ``video``, ``media`` that no other utterance has is the utterance's own clip. An utterance
+    whose recording is missing or cannot be decoded has no row; a note says how many and why.
+
+    Args:
+        conversations: The corpus.
+        cache: Where decoded sound is kept; default: the cache of merc.
+        progress: Called with a stage, the recordings done and all recordings.
+
+    Returns:
+        A feature of kind "sound" and width 1: ``(samples,)`` float32 by utterance.
+
+    Raises:
+        InputError: If no utterance has sound.
+    """
+    found, missing = _stretches(conversations, cache or Cache(), progress)
+    if not found:
+        first = f": {next(iter(missing.values()))}" if missing else ""
+        raise InputError(
+            f"features {NAME}: none of {len(missing)} utterances has a recording that can be decoded{first}; put the "
+            "recordings beside the annotation, or choose another source"
+        )
+    reasons = Counter(missing.values()).most_common(1)
+    notes = (f"{len(missing)} utterances have no sound, most often: {reasons[0][0]}",) if missing else ()
+    content = [(name, one.path.stem, one.first, one.last) for name, one in found.items()]
+    return Feature(
+        source=NAME,
+        width=1,
+        rows=SoundRows(found),
+        sha256=key(NAME, content),
+        notes=notes,
+        encoder={"name": NAME, "rate": RATE},
+        kind="sound",
+    )
+
+
+def _stretches(
+    conversations: Sequence[Conversation], cache: Cache, progress: Progress | None
+) -> tuple[dict[str, Stretch], dict[str, str]]:
+    """Where the sound of each utterance lies, and why the others have none."""
+    uses = Counter(str(path) for one in conversations for turn in one if (path := _recording(one, turn)))
+    decoded: dict[str, Path | str] = {}
+    found: dict[str, Stretch] = {}
+    missing: dict[str, str] = {}
+    for conversation in conversations:
+        for turn in conversation:
+            name = str(_recording(conversation, turn) or turn.id)
+            if name not in decoded:
+                decoded[name] = _decoded(conversation, turn, cache)
+                if progress:
+                    progress("decoding sound", len(decoded), max(len(uses), len(decoded)))
+            apart = "video" in conversation.meta or "video" in turn.meta
+            segment = None if apart and uses[name] == 1 else turn.segment
+            held = decoded[name]
+            stretch = held if isinstance(held, str) else _stretch(held, segment)
+            if isinstance(stretch, str):
+                missing[turn.id] = stretch
+            else:
+                found[turn.id] = stretch
+    return found, missing
+
+
+def _recording(conversation: Conversation, turn: Utterance) -> str | None:
+    path = turn.meta.get("media") or conversation.meta.get("media")
+    return str(path) if path else None
+
+
+def _stretch(path: Path, segment: Segment | None) -> Stretch | str:
+    length = len(read_audio(path))
+    first = 0 if segment is None else round(segment.start * RATE)
+    last = length if segment is None else min(round(segment.end * RATE), length)
+    return Stretch(path, first, last) if first < last else "the recording ends before the utterance"
+
+
+def _decoded(conversation: Conversation, turn: Utterance, cache: Cache) -> Path | str:
+    """The file of decoded sound, named by its content, or why there is none."""
+    path, item = _recording(conversation, turn), turn.meta.get("item")
+    try:
+        if path is not None:
+            return _cached(Path(path), cache)
+        if isinstance(item, Item) and item.source is not None:
+            return _from_archive(item, cache)
+    except MediaError as error:
+        return str(error)
+    return str(turn.meta.get("media_missing") or "the corpus names no recording")
+
+
+def _from_archive(item: Item, cache: Cache) -> Path:
+    (data,) = contents([item])
+    with tempfile.NamedTemporaryFile(prefix="merc-", suffix=Path(item.id).suffix or ".wav") as file:
+        file.write(data)
+        file.flush()
+        return _cached(Path(file.name), cache)
+
+
+def _cached(path: Path, cache: Cache) -> Path:
+    """Decoded sound by the hash of the recording."""
+    if not path.is_file():
+        raise MediaError(f"{path.name}: no such file; put the recordings beside the annotation")
+    return cache.file(key(NAME, RATE, file_hash(path)), ".npy", lambda target: _decode(path, target))
+
+
+def _decode(path: Path, target: Path) -> None:
+    decode_audio(path, target)

@@ -1,7 +1,7 @@
 """How fast a corpus is checked, stage by stage, and what share of the time the models take.
 
-    MERC_DATA=../shared/data python bench/check.py             33 clips of MELD (dialogue 29 three times), two processes
-    MERC_DATA=../shared/data python bench/check.py --copies 1  11 clips
+    MERC_DATA=corpora python bench/check.py             33 clips of MELD (dialogue 29 three times), two processes
+    MERC_DATA=corpora python bench/check.py --copies 1  11 clips
 
 Clips a minute are counted from the first result of a stage to its last, start of the processes left out, by the clock
 on the wall. The shares are of processor time in one process on one thread.
@@ -94,8 +94,8 @@ def _shares(clips: list[str]) -> None:
         (measurer._recognizer, "transcribe", "speech recognition"),
         (measurer._voices, "encode", "voice vectors"),
         (measurer._texts, "encode", "text vectors"),
-        (measurer._detector, "detect", "face detection"),
-        (measurer._faces_encoder, "encode", "face vectors"),
+        (measurer._observer.detector, "detect", "face detection"),
+        (measurer._observer.identity, "encode", "face vectors"),
         (vad, "detect_speech", "speech detection"),
         (audio, "decode_audio", "decoding sound"),
     ):

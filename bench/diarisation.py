@@ -8,7 +8,6 @@ side of a reference boundary not scored (NIST's collar of .25, which pyannote.me
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from pyannote.core import Segment as Stretch
 from pyannote.core import Timeline as Stretches
 from pyannote.metrics.diarization import DiarizationErrorRate
 
+from merc.paths import data_root
 from merc.people.diarise import diarise
 from merc.speech.vad import detect_speech
 
@@ -65,8 +65,7 @@ def measure(folder: Path, name: str, rttm: str) -> dict[str, float]:
 
 
 def main() -> None:
-    default = os.environ.get("MERC_DATA", Path(__file__).parents[2] / "shared" / "data")
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else default) / "clips"
+    folder = (Path(sys.argv[1]) if len(sys.argv) > 1 else data_root()) / "clips"
     if not folder.is_dir():
         raise SystemExit(f"no clips at {folder}: set MERC_DATA, or give the folder of data")
     measure(folder, *CLIPS[0])  # the first run imports torch

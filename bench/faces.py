@@ -1,6 +1,6 @@
 """Cost and accuracy of faces: detection, embedding, identity, and whose face is whose voice.
 
-    MERC_DATA=../shared/data python bench/faces.py
+    MERC_DATA=corpora python bench/faces.py
 
 Seconds are of processor time on one thread, medians of rounds in which the ways take turns. Identity: area under the
 curve for pairs of CK+ pictures of one or of two people. Link: MELD's dev dialogue 29 with its annotated turns.
@@ -9,7 +9,6 @@ curve for pairs of CK+ pictures of one or of two people. Link: MELD's dev dialog
 from __future__ import annotations
 
 import csv
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -24,10 +23,11 @@ from sklearn.metrics import roc_auc_score
 from merc.conversation import Segment
 from merc.media.video import Frame, frames, sample_times
 from merc.nn.facenet import FaceNet, crop, upright
+from merc.paths import data_root
 from merc.people.faces import FaceDetector, FaceOptions, observe
 from merc.people.link import LinkOptions, link
 
-DATA = Path(os.environ.get("MERC_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = data_root()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Whether the features that come with CMU-MOSI know the labels of its training split: a linear probe.
 
-    MERC_DATA=../shared/data python bench/mosi_leak.py
+    MERC_DATA=corpora python bench/mosi_leak.py
 
 Logistic regression on standardised values, fitted on the first 52 of the 62 training videos in the order of their ids
 and tried on the other 10, and on the test split. Features that only describe the videos would do about as well on both.

@@ -1,7 +1,7 @@
 """Whether a check finds planted faults: recall and false removals of each, on a corpus made of real speech and faces.
 
-    MERC_DATA=../shared/data python bench/planted.py             240 clips, 12 or more of each of nine faults
-    MERC_DATA=../shared/data python bench/planted.py --keep DIR   leave the corpus and the check in a folder; reuse it
+    MERC_DATA=corpora python bench/planted.py             240 clips, 12 or more of each of nine faults
+    MERC_DATA=corpora python bench/planted.py --keep DIR   leave the corpus and the check in a folder; reuse it
 
 A fault is found when the utterance is removed, at whatever step; "own step" counts the removals at the steps whose
 business it is. False removals are those clean utterances that these steps removed. All thresholds are the defaults;

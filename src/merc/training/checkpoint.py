@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from merc.cache import file_hash, replacing
 from merc.errors import InputError, WeightError
+from merc.training.device import processes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,12 @@ FORMAT = 1
 
 
 def write(folder: Path, name: str, *, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write ``NAME.json`` and the tensors it names; those of an earlier write are removed last."""
+    """Write ``NAME.json`` and the tensors it names; those of an earlier write are removed last.
+
+    Of several processes (torchrun) only the first writes.
+    """
+    if not processes().first:
+        return
     from safetensors.torch import save_file
     from torch import contiguous_format as contiguous
 

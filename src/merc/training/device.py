@@ -125,6 +125,13 @@ class Processes:
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
         atexit.register(_leave)
 
+    def wait(self) -> None:
+        """Wait for all processes, so that what the first one wrote can be read."""
+        if self.count > 1:
+            from torch import distributed
+
+            distributed.barrier()
+
     def shared(self, make: Callable[[], T]) -> T:
         """What the first process makes, in all processes; the others wait for it."""
         if self.count == 1:

@@ -23,8 +23,8 @@ from merc.evaluation.selection import Best, Epoch, select
 from merc.nn.memory import keep_freed_memory
 from merc.training import checkpoint, optimiser
 from merc.training.device import chosen_device, moved, processes, seeded
-from merc.training.options import HIGHER_IS_BETTER, higher_is_better
 from merc.training.optimiser import Group
+from merc.training.options import HIGHER_IS_BETTER, higher_is_better
 
 if TYPE_CHECKING:
     import torch
@@ -420,7 +420,7 @@ class _Loop:
             self._write()
 
     def _write(self) -> None:
-        if self.run_.folder is None or not self.processes.first:
+        if self.run_.folder is None:
             return
         tensors = checkpoint.prefixed("module", self._tensors()) | checkpoint.prefixed("kept", self.kept)
         tensors |= checkpoint.optimiser_tensors(self.optimiser) | checkpoint.random_tensors(self.device)

@@ -34,9 +34,9 @@ CORPUS = Corpus(
             "sad": "sadness",
         }
     ),
-    why="the emotion that the actor was asked to show; its six classes are among ours, surprise is not in the corpus",
+    why="the emotion that the actor was to show; its six classes are among ours, surprise is not in the corpus",
     defects=(
-        "listeners often hear another emotion than the one that was asked for: the votes are in Item.meta",
+        "listeners often hear another emotion than the intended one: the votes are in Item.meta",
         "acted; twelve sentences only, so words say nothing of the emotion",
         "only one sentence (IEO) was recorded at three levels; no official split: split by actor",
     ),

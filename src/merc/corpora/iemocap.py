@@ -162,7 +162,7 @@ def cosmic(root: Path) -> dict[str, tuple[str, ...]]:
 
 
 def checks(root: Path) -> list[tuple[str, int, int]]:
-    """What else the corpus is held to: every variant by label, and the parts of the split of COSMIC.
+    """Further published counts: every variant by label, and the parts of the split of COSMIC.
 
     The variants with the 53 turns without a majority are left out when their side table is not there.
     """

@@ -1,4 +1,4 @@
-"""Your own recordings as a corpus: one table with a row an utterance, as CSV, Parquet or JSON lines.
+"""Your own recordings as a corpus: one table with one row per utterance, as CSV, Parquet or JSON lines.
 
 Columns, of which only ``conversation`` is required; an empty cell means unknown:
 

@@ -33,7 +33,7 @@ CORPUS = Corpus(
     defects=(
         "the training split has no dialogue 60; 76 dialogues have gaps in their utterance numbers",
         "331 of 2,610 test utterances have an exact twin in the training split, mostly one or two words",
-        "train, dev and test share episodes and speakers; a name such as Waiter stands for several people",
+        "train, dev and test share episodes and speakers; a name such as Waiter is used for several people",
         "clips: dev dia110_utt7 is missing, train dia125_utt3 is corrupt, eight clips hold a fraction of a second",
         "clips: test names that begin with final_videos_test are corrected cuts of plain names and are preferred",
         "clips: test dia38_utt4 and dia220_utt0 and train dia309_utt0 run on for minutes (wrong times in the table)",
@@ -86,8 +86,8 @@ def conversations(root: Path) -> list[Conversation]:
     """Read ``{train,dev,test}_sent_emo.csv`` below ``root`` or its ``MELD.Raw``, and find the clip of each utterance.
 
     ``Utterance.meta`` holds ``media`` (the path of the clip, or None with the reason in ``media_missing``),
-    ``media_note`` where a clip is known to be faulty, and the other columns under their own names. Text is kept as it
-    stands. Raises InputError for missing files, and FormatError naming the row for unknown labels, numbers that are
+    ``media_note`` where a clip is known to be faulty, and the other columns under their own names. Text is kept
+    unchanged. Raises InputError for missing files, and FormatError naming the row for unknown labels, numbers that are
     none and ids that occur twice.
     """
     tables = _tables(root)

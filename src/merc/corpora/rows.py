@@ -16,7 +16,7 @@ _WIDTH = 60  # characters of a broken row that an error quotes
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table: where it stands (file and row, for errors) and its cells by column."""
+    """One row of a table: its position (file and row, for errors) and its cells by column."""
 
     where: str
     cells: dict[str, str]

@@ -37,13 +37,13 @@ CORPUS = Corpus(
         }
     ),
     why=(
-        "EI-reg: a tweet counts for its emotion when the intensity is at least the threshold (.5 unless told "
-        "otherwise); E-c: a tweet counts when exactly one of anger, disgust, fear, joy, sadness and surprise is set, "
+        "EI-reg: a tweet counts for its emotion when the intensity is at least the threshold (.5 by "
+        "default); E-c: a tweet counts when exactly one of anger, disgust, fear, joy, sadness and surprise is set, "
         "whatever else is set; tweets with none set are not taken for neutral"
     ),
     defects=(
         "the gold files of EI-reg hold 16,937 sentences each whose ids contain 'mystery' (a test for bias): left out",
-        "the same tweet may stand in several files; hashtags often name the emotion; line breaks are written as \\n",
+        "the same tweet may be in several files; hashtags often name the emotion; line breaks are written as \\n",
     ),
     counts=MappingProxyType({"train": 13940, "dev": 2350, "test": 7327}),
 )
@@ -85,7 +85,7 @@ def read(root: Path, *, threshold: float = 0.5) -> list[Item]:
 
 
 def checks(root: Path) -> list[tuple[str, int, int]]:
-    """What else the corpus is held to: the rows of each part and split, published and found."""
+    """Further published counts: the rows of each part and split, published and found."""
     found = Counter((item.id.rpartition("/")[0], item.split) for item in read(root))
     return [
         (f"{split} {part}", expected, found[part, split])

@@ -1,4 +1,4 @@
-"""Features that come with a corpus as a file: one row an utterance, by modality, with what is missing left missing.
+"""Features that come with a corpus as a file: one row per utterance, by modality, with what is missing left missing.
 
 They were computed by others, so each table names its source and the hash of its file.
 """
@@ -143,7 +143,7 @@ def _table(
 ) -> FeatureTable:
     what, path = origin
     if len(set(ids)) != len(ids):
-        raise FormatError(f"{path}: an utterance occurs twice; expected one row an utterance")
+        raise FormatError(f"{path}: an utterance occurs twice; expected one row per utterance")
     if values.shape != (len(ids), len(names)) or values.dtype.kind not in "fiu":
         raise FormatError(
             f"{path}: values of shape {values.shape} and type {values.dtype}; "

@@ -86,7 +86,7 @@ class Protocol:
 
     @property
     def comparable(self) -> bool:
-        """Whether a figure may stand beside others of this protocol."""
+        """Whether a figure is comparable with others of this protocol."""
         return self.warning is None
 
     def folds(self, conversations: Sequence[Conversation], *, label: Label | None = None, seed: int = 0) -> list[Fold]:

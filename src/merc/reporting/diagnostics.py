@@ -1,6 +1,6 @@
 """One system on one test set, closely: its classes, its confidence, whom it serves worse; numbers and pictures.
 
-All seeds count alike: probabilities of all seeds stand below each other, and confusion matrices are added.
+All seeds count alike: probabilities of all seeds are stacked, and confusion matrices are added.
 """
 
 from __future__ import annotations

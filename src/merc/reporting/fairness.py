@@ -13,7 +13,7 @@ from merc.reporting.markdown import cell
 
 
 def summary(reports: Mapping[str, Fairness]) -> str:
-    """A Markdown table of one line a grouping, by its name: the worst and the best group and how far they are apart.
+    """A Markdown table with one line per grouping, by its name: the worst group, the best one, the gap.
 
     In percent, with intervals and utterances; a grouping with fewer than two groups that are large enough says so.
     """

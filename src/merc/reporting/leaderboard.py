@@ -82,7 +82,7 @@ class Against:
 def contrasts(pairs: Sequence[tuple[str, str]], comparisons: Sequence[Comparison]) -> list[Against]:
     """For each pair of names the first minus the second, as far as they were compared, the largest gain first.
 
-    Holm's correction is over these pairs alone, as they are those that a question was asked of.
+    Holm's correction is over these pairs alone, as only they belong to the question.
     """
     turned = [one for name, reference in pairs for one in _turned(name, reference, comparisons)]
     corrected = zip(turned, holm([one.p for one in turned]), holm([one.mcnemar for one in turned]), strict=True)
@@ -187,7 +187,7 @@ def _row(
     records: Sequence[Record],
     alike: bool,
 ) -> list[str]:
-    """One system; six arguments, as a row is told by its table."""
+    """One system; six arguments, as a row depends on its table."""
     first, by_metric = row[0], {record.metric: record for record in row}
     seconds = first.train_seconds
     return [

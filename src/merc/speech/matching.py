@@ -72,7 +72,7 @@ class Pair:
 
 
 def similarity(a: str, b: str) -> float:
-    """How alike two strings are, as they stand: 1 − Levenshtein distance / length of the longer; 1.0 for two empty.
+    """How alike two strings are, unchanged: 1 − Levenshtein distance / length of the longer; 1.0 for two empty.
 
     "Yeah!" against "Yeah, it really has been great, too." is 0.1111.
     """

@@ -39,7 +39,7 @@ class VadOptions:
     threshold: float = 0.5
     """Speech begins at this probability: the value that the network was published with."""
     release: float = 0.35
-    """Speech goes on down to this probability, so that a faint syllable does not cut a sentence."""
+    """Speech continues down to this probability, so that a faint syllable does not cut a sentence."""
     min_speech: float = 0.16
     """Seconds below which a region is a click, not a word: the shortest real answers last about 0.2 s."""
     min_silence: float = 0.3

@@ -13,7 +13,7 @@ B dialogues of T turns, r_i the vectors of a modality before the fusion.
     L_gm = mean_i (|B_i| - B_i cos(g_i, g))                   g_i, g: gradients of classifier i's and of the fused loss
     L    = L_task + lambda L_gm
 
-Inputs: those of the system it is put around (``base``; plain concatenation unless told otherwise). The same thing
+Inputs: those of the system it is put around (``base``; by default plain concatenation). The same thing
 steps into the training of any other system by ``merc.training.gradients.Modulation``.
 
 Differs from the authors' code, where the paper or plain sense is on our side: gains are taken between windows of many
@@ -51,6 +51,7 @@ from torch.nn.functional import cross_entropy
 
 from merc.errors import InputError
 from merc.nn.gradients import cosine, direction_loss, gradient_factors, label_gradient
+from merc.nn.rows import Rows
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 DIRECTIONS = ("logits", "features")
@@ -152,8 +153,9 @@ class Guide(nn.Module):
         fused = torch.autograd.grad(output.loss, vectors, create_graph=True, allow_unused=True)
         cosines = []
         for (name, (rows, _, labels)), vector, gradient in zip(judged.items(), vectors, fused, strict=True):
-            if gradient is None:
-                raise InputError(f"cggm: the fusion does not read the vectors of {name}; use direction='logits'")
+            if gradient is None:  # guide_of has looked at all modalities; here some are absent
+                cosines.append(vector.new_zeros(()))
+                continue
             alone = vector.detach()[rows].requires_grad_()
             (own,) = torch.autograd.grad(cross_entropy(self.judges[name](alone), labels), alone)
             cosines.append(cosine(own, gradient[rows]))
@@ -184,19 +186,64 @@ class Guide(nn.Module):
         return float(self.factors[self.names.index(name)])
 
 
-def guide_of(system: System, options: CggmOptions) -> Guide:
-    """Classifiers for a system, whose vectors are measured on one empty utterance; raises InputError if it has none."""
+def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -> Guide:
+    """Classifiers for a system, whose vectors are measured on a small batch of zeros.
+
+    Args:
+        system: names its encoders.
+        options: of the classifiers.
+        setting: "system" or "hook", for the advice in a message.
+
+    Raises:
+        InputError: for a system without encoders, and for one whose gradients at the vectors before the fusion cannot
+            be differentiated, where the options compare directions there.
+    """
     names = list(system.encoders())
     if not names:
         raise InputError(
-            f"system '{system.description.name}' has no encoder of one modality alone; its gradients cannot be steered"
+            f"system '{system.description.name}' has no encoder of one modality alone; train it without cggm"
         )
-    batch = Batch.of({name: torch.zeros(1, 1, wide) for name, wide in system.inputs.items()})
     training, device = system.training, next(system.parameters()).device
-    with torch.no_grad():
-        vectors = system.eval()(batch.to(device)).representations
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        output: Output = system.eval()(_probe(system).to(device))
     system.train(training)
-    return Guide({name: vectors[name].shape[-1] for name in names}, system.classes, options).to(device)
+    vectors = [output.representations[name] for name in names]
+    if options.direction == "features" and options.direction_weight and len(names) > 1:
+        if reason := _not_twice(system, output.loss, dict(zip(names, vectors, strict=True))):
+            raise InputError(
+                f"cggm: direction 'features' cannot be had of system '{system.description.name}': {reason}; give --set "
+                f"{setting}.direction=logits"
+            )
+    widths = {name: vector.shape[-1] for name, vector in zip(names, vectors, strict=True)}
+    return Guide(widths, system.classes, options).to(device)
+
+
+def _probe(system: System) -> Batch:
+    """Two labelled utterances of zeros, in whatever form the system reads each modality."""
+    shape = (1, 2) if system.description.level == "dialogue" else (2, 1)
+    kinds = {"tokens": torch.zeros(2, dtype=torch.int64), "sound": torch.zeros(2 * 16000)}
+    values = {}
+    for name, way in system.reading(system.options).items():
+        if name in system.inputs:
+            one = kinds.get(way, torch.zeros(2, system.inputs[name]))
+            values[name] = Rows(one, torch.full(shape, len(one) // 2))
+    return Batch.of(values, labels=torch.arange(2).view(shape))
+
+
+def _not_twice(system: System, loss: Tensor, vectors: Mapping[str, Tensor]) -> str:
+    """Why the gradients at these vectors cannot be differentiated; empty: they can."""
+    first = torch.autograd.grad(loss, list(vectors.values()), create_graph=True, allow_unused=True)
+    for name, gradient in zip(vectors, first, strict=True):
+        if gradient is None:
+            return f"its classifier does not read the vectors of {name}"
+    total = torch.stack([gradient.sum() for gradient in first if gradient is not None]).sum()
+    try:
+        if total.requires_grad:
+            trained = [parameter for parameter in system.parameters() if parameter.requires_grad]
+            torch.autograd.grad(total, trained, allow_unused=True)
+    except RuntimeError:
+        return "a compiled layer behind them can be differentiated only once"
+    return ""
 
 
 def _options_of(system: type[System], given: Any) -> Any:
@@ -217,7 +264,7 @@ class Cggm(System):
         name="cggm",
         title="Classifier-guided gradient modulation",
         paper="Guo et al., Classifier-guided Gradient Modulation for Enhanced Multimodal Learning, NeurIPS 2024",
-        idea="Classifiers of single modalities decide how strongly, and whither, each encoder's gradient pulls.",
+        idea="Classifiers of single modalities scale and redirect each encoder's gradient.",
         level="dialogue",
         modalities=("text", "voice", "face", "motion"),
         needs=(),

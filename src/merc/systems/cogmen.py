@@ -7,7 +7,7 @@ Idea: (1) a transformer gives each utterance the context of the whole dialogue; 
 neighbours by edges whose type says who speaks to whom and in which direction of time; (3) a relational convolution
 and a graph transformer read that graph.
 
-Symbols: B dialogues of T utterances, n real utterances of a batch, E edges, S speakers told apart, h width of the
+Symbols: B dialogues of T utterances, n real utterances of a batch, E edges, S distinct speakers, h width of the
 context, g width of the graph, C classes.
     x   = sum_m LayerNorm(W_m x_m)                  (B, T, h)   zero where a modality is absent
     c   = W transformer(x)                          (B, T, g)   no positions, as in the source
@@ -61,7 +61,9 @@ class CogmenOptions:
     heads: int = 1  # of the graph transformer, side by side; configurable in the source, its default not given
     past: int = 5  # turns that an utterance hears before it; -1: all
     future: int = 5  # turns that it hears after it; -1: all
-    speakers: int = 3  # S, speakers told apart, later ones share the last number; not given by the source beyond 2
+    speakers: int = (
+        3  # S, distinct speakers, later ones share the last number; not given by the source beyond 2
+    )
     relations: bool = True  # False: all edges are of one type (an ablation)
     skip: bool = False  # the classifier also reads the context; an option in the source
     dropout: float = 0.5  # in the transformer and before the last layer

@@ -16,12 +16,15 @@ Symbols: M modalities m, J joint vectors a turn, L layers, h width, C classes, B
     y        = (MLP f + V [norm(x_1) ; ... ; norm(x_M)]) / 2          (B, T, C)
     loss     = CE(y) + weight * contrast(f)     supervised, within the batch
 
-Inputs: utterance vectors of any subset of text, voice, face.
+With ``reads="steps"`` each turn is read first, as the source does, S of its words or pieces of sound s_m at a time:
+    q_t^m, x_m = inside_m([q ; x_m ; s_m])      q_t = mean of q_t^m,  x_m = mean of s_m before     (B T, J + 1 + S, h)
+
+Inputs: utterance vectors of any subset of text, voice, face; with ``reads="steps"`` the sequence of each utterance.
 
 Differs from the paper: its full text and code are not at hand, so that sizes, temperature and weights are ours and
-stand in ``JointVectorsOptions``; there, sequences are words and pieces of a mel picture, here they are the turns of the
-dialogue, each with joint vectors of its own, and a turn's own token takes the part of [CLS]. How far off a turn is
-enters the attention as a learned bias. ``joints=0`` leaves late fusion, an ablation.
+stand in ``JointVectorsOptions``; there, sequences are words and pieces of a mel picture, here (by default) they are the
+turns of the dialogue, each with joint vectors of its own, and a turn's own token takes the part of [CLS]. How far off a
+turn is enters the attention as a learned bias. ``joints=0`` leaves late fusion, an ablation.
 
 Prefer it when modalities say much the same and only what they say together decides; when each adds a piece of its
 own, concatenation does as well and trains faster.
@@ -42,8 +45,10 @@ import torch
 from torch import Tensor, nn
 
 from merc.errors import InputError
+from merc.nn.attention import EncoderLayer, sinusoids
 from merc.nn.losses import supervised_contrast
-from merc.nn.rows import ModalityEntry
+from merc.nn.pooling import masked_mean
+from merc.nn.rows import ModalityEntry, pack, unpack
 from merc.systems.contract import Batch, Description, Output, Recipe, System
 
 
@@ -55,13 +60,19 @@ class JointVectorsOptions:
     joints: int = 8  # J, joint vectors a turn, 0: late fusion only; not given by the source
     layers: int = 2  # L; from the second on, modalities hear of each other; not given by the source
     heads: int = 4  # of every attention; not given by the source
-    reach: int = 10  # turns told apart by distance, those farther off count as this far; not given by the source
+    reach: int = 10  # distances of turns that are kept apart; farther ones count as this; not given by the source
+    reads: str = "vectors"  # or "steps": words and frames of each utterance are read first, as in the source
+    inside: int = 1  # layers over the steps of an utterance; not given by the source
+    pieces: int = 64  # steps of an utterance, longer sequences are averaged in contiguous chunks; not given
     dropout: float = 0.3  # of tokens, layers and classifiers; not given by the source
     contrast: float = 0.2  # weight of the contrastive loss, 0: none; not given by the source
     temperature: float = 0.2  # of the contrastive loss; not given by the source
 
     def __post_init__(self) -> None:
-        for name, least in (("width", 1), ("joints", 0), ("layers", 1), ("heads", 1), ("reach", 0)):
+        if self.reads not in ("vectors", "steps"):
+            raise InputError(f"joint_vectors: reads '{self.reads}'; expected vectors or steps")
+        least_of = {"width": 1, "joints": 0, "layers": 1, "heads": 1, "reach": 0, "inside": 1, "pieces": 1}
+        for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise InputError(f"joint_vectors: {name} {getattr(self, name)}; expected {least} or more")
         if self.width % self.heads:
@@ -161,6 +172,36 @@ class Connection(nn.Module):
         return together, moved, torch.stack(masses, -1)
 
 
+class Inside(nn.Module):
+    """Reads each utterance alone: the joint vectors, a token and the steps of one modality look at one another."""
+
+    def __init__(self, names: Sequence[str], options: JointVectorsOptions) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict(
+            {name: EncoderLayer(options.width, options.heads, dropout=options.dropout) for name in names}
+        )
+
+    def forward(
+        self, joint: Tensor, tokens: Mapping[str, Tensor], steps: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
+        """``joint (n, J, h)``, by modality ``tokens (n, h)`` and steps ``(n, S, h)`` with mask ``(n, S)``: the same.
+
+        Copies of the joint vectors are averaged over the modalities that an utterance has, over all where it has none.
+        """
+        copies, moved, read, count = [], {}, {}, joint.shape[1]
+        for name, layer in self.layers.items():
+            values, real = steps[name]
+            there = real.any(1)
+            keep = torch.cat([there.new_ones(len(real), count), there[:, None], real], 1)  # (n, J + 1 + S)
+            seen = layer(torch.cat([joint, tokens[name][:, None], values], 1), keep=keep)
+            copies.append(seen[:, :count])
+            moved[name], read[name] = seen[:, count] * there[:, None], (seen[:, count + 1 :], real)
+        present = torch.stack([real.any(1) for _, real in steps.values()], -1)  # (n, M)
+        present = present | ~present.any(-1, keepdim=True)
+        shares = present / present.sum(-1, keepdim=True)
+        return (torch.stack(copies, -1) * shares[:, None, None]).sum(-1), moved, read
+
+
 class JointVectors(System):
     """Modalities connected by joint vectors alone, and contrast by label; see the head of this file."""
 
@@ -182,6 +223,7 @@ class JointVectors(System):
         super().__init__(inputs, classes, options)
         o, names = self.options, list(self.inputs)
         self.entry = ModalityEntry(self.inputs, o.width)
+        self.inside = nn.ModuleList(Inside(names, o) for _ in range(o.inside if o.reads == "steps" else 0))
         self.joint = nn.Parameter(torch.randn(o.joints, o.width) * o.width**-0.5)
         self.near = Nearness(o.heads, o.reach)
         self.layers = nn.ModuleList(Connection(names, o) for _ in range(o.layers))
@@ -194,16 +236,21 @@ class JointVectors(System):
             )
         self.drop = nn.Dropout(o.dropout)
 
+    @classmethod
+    def reading(cls, options: JointVectorsOptions | None = None) -> dict[str, str]:
+        """Vectors, or with ``reads="steps"`` the steps of each utterance."""
+        return dict.fromkeys(cls.description.modalities, (options or JointVectorsOptions()).reads)
+
     def forward(self, batch: Batch) -> Output:
-        """Read vectors ``(B, T, d)`` of whichever of text, voice and face the system was built for.
+        """Read vectors ``(B, T, d)``, or steps, of whichever of text, voice and face the system was built for.
 
         Extras: ``fused (B, T, h)``, with J = 0 the tokens side by side ``(B, T, M h)``; ``mass (B, T, M)``, the share
         of the joint vectors' attention in the last layer that goes to each modality's tokens.
         """
-        vectors, keep = batch.vectors_of(self.inputs)
-        entered = self.entry(vectors, keep)
+        keep = {name: batch.present(name) for name in self.inputs}
+        joint, entered = (self._steps if self.inside else self._vectors)(batch)
         tokens = {name: self.drop(values) for name, values in entered.items()}
-        joint, near = self.joint.expand(*batch.mask.shape, -1, -1), self.near(batch.mask.shape[1])
+        near = self.near(batch.mask.shape[1])
         for layer in self.layers:
             joint, tokens, mass = layer(joint, tokens, near=near, keep=keep)
         beside = torch.cat([norm(tokens[name]) for name, norm in self.norms.items()], -1)  # (B, T, M h)
@@ -218,6 +265,24 @@ class JointVectors(System):
             representations=entered,
         )
 
+    def _vectors(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Joint vectors ``(B, T, J, h)`` as they are learned, and by modality a token for each turn ``(B, T, h)``."""
+        return self.joint.expand(*batch.mask.shape, -1, -1), self.entry(*batch.vectors_of(self.inputs))
+
+    def _steps(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Joint vectors and tokens of each turn after its own steps were read."""
+        real, steps, tokens = batch.mask.flatten(), {}, {}
+        for name in self.inputs:
+            values, mask = (pack(one, real) for one in batch.modality(name).chunks(self.options.pieces).steps())
+            entered = self.entry({name: values}, {name: mask}, only=[name])[name]  # (n, S, h)
+            tokens[name] = masked_mean(entered, mask)
+            steps[name] = self.drop(entered + sinusoids(*entered.shape[1:], like=entered)), mask
+        joint = self.joint.expand(len(next(iter(tokens.values()))), -1, -1)  # (n, J, h)
+        for layer in self.inside:
+            joint, tokens, steps = layer(joint, tokens, steps)
+        whole = unpack(joint.flatten(1), batch.mask).unflatten(-1, joint.shape[1:])
+        return whole, {name: unpack(one, batch.mask) for name, one in tokens.items()}
+
     def _contrast(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The weighted contrast over labelled utterances, by name; nothing where its weight is 0."""
         o, chosen = self.options, batch.labelled
@@ -231,6 +296,8 @@ class JointVectors(System):
         """Of each modality the projection, its part of every layer, and its last normalisation."""
         found: dict[str, list[nn.Parameter]] = {name: list(own) for name, own in self.entry.by_modality().items()}
         for name, own in found.items():
+            for layer in self.inside:
+                own.extend(layer.get_submodule(f"layers.{name}").parameters())
             for layer in self.layers:
                 own.extend(layer.get_submodule(f"streams.{name}").parameters())
             own.extend(self.norms[name].parameters())

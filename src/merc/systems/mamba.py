@@ -3,8 +3,9 @@
 Paper: "Quality-Controlled Multimodal Emotion Recognition in Conversations with Identity-Based Transfer Learning and
 MAMBA Fusion", Z. Wang and H. Beigi, RTI-20251118-01 (arXiv 2511.14969), 2025, section III-B.
 
-Idea: (1) each token's vector stands beside the speaker's voice vector and the aligned frame's face vector; (2) one
-selective state-space block runs over the tokens in linear time; (3) the mean over the tokens goes to a linear layer.
+Idea: (1) each token's vector is concatenated with the speaker's voice vector and the aligned frame's face vector;
+(2) one selective state-space block runs over the tokens in linear time; (3) the mean over the tokens goes to a linear
+layer.
 
 Symbols: S tokens of an utterance, d width of a modality, B utterances a batch, C classes.
     e_t = [x_t; voice; face_t]            (B, S, sum of widths)   zeros where a modality is absent

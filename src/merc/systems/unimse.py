@@ -299,7 +299,7 @@ class UniMse(System):
         return torch.cat([sides[name] for name in self.sides], -1)
 
     def _encode(self, entered: Tensor, real: Tensor, *, sides: Tensor) -> Tensor:
-        """The encoder over rows of tokens with what stands beside each, adapters in its last layers: ``(B, T, h)``."""
+        """The encoder over rows of tokens, each with its voice and face, adapters in its last layers: ``(B, T, h)``."""
         with self._adapting(sides):
             read = self.t5.encoder(inputs_embeds=entered, attention_mask=real.long())
         state: Tensor = read.last_hidden_state

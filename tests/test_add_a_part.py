@@ -147,3 +147,11 @@ timeline = Timeline(Recording("a", "0" * 64, 2.0, True, False), (said,), (guess,
 print(timeline.save("saved", formats=["toy"])[0].read_text(), end="")
 """
     assert merc(code, module="") == "1.500 joy\n"
+
+
+def test_the_recipe_trains(merc, corpora: Path, tmp_path: Path) -> None:
+    assert "toy-head" in merc("train", "--help")
+    merc("train", "toy-head", "--data", str(corpora), "--out", str(tmp_path), "--set", "epochs=2")
+    card = json.loads((tmp_path / "toy-head.json").read_text(encoding="utf-8"))
+    assert card["training"]["options"] == {"seed": 0, "epochs": 2}
+    assert (tmp_path / "toy-head.safetensors").exists()

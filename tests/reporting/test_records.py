@@ -1,4 +1,4 @@
-"""Records hold what a number needs, survive the file, and become tables that never change by themselves."""
+"""Records hold what a figure needs and survive the file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from merc.errors import FormatError, InputError
-from merc.evaluation.metrics import STATISTICS
+from merc.evaluation.metrics import REGRESSION, STATISTICS
 from merc.evaluation.protocol import PROTOCOLS
-from merc.evaluation.significance import Comparison
-from merc.reporting.leaderboard import against, contrasts, probability, row_name, short_names, table
+from merc.evaluation.scoring import Values
 from merc.reporting.records import Record, dumps, measured, read, write
 from tests.evaluation.made_corpora import answered
 
@@ -78,10 +77,10 @@ def test_records_survive_the_file(record: Record, tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("{", "line 1: not JSON"),
-        ("[]", "line 1: record format None; expected 1"),
-        ('{"format": 2}', "line 1: record format 2; expected 1"),
-        ('{"format": 1, "speed": 3}', "line 1: unknown field 'speed'"),
-        ('{"format": 1, "system": "x"}', "line 1: field 'modalities' is missing"),
+        ("[]", "line 1: record format None; expected 2"),
+        ('{"format": 1}', "line 1: record format 1; expected 2"),
+        ('{"format": 2, "speed": 3}', "line 1: unknown field 'speed'"),
+        ('{"format": 2, "system": "x"}', "line 1: field 'modalities' is missing"),
     ],
 )
 def test_lines_that_are_no_records_are_named(line: str, message: str, tmp_path: Path) -> None:
@@ -111,80 +110,44 @@ def test_records_that_say_too_little_are_refused(record: Record, changes: dict[s
         replace(record, **changes)  # type: ignore[arg-type]
 
 
-def test_the_table_ranks_and_marks(record: Record) -> None:
-    better = replace(
-        record,
-        system="cogmen",
-        mean=0.8,
-        low=0.78,
-        high=0.82,
-        published=0.676,
-        source="paper | P",
-        best_test_epoch_figure=0.723,
-        parameters=1234567,
-        train_seconds=61.2,
-        why="the paper's features are others",
+def rated(*, right: bool = True) -> Values:
+    generator = np.random.default_rng(1)
+    true = generator.normal(size=(60, 2))
+    predicted = (1 if right else -1) * true + 0.5 * generator.normal(size=(60, 2))
+    ids = tuple(f"u{n}" for n in range(60))
+    dialogues = tuple(f"d{n // 6}" for n in range(60))
+    return Values(("valence", "activation"), ids, true, predicted, dialogues, (None,) * 60)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_record_of_values_has_every_metric_by_dimension_and_may_be_negative(right: bool, tmp_path: Path) -> None:
+    given = {seed: [rated(right=right)] for seed in (0, 1)}
+    found = measured(given, protocol=PROTOCOLS["iemocap-dimensions"], system="s", modalities=("voice",))
+    assert found.metric == "ccc" and (found.mean > 0) == right
+    assert {*REGRESSION, "ccc valence", "mae activation"} <= set(found.figures)
+    assert found.mean == pytest.approx((found.figures["ccc valence"] + found.figures["ccc activation"]) / 2)
+    assert found.label_counts == {"valence": 60, "activation": 60} and found.recalls == {}
+    write([found], tmp_path / "r.jsonl")
+    assert dumps(read(tmp_path / "r.jsonl")) == dumps([found])
+
+
+def test_figures_of_values_have_bounds_of_their_own() -> None:
+    given = {0: [rated()]}
+    found = measured(given, protocol=PROTOCOLS["iemocap-dimensions"], system="s", modalities=("voice",))
+    assert replace(found, metric="mae", mean=3.5, low=3, high=4).mean == 3.5
+    with pytest.raises(InputError, match="mean is -1.5; expected a CCC from -1 to 1"):
+        replace(found, mean=-1.5)
+    with pytest.raises(InputError, match="mae valence is -1; expected a MAE from 0 to inf"):
+        replace(found, figures={"mae valence": -1})
+    with pytest.raises(InputError, match="improvised is 61; expected a share from 0 to 1"):
+        replace(found, figures={"improvised": 61})
+
+
+def test_a_record_names_what_a_row_depends_on(record: Record, tmp_path: Path) -> None:
+    full = replace(
+        record, settings={"system": {"width": (64, 32)}, "training": {"batch": 16}}, notes=("a note",), code="ab12"
     )
-    pair = Comparison(row_name(better), row_name(record), "weighted_f1", 0.1, 0.05, 0.15, 0.001, 0.002, 0.01)
-    text = table([record, better], comparisons=[pair])
-    lines = text.splitlines()
-    assert lines[0].startswith("**meld-7**: 400 test utterances (a ")
-    assert lines[0].endswith(" 3 seeds; all read text + voice.")
-    assert lines[2].startswith("| system | parameters | train s | weighted F1 ± sd [95 % interval] | published | best ")
-    assert "best test epoch (not a result)" in lines[2]
-    assert lines[4].startswith("| cogmen | 1,234,567 | 61 | 80.0 ± ")
-    assert lines[4].endswith("[78.0, 82.0] | 67.6 (paper \\| P), comparable, note 1 | 72.3 (-7.7) | concat |")
-    assert lines[5].startswith("| concat |")
-    assert lines[5].endswith("| none |")
-    assert "1. comparable: the paper's features are others" in lines
-    assert text == table([better, record], comparisons=[pair])
-    assert "not tested" in table([record])
-    assert table([]) == ""
-
-
-def test_figures_of_one_system_stand_in_one_row(record: Record) -> None:
-    second = replace(record, metric="accuracy", mean=0.5, low=0.4, high=0.6, sd=None, published=0.7, source="T")
-    lines = table([record, second]).splitlines()
-    assert "| weighted F1 ± sd [95 % interval] | WA ± sd [95 % interval] |" in lines[2]
-    assert len([line for line in lines if line.startswith("| concat |")]) == 1
-    assert "| 50.0 [40.0, 60.0] | 70.0 WA (T), comparable |" in lines[4]
-
-
-def test_inputs_are_told_where_they_differ_and_names_are_short_where_they_can_be(record: Record) -> None:
-    alone = replace(record, modalities=("text",))
-    other = replace(record, system="cogmen")
-    assert short_names([record, alone, other]) == {
-        "concat (text+voice)": "concat (text+voice)",
-        "concat (text)": "concat (text)",
-        "cogmen (text+voice)": "cogmen",
-    }
-    assert "| concat | text |" in table([record, alone])
-
-
-def test_every_system_is_compared_with_the_reference_under_holms_correction() -> None:
-    made = [
-        Comparison("concat (t)", "cogmen (t)", "weighted_f1", -0.07, -0.1, -0.04, 0.0005, 0.3, 0.01),
-        Comparison("m2fnet (t)", "concat (t)", "weighted_f1", 0.02, -0.01, 0.05, 0.03, 0.9, 0.2),
-        Comparison("concat (t)", "tripathi (t)", "weighted_f1", 0.05, 0.02, 0.08, 0.004, 0.9, 0.2),
-        Comparison("cogmen (t)", "m2fnet (t)", "weighted_f1", 0.05, 0.02, 0.08, 0.9, 0.9, 0.9),
-    ]
-    found = contrasts([(name, "concat (t)") for name in ("cogmen (t)", "m2fnet (t)", "tripathi (t)", "x")], made)
-    assert [(one.name, one.difference, one.verdict) for one in found] == [
-        ("cogmen (t)", 0.07, "better"),
-        ("m2fnet (t)", 0.02, "better"),
-        ("tripathi (t)", -0.05, "worse"),
-    ]
-    assert [one.p_adjusted for one in found] == pytest.approx([0.0015, 0.03, 0.008])
-    text = against("concat (t)", made, what="which reads words alone", names={"cogmen (t)": "cogmen"})
-    assert text.startswith(
-        "Against **concat (t)**, which reads words alone, by weighted F1, p < .05 after Holm's correction over 3: "
-        "better: cogmen, m2fnet (t); worse: tripathi (t); not shown to differ: none."
-    )
-    assert "| cogmen | +7.0 | +4.0 to +10.0 | < .001 | .002 | .030 | better |" in text.splitlines()
-    assert against("deepmsi (t)", made) == ""
-    assert [probability(value) for value in (0.0001, 0.04, 1.0)] == ["< .001", ".040", "1.000"]
-
-
-def test_other_test_sets_get_another_table(record: Record) -> None:
-    filtered = replace(record, label_counts={"a": 1, "b": 1})
-    assert table([record, filtered]).count("**meld-7**") == 2
+    write([full], tmp_path / "r.jsonl")
+    (again,) = read(tmp_path / "r.jsonl")
+    assert again.settings == {"system": {"width": [64, 32]}, "training": {"batch": 16}}
+    assert (again.notes, again.code) == (("a note",), "ab12")

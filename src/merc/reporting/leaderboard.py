@@ -1,7 +1,6 @@
-"""Records as tables for people: Markdown, the same bytes for the same records, figures in percent.
+"""Records as tables in Markdown: the same bytes for the same records, shares in percent.
 
-``table`` sets the systems of a protocol side by side; ``against`` compares each of them with the one that is the
-reference.
+``table`` lists the systems of a protocol, best first; ``against`` compares each of them with a reference.
 """
 
 from __future__ import annotations
@@ -9,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from merc.evaluation.metrics import NAMES
+from merc.evaluation.metrics import LOWER_IS_BETTER
 from merc.evaluation.selection import NOT_A_RESULT
 from merc.evaluation.significance import LEVEL, Comparison, holm
-from merc.reporting import markdown
+from merc.reporting import markdown, printing
 from merc.reporting.markdown import cell
 from merc.reporting.records import Record
 
@@ -22,16 +21,17 @@ _Row = Sequence[Record]  # the records of one system on one test set, one a figu
 def table(records: Sequence[Record], *, comparisons: Sequence[Comparison] = ()) -> str:
     """One Markdown table a protocol and test set (by its label counts), best first.
 
-    The figures of a system stand in one row, in the order of the records; the first of them ranks. ``comparisons``
-    fill the last column: the systems over which a row's difference has an adjusted p below .05, by the name
-    ``row_name(record)``. Where none was made the column says so.
+    Args:
+        records: Records; those of one system make one row, its figures in the order of the records. The first ranks.
+        comparisons: What fills the last column: the systems over which a row's difference has an adjusted p below .05,
+            by the name ``row_name(record)``. Where none was made the column says so.
     """
     kinds = dict.fromkeys(_kind(record) for record in records)
     return "\n".join(_one([record for record in records if _kind(record) == kind], comparisons) for kind in kinds)
 
 
 def row_name(record: Record) -> str:
-    """What a record is called among the runs that are compared: such as ``concat (text+voice)``."""
+    """The name of a record's runs where they are compared: such as ``concat (text+voice)``."""
     return f"{record.system} ({'+'.join(record.modalities)})"
 
 
@@ -43,13 +43,14 @@ def short_names(records: Sequence[Record]) -> dict[str, str]:
 
 
 def figure(record: Record) -> str:
-    """A figure with what seeds and dialogues do to it: ``64.9 ± 1.4 [60.9, 69.0]``."""
-    spread = f" ± {100 * record.sd:.1f}" if record.sd is not None else ""
-    return f"{100 * record.mean:.1f}{spread} [{100 * record.low:.1f}, {100 * record.high:.1f}]"
+    """A record's figure with what seeds and dialogues do to it: ``64.9 ± 1.4 [60.9, 69.0]``."""
+    return printing.figure(record.mean, record.low, record.high, sd=record.sd, metric=record.metric)
 
 
-def probability(value: float) -> str:
-    """A p value as papers print it."""
+def probability(value: float | None) -> str:
+    """A p value as papers print it; a dash where nothing was tested."""
+    if value is None:
+        return printing.NONE
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
@@ -58,9 +59,10 @@ VERDICTS = ("better", "worse", "not shown to differ")
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """A system minus the reference on one figure, with its interval, p of the bootstrap and of McNemar's test.
+    """A system minus the reference on one metric, with its interval, p of the bootstrap and of McNemar's test.
 
-    ``p_adjusted`` and ``mcnemar_adjusted`` are after Holm's correction over all systems compared with that reference.
+    ``p_adjusted`` and ``mcnemar_adjusted`` are after Holm's correction over all systems compared with that reference;
+    the latter is None where values are predicted.
     """
 
     name: str
@@ -69,59 +71,68 @@ class Against:
     high: float
     p: float
     p_adjusted: float
-    mcnemar_adjusted: float
+    mcnemar_adjusted: float | None
+    metric: str = "weighted_f1"
 
     @property
     def verdict(self) -> str:
         """What may be said, by the corrected p of the bootstrap: one of VERDICTS."""
         if self.p_adjusted >= LEVEL:
             return VERDICTS[2]
-        return VERDICTS[0] if self.difference > 0 else VERDICTS[1]
+        return VERDICTS[(self.difference > 0) == (self.metric in LOWER_IS_BETTER)]
 
 
 def contrasts(pairs: Sequence[tuple[str, str]], comparisons: Sequence[Comparison]) -> list[Against]:
     """For each pair of names the first minus the second, as far as they were compared, the largest gain first.
 
-    Holm's correction is over these pairs alone, as only they belong to the question.
+    Holm's correction is over these pairs alone: they are the questions asked.
     """
     turned = [one for name, reference in pairs for one in _turned(name, reference, comparisons)]
-    corrected = zip(turned, holm([one.p for one in turned]), holm([one.mcnemar for one in turned]), strict=True)
-    found = [Against(one.first, one.difference, one.low, one.high, one.p, p, second) for one, p, second in corrected]
+    found = [
+        Against(one.first, one.difference, one.low, one.high, one.p, p, second, one.metric)
+        for one, p, second in zip(turned, holm([one.p for one in turned]), _second_opinions(turned), strict=True)
+    ]
     return sorted(found, key=lambda one: (-one.difference, one.name))
+
+
+def _second_opinions(turned: Sequence[Comparison]) -> list[float | None]:
+    """McNemar's p after Holm's correction; None where values are predicted."""
+    tested = [one.mcnemar for one in turned if one.mcnemar is not None]
+    return list(holm(tested)) if len(tested) == len(turned) else [None] * len(turned)
 
 
 def against(
     reference: str, comparisons: Sequence[Comparison], *, what: str = "", names: Mapping[str, str] | None = None
 ) -> str:
-    """A sentence that sums up and a table of every other system against the reference.
+    """A sentence that sums up and a table of every other system against the reference; empty without comparisons.
 
-    ``what`` says what the reference is, ``names`` what a row is called. Empty where nothing was compared with it.
+    Args:
+        reference: ``row_name`` of the reference.
+        comparisons: All comparisons; those with the reference are printed.
+        what: What the reference is, in words.
+        names: What a row is called, by ``row_name``.
     """
     made = [one for one in comparisons if reference in (one.first, one.second)]
     pairs = [(one.second if one.first == reference else one.first, reference) for one in made]
     called = cell((names or {}).get(reference, reference))
-    said = f"Against **{called}**{f', {what},' if what else ''}"
-    return verdicts(said, contrasts(pairs, made), metric=made[0].metric if made else "", names=names)
+    opening = f"Against **{called}**{f', {what},' if what else ''}"
+    return verdicts(opening, contrasts(pairs, made), metric=made[0].metric if made else "", names=names)
 
 
-def verdicts(said: str, found: Sequence[Against], *, metric: str, names: Mapping[str, str] | None = None) -> str:
-    """Contrasts as a sentence that begins with ``said`` and a table; empty where there are none."""
+def verdicts(opening: str, found: Sequence[Against], *, metric: str, names: Mapping[str, str] | None = None) -> str:
+    """Contrasts as a sentence that begins with ``opening`` and a table; empty where there are none."""
     if not found:
         return ""
     called = {one.name: cell((names or {}).get(one.name, one.name)) for one in found}
     rows = [["", "difference", "95 % interval", "p", "p, Holm", "McNemar p, Holm", "verdict"]]
     for one in found:
-        numbers = _signed(one.difference), f"{_signed(one.low)} to {_signed(one.high)}"
+        difference, low, high = (printing.signed(value, metric) for value in (one.difference, one.low, one.high))
         tests = (probability(value) for value in (one.p, one.p_adjusted, one.mcnemar_adjusted))
-        rows.append([called[one.name], *numbers, *tests, one.verdict])
+        rows.append([called[one.name], difference, f"{low} to {high}", *tests, one.verdict])
     groups = {verdict: [called[one.name] for one in found if one.verdict == verdict] for verdict in VERDICTS}
-    told = "; ".join(f"{verdict}: {', '.join(group) or 'none'}" for verdict, group in groups.items())
+    summary = "; ".join(f"{verdict}: {', '.join(group) or 'none'}" for verdict, group in groups.items())
     over = f"p < .05 after Holm's correction over {len(found)}"
-    return f"{said} by {NAMES.get(metric, metric)}, {over}: {told}.\n\n{markdown.table(rows)}"
-
-
-def _signed(value: float) -> str:
-    return f"{round(100 * value, 1) + 0.0:+.1f}"  # adding zero takes the sign from it
+    return f"{opening} by {printing.title(metric)}, {over}: {summary}.\n\n{markdown.table(rows)}"
 
 
 def _turned(name: str, reference: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -144,11 +155,12 @@ def _one(records: Sequence[Record], comparisons: Sequence[Comparison]) -> str:
     for record in records:
         rows.setdefault(row_name(record), []).append(record)
     metrics = list(dict.fromkeys(record.metric for record in records))
-    ranked = sorted(rows.items(), key=lambda row: (-row[1][0].mean, row[0]))
+    sign = 1 if metrics[0] in LOWER_IS_BETTER else -1
+    ranked = sorted(rows.items(), key=lambda row: (sign * row[1][0].mean, row[0]))
     notes = _Notes()
     alike = len({record.modalities for record in records}) == 1
     head = ["system", *([] if alike else ["inputs"]), "parameters", "train s"]
-    head += [f"{NAMES.get(name, name)} ± sd [95 % interval]" for name in metrics]
+    head += [f"{printing.title(name)} ± sd [95 % interval]" for name in metrics]
     head += ["published", f"best test epoch ({NOT_A_RESULT})", "better than (p < .05)"]
     body = [_row(row, metrics, comparisons, notes=notes, records=records, alike=alike) for _, row in ranked]
     return "\n".join([_caption(records, alike=alike), "", markdown.table([head, *body]), *notes.lines(), ""])
@@ -164,7 +176,7 @@ def _caption(records: Sequence[Record], *, alike: bool) -> str:
 
 
 class _Notes:
-    """Reasons below a table, each told once and pointed to by its number."""
+    """Reasons below a table, each printed once and referred to by its number."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, int] = {}
@@ -205,13 +217,15 @@ def _row(
 def claimed(record: Record) -> str:
     """The figure of the best test epoch and what that choice adds: ``66.8 (+1.9)``; empty where it was not traced."""
     best = record.best_test_epoch_figure
-    return "" if best is None else f"{100 * best:.1f} ({_signed(best - record.mean)})"
+    if best is None:
+        return ""
+    return f"{printing.number(best, record.metric)} ({printing.signed(best - record.mean, record.metric)})"
 
 
 def _published(record: Record, several: bool, notes: _Notes) -> str:
-    metric = f" {NAMES.get(record.metric, record.metric)}" if several else ""
-    value = 100 * (record.published or 0.0)
-    return f"{value:.1f}{metric} ({cell(record.source or '')}), {_why(record, notes)}"
+    metric = f" {printing.title(record.metric)}" if several else ""
+    value = printing.number(record.published or 0.0, record.metric)
+    return f"{value}{metric} ({cell(record.source or '')}), {_why(record, notes)}"
 
 
 def _why(record: Record, notes: _Notes) -> str:

@@ -1,4 +1,4 @@
-"""What a measurement leaves behind: one record with everything needed to judge and to repeat the number."""
+"""The record of a measurement: everything needed to judge and to repeat a figure, as one line of JSON."""
 
 from __future__ import annotations
 
@@ -13,26 +13,54 @@ import numpy as np
 
 from merc.cache import replacing
 from merc.errors import FormatError, InputError
-from merc.evaluation.metrics import STATISTICS
+from merc.evaluation.metrics import NAMES, REGRESSION, STATISTICS, lowest
 from merc.evaluation.protocol import Protocol
-from merc.evaluation.resampling import Runs, estimate
-from merc.evaluation.scoring import Answers, pooled
+from merc.evaluation.resampling import AnyRuns, Runs, estimate, runs_of
+from merc.evaluation.scoring import Answers, Values, pooled
 
-FORMAT = 1
+FORMAT = 2
 """Version of the fields; written into every line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One system under one protocol: figures are shares from 0 to 1, of the pooled test utterances of all folds.
+    """One system under one protocol: figures of the pooled test utterances of all folds, and all that they depend on.
 
-    ``mean``, ``sd`` (None for one seed) and ``n`` are over ``seeds``; ``low`` and ``high`` the 95 % interval of the
-    mean over resampled dialogues. ``published`` stands beside it with its ``source``; ``why`` says why a record that is
-    not ``comparable`` with others of its protocol is not, or why the published figure is not. ``figures`` holds other
-    statistics (means over seeds), ``folds`` the figure of each fold, ``recalls`` that of each class,
-    ``best_test_epoch_figure`` what choosing the epoch on test would have claimed: not a result. ``variant`` says what
-    options made of the system, such as which pretrained model it holds. Raises InputError for figures that are not
-    finite shares, seeds that are not n, and a record that is not comparable without saying why.
+    Figures are shares from 0 to 1; those of predicted values are as their metric has them (CCC, τ-b and r from -1 to 1,
+    MAE in the unit of the values).
+
+    Attributes:
+        protocol: Name of the protocol.
+        system: Name of the system.
+        modalities: What it read.
+        metric: Name of the metric.
+        mean: Mean over ``seeds``.
+        sd: Standard deviation over seeds; None for one seed.
+        n: Number of seeds.
+        low: Lower end of the 95 % interval of the mean over resampled dialogues.
+        high: Upper end.
+        seeds: The seeds.
+        label_counts: Test utterances of each class; under a regression, of each dimension.
+        variant: What options made of the system, such as which pretrained model it holds.
+        published: The figure that the source prints.
+        source: Where it is printed.
+        comparable: Whether the figure may stand beside others of its protocol, and beside the published one.
+        why: Why not.
+        parameters: Trained parameters.
+        train_seconds: Seconds of training of one seed, all folds together.
+        feature_hashes: By modality the hash of the features' content.
+        weight_hash: Hash of the weights that were measured, where there is one file.
+        best_test_epoch_figure: What choosing the epoch on test would have claimed: not a result.
+        figures: Other metrics, means over seeds; those of one dimension are named "ccc valence".
+        recalls: Recall of each class.
+        folds: The figure of each fold, by its place from 1.
+        settings: Every option of system and recipe as they ran, defaults included.
+        notes: What was done to the features and on whose data it was computed, in sentences.
+        code: Hash of the source modules that the figure depends on.
+
+    Raises:
+        InputError: A figure that its metric cannot have, seeds that are not n, a record that is not comparable without
+            saying why, or a published figure without a source.
     """
 
     protocol: str
@@ -59,14 +87,20 @@ class Record:
     figures: Mapping[str, float] = field(default_factory=dict)
     recalls: Mapping[str, float] = field(default_factory=dict)
     folds: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    code: str = ""
 
     def __post_init__(self) -> None:
         where = f"record of {self.system} under {self.protocol}"
-        shares = {"mean": self.mean, "low": self.low, "high": self.high, "published": self.published, "sd": self.sd}
-        shares |= {"best_test_epoch_figure": self.best_test_epoch_figure, **self.figures, **self.folds}
-        for name, value in shares.items():
-            if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
-                raise InputError(f"{where}: {name} is {value}; expected a share from 0 to 1 (0.643 for 64.3 %)")
+        own = {"mean": self.mean, "low": self.low, "high": self.high, "published": self.published}
+        own |= {"best_test_epoch_figure": self.best_test_epoch_figure, **self.folds}
+        for name, value in own.items():
+            _refuse_impossible(f"{where}: {name}", value, self.metric)
+        for name, value in self.figures.items():
+            _refuse_impossible(f"{where}: {name}", value, name.partition(" ")[0])
+        if self.sd is not None and not (math.isfinite(self.sd) and self.sd >= 0):
+            raise InputError(f"{where}: sd is {self.sd}; expected a number from 0")
         if self.n != len(self.seeds) or not self.n:
             raise InputError(f"{where}: n is {self.n} for seeds {list(self.seeds)}; expected one run a seed")
         if not self.comparable and not self.why:
@@ -84,18 +118,43 @@ class Record:
         return {"format": FORMAT, **{name: _plain(value) for name, value in asdict(self).items()}}
 
 
-def measured(
-    runs: Mapping[int, Sequence[Answers]], *, protocol: Protocol, system: str, modalities: Sequence[str]
-) -> Record:
-    """The record of a system from its answers: for each seed those of every fold, in the protocol's order.
+def _refuse_impossible(what: str, value: float | None, metric: str) -> None:
+    """Raise InputError for a figure that its metric cannot have; a name that is no metric is a share."""
+    if value is None:
+        return
+    least, most = lowest(metric) if metric in NAMES else 0.0, math.inf if metric == "mae" else 1.0
+    if math.isfinite(value) and least <= value <= most:
+        return
+    if metric in REGRESSION:
+        raise InputError(f"{what} is {value}; expected a {NAMES[metric]} from {least:g} to {most:g}")
+    raise InputError(f"{what} is {value}; expected a share from 0 to 1 (0.643 for 64.3 %)")
 
-    The figures come from the answers alone; add the rest with ``dataclasses.replace``. A record of a protocol that is
-    not comparable is not comparable either. Raises InputError for seeds with different folds.
+
+def measured(
+    runs: Mapping[int, Sequence[Answers]] | Mapping[int, Sequence[Values]],
+    *,
+    protocol: Protocol,
+    system: str,
+    modalities: Sequence[str],
+) -> Record:
+    """The record of a system from its predictions; add the rest with ``dataclasses.replace``.
+
+    A record of a protocol that is not comparable is not comparable either.
+
+    Args:
+        runs: For each seed the answers (values under a regression) of every fold, in the protocol's order.
+        protocol: The protocol, whose metric is measured.
+        system: Name of the system.
+        modalities: What it read.
+
+    Raises:
+        InputError: Seeds with different folds, or a metric of the other kind.
     """
     if len({len(folds) for folds in runs.values()}) != 1:
         raise InputError(f"system '{system}': seeds {sorted(runs)} have different numbers of folds; finish every run")
     seeds = tuple(sorted(runs))
-    whole = Runs(system, tuple(pooled(runs[seed]) for seed in seeds))
+    by_seed: list[Sequence[Any]] = [runs[seed] for seed in seeds]
+    whole = runs_of(system, [pooled(folds) for folds in by_seed])
     found = estimate(whole, metric=protocol.metric)
     return Record(
         protocol=protocol.name,
@@ -111,9 +170,9 @@ def measured(
         label_counts=whole.seeds[0].counts,
         comparable=protocol.comparable,
         why=protocol.warning,
-        figures={name: float(whole.figures(name).mean()) for name in STATISTICS},
-        recalls=_recalls(whole),
-        folds=_folds([runs[seed] for seed in seeds], protocol.metric),
+        figures=_figures(whole),
+        recalls=_recalls(whole) if isinstance(whole, Runs) else {},
+        folds=_folds(by_seed, protocol.metric),
     )
 
 
@@ -147,10 +206,24 @@ def _record(line: str, where: str) -> Record:
     if unknown := sorted(set(values) - {entry.name for entry in fields(Record)}):
         raise FormatError(f"{where}: unknown field '{unknown[0]}'; write the records again with this version")
     try:
-        listed = {name: tuple(values[name]) for name in ("modalities", "seeds")}
+        listed = {name: tuple(values[name]) for name in ("modalities", "seeds", "notes")}
         return Record(**{**values, **listed})
     except (KeyError, TypeError) as error:
         raise FormatError(f"{where}: field {error} is missing or of another kind; write the records again") from error
+
+
+def _figures(whole: AnyRuns) -> dict[str, float]:
+    """The mean over seeds of every metric of the kind, and of each dimension where there are several."""
+    if isinstance(whole, Runs):
+        return {name: float(whole.figures(name).mean()) for name in STATISTICS}
+    found = {}
+    dimensions = whole.seeds[0].dimensions
+    for name in REGRESSION:
+        by_dimension = whole.by_dimension(name).mean(0)
+        found[name] = float(by_dimension.mean())
+        if len(dimensions) > 1:
+            found |= {f"{name} {one}": float(value) for one, value in zip(dimensions, by_dimension, strict=True)}
+    return {name: value for name, value in found.items() if math.isfinite(value)}  # r of a constant is none
 
 
 def _recalls(whole: Runs) -> dict[str, float]:
@@ -163,13 +236,13 @@ def _recalls(whole: Runs) -> dict[str, float]:
     }
 
 
-def _folds(seeds: Sequence[Sequence[Answers]], metric: str) -> dict[str, float]:
+def _folds(seeds: Sequence[Sequence[Any]], metric: str) -> dict[str, float]:
     """The mean figure over seeds of each fold, by its place from 1; empty where there is one fold."""
     count = len(seeds[0])
     if count == 1:
         return {}
-    means = [sum(STATISTICS[metric](folds[place].matrix) for folds in seeds) / len(seeds) for place in range(count)]
-    return {str(place): value for place, value in enumerate(means, 1)}
+    means = [runs_of("fold", [folds[place] for folds in seeds]).figures(metric).mean() for place in range(count)]
+    return {str(place): float(value) for place, value in enumerate(means, 1)}
 
 
 def _plain(value: Any) -> Any:
@@ -177,4 +250,4 @@ def _plain(value: Any) -> Any:
         return round(value, 6)
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

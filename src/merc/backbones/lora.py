@@ -1,20 +1,22 @@
-"""Linear layers with low-rank adapters beside them, as they are read from a file: y = W x + c + 2 B (A x).
+"""Low-rank adapters beside linear layers: y = W x + c + 2 B (A x).
 
 Source: E. Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021. Training goes through the library peft;
-reading needs no more than this.
+reading needs no more than this file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from merc.errors import FormatError
+from merc.errors import FormatError, MissingExtra
 
-SCALE = 2.0  # of what the adapters add; training has the same
+SCALE = 2.0
+"""Factor of what the adapters add, in training (alpha = 2 × rank) as in reading."""
 
 _FIRST, _DOWN, _UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
@@ -27,22 +29,41 @@ class LowRankLinear(nn.Module):
         self.frozen = frozen
         self.down, self.up = nn.Parameter(down, requires_grad=False), nn.Parameter(up, requires_grad=False)
 
-    def forward(self, given: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """W x + c + 2 B (A x)."""
-        added = nn.functional.linear(nn.functional.linear(given.to(self.down.dtype), self.down), self.up)
-        said: Tensor = self.frozen(given)
-        return said + added * SCALE
+        added = nn.functional.linear(nn.functional.linear(x.to(self.down.dtype), self.down), self.up)
+        y: Tensor = self.frozen(x)
+        return y + added * SCALE
+
+
+def add_adapters(network: nn.Module, layers: Sequence[str], *, rank: int) -> None:
+    """Put trainable adapters on the linear layers of these names, in place; everything else is frozen.
+
+    Raises:
+        MissingExtra: peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise MissingExtra("low-rank adapters need peft: pip install 'merc[tune]'") from error
+    options = LoraConfig(r=rank, lora_alpha=int(SCALE * rank), lora_dropout=0.0, target_modules=list(layers))
+    with warnings.catch_warnings():
+        # peft still asks transformers by an old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        inject_adapter_in_model(options, network)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_("lora_" in name)
 
 
 def adapted(network: Any, values: Mapping[str, Tensor], *, source: Path) -> Any:
     """Put the adapters of a file beside the layers that they are named after, and return the network.
 
-    Numbers of a ``head.`` are left out. Raises FormatError where a layer is not in the network or has another shape.
+    Parameters of a ``head.`` are left out. Raises FormatError where a layer is not in the network or has another shape.
     """
     plain = {name.removeprefix(_FIRST).replace(".default.", "."): one for name, one in values.items()}
     layers = sorted(name.removesuffix(_DOWN) for name in plain if name.endswith(_DOWN))
     if not layers:
-        raise FormatError(f"{source} holds no adapters; expected the file of 'merc tune'")
+        raise FormatError(f"{source} holds no adapters; expected a file that 'merc train text-encoder' wrote")
     for name in layers:
         parent, _, last = name.rpartition(".")
         try:
@@ -54,5 +75,6 @@ def adapted(network: Any, values: Mapping[str, Tensor], *, source: Path) -> Any:
             raise FormatError(
                 f"{source}: adapter of {name} has another shape than the layer {tuple(layer.weight.shape)}"
             )
-        setattr(room, last, LowRankLinear(layer, down, up))
+        device = layer.weight.device
+        setattr(room, last, LowRankLinear(layer, down.to(device), up.to(device)))
     return network

@@ -1,7 +1,7 @@
-"""A tuned encoder reads dialogues: MPNet with low-rank adapters gives every utterance a vector, in its context.
+"""MPNet with low-rank adapters reads dialogues: every utterance gets a vector in the context of its conversation.
 
-Adapters are what ``merc tune`` leaves; those that come with merc lie in the folder ``adapters`` beside this file, each
-with its card. Symbols: W a linear layer of the frozen encoder, A and B the two thin matrices that stand beside it.
+Adapters are files that ``merc train text-encoder`` and ``merc train dialogue-encoder`` write; those shipped with merc
+lie in ``merc.paths.SHIPPED_ENCODERS``, each with its card.
 """
 
 from __future__ import annotations
@@ -10,44 +10,46 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-from merc import weights
+from merc import paths
+from merc.backbones import mpnet
+from merc.backbones.backbone import Backbone, Inputs, States
 from merc.backbones.mpnet_windows import CONTEXTS, Window, collate, contextual, pooled, tokenised, turn, windows
 from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
 from merc.errors import FormatError, InputError
-from merc.paths import SHIPPED_ENCODERS
+from merc.nn.device import multiplies_bfloat16, resolve
 from merc.progress import Progress
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
 SPEAKERS = ("name", "letter", "none")
-"""How a speaker is told: codes as IEMOCAP's are better told by letters, which a new speaker can have too."""
+"""What stands before an utterance's words: letters suit codes such as IEMOCAP's, and new speakers can have them too."""
 
-LONGEST = 72  # tokens of an utterance; the end of a longer one is left out
-WINDOW, BEFORE = 384, 192  # tokens of a stretch of dialogue that is read at once, and of what comes before it
+LONGEST = 72
+"""Tokens of an utterance that are read by default; the rest of a longer one is cut off."""
+WINDOW, BEFORE = 384, 192
+"""Tokens of a window, and of the context at its start."""
 _BATCH_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the adapters were trained to read, and on what; it stands in the head of their file, as JSON."""
+    """How the adapters were trained to read, and on what; stored as JSON in the metadata of their file."""
 
     context: str = "past"
-    """What an utterance sees: "none", "past" utterances, or "both" sides."""
+    """What an utterance attends to: "none", "past" utterances, or "both" sides."""
     speakers: str = "name"
     """What stands before the words; one of SPEAKERS."""
     protocol: str = ""
-    """Under which the adapters were trained, on the training part of ``fold``; empty for single texts."""
+    """Protocol on whose training part the adapters were trained; empty for single texts."""
     fold: str = ""
-    """Of the protocol."""
+    """Fold of the protocol."""
     seed: int = 0
-    """By which the protocol drew validation dialogues from those it trains on, where it draws them."""
+    """Seed by which the protocol split validation dialogues off, where it draws them."""
 
     def __post_init__(self) -> None:
         if self.context not in CONTEXTS:
@@ -57,40 +59,62 @@ class Reading:
 
     @property
     def head(self) -> dict[str, str]:
-        """What is written into a file; one entry, since their order would not be the same in every run."""
+        """Metadata of a file; one entry, since the order of several would differ between runs."""
         return {"reading": json.dumps(asdict(self))}
 
 
-class DialogueEncoder:
-    """Vectors of utterances in their dialogue, 768 numbers each, from adapters at ``path``.
+@dataclass(frozen=True, slots=True)
+class WindowTokens(Inputs):
+    """Token numbers of windows and the utterances that own them, ``(B, L)`` int64 each."""
 
-    ``longest`` is how many tokens of an utterance are read; what follows is left out. ``network`` and ``tokenizer`` are
-    MPNet's unless given. Raises WeightError when the weight 'mpnet' is not there, FormatError for a file that holds no
-    adapters, or those of another encoder.
+    numbers: Tensor
+    owners: Tensor
+
+
+class DialogueEncoder:
+    """Vectors of utterances in their dialogue, 768 numbers each, by MPNet with the adapters of a file.
+
+    Args:
+        path: File of adapters.
+        threads: CPU threads for torch while it encodes.
+        longest: Most tokens of an utterance that are read; the rest of a longer one is cut off.
+        device: Where the network runs; see `merc.nn.device.resolve`.
+        network: A network instead of MPNet's (a small random one in tests).
+        tokenizer: Its tokenizer.
+
+    Raises:
+        WeightError: the weight 'mpnet' is absent.
+        FormatError: the file holds no adapters, or those of another network.
+        InputError: the file or the device is not there.
     """
 
     def __init__(
-        self, path: Path, *, threads: int = 1, longest: int = LONGEST, network: Any = None, tokenizer: Any = None
+        self,
+        path: Path,
+        *,
+        threads: int = 1,
+        longest: int = LONGEST,
+        device: str = "cpu",
+        network: Any = None,
+        tokenizer: Any = None,
     ) -> None:
-        import torch
-
         from merc.backbones.lora import adapted
 
-        torch.set_num_threads(threads)
-        values, said = opened(path)
-        self.reading = Reading(**said)
+        values, reading = opened(path)
+        self.reading = Reading(**reading)
         self.sha256 = file_hash(path)
-        self.longest = longest
+        self.longest, self.threads = longest, threads
         self.tokenizer = tokenizer or mpnet_tokenizer()
-        self.network = adapted(network or frozen_mpnet(), values, source=path).eval()
+        found = resolve(device)
+        self.network = adapted(network or frozen_mpnet(device=device), values, source=path).to(found).eval()
 
     def encode(
         self, conversations: Sequence[Conversation], *, progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """The vector ``(768,)`` float32 of every utterance, by its id; without words it is read as an ellipsis."""
+        """The vector ``(768,)`` float32 of every utterance, by its id; one without words is read as an ellipsis."""
         found: dict[str, np.ndarray] = {}
         for batch, states, owners in self._read(conversations, progress):
-            vectors = pooled(states, owners)
+            vectors = pooled(states, owners).cpu()
             found |= {one.id: vectors[row, place].numpy() for row, place, one in scored(batch, conversations)}
         return found
 
@@ -100,21 +124,22 @@ class DialogueEncoder:
         """The states of every utterance's tokens, ``(tokens, 768)`` float16, whose mean is its vector."""
         found: dict[str, np.ndarray] = {}
         for batch, states, owners in self._read(conversations, progress):
+            kept, belongs = states.half().cpu(), owners.cpu()
             for row, place, one in scored(batch, conversations):
-                found[one.id] = states[row, owners[row] == place].half().numpy()
+                found[one.id] = kept[row, belongs[row] == place].numpy()
         return found
 
     def _read(
         self, conversations: Sequence[Conversation], progress: Progress | None
     ) -> Iterator[tuple[list[Window], Tensor, Tensor]]:
         """Windows in batches of like length, with the states ``(B, L, 768)`` and owners ``(B, L)`` of their tokens."""
-        import torch
+        from merc.nn.threads import threads
 
-        how = {"size": WINDOW, "before": BEFORE, "longest": self.longest}
-        chosen = cut(self.tokenizer, conversations, reading=self.reading, **how)
+        sizes = {"size": WINDOW, "before": BEFORE, "longest": self.longest}
+        chosen = cut(self.tokenizer, conversations, reading=self.reading, **sizes)
         done, total = 0, sum(len(one.utterances) for one in conversations)
         for batch in batches(chosen, _BATCH_TOKENS):
-            with torch.inference_mode():
+            with threads(self.threads):  # not around the yield: the caller's threads are its own
                 states, owners = read(
                     self.network, batch, padding=self.tokenizer.pad_token_id, context=self.reading.context
                 )
@@ -125,24 +150,29 @@ class DialogueEncoder:
 
 
 def adapters(named: Path) -> Path:
-    """The file of adapters: what is named, or those that come with merc under this name."""
-    own = SHIPPED_ENCODERS / f"{named}.safetensors"
-    return own if not named.exists() and own.exists() else named
+    """The file of adapters: the path given, or the shipped file of this name."""
+    shipped = paths.SHIPPED_ENCODERS / f"{named}.safetensors"
+    return shipped if not named.exists() and shipped.exists() else named
 
 
 def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Numbers by name and what the head of the file says; raises FormatError for a file that is no safetensors."""
+    """Tensors by name, on the CPU, and the reading in the metadata of a file.
+
+    Raises:
+        InputError: nothing is at the path.
+        FormatError: the file is not safetensors.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
-        names = ", ".join(sorted(one.stem for one in SHIPPED_ENCODERS.glob("*.safetensors")))
-        raise InputError(f"no adapters at {path}; those that come with merc are {names or 'none'}")
+        names = ", ".join(sorted(one.stem for one in paths.SHIPPED_ENCODERS.glob("*.safetensors")))
+        raise InputError(f"no adapters at {path}; those shipped with merc are {names or 'none'}")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt", device="cpu") as file:
             values = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - it is no mapping
             return values, dict(json.loads((file.metadata() or {}).get("reading", "{}")))
     except (SafetensorError, OSError, ValueError) as error:
-        raise FormatError(f"{path} holds no adapters ({error}); tune again with 'merc tune'") from error
+        raise FormatError(f"{path} holds no adapters ({error}); train them again with 'merc train'") from error
 
 
 def cut(
@@ -154,9 +184,15 @@ def cut(
     before: int,
     longest: int = LONGEST,
 ) -> list[Window]:
-    """Windows over all conversations, of at most ``size`` tokens with ``before`` tokens of context.
+    """Windows over all conversations.
 
-    Of an utterance ``longest`` tokens are read.
+    Args:
+        tokenizer: Of the network that will read them.
+        conversations: Utterances without words are read as an ellipsis.
+        reading: What an utterance attends to, and how speakers are named.
+        size: Most tokens of a window.
+        before: Tokens of context at its start.
+        longest: Most tokens of an utterance.
     """
     found: list[Window] = []
     for number, conversation in enumerate(conversations):
@@ -167,7 +203,7 @@ def cut(
 
 
 def told(conversation: Conversation, speakers: str) -> list[str]:
-    """What the encoder reads of each utterance; one without words becomes an ellipsis, for context's sake."""
+    """What the encoder reads of each utterance; one without words becomes an ellipsis and stays in the context."""
     order = list(dict.fromkeys(utterance.speaker for utterance in conversation))
     names: dict[str | None, str | None] = {name: name for name in order}
     if speakers != "name":
@@ -177,21 +213,65 @@ def told(conversation: Conversation, speakers: str) -> list[str]:
 
 
 def numbered(conversation: Conversation) -> Conversation:
-    """The conversation with its speakers told by number, in the order in which they first speak: names sway nothing."""
+    """The conversation with anonymised speaker ids, numbered in the order in which they first speak."""
     order = list(dict.fromkeys(one.speaker for one in conversation if one.speaker is not None))
     names = {name: f"Speaker {place}" for place, name in enumerate(order, start=1)}
-    told = tuple(replace(one, speaker=names.get(one.speaker or "")) for one in conversation)
-    return replace(conversation, utterances=told)
+    renamed = tuple(replace(one, speaker=names.get(one.speaker or "")) for one in conversation)
+    return replace(conversation, utterances=renamed)
 
 
 def read(network: Any, batch: Sequence[Window], *, padding: int, context: str) -> tuple[Tensor, Tensor]:
-    """States ``(B, L, 768)`` of the tokens of some windows, and the utterances that own them ``(B, L)``."""
-    import torch
+    """States ``(B, L, 768)`` of the tokens of some windows, and the utterances that own them ``(B, L)``.
 
-    tokens, owners = collate(batch, padding=padding)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16()):
-        states = contextual(network, tokens, owners, context=context)
-    return states.float(), owners
+    Both are on the network's device; gradients pass where the network is trained.
+    """
+    inputs = WindowTokens(*collate(batch, padding=padding)).to(device_of(network))
+    return _states(network, inputs.numbers, inputs.owners, context=context), inputs.owners
+
+
+def _states(network: Any, numbers: Tensor, owners: Tensor, *, context: str) -> Tensor:
+    device = numbers.device
+    with torch.device(device), torch.autocast(device.type, torch.bfloat16, multiplies_bfloat16(device)):
+        states = contextual(network, numbers, owners, context=context)
+    return states.float()
+
+
+class MpnetDialogue(Backbone[Window]):
+    """MPNet over windows of dialogues, behind the contract of backbones.
+
+    Args:
+        network: MPNet, or one of the same kind.
+        padding: Number of its padding token.
+        context: What an utterance attends to; one of `merc.backbones.mpnet_windows.CONTEXTS`.
+        sha256: Hash of the weights.
+    """
+
+    name = "mpnet-dialogue"
+    adapted = mpnet.Mpnet.adapted
+
+    def __init__(self, network: Any, *, padding: int, context: str = "past", sha256: str = "") -> None:
+        super().__init__(network, sha256=sha256)
+        self.padding, self.context = padding, context
+
+    def prepare(self, raw: Sequence[Window]) -> WindowTokens:
+        """Token numbers and owners of windows, padded to the longest."""
+        return WindowTokens(*collate(raw, padding=self.padding))
+
+    def forward(self, inputs: WindowTokens) -> States:
+        """States of tokens, values ``(B, L, 768)``; the opening token of a window is masked, for nobody owns it."""
+        own = inputs.to(self.device)
+        return States(_states(self.network, own.numbers, own.owners, context=self.context), own.owners >= 0)
+
+    def layers(self) -> Sequence[nn.Module]:
+        """The transformer layers."""
+        found: Any = self.network
+        return list(found.encoder.layer)
+
+
+def device_of(network: Any) -> torch.device:
+    """Where the parameters of a network are."""
+    found: torch.device = next(network.parameters()).device
+    return found
 
 
 def scored(batch: Sequence[Window], conversations: Sequence[Conversation]) -> Iterator[tuple[int, int, Utterance]]:
@@ -204,9 +284,13 @@ def scored(batch: Sequence[Window], conversations: Sequence[Conversation]) -> It
 def batches(
     chosen: Sequence[Window], budget: int, *, random: np.random.Generator | None = None, spread: float = 20
 ) -> Iterator[list[Window]]:
-    """Windows of like length together, at most ``budget`` padded tokens; shuffled where random numbers are given.
+    """Batches of windows of similar length, at most ``budget`` padded tokens each.
 
-    ``spread`` is how unlike in length, in tokens, neighbours of a shuffled batch may well be.
+    Args:
+        chosen: The windows.
+        budget: Tokens of a batch, padding included.
+        random: Shuffles the batches, and adds noise to the lengths by which windows are sorted.
+        spread: Standard deviation of that noise, in tokens.
     """
     noise = random.normal(0, spread, len(chosen)) if random is not None else np.zeros(len(chosen))
     order = np.argsort([len(window.tokens) + extra for window, extra in zip(chosen, noise, strict=True)], kind="stable")
@@ -223,28 +307,10 @@ def batches(
 
 
 def mpnet_tokenizer() -> Any:
-    """MPNet's tokenizer, from its checked folder."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(weights.path("mpnet"), local_files_only=True)
+    """MPNet's tokenizer, from its verified folder."""
+    return mpnet.tokenizer()
 
 
-def frozen_mpnet() -> Any:
-    """The frozen encoder, its linear layers in bfloat16 where the processor multiplies that."""
-    import torch
-    from transformers import MPNetConfig, MPNetModel
-
-    from merc.backbones.mpnet import loaded
-
-    network = loaded(MPNetModel, MPNetConfig, weights.path("mpnet"))
-    for module in network.modules():
-        if isinstance(module, torch.nn.Linear) and bfloat16():
-            module.to(torch.bfloat16)
-    return network
-
-
-def bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16."""
-    import torch
-
-    return bool(torch.cpu._is_avx512_bf16_supported())  # the public name is newer
+def frozen_mpnet(*, device: str = "cpu") -> Any:
+    """The pretrained network, its linear layers in bfloat16 where the device multiplies that."""
+    return mpnet.Mpnet.load(device=device).network

@@ -1,8 +1,8 @@
-"""A dialogue becomes one vector an utterance: MPNet reads the whole dialogue as one sequence of tokens.
+"""Windows over a dialogue that MPNet reads as one sequence of tokens, for one vector an utterance.
 
-Every token is computed once, so that a dialogue costs hardly more than its utterances alone, and an utterance sees
-what was said before it (and, in the variant "both", after it). Symbols: B windows, L tokens in the longest of them,
-U utterances in the fullest.
+Every token is computed once, so that a dialogue costs hardly more than its utterances alone, and an utterance attends
+to what was said before it (with context "both" also after it). Symbols: B windows, L tokens in the longest of them, U
+utterances in the fullest, d numbers of a state.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,32 +82,32 @@ def windows(turns: Sequence[Sequence[int]], *, dialogue: int = 0, size: int = 38
 def visible(owners: Tensor, *, context: str) -> Tensor:
     """Which tokens each token may look at: bool ``(B, 1, L, L)`` from the owners ``(B, L)``.
 
-    "none": its own utterance; "past": also earlier ones; "both": all of the window. Everybody sees the opening token,
-    which itself sees only itself unless the context is "both" - it would carry later words to earlier utterances.
+    "none": its own utterance; "past": also earlier ones; "both": all of the window. Every token attends to the opening
+    token, which attends to itself alone unless the context is "both": it would carry later words to earlier utterances.
     """
     if context not in CONTEXTS:
         raise InputError(f"context '{context}': expected {', '.join(CONTEXTS)}")
-    asks, told = owners[:, :, None], owners[:, None, :]
-    real = told != OUTSIDE
+    query, key = owners[:, :, None], owners[:, None, :]
+    real = key != OUTSIDE
     if context == "both":
         seen = real.expand(-1, owners.shape[1], -1)
     elif context == "past":
-        seen = real & (told <= asks)
+        seen = real & (key <= query)
     else:
-        seen = real & ((told == asks) | ((told == _START) & (asks >= 0)))
+        seen = real & ((key == query) | ((key == _START) & (query >= 0)))
     itself = torch.eye(owners.shape[1], dtype=torch.bool, device=owners.device)[None]
-    return (seen | itself)[:, None]  # padding sees itself, so that no row of the softmax is empty
+    return (seen | itself)[:, None]  # padding attends to itself, so that no row of the softmax is empty
 
 
 def collate(chosen: Sequence[Window], *, padding: int) -> tuple[Tensor, Tensor]:
-    """Token numbers and owners of several windows: int64 ``(B, L)`` each, padded."""
+    """Token numbers and owners of several windows: int64 ``(B, L)`` each, padded, on the CPU."""
     length = max(len(window.tokens) for window in chosen)
-    tokens = torch.full((len(chosen), length), padding)
-    owners = torch.full((len(chosen), length), OUTSIDE)
+    tokens = np.full((len(chosen), length), padding, np.int64)
+    owners = np.full((len(chosen), length), OUTSIDE, np.int64)
     for row, window in enumerate(chosen):
-        tokens[row, : len(window.tokens)] = torch.tensor(window.tokens)
-        owners[row, : len(window.owners)] = torch.tensor(window.owners)
-    return tokens, owners
+        tokens[row, : len(window.tokens)] = window.tokens
+        owners[row, : len(window.owners)] = window.owners
+    return torch.from_numpy(tokens), torch.from_numpy(owners)
 
 
 def pooled(states: Tensor, owners: Tensor) -> Tensor:

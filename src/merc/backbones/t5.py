@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
+from merc.backbones.backbone import Backbone, Inputs, States
 from merc.cache import file_hash, key
 from merc.errors import WeightError
+from merc.nn.device import resolve
 
 _FILES = ("*.json", "*.safetensors", "*.model")
 
@@ -102,3 +106,57 @@ def token_rows(tokenizer: Any, texts: Sequence[str], *, longest: int) -> tuple[n
     for row, tokens in zip(rows, found, strict=True):
         row[: len(tokens)] = tokens[:width]
     return rows, sum(len(tokens) > longest for tokens in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Words(Inputs):
+    """Token numbers of texts ``(B, S)`` int64, and ``mask (B, S)`` bool of the real ones."""
+
+    numbers: Tensor
+    mask: Tensor
+
+
+class T5Encoder(Backbone[str]):
+    """The encoder of a T5 behind the contract of backbones; make it with `pretrained`.
+
+    Args:
+        network: transformers' T5ForConditionalGeneration or T5EncoderModel.
+        tokenizer: Its tokenizer.
+        longest: Most tokens of a text; the rest of a longer one is cut off.
+        sha256: Hash of the weights.
+    """
+
+    name = "t5"
+    adapted = ("q", "k", "v", "o")
+
+    def __init__(self, network: Any, tokenizer: Any, *, longest: int = 512, sha256: str = "") -> None:
+        super().__init__(network.get_encoder(), sha256=sha256)
+        self.tokenizer, self.longest = tokenizer, longest
+
+    @classmethod
+    def pretrained(cls, name: str = "t5-base", *, local_only: bool = False, device: str = "cpu") -> T5Encoder:
+        """A T5 from the model hub or a folder, in evaluation mode; name and errors as for `load`."""
+        model, tokenizer = load(name, local_only=local_only)
+        made = cls(model, tokenizer, sha256=described(name, local_only=local_only).sha256)
+        return made.to(resolve(device)).eval()
+
+    def prepare(self, raw: Sequence[str]) -> Words:
+        """Token numbers of texts, padded with 0 to the longest."""
+        rows = [list(self.tokenizer(text).input_ids)[: self.longest] for text in raw]
+        numbers = np.zeros((len(rows), max(map(len, rows), default=0)), np.int64)
+        mask = np.zeros(numbers.shape, bool)
+        for row, tokens in enumerate(rows):
+            numbers[row, : len(tokens)], mask[row, : len(tokens)] = tokens, True
+        return Words(torch.from_numpy(numbers), torch.from_numpy(mask))
+
+    def forward(self, inputs: Words) -> States:
+        """States of tokens: values ``(B, S, d)``."""
+        own = inputs.to(self.device)
+        with torch.device(self.device):
+            states = self.network(input_ids=own.numbers, attention_mask=own.mask.long()).last_hidden_state
+        return States(states, own.mask)
+
+    def layers(self) -> Sequence[nn.Module]:
+        """The transformer blocks."""
+        found: Any = self.network
+        return list(found.block)

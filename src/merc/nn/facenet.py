@@ -155,33 +155,47 @@ def _array(tensor: memoryview) -> np.ndarray:
 
 
 class FaceNet:
-    """The network with its weights in memory; runs on the CPU, in bfloat16 where the processor multiplies it natively.
+    """The network with its weights in memory, in bfloat16 where the device multiplies it natively.
 
-    ``constants`` is what `read_graph` returns. ``bfloat16`` is None (choose by the processor), True or False.
-    Raises WeightError when a constant of the network is absent.
+    Args:
+        constants: What `read_graph` returns.
+        bfloat16: None (choose by the device), True or False.
+        device: Where it runs; see `merc.nn.device.resolve`.
+
+    Raises:
+        WeightError: a constant of the network is absent.
+        InputError: the device is not there.
     """
 
-    def __init__(self, constants: Mapping[str, np.ndarray], *, bfloat16: bool | None = None) -> None:
+    def __init__(
+        self, constants: Mapping[str, np.ndarray], *, bfloat16: bool | None = None, device: str | torch.device = "cpu"
+    ) -> None:
         import torch
+
+        from merc.nn.device import multiplies_bfloat16, resolve
 
         self._torch = torch
         self._constants = constants
-        self.bfloat16 = _multiplies_bfloat16() if bfloat16 is None else bfloat16
+        self.device = resolve(device)
+        self.bfloat16 = multiplies_bfloat16(self.device) if bfloat16 is None else bfloat16
         self._dtype = torch.bfloat16 if self.bfloat16 else torch.float32
         self._convolutions: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._load_convolutions()
-        self._bottleneck = torch.from_numpy(np.array(self._constant("Bottleneck/weights")))  # (1792, 512)
+        self._bottleneck = self._tensor(np.array(self._constant("Bottleneck/weights")))  # (1792, 512)
         mean, beta = self._constant("Bottleneck/BatchNorm/moving_mean"), self._constant("Bottleneck/BatchNorm/beta")
         deviation = np.sqrt(self._constant("Bottleneck/BatchNorm/moving_variance") + 1e-3)
-        self._scale, self._shift = torch.from_numpy(1 / deviation), torch.from_numpy(beta - mean / deviation)
+        self._scale, self._shift = self._tensor(1 / deviation), self._tensor(beta - mean / deviation)
         del self._constants
 
     @classmethod
-    def load(cls, *, bfloat16: bool | None = None) -> FaceNet:
+    def load(cls, *, bfloat16: bool | None = None, device: str | torch.device = "cpu") -> FaceNet:
         """Load the published weights; raises WeightError when they have not been fetched."""
         from merc.weights import path
 
-        return cls(read_graph(path("facenet") / "graph_final.pb"), bfloat16=bfloat16)
+        return cls(read_graph(path("facenet") / "graph_final.pb"), bfloat16=bfloat16, device=device)
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return self._torch.from_numpy(values).to(self.device)
 
     def embed(self, pictures: np.ndarray) -> np.ndarray:
         """Embed pictures, uint8 RGB (n, 160, 160, 3), as (n, 512) float32 of length one."""
@@ -196,11 +210,12 @@ class FaceNet:
         with torch.inference_mode():
             quarters, mean = self._cells(pictures)
             x = (mean @ self._bottleneck) * self._scale + self._shift
-            return torch.nn.functional.normalize(x, dim=1).numpy(), torch.cat([mean, quarters], dim=1).numpy()
+            embeddings = torch.nn.functional.normalize(x, dim=1)
+            return embeddings.cpu().numpy(), torch.cat([mean, quarters], dim=1).cpu().numpy()
 
     def _cells(self, pictures: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Means of the quarters of the middle cells, (n, 3584), and mean of the last cells, (n, 1792)."""
-        x = self._torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)  # (n, 3, 160, 160), NHWC memory
+        x = self._tensor(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)  # (n, 3, 160, 160), NHWC memory
         x = ((x.float() - 127.5) / 128).to(self._dtype)
         x = self._stem(x)  # (n, 256, 17, 17)
         x = self._blocks(x, 0)
@@ -286,9 +301,9 @@ class FaceNet:
         for name, (weight, bias) in raw.items():
             exits = name.endswith("/Conv2d_1x1") and "block" in name.lower()
             scale = self._constant(name.replace("Conv2d_1x1", "mul/x")) if exits else np.float32(1)
-            kernel = self._torch.from_numpy(np.ascontiguousarray(weight.transpose(3, 2, 0, 1) * scale))
+            kernel = self._tensor(np.ascontiguousarray(weight.transpose(3, 2, 0, 1) * scale))
             kernel = kernel.to(self._dtype).contiguous(memory_format=self._torch.channels_last)
-            offset = self._torch.from_numpy(bias * scale).to(self._dtype)
+            offset = self._tensor(bias * scale).to(self._dtype)
             self._convolutions[name] = (kernel, offset)
 
     def _bias(self, name: str) -> np.ndarray:
@@ -308,11 +323,3 @@ def _block_of(name: str) -> str | None:
     """The block whose 1×1 entrances are joined, of a convolution's name."""
     head = name.split("/Branch_")[0]
     return head if head != name and head != "Mixed_6a" else None
-
-
-def _multiplies_bfloat16() -> bool:
-    """Whether the processor has bfloat16 products (AVX512_BF16 or AMX); without them bfloat16 is emulated and slow."""
-    import torch
-
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent in some releases
-    return any(bool(getattr(torch.cpu, question, bool)()) for question in questions)

@@ -42,7 +42,7 @@ def fbank(samples: np.ndarray) -> torch.Tensor:
     if samples.dtype == np.int16:
         sound /= 32768
     if len(sound) < FRAME:
-        return torch.zeros(0, BINS)
+        return torch.zeros(0, BINS, device=sound.device)
     frames = sound.unfold(0, FRAME, HOP)  # (frames, 400)
     frames = frames - frames.mean(1, keepdim=True)
     before = torch.cat([frames[:, :1], frames[:, :-1]], 1)

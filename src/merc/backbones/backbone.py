@@ -1,0 +1,134 @@
+"""The contract of pretrained networks: raw inputs to states on any device, frozen, adapted or fully trained.
+
+Symbols: B items of a batch, S steps of the longest of them, d numbers of a state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from merc.errors import InputError
+
+MODES = ("frozen", "lora", "top-k", "full")
+"""What of a network is trained: nothing, low-rank adapters, its last layers, or everything."""
+
+Raw = TypeVar("Raw")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Tensors that a network reads; subclasses name them."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same tensors on a device."""
+        return type(self)(**{one.name: getattr(self, one.name).to(device) for one in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What a network gives: ``values (B, S, …)`` float32, and in ``mask (B, S)`` bool which steps are real."""
+
+    values: Tensor
+    mask: Tensor
+
+    def means(self) -> Tensor:
+        """The mean of the real steps of each item: ``(B, …)``."""
+        real = self.mask.reshape(*self.mask.shape, *[1] * (self.values.dim() - 2)).to(self.values.dtype)
+        return (self.values * real).sum(1) / real.sum(1).clamp_min(1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Which parameters of a backbone are trained."""
+
+    mode: str = "frozen"
+    """One of ``MODES``."""
+    layers: int = 2
+    """For "top-k": how many of the last layers."""
+    rank: int = 16
+    """For "lora": rank of the adapters; 16 is what the shipped text encoders have."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(f"training mode '{self.mode}': expected {', '.join(MODES)}")
+        if self.layers < 1 or self.rank < 1:
+            raise InputError(f"training layers {self.layers}, rank {self.rank}: expected at least 1 of each")
+
+
+class Backbone(nn.Module, ABC, Generic[Raw]):
+    """A pretrained network with what turns raw inputs into its tensors.
+
+    Attributes:
+        name: Registry name of the weight, such as "mpnet".
+        sha256: Hash of the weights; empty for a network that was made otherwise (random ones in tests).
+        modes: Which of ``MODES`` this network supports.
+        adapted: Names of the linear layers that low-rank adapters are put on.
+        network: The torch module.
+    """
+
+    name: ClassVar[str]
+    modes: ClassVar[tuple[str, ...]] = MODES
+    adapted: ClassVar[tuple[str, ...]] = ()
+    sha256: str
+    network: nn.Module
+
+    def __init__(self, network: nn.Module, *, sha256: str = "") -> None:
+        super().__init__()
+        self.network, self.sha256 = network, sha256
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's numbers are."""
+        return next((one.device for one in (*self.parameters(), *self.buffers())), torch.device("cpu"))
+
+    @abstractmethod
+    def prepare(self, raw: Sequence[Raw]) -> Inputs:
+        """Turn raw items into the network's tensors, on the CPU."""
+
+    @abstractmethod
+    def forward(self, inputs: Any) -> States:
+        """Run the network on prepared inputs, which are moved to its device; gradients pass where it is trained."""
+
+    def layers(self) -> Sequence[nn.Module]:
+        """The layers in order, first to last, of which "top-k" trains the last ones."""
+        raise InputError(f"backbone '{self.name}' has no list of layers; choose another mode than top-k")
+
+    def trainable(self, mode: str = "frozen", *, layers: int = 2, rank: int = 16) -> list[nn.Parameter]:
+        """Choose what is trained, and return those parameters.
+
+        Args:
+            mode: "frozen" (nothing), "lora" (low-rank adapters on ``adapted``), "top-k" (the last ``layers`` layers) or
+                "full".
+            layers: Number of layers for "top-k".
+            rank: Rank of the adapters for "lora".
+
+        Raises:
+            InputError: the mode is unknown or not supported by this network, or it has fewer layers.
+            MissingExtra: "lora" without the library peft.
+        """
+        chosen = Training(mode, layers, rank)
+        if mode not in self.modes:
+            raise InputError(
+                f"backbone '{self.name}' cannot be trained as '{mode}'; it supports {', '.join(self.modes)}"
+            )
+        self.requires_grad_(mode == "full")
+        if mode == "top-k":
+            self._thaw(chosen.layers)
+        elif mode == "lora":
+            from merc.backbones.lora import add_adapters
+
+            add_adapters(self.network, self.adapted, rank=chosen.rank)
+        return [one for one in self.parameters() if one.requires_grad]
+
+    def _thaw(self, count: int) -> None:
+        layers = self.layers()
+        if count > len(layers):
+            raise InputError(f"backbone '{self.name}' has {len(layers)} layers; {count} were to be trained")
+        for layer in layers[-count:]:
+            layer.requires_grad_(True)

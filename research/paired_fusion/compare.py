@@ -26,7 +26,7 @@ from merc.evaluation.metrics import NAMES as METRICS
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers
 from merc.evaluation.significance import compare
-from merc.features.of_items import TextVectors, features
+from merc.features.of_items import features, of_items
 from merc.heads.head import NAMES, Head, fusion_card, joined, spoken_head
 from merc.labels import EKMAN7
 from merc.progress import Progress
@@ -191,7 +191,7 @@ def _words(data: Path, heads: Path, cache: Cache, progress: Progress | None) -> 
         told = np.stack([found[item.id] for item in items])
     else:
         text = Head.load("text", folder=heads, conversation=False)
-        vectors = features(items, TextVectors(), cache=cache, progress=progress)
+        vectors = features(items, of_items("text"), cache=cache, progress=progress)
         told = joined(text.emotion_vector(vectors), vectors).astype(np.float32)
     classes = np.array([EKMAN7.index(item.labels[0]) for item in items])
     dialogues = tuple(item.group or item.id for item in items)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.features.face import DIMENSION, EXPRESSION, FaceEncoder
+from merc.features.face import DIMENSION, EXPRESSION, FaceEncoder, FaceExpressionEncoder
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,10 @@ def test_encodes_in_batches(encoder, crops):
     assert vectors.tobytes() == encoder.encode(crops).tobytes()
 
 
-def test_describe_gives_both_at_once(encoder, crops):
-    embeddings, expressions = encoder.describe(crops[:2])
-    np.testing.assert_array_equal(embeddings, encoder.encode(crops[:2]))
-    np.testing.assert_array_equal(expressions, encoder.encode_expression(crops[:2]))
-    assert expressions.shape == (2, EXPRESSION)
+def test_expression_features_lie_below_the_embedding(encoder, crops):
+    expressions = FaceExpressionEncoder().encode(crops[:2])
+    assert expressions.shape == (2, EXPRESSION) and expressions.dtype == np.float32
+    assert FaceExpressionEncoder().describe() | {"output": "embedding", "width": DIMENSION} == encoder.describe()
 
 
 def test_no_crops_no_vectors(encoder):
@@ -71,7 +70,7 @@ def test_refuses_other_shapes_and_kinds(encoder, crops):
 
 @pytest.mark.parametrize("option", ["threads", "batch"])
 def test_refuses_options_below_one(option):
-    with pytest.raises(InputError, match=f"face encoder: {option} is 0, expected a whole number of at least 1"):
+    with pytest.raises(InputError, match=f"encoder 'facenet': {option} is 0, expected 1 or more"):
         FaceEncoder(**{option: 0})
 
 

@@ -40,7 +40,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> ProsodyEncoder:
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opensmile", None)
     with pytest.raises(MissingExtra, match=r"research licence.*not installed: run pip install 'merc\[prosody\]'"):
-        ProsodyEncoder()
+        ProsodyEncoder().describe()
 
 
 def test_sounds_in_either_kind_and_too_short_ones(made_up: ProsodyEncoder) -> None:
@@ -57,7 +57,7 @@ def test_sounds_in_either_kind_and_too_short_ones(made_up: ProsodyEncoder) -> No
 
 
 def test_what_it_depends_on(made_up: ProsodyEncoder) -> None:
-    assert made_up.description == {"encoder": "egemaps", "opensmile": "0.0", "set": "eGeMAPSv02", "width": 88}
+    assert made_up.describe() == {"encoder": "egemaps", "opensmile": "0.0", "set": "eGeMAPSv02", "width": 88}
     assert len(made_up.names) == 88
 
 

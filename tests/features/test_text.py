@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.features.text import TextEncoder, describe
+from merc.features.text import TextEncoder, TokenEncoder
 
 TEXTS = ["Yeah!", "Yeah, it really has been great, too.", "Why did you not tell me that he was coming over tonight?"]
 
@@ -65,19 +65,33 @@ def test_progress_counts_texts(encoder: TextEncoder) -> None:
 
 
 def test_tokens_come_with_the_same_vectors_and_their_mean_is_the_vector(encoder: TextEncoder) -> None:
-    vectors, tokens = encoder.encode_tokens(TEXTS)
-    assert vectors.tobytes() == encoder.encode(TEXTS).tobytes()
+    vectors, tokens = encoder.encode(TEXTS), TokenEncoder().encode(TEXTS)
     assert [len(states) for states in tokens] == [4, 12, 15]
     for vector, states in zip(vectors, tokens, strict=True):
         assert states.dtype == np.float32 and states.shape[1] == 768
         mean = states.mean(axis=0)
         np.testing.assert_allclose(mean / np.linalg.norm(mean), vector, atol=1e-4)
-    assert encoder.encode_tokens([])[1] == []
+        np.testing.assert_allclose(encoder.pool(states), vector, atol=1e-6)
+    assert TokenEncoder().encode([]) == []
 
 
 def test_the_description_is_known_before_the_weights_are_loaded(encoder: TextEncoder) -> None:
-    assert encoder.description == describe()
-    assert describe("float32")["precision"] == "float32"
+    assert TextEncoder().describe() == encoder.describe()
+    assert TextEncoder(precision="float32").describe()["precision"] == "float32"
+    assert TextEncoder().describe() != TokenEncoder().describe()
+
+
+def test_threads_and_gradients_are_restored(encoder: TextEncoder) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        TextEncoder(threads=1)
+        encoder.encode(TEXTS[:1], progress=lambda *_: None)
+        assert torch.get_num_threads() == before + 1 and not torch.is_inference_mode_enabled()
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_an_empty_text_is_named(encoder: TextEncoder) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from merc import paths
 from merc.backbones import mpnet_dialogue
 from merc.backbones.mpnet_dialogue import Reading
 from merc.benchmarks import titles
@@ -28,7 +29,7 @@ class Counted:
 
     readings = 0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, device: str = "cpu") -> None:
         self.path = path
 
     def encode(self, conversations, *, progress=None):
@@ -55,7 +56,7 @@ def adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.parent.mkdir()
     save_file({"x": torch.zeros(1)}, path, metadata=Reading(protocol="meld-7", fold="official").head)
     monkeypatch.setenv("MERC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(mpnet_dialogue, "SHIPPED_ENCODERS", path.parent)
+    monkeypatch.setattr(paths, "SHIPPED_ENCODERS", path.parent)
     monkeypatch.setattr(mpnet_dialogue, "DialogueEncoder", Counted)
     Counted.readings = 0
     return path
@@ -63,7 +64,9 @@ def adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def loaded(source: str, conversations: list[Conversation], *, tokens: bool = False) -> Feature:
     place = spec.Place("meld", Path("absent"))
-    return spec.load({"text": source}, conversations, place=place, tokens=tokens)["text"]
+    return spec.load({"text": source}, conversations, place=place, reads={"text": "steps" if tokens else "vectors"})[
+        "text"
+    ]
 
 
 def test_vectors_are_made_once_and_say_what_they_learned(corpus, adapters) -> None:
@@ -80,7 +83,7 @@ def test_tokens_go_to_systems_that_read_them(corpus, adapters) -> None:
     assert [long.rows[name].shape for name in ids] == [(1 + number, 3) for number in range(len(ids))]
     assert short.rows[ids[0]].shape == (3,) and long.sha256 != short.sha256
     assert spec.single("text=mine") and not spec.single("text=mine-tokens")
-    with pytest.raises(InputError, match="mine-tokens are sequences and cannot stand beside others"):
+    with pytest.raises(InputError, match="mine-tokens are sequences and cannot be concatenated"):
         loaded("mine+mine-tokens", corpus[0], tokens=True)
 
 
@@ -114,7 +117,7 @@ def test_an_encoder_is_refused_where_it_learned_what_is_held_out(corpus, adapter
     tuned_text.refuse_seen(text, fold, conversations, corpus="meld")
     turned = replace(fold, train=fold.valid, valid=fold.train)
     with pytest.raises(
-        InputError, match="tuned on the training part of meld-7, fold official, seed 0; 14 of its dialogues"
+        InputError, match="trained on the training part of meld-7, fold official, seed 0; 14 of its dialogues"
     ):
         tuned_text.refuse_seen(text, turned, conversations, corpus="meld")
     tuned_text.refuse_seen(text, turned, conversations, corpus="iemocap")  # those were other conversations
@@ -141,7 +144,7 @@ def test_dialogues_that_another_seed_would_train_on_are_not_held_against_an_enco
 
 
 def test_every_encoder_that_comes_with_merc_has_its_card() -> None:
-    there = {path.stem for path in mpnet_dialogue.SHIPPED_ENCODERS.glob("*.safetensors")}
+    there = {path.stem for path in paths.SHIPPED_ENCODERS.glob("*.safetensors")}
     assert there == set(tuned_text.shipped()) and len(there) >= 4
     for name, path in tuned_text.shipped().items():
         page = path.with_suffix(".md").read_text(encoding="utf-8")
@@ -152,11 +155,11 @@ def test_every_encoder_that_comes_with_merc_has_its_card() -> None:
 
 
 def test_adapters_are_named_by_a_file_or_as_those_that_come_with_merc(tmp_path: Path) -> None:
-    assert mpnet_dialogue.adapters(Path("texts")) == mpnet_dialogue.SHIPPED_ENCODERS / "texts.safetensors"
+    assert mpnet_dialogue.adapters(Path("texts")) == paths.SHIPPED_ENCODERS / "texts.safetensors"
     mine = tmp_path / "texts"
     mine.touch()
     assert mpnet_dialogue.adapters(mine) == mine
-    with pytest.raises(InputError, match="no adapters at strange; those that come with merc are .*texts"):
+    with pytest.raises(InputError, match="no adapters at strange; those shipped with merc are .*texts"):
         mpnet_dialogue.opened(mpnet_dialogue.adapters(Path("strange")))
 
 

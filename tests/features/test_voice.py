@@ -18,7 +18,7 @@ def noise(seconds, seed=0):
 
 
 def test_fewer_than_one_thread_is_refused():
-    with pytest.raises(InputError, match="threads 0: expected 1 or more"):
+    with pytest.raises(InputError, match="encoder 'campplus': threads is 0, expected 1 or more"):
         VoiceEncoder(threads=0)
 
 
@@ -31,7 +31,7 @@ def test_a_sound_of_another_kind_is_named(encoder, sound):
 def test_rows_stand_in_order_and_do_not_depend_on_batch_mates(encoder):
     sounds = [noise(1.03, 1), noise(0.5, 2), noise(1.04, 3), noise(0.01, 4), noise(2, 5)]
     together = encoder.encode(sounds)
-    assert together.shape == (5, encoder.dimension)
+    assert together.shape == (5, encoder.width)
     assert together.dtype == np.float32
     assert np.isnan(together).any(1).tolist() == [False, False, False, True, False]
     for row, sound in zip(together, sounds, strict=True):

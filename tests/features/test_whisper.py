@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError, WeightError
-from merc.features.whisper import WhisperEncoder, WhisperOptions, describe
+from merc.features.whisper import WhisperEncoder, WhisperMeans, WhisperOptions
 
 
 def voice(seconds: float) -> np.ndarray:
@@ -61,14 +61,14 @@ def test_a_long_sound_is_encoded_window_by_window(encoder: WhisperEncoder) -> No
 def test_layer_means_and_int16(encoder: WhisperEncoder) -> None:
     sound = voice(0.5)
     frames = encoder.encode([sound])[0]
-    means = encoder.layer_means([sound, (sound * 32768).astype(np.int16)])
+    means = WhisperMeans(encoder.options).encode([sound, (sound * 32768).astype(np.int16)])
     assert means.shape == (2, 7, 512) and means.dtype == np.float32
     np.testing.assert_allclose(means[0], frames.mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(means[1], means[0], atol=0.05)
 
 
 def test_twice_the_same_bytes(encoder: WhisperEncoder) -> None:
-    assert encoder.layer_means([voice(0.5)]).tobytes() == encoder.layer_means([voice(0.5)]).tobytes()
+    assert encoder.encode([voice(0.5)])[0].tobytes() == encoder.encode([voice(0.5)])[0].tobytes()
 
 
 def test_a_gradient_reaches_the_sound_and_the_weights(encoder: WhisperEncoder) -> None:
@@ -83,8 +83,9 @@ def test_a_gradient_reaches_the_sound_and_the_weights(encoder: WhisperEncoder) -
 
 
 def test_what_it_depends_on(encoder: WhisperEncoder) -> None:
-    assert encoder.description == describe(WhisperOptions(window=5.0))
-    assert encoder.description["window"] == 5.0 and encoder.description["sha256"].startswith("d01c3014")
+    frames, means = encoder.describe(), WhisperMeans(encoder.options).describe()
+    assert frames["window"] == 5.0 and frames["sha256"].startswith("d01c3014")
+    assert (frames.pop("output"), means.pop("output")) == ("frames", "mean over frames") and frames == means
 
 
 @pytest.mark.parametrize("sound", [np.zeros((2, 100), np.float32), np.zeros(100, np.int32), np.zeros(0, np.float32)])

@@ -1,83 +1,120 @@
-"""Face pictures become vectors: FaceNet in batches, on a chosen number of threads."""
+"""Vectors of face pictures: FaceNet's identity embedding, and the expression features below it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from merc.errors import InputError
-from merc.nn.facenet import DIMENSION, EXPRESSION, SIDE, FaceNet, crop, upright
+from merc.features.encoder import Encoder
+from merc.nn.facenet import DIMENSION, EXPRESSION, SIDE, crop, upright
+from merc.progress import Progress
 
-__all__ = ["DIMENSION", "EXPRESSION", "SIDE", "FaceEncoder", "crop", "upright"]
+if TYPE_CHECKING:
+    from merc.nn.facenet import FaceNet
+
+__all__ = ["DIMENSION", "EXPRESSION", "SIDE", "FaceEncoder", "FaceExpressionEncoder", "crop", "upright"]
 
 
-class FaceEncoder:
-    """Embeds pictures of faces with FaceNet (Inception-ResNet-v1, 512 numbers of length one).
+class _FaceNetEncoder(Encoder):
+    """What both encoders share: FaceNet in batches.
 
-    ``threads`` for the processor (one is fastest where others work too), ``batch`` pictures at a time bound the memory
-    (about 6 MB each), ``flip`` averages with the mirrored picture at twice the cost. Raises WeightError when the weight
-    'facenet' has not been fetched, InputError for an option below one.
+    Args:
+        threads: CPU threads for torch while it encodes.
+        batch: Pictures at a time; bounds the memory (about 6 MB each).
+        flip: Average with the mirrored picture, at twice the cost.
+        bfloat16: None (where the device multiplies it), True or False.
+        device: Where it runs; see `merc.nn.device.resolve`.
+
+    Raises:
+        InputError: an option is below one.
     """
 
-    def __init__(self, *, threads: int = 1, batch: int = 16, flip: bool = False, bfloat16: bool | None = None) -> None:
-        for name, value in (("threads", threads), ("batch", batch)):
-            if value < 1:
-                raise InputError(f"face encoder: {name} is {value}, expected a whole number of at least 1")
-        self.threads, self.batch, self.flip = threads, batch, flip
-        self._network = FaceNet.load(bfloat16=bfloat16)
+    modality = "face"
+    input = "face"
+    sequence = True
+    weights = ("facenet",)
+    output: str
 
-    def encode(self, crops: np.ndarray) -> np.ndarray:
-        """Embed crops, uint8 RGB (n, 160, 160, 3), as (n, 512) float32 of length one (L2-normalised).
+    def __init__(
+        self,
+        *,
+        threads: int = 1,
+        batch: int = 16,
+        flip: bool = False,
+        bfloat16: bool | None = None,
+        device: str = "cpu",
+    ) -> None:
+        super().__init__(device=device, threads=threads)
+        if batch < 1:
+            raise InputError(f"encoder '{self.name}': batch is {batch}, expected 1 or more")
+        self.batch, self.flip, self._bfloat16 = batch, flip, bfloat16
 
-        Cut the crops with `crop`. Raises InputError for another shape or kind; n may be 0.
+    def describe(self) -> dict[str, Any]:
+        """Weight, hash, width and output; whether mirrored pictures are averaged."""
+        return self._pinned(output=self.output, **({"flip": True} if self.flip else {}))
+
+    @cached_property
+    def _network(self) -> FaceNet:
+        from merc.nn.facenet import FaceNet
+
+        return FaceNet.load(bfloat16=self._bfloat16, device=self.device)
+
+    def encode(self, batch: np.ndarray, *, progress: Progress | None = None) -> np.ndarray:
+        """Encode crops, uint8 RGB ``(n, 160, 160, 3)``: ``(n, width)`` float32; n may be 0.
+
+        Raises:
+            InputError: the crops have another shape or type.
+            WeightError: the weight 'facenet' is absent.
         """
-        return self.describe(crops)[0]
+        from merc.backbones.facenet import check_crops
+        from merc.nn.threads import threads
 
-    def encode_expression(self, crops: np.ndarray) -> np.ndarray:
-        """Describe the expression on crops as (n, 5376) float32, not normalised: scale each column before use.
+        check_crops(batch)
+        vectors = np.zeros((len(batch), self.width), np.float32)
+        _ = self._network  # loaded outside inference mode
+        for start in range(0, len(batch), self.batch):
+            piece = slice(start, start + self.batch)
+            with threads(self.threads):
+                vectors[piece] = self._averaged(batch[piece])
+            if progress:
+                progress("faces", min(start + self.batch, len(batch)), len(batch))
+        return vectors
 
-        Taken from below the embedding, which is trained to ignore what changes in one person's face: a linear model
-        for RAF-DB's seven classes (3,000 faces to learn from) is right on .80 of unseen faces with these features, on
-        .77 with the pooled cells alone and on .66 with the embedding. Cut the crops with `upright`: the features depend
-        on how closely the face is framed.
-        """
-        return self.describe(crops)[1]
+    def _averaged(self, crops: np.ndarray) -> np.ndarray:
+        vectors = self._read(crops)
+        return (vectors + self._read(crops[:, :, ::-1])) / 2 if self.flip else vectors
 
-    def describe(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings and expression features in one pass; shapes and errors as in the two methods above."""
-        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (SIDE, SIDE, 3):
-            raise InputError(
-                f"face crops of shape {crops.shape} and kind {crops.dtype}: expected (n, {SIDE}, {SIDE}, 3) uint8 RGB; "
-                "cut them with merc.features.face.crop"
-            )
-        embeddings = np.zeros((len(crops), DIMENSION), np.float32)
-        expressions = np.zeros((len(crops), EXPRESSION), np.float32)
-        with _threads(self.threads):
-            for start in range(0, len(crops), self.batch):
-                piece = slice(start, start + self.batch)
-                embeddings[piece], expressions[piece] = self._describe(crops[piece])
-        return embeddings, expressions
-
-    def _describe(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        embeddings, expressions = self._network.describe(crops)
-        if self.flip:
-            mirrored = self._network.describe(crops[:, :, ::-1])
-            embeddings = embeddings + mirrored[0]
-            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-            expressions = (expressions + mirrored[1]) / 2
-        return embeddings, expressions
+    def _read(self, crops: np.ndarray) -> np.ndarray:
+        return self._network.describe(crops)[self.output != FaceEncoder.output]
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads inside, as many as before afterwards."""
-    import torch
+class FaceEncoder(_FaceNetEncoder):
+    """FaceNet's identity embedding (Inception-ResNet-v1): 512 numbers of length one; cut pictures with `crop`."""
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    name = "facenet"
+    shape = (DIMENSION,)
+    output = "embedding"
+    summary = "Identity embedding of the speaker's face in each frame, of length one: whose face it is."
+
+    def _averaged(self, crops: np.ndarray) -> np.ndarray:
+        vectors = super()._averaged(crops)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if self.flip else vectors
+
+
+class FaceExpressionEncoder(_FaceNetEncoder):
+    """What FaceNet sees below its embedding: 5,376 numbers, not normalised; cut pictures with `upright`.
+
+    The embedding is trained to ignore what changes in one person's face, and the cells before it are not:
+    ``merc bench heads --modality face`` compares both. The features depend on how closely the face is framed. Scale
+    each column before use.
+    """
+
+    name = "facenet-expression"
+    shape = (EXPRESSION,)
+    half = True
+    crop = "upright"
+    output = "expression features"
+    summary = "What FaceNet sees below its embedding in each frame: still holds the expression."

@@ -1,10 +1,14 @@
-"""The frozen vectors of the samples, encoded once and kept: a run that was killed goes on where it stopped."""
+"""Vectors of the items of one-modality corpora: texts, sounds and pictures, by the encoders of the registry.
+
+Each shard of items is encoded once and cached, so that a run resumes from the last shard that it finished.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,32 +16,76 @@ import numpy as np
 from merc.cache import Cache, key
 from merc.corpora import Item, contents
 from merc.errors import InputError
+from merc.features.encoder import ENCODERS, Encoder
 from merc.progress import Progress
-from merc.weights import WEIGHTS
 
-SHARD = 512  # items; what a killed run loses at most
+SHARD = 512
+"""Items of a shard: what a killed run loses at most."""
 RATE = 16_000
 FACE_SIDE = 160
 
+DEFAULT: Mapping[str, str] = MappingProxyType({"text": "mpnet", "voice": "campplus", "face": "facenet-expression"})
+"""The encoder of each modality that heads are trained on unless another is named."""
 
-class Encoder(Protocol):
-    """What turns items into vectors; ``description`` names the weights and options that the vectors depend on."""
+
+class Vectors(Protocol):
+    """What turns items into vectors; `OfItems` does so with any encoder of the registry."""
 
     @property
     def description(self) -> dict[str, Any]:
-        """Name, weight hash, width and options."""
+        """What the vectors depend on: name, hash of the weights, width, options, and how an item is read."""
 
     def vectors(self, items: Sequence[Item]) -> np.ndarray:
         """``(n, width)`` float32, in the order of the items."""
 
 
+class OfItems:
+    """An encoder over items: texts as they are, sounds trimmed and at 16 kHz, whole pictures enlarged to 160 × 160.
+
+    Args:
+        encoder: An encoder that reads texts, sounds or faces and gives one vector an item.
+
+    Raises:
+        InputError: the encoder reads dialogues, or gives a sound or text any number of rows.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        if not _fits(encoder):
+            kind = "reads dialogues" if encoder.input not in _READ else "gives any number of rows an item"
+            raise InputError(
+                f"encoder '{encoder.name}' {kind} and cannot encode single items; choose one vector an item: "
+                f"{', '.join(name for name in ENCODERS if _fits(ENCODERS[name]()))}"
+            )
+        self.encoder = encoder
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The encoder's description, and how an item is read."""
+        return {**self.encoder.describe(), **_INPUT[self.encoder.input]}
+
+    def vectors(self, items: Sequence[Item]) -> np.ndarray:
+        """``(n, width)`` float32; raises InputError for an item that cannot be decoded or has no words."""
+        rows = self.encoder.encode(_READ[self.encoder.input](items))
+        return np.asarray(rows, np.float32).reshape(len(items), self.encoder.width)
+
+
+def of_items(name: str, *, threads: int = 1, device: str = "cpu") -> OfItems:
+    """The encoder of a name, or the default one of a modality, over items.
+
+    Raises:
+        UnknownName: there is no such encoder or modality.
+        InputError: it cannot encode single items.
+    """
+    return OfItems(ENCODERS[DEFAULT.get(name, name)](threads=threads, device=device))
+
+
 def features(
-    items: Sequence[Item], encoder: Encoder, *, cache: Cache | None = None, progress: Progress | None = None
+    items: Sequence[Item], encoder: Vectors, *, cache: Cache | None = None, progress: Progress | None = None
 ) -> np.ndarray:
     """The vectors of items, ``(n, width)`` float32, from the cache where they are there.
 
-    They are kept in shards by the hash of the items' bytes, the encoder's weights and options; each shard is complete
-    or absent.
+    They are cached in shards by the hash of the items' bytes and the encoder's description; each shard is complete or
+    absent.
     """
     store = cache or Cache()
     shards = [items[start : start + SHARD] for start in range(0, len(items), SHARD)]
@@ -57,60 +105,12 @@ def _hashes(items: Sequence[Item]) -> list[str]:
     return [hashlib.sha256(data).hexdigest() for data in contents(items)]
 
 
-class TextVectors:
-    """The text of items, encoded by MPNet (768 dimensions)."""
-
-    def __init__(self, threads: int = 1) -> None:
-        from merc.features.text import TextEncoder
-
-        self._encoder = TextEncoder(threads=threads)
-        self.description = self._encoder.description
-
-    def vectors(self, items: Sequence[Item]) -> np.ndarray:
-        """``(n, 768)`` float32; raises InputError for an item without words."""
-        return self._encoder.encode([item.text or "" for item in items])
-
-
-class VoiceVectors:
-    """The sound of items at 16 kHz without the silence around it, encoded by CAM++ (192 dimensions)."""
-
-    def __init__(self, threads: int = 1) -> None:
-        from merc.features.voice import VoiceEncoder
-
-        self._encoder = VoiceEncoder(threads=threads)
-        self.description = _described("campplus", 192, input="16 kHz, trimmed at -40 dB, whole tenths of a second")
-
-    def vectors(self, items: Sequence[Item]) -> np.ndarray:
-        """``(n, 192)`` float32; raises InputError for a file that is no sound."""
-        return np.asarray(self._encoder.encode(list(sounds(items))))
-
-
-class FaceVectors:
-    """The faces of items, enlarged to 160 × 160, described by FaceNet.
-
-    ``embedding`` gives the 512 numbers that say whose face it is instead of the 5,376 that hold its expression.
-    """
-
-    def __init__(self, threads: int = 1, *, embedding: bool = False) -> None:
-        from merc.features.face import DIMENSION, EXPRESSION, FaceEncoder
-
-        self._encoder = FaceEncoder(threads=threads)
-        self._embedding = embedding
-        width, output = (DIMENSION, "embedding") if embedding else (EXPRESSION, "expression features")
-        self.description = _described("facenet", width, input="whole picture to 160 x 160", output=output)
-
-    def vectors(self, items: Sequence[Item]) -> np.ndarray:
-        """``(n, 5376)`` float32, or ``(n, 512)``; raises InputError for a file that is no picture."""
-        seen = pictures(items)
-        return self._encoder.encode(seen) if self._embedding else self._encoder.encode_expression(seen)
-
-
-def _described(weight: str, width: int, **options: str) -> dict[str, Any]:
-    return {"encoder": weight, "sha256": WEIGHTS[weight].sha256, "width": width, **options}
-
-
 def sounds(items: Sequence[Item]) -> Iterator[np.ndarray]:
-    """The sound of items: mono float32 at 16 kHz without the silence around it; InputError for what is no sound."""
+    """The sound of items: mono float32 at 16 kHz without the silence around it.
+
+    Raises:
+        InputError: a file cannot be decoded as audio.
+    """
     for data, item in zip(contents(items), items, strict=True):
         yield _trimmed(_sound(data, item))
 
@@ -123,7 +123,7 @@ def _sound(data: bytes, item: Item) -> np.ndarray:
     try:
         wave, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise InputError(f"item '{item.id}' is no sound that can be decoded: {error}") from error
+        raise InputError(f"cannot decode audio of item '{item.id}': {error}; fetch the corpus again") from error
     mono = wave.mean(axis=1)
     return mono if rate == RATE else np.asarray(soxr.resample(mono, rate, RATE))
 
@@ -138,22 +138,43 @@ def _trimmed(wave: np.ndarray) -> np.ndarray:
 
 
 def pictures(items: Sequence[Item]) -> np.ndarray:
-    """The pictures of items: ``(n, 160, 160, 3)`` uint8, red first; raises InputError for what is no picture."""
+    """The pictures of items: ``(n, 160, 160, 3)`` uint8 RGB.
+
+    Raises:
+        InputError: a file cannot be decoded as a picture.
+    """
     return np.stack([_picture(data, item) for data, item in zip(contents(items), items, strict=True)])
 
 
 def _picture(data: bytes, item: Item) -> np.ndarray:
-    """A picture as the face encoder wants it: ``(160, 160, 3)`` uint8, red first."""
+    """A picture as face encoders read it: ``(160, 160, 3)`` uint8 RGB."""
     import cv2
 
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise InputError(f"item '{item.id}' is no picture that can be decoded")
+        raise InputError(f"cannot decode the picture of item '{item.id}'; fetch the corpus again")
     enlarged = cv2.resize(image, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.cvtColor(enlarged, cv2.COLOR_BGR2RGB))
 
 
-def encoder_of(modality: str, threads: int) -> Encoder:
-    """The encoder of "text", "voice" or "face"; raises WeightError when its weight is absent."""
-    encoders: dict[str, Callable[[int], Encoder]] = {"text": TextVectors, "voice": VoiceVectors, "face": FaceVectors}
-    return encoders[modality](threads)
+_READ: Mapping[str, Callable[[Sequence[Item]], Any]] = MappingProxyType(
+    {
+        "text": lambda items: [item.text or "" for item in items],
+        "sound": lambda items: list(sounds(items)),
+        "face": pictures,
+    }
+)
+"""How items are read for each kind of input."""
+
+_INPUT: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "text": {},
+        "sound": {"input": "16 kHz, trimmed at -40 dB, whole tenths of a second"},
+        "face": {"input": "whole picture to 160 x 160"},
+    }
+)
+"""The same in words, for descriptions."""
+
+
+def _fits(encoder: Encoder) -> bool:
+    return encoder.input in _READ and (encoder.input == "face" or not encoder.sequence)

@@ -1,4 +1,4 @@
-"""How it is said, in numbers that have names: openSMILE's eGeMAPS, 88 functionals of pitch, loudness and timbre.
+"""Prosody in numbers that have names: openSMILE's eGeMAPS, 88 functionals of pitch, loudness and timbre.
 
 Paper: Eyben et al. 2016, "The Geneva Minimalistic Acoustic Parameter Set". openSMILE comes under audEERING's research
 licence (no commercial use), so it is an extra of its own and nothing else of merc needs it.
@@ -8,28 +8,38 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from merc.errors import InputError, MissingExtra
+from merc.errors import MissingExtra
+from merc.features.encoder import Encoder, as_float, check_sound
 from merc.progress import Progress
 
 RATE = 16_000
-SHORTEST = 0.1
-"""Seconds: below it fewer than five of the 60 ms windows that pitch is read from fit."""
 LICENCE = "audEERING research licence: no commercial use"
 
 
-class ProsodyEncoder:
-    """Describes sounds with the 88 functionals of eGeMAPS v02; raises MissingExtra where openSMILE is not installed."""
+class ProsodyEncoder(Encoder):
+    """The 88 functionals of eGeMAPS v02, by openSMILE on the CPU; arguments as for `Encoder`."""
 
     name = "egemaps"
-    dimension = 88
+    modality = "voice"
+    input = "sound"
+    shape = (88,)
+    shortest = 0.1  # below it fewer than five of the 60 ms windows that pitch is read from fit
+    summary = "Functionals of pitch, loudness and timbre, each in its own unit (openSMILE's eGeMAPS v02)."
 
-    def __init__(self) -> None:
+    @property
+    def licence(self) -> str:
+        """The terms of openSMILE."""
+        return LICENCE
+
+    @cached_property
+    def _smile(self) -> Any:
         opensmile = _opensmile()
-        self._smile = opensmile.Smile(
+        return opensmile.Smile(
             feature_set=opensmile.FeatureSet.eGeMAPSv02,
             feature_level=opensmile.FeatureLevel.Functionals,
             num_workers=1,
@@ -40,30 +50,25 @@ class ProsodyEncoder:
         """What each of the 88 numbers is, in order."""
         return list(self._smile.feature_names)
 
-    @property
-    def description(self) -> dict[str, Any]:
-        """Name, version, width and options: what a value depends on."""
-        return describe()
+    def describe(self) -> dict[str, Any]:
+        """Name, version, set and width; raises MissingExtra where openSMILE is not installed."""
+        return {"encoder": self.name, "opensmile": _opensmile().__version__, "set": "eGeMAPSv02", "width": self.width}
 
-    def encode(self, sounds: Sequence[np.ndarray], *, progress: Progress | None = None) -> np.ndarray:
-        """Describe 16 kHz mono sounds, each int16 or float in [-1, 1): ``(n, 88)`` float32, each in its own unit.
+    def encode(self, batch: Sequence[np.ndarray], *, progress: Progress | None = None) -> np.ndarray:
+        """Describe 16 kHz mono sounds: ``(n, 88)`` float32; a sound below 0.1 s has a row of NaN.
 
-        A sound below 0.1 s has a row of NaN. ``progress`` hears ``("prosody", done, total)`` in sounds. Raises
-        InputError for a sound that is not one channel of numbers.
+        Raises:
+            InputError: a sound is not one channel of int16 or float samples.
+            MissingExtra: openSMILE is not installed.
         """
-        values = np.full((len(sounds), self.dimension), np.nan, np.float32)
-        for number, sound in enumerate(sounds):
-            wave = _wave(sound, number)
-            if len(wave) >= SHORTEST * RATE:
-                values[number] = np.asarray(self._smile(wave, RATE)).reshape(-1)
+        values = np.full((len(batch), self.width), np.nan, np.float32)
+        for number, sound in enumerate(batch):
+            check_sound(sound, number)
+            if len(sound) >= self.shortest * RATE:
+                values[number] = np.asarray(self._smile(as_float(sound), RATE)).reshape(-1)
             if progress:
-                progress("prosody", number + 1, len(sounds))
+                progress("prosody", number + 1, len(batch))
         return values
-
-
-def describe() -> dict[str, Any]:
-    """What a value of `ProsodyEncoder` depends on; raises MissingExtra where openSMILE is not installed."""
-    return {"encoder": ProsodyEncoder.name, "opensmile": _opensmile().__version__, "set": "eGeMAPSv02", "width": 88}
 
 
 def _opensmile() -> Any:
@@ -73,13 +78,3 @@ def _opensmile() -> Any:
         raise MissingExtra(
             f"prosody needs openSMILE ({LICENCE}), which is not installed: run pip install 'merc[prosody]'"
         ) from error
-
-
-def _wave(sound: np.ndarray, number: int) -> np.ndarray:
-    """A sound as float32 in [-1, 1)."""
-    if sound.ndim != 1 or not (sound.dtype == np.int16 or np.issubdtype(sound.dtype, np.floating)):
-        raise InputError(
-            f"sound {number} of type {sound.dtype}, shape {sound.shape}: expected one channel at 16 kHz, int16 or float"
-        )
-    scale = np.float32(32768 if sound.dtype == np.int16 else 1)
-    return np.asarray(sound, np.float32) / scale

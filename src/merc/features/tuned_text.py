@@ -1,59 +1,131 @@
-"""Vectors of tuned sentence encoders as features, and the refusal of an encoder that has learned what is tested."""
+"""Fine-tuned text encoders as features: vectors of utterances in their dialogue, and the refusal of in-sample leakage.
+
+An encoder that was trained on dialogues must not give features to a fold that validates or tests on them: its
+predictions would not be out-of-fold.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from merc import paths
 from merc.cache import Cache, file_hash, key
 from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold
+from merc.features.encoder import Encoder
 from merc.features.feature import Feature
 from merc.progress import Progress
 
 if TYPE_CHECKING:
-    from merc.backbones.mpnet_dialogue import Reading
-
+    from merc.backbones.mpnet_dialogue import DialogueEncoder, Reading
 
 TOKENS = "-tokens"
-"""Behind the name of an encoder: the state of each token instead of one vector an utterance."""
+"""Suffix of an encoder's name: the state of each token instead of one vector an utterance."""
 
 
 def shipped() -> dict[str, Path]:
-    """The tuned encoders that come with merc, by name."""
-    from merc.paths import SHIPPED_ENCODERS
+    """The fine-tuned encoders shipped with merc, by name."""
+    return {path.stem: path for path in sorted(paths.SHIPPED_ENCODERS.glob("*.safetensors"))}
 
-    return {path.stem: path for path in sorted(SHIPPED_ENCODERS.glob("*.safetensors"))}
+
+class TunedText(Encoder):
+    """MPNet with the adapters of a file, which reads utterances in the context of their conversation.
+
+    Args:
+        path: File of adapters.
+        tokens: Whether the state of each token is returned instead of one vector an utterance.
+        device: Where it runs; see `merc.nn.device.resolve`.
+        threads: CPU threads for torch while it encodes.
+    """
+
+    modality = "text"
+    input = "dialogue"
+    shape = (768,)
+    weights = ("mpnet",)
+
+    def __init__(self, path: Path, *, tokens: bool = False, device: str = "cpu", threads: int = 1) -> None:
+        self.path = path
+        self.name = f"{path.stem}{TOKENS if tokens else ''}"
+        self.sequence = self.half = tokens
+        self.summary = f"MPNet with the adapters `{path.stem}`, fine-tuned on emotion; its card: {path.stem}.md"
+        super().__init__(device=device, threads=threads)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How the adapters read dialogues, and on what they were trained."""
+        from merc.backbones.mpnet_dialogue import Reading, opened
+
+        return Reading(**opened(self.path)[1])
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Hashes of the file and of MPNet's weights."""
+        from merc.weights import WEIGHTS
+
+        return {"sha256": file_hash(self.path), "base": WEIGHTS["mpnet"].sha256}
+
+    def describe(self) -> dict[str, Any]:
+        """File, hashes, width, output, and the protocol, fold and seed on whose training part it was trained."""
+        learned = {name: getattr(self.reading, name) for name in ("protocol", "fold", "seed")}
+        output = {"output": "tokens"} if self.sequence else {}
+        return {"encoder": self.path.stem, **self.hashes, "width": self.width, **output, **learned}
+
+    @cached_property
+    def _encoder(self) -> DialogueEncoder:
+        from merc.backbones import mpnet_dialogue
+
+        return mpnet_dialogue.DialogueEncoder(self.path, threads=self.threads, device=self.device)
+
+    def encode(self, batch: Sequence[Conversation], *, progress: Progress | None = None) -> list[np.ndarray]:
+        """Encode conversations: one array an utterance, in reading order.
+
+        Args:
+            batch: Conversations; utterances without words are read as an ellipsis.
+            progress: Called with a stage, the utterances done and all utterances.
+
+        Returns:
+            ``(768,)`` float32 each, or for tokens ``(tokens, 768)`` float16.
+
+        Raises:
+            WeightError: the weight 'mpnet' is absent.
+        """
+        encode = self._encoder.encode_tokens if self.sequence else self._encoder.encode
+        found = encode(batch, progress=progress)
+        return [found[turn.id] for one in batch for turn in one]
 
 
 def encoded(
-    path: Path, conversations: Sequence[Conversation], *, tokens: bool = False, progress: Progress | None = None
+    path: Path,
+    conversations: Sequence[Conversation],
+    *,
+    tokens: bool = False,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Feature:
-    """The vector of every utterance in its dialogue, or the states of its tokens; made once for the same words."""
-    from merc import weights
-    from merc.backbones.mpnet_dialogue import DialogueEncoder, Reading, opened
+    """The vector of every utterance in its dialogue, or the states of its tokens; cached for the same words."""
+    encoder = TunedText(path, tokens=tokens, device=device)
 
     def make() -> dict[str, np.ndarray]:
-        encoder = DialogueEncoder(path)
-        found = (encoder.encode_tokens if tokens else encoder.encode)(conversations, progress=progress)
-        rows = [found[name] for name in ids]
+        rows = encoder.encode(conversations, progress=progress)
         if not tokens:
             return {"vectors": np.stack(rows)}
         return {"vectors": np.concatenate(rows), "ends": np.cumsum([len(row) for row in rows])}
 
     ids = [turn.id for one in conversations for turn in one]
-    said = [[(turn.speaker, turn.text) for turn in one] for one in conversations]
-    made = {"sha256": file_hash(path), "base": weights.WEIGHTS["mpnet"].sha256}
-    found = Cache().arrays(key("tuned tokens" if tokens else "tuned text", made, ids, said), make)
+    words = [[(turn.speaker, turn.text) for turn in one] for one in conversations]
+    made = encoder.hashes
+    found = Cache().arrays(key("tuned tokens" if tokens else "tuned text", made, ids, words), make)
     values = np.split(found["vectors"], found["ends"][:-1]) if tokens else found["vectors"]
-    reading: Reading = Reading(**opened(path)[1])
+    reading = encoder.reading
     return Feature(
-        f"{path.stem}{TOKENS if tokens else ''}",
+        encoder.name,
         found["vectors"].shape[1],
         {name: row.astype(np.float32) for name, row in zip(ids, values, strict=True)},
         key(made, TOKENS) if tokens else made["sha256"],
@@ -62,14 +134,14 @@ def encoded(
 
 
 def beside(features: Sequence[Feature]) -> Feature:
-    """Several vectors of an utterance as one: where any is absent, so is the whole.
+    """Several vectors of an utterance concatenated; absent where any of them is absent.
 
     Raises InputError for a sequence, whose steps are not those of another.
     """
     if len(features) == 1:
         return features[0]
     if long := [one.source for one in features if any(row.ndim > 1 for row in one.rows.values())]:
-        raise InputError(f"features {long[0]} are sequences and cannot stand beside others; name one source alone")
+        raise InputError(f"features {long[0]} are sequences and cannot be concatenated; name one source alone")
     ids = [name for name in features[0].rows if all(name in one.rows for one in features)]
     rows = {name: np.concatenate([one.rows[name] for one in features], -1) for name in ids}
     learned = [dict(part) for one in features for part in _learned(one.encoder)]
@@ -84,9 +156,9 @@ def beside(features: Sequence[Feature]) -> Feature:
 
 
 def averaged(features: Sequence[Feature]) -> Feature:
-    """The mean direction of several vectors of an utterance, for encoders that were tuned from one start.
+    """The mean direction of several vectors of an utterance, for encoders that were fine-tuned from one start.
 
-    Where any is absent, so is the mean. Raises InputError for a sequence, and for vectors of different widths.
+    Absent where any of them is absent. Raises InputError for a sequence, and for vectors of different widths.
     """
     if len(features) == 1:
         return features[0]
@@ -110,25 +182,25 @@ def averaged(features: Sequence[Feature]) -> Feature:
 def refuse_seen(
     features: Mapping[str, Feature], fold: Fold, conversations: Sequence[Conversation], *, corpus: str
 ) -> None:
-    """Raise InputError where an encoder was tuned on dialogues of this corpus that the fold validates or tests on."""
-    held = {*fold.valid.conversations, *fold.test.conversations}
+    """Raise InputError where an encoder was fine-tuned on dialogues that the fold validates or tests on."""
+    kept = {*fold.valid.conversations, *fold.test.conversations}
     for modality, feature in features.items():
         for part in _learned(feature.encoder):
             if not part["protocol"] or PROTOCOLS[part["protocol"]].corpus != corpus:
                 continue
             known = {one.name: one for one in PROTOCOLS[part["protocol"]].folds(conversations, seed=part["seed"])}
-            seen = set(known[part["fold"]].train.conversations) & held if part["fold"] in known else set()
+            seen = set(known[part["fold"]].train.conversations) & kept if part["fold"] in known else set()
             if seen:
                 learned = f"{part['protocol']}, fold {part['fold']}, seed {part['seed']}"
                 raise InputError(
-                    f"{modality} features {feature.source}: their encoder was tuned on the training part of {learned}; "
-                    f"{len(seen)} of its dialogues are held out here, first '{min(seen)}'; tune an encoder for this "
-                    "fold and seed with 'merc tune'"
+                    f"{modality} features {feature.source}: the encoder was trained on the training part of {learned}; "
+                    f"{len(seen)} of its dialogues are held out here, first '{min(seen)}'; train an encoder for this "
+                    "fold and seed with 'merc train dialogue-encoder'"
                 )
 
 
 def _learned(encoder: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Protocol, fold and seed of each encoder behind a feature; an empty protocol where it learned no dialogues."""
+    """Protocol, fold and seed of each encoder behind a feature; the protocol is empty where it learned no dialogues."""
     if "parts" in encoder:
         return [dict(one) for one in encoder["parts"]]
     return [{name: encoder.get(name, usual) for name, usual in (("protocol", ""), ("fold", ""), ("seed", 0))}]

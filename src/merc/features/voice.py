@@ -1,78 +1,89 @@
-"""How it is said and by whom: CAM++ turns the sound of an utterance into 192 numbers."""
+"""Speaker embeddings: CAM++ turns the sound of an utterance into 192 numbers that say whose voice it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from merc.errors import InputError
+from merc.features.encoder import Encoder, check_sound
 from merc.nn.fbank import HOP, RATE, frame_count
 from merc.progress import Progress
 
+if TYPE_CHECKING:
+    from merc.backbones.campplus import CamPlusBackbone
+
 _BATCH = 4  # sounds of equal length that are encoded together: more is hardly faster and takes memory
 _TRIM = 10  # frames: lengths are trimmed to tenths of a second, so that many utterances have one length
-_WHOLE = 10 * RATE // HOP  # frames beyond which an utterance is encoded in parts: what the network was trained on
+_LONGEST = 10 * RATE // HOP  # frames beyond which an utterance is encoded in parts: what the network was trained on
 
 
-class VoiceEncoder:
-    """Encodes utterances with CAM++ (192-d, trained to tell speakers apart); weights are loaded when it is made.
-
-    Raises WeightError when the weight ``campplus`` is absent and InputError for fewer than one thread.
-    """
+class VoiceEncoder(Encoder):
+    """CAM++ embeddings of 192 dimensions, not scaled to unit length; arguments as for `Encoder`."""
 
     name = "campplus"
-    dimension = 192
+    modality = "voice"
+    input = "sound"
+    shape = (192,)
+    weights = ("campplus",)
+    shortest = 0.4  # the encoder's error rate rises steeply below a second
+    summary = "Speaker embedding: trained to tell voices apart, so it holds little of how something is said."
 
-    def __init__(self, *, threads: int = 1) -> None:
-        if threads < 1:
-            raise InputError(f"threads {threads}: expected 1 or more")
-        from merc.nn import campplus
+    def describe(self) -> dict[str, Any]:
+        """Weight, hash and width."""
+        return self._pinned()
 
-        self.threads = threads
-        self._network = campplus.load()
+    @cached_property
+    def _backbone(self) -> CamPlusBackbone:
+        from merc.backbones.campplus import CamPlusBackbone
 
-    def encode(self, sounds: Sequence[np.ndarray], *, progress: Progress | None = None) -> np.ndarray:
-        """Encode 16 kHz mono sounds, each int16 or float in [-1, 1): ``(n, 192)`` float32, not scaled to unit length.
+        return CamPlusBackbone.load(device=self.device)
 
-        The result of one sound does not depend on the others. One below 0.12 s is too short to encode: its row is
-        NaN. One above 10 s is encoded in equal parts, of which the mean counts. ``progress`` hears
-        ``("voice", done, total)`` in sounds. Raises InputError for a sound that is not one channel of numbers.
+    def encode(self, batch: Sequence[np.ndarray], *, progress: Progress | None = None) -> np.ndarray:
+        """Encode 16 kHz mono sounds: ``(n, 192)`` float32.
+
+        A sound below 0.12 s is too short: its row is NaN. One above 10 s is encoded in equal parts, and their mean is
+        taken.
+
+        Raises:
+            InputError: a sound is not one channel of int16 or float samples.
+            WeightError: the weight 'campplus' is absent.
         """
-        from merc.nn.campplus import DIMENSION, SHORTEST
+        from merc.nn.campplus import SHORTEST
         from merc.nn.threads import threads
 
-        lengths = [_frames(sound, number) for number, sound in enumerate(sounds)]
-        vectors = np.full((len(sounds), DIMENSION), np.nan, dtype=np.float32)
+        lengths = [_frames(sound, number) for number, sound in enumerate(batch)]
+        vectors = np.full((len(batch), self.width), np.nan, dtype=np.float32)
         done = sum(length < SHORTEST for length in lengths)
-        with threads(self.threads):
-            for batch in _batches(lengths, SHORTEST):
-                vectors[batch] = self._encode([sounds[i] for i in batch], lengths[batch[0]])
-                done += len(batch)
-                if progress:
-                    progress("voice", done, len(sounds))
+        backbone = self._backbone  # loaded outside inference mode
+        for places in _batches(lengths, SHORTEST):
+            with threads(self.threads):
+                vectors[places] = _encoded(backbone, [batch[place] for place in places], lengths[places[0]])
+            done += len(places)
+            if progress:
+                progress("voice", done, len(batch))
         return vectors
 
-    def _encode(self, sounds: Sequence[np.ndarray], length: int) -> np.ndarray:
-        """Encode sounds that are all trimmed to one length in frames."""
-        import torch
 
-        from merc.nn.fbank import fbank
+def _encoded(backbone: CamPlusBackbone, sounds: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """Encode sounds that are all trimmed to one length in frames."""
+    import torch
 
-        parts = -(-length // _WHOLE)
-        bins = torch.stack([fbank(sound)[: length // parts * parts] for sound in sounds])  # (batch, frames, 80)
-        bins = bins.reshape(len(sounds) * parts, -1, bins.shape[-1])
-        vectors = torch.cat([self._network(piece - piece.mean(1, keepdim=True)) for piece in torch.split(bins, _BATCH)])
-        mean: np.ndarray = vectors.reshape(len(sounds), parts, -1).mean(1).numpy()
-        return mean
+    from merc.nn.fbank import fbank
+
+    parts = -(-length // _LONGEST)
+    bins = torch.stack([fbank(sound)[: length // parts * parts] for sound in sounds])  # (batch, frames, 80)
+    bins = bins.reshape(len(sounds) * parts, -1, bins.shape[-1])
+    pieces = [backbone(backbone.centred(piece)).values[:, 0] for piece in torch.split(bins, _BATCH)]
+    mean: np.ndarray = torch.cat(pieces).reshape(len(sounds), parts, -1).mean(1).cpu().numpy()
+    return mean
 
 
 def _frames(sound: np.ndarray, number: int) -> int:
     """How many frames of a sound are encoded."""
-    if sound.ndim != 1 or not (sound.dtype == np.int16 or np.issubdtype(sound.dtype, np.floating)):
-        raise InputError(
-            f"sound {number} of type {sound.dtype}, shape {sound.shape}: expected one channel at 16 kHz, int16 or float"
-        )
+    check_sound(sound, number)
     return frame_count(len(sound)) // _TRIM * _TRIM
 
 

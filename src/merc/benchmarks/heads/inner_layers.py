@@ -76,7 +76,7 @@ class SpeechLayers:
         from merc.features.expression import ExpressionEncoder
 
         self._encoder = ExpressionEncoder(threads=threads)
-        self.description = {**self._encoder.description, "input": INPUT}
+        self.description = {**self._encoder.describe(), "input": INPUT}
 
     def vectors(self, items: Sequence[Item]) -> np.ndarray:
         """``(n, 7168)`` float32: for each state its mean, then its deviation."""

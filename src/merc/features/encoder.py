@@ -1,0 +1,266 @@
+"""The contract of encoders, and the registry that the command line, ``--features`` and the docs are made from.
+
+To add an encoder, write one file with a subclass of `Encoder` and name it in ``ENCODERS``: ``merc prepare --encoders``,
+``--features MODALITY=NAME`` and the page of encoders then have it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from merc import paths
+from merc.errors import InputError, MercError
+from merc.progress import Progress
+from merc.registry import Registry
+
+INPUTS = {
+    "text": "texts, one string each",
+    "dialogue": "conversations, for which one array an utterance is returned, in reading order",
+    "sound": "mono sounds at 16 kHz, each int16 or float in [-1, 1)",
+    "face": "pictures of faces, uint8 RGB (n, 160, 160, 3)",
+}
+"""What `Encoder.encode` can be given, by the encoder's ``input``."""
+
+CROPS = ("box", "upright")
+"""How a face is cut out: around its box as FaceNet wants it, or turned upright and tight, for its expression."""
+
+
+class Encoder(ABC):
+    """A frozen encoder: texts, sounds, faces or dialogues to arrays.
+
+    Making one is cheap: weights are loaded when it first encodes. Everything above `encode` is known before that.
+
+    Attributes:
+        name: Its name in ``ENCODERS``, and of the feature in a store.
+        modality: "text", "voice" or "face": which modality of a system it can serve.
+        input: One of ``INPUTS``.
+        shape: Shape of one row of what it returns, such as (768,).
+        sequence: Whether an item gives any number of rows (tokens, frames) or exactly one.
+        half: Whether a store keeps its rows as float16.
+        weights: Names of the pretrained weights that must be fetched.
+        shortest: Least seconds of a sound that can be encoded.
+        crop: For faces: one of ``CROPS``.
+        pooled_from: Name of the sequence encoder from whose rows `pool` makes the same vector, so that one pass gives
+            both; empty: none.
+        summary: One sentence for the page of encoders.
+
+    Args:
+        device: Where it runs; see `merc.nn.device.resolve`.
+        threads: CPU threads for torch while it encodes.
+
+    Raises:
+        InputError: fewer than one thread.
+
+    Example:
+        >>> voice = ENCODERS["campplus"]()
+        >>> voice.modality, voice.shape, voice.sequence
+        ('voice', (192,), False)
+        >>> sorted(voice.describe())
+        ['encoder', 'sha256', 'width']
+    """
+
+    name: str
+    modality: str
+    input: str
+    shape: tuple[int, ...]
+    sequence: bool = False
+    half: bool = False
+    weights: tuple[str, ...] = ()
+    shortest: float = 0.1
+    crop: str = "box"
+    pooled_from: str = ""
+    summary: str = ""
+
+    def __init__(self, *, device: str = "cpu", threads: int = 1) -> None:
+        if threads < 1:
+            raise InputError(f"encoder '{self.name}': threads is {threads}, expected 1 or more")
+        self.device, self.threads = device, threads
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+        return int(np.prod(self.shape))
+
+    @property
+    def licence(self) -> str:
+        """The terms of its weights."""
+        from merc.weights import WEIGHTS
+
+        return "; ".join(dict.fromkeys(WEIGHTS[name].licence for name in self.weights))
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What a row depends on, as JSON can hold it: encoder, hash of the weights, width and options.
+
+        Known without loading the weights. Two encoders with equal descriptions give the same rows.
+        """
+
+    @abstractmethod
+    def encode(self, batch: Any, *, progress: Progress | None = None) -> Sequence[np.ndarray] | np.ndarray:
+        """Encode items.
+
+        Args:
+            batch: What ``input`` names; see ``INPUTS``.
+            progress: Called with a stage, the items done and all items.
+
+        Returns:
+            One array an item on the CPU, float32 of ``shape``, or ``(rows, *shape)`` for a sequence. A row of NaN
+            means that an item cannot be encoded. The array of one item does not depend on the others.
+
+        Raises:
+            WeightError: a weight is absent.
+            InputError: an item is of another kind.
+        """
+
+    def pool(self, rows: np.ndarray) -> np.ndarray:
+        """The vector that this encoder gives for an item, from the rows of ``pooled_from`` for it."""
+        raise InputError(f"encoder '{self.name}' is not pooled from another encoder")
+
+    def _pinned(self, **options: Any) -> dict[str, Any]:
+        """A description by the first weight, its hash and the width."""
+        from merc.weights import WEIGHTS
+
+        weight = self.weights[0]
+        return {"encoder": weight, "sha256": WEIGHTS[weight].sha256, "width": self.width, **options}
+
+
+Factory = Callable[..., Encoder]
+"""Makes an encoder from ``device`` and ``threads``; a subclass of `Encoder`, or a partial application of one."""
+
+
+class Encoders(Registry[Factory]):
+    """Encoders by name; the fine-tuned text encoders shipped with merc follow those that are registered."""
+
+    def __getitem__(self, name: str) -> Factory:
+        if name not in self._entries and name in (shipped := _shipped()):
+            return shipped[name]
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in _shipped()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._entries
+        yield from _shipped()
+
+    def __len__(self) -> int:
+        return len(self._entries) + len(_shipped())
+
+
+def _shipped() -> dict[str, Factory]:
+    """The shipped adapters as encoders: one vector an utterance, and with "-tokens" the states of its tokens."""
+    from merc.features.tuned_text import TOKENS, TunedText
+
+    found: dict[str, Factory] = {}
+    for path in sorted(paths.SHIPPED_ENCODERS.glob("*.safetensors")):
+        found[path.stem] = partial(TunedText, path)
+        found[f"{path.stem}{TOKENS}"] = partial(TunedText, path, tokens=True)
+    return found
+
+
+ENCODERS = Encoders(
+    "encoder",
+    {
+        "mpnet": "merc.features.text:TextEncoder",
+        "mpnet-tokens": "merc.features.text:TokenEncoder",
+        "campplus": "merc.features.voice:VoiceEncoder",
+        "egemaps": "merc.features.prosody:ProsodyEncoder",
+        "whisper-base": "merc.features.whisper:WhisperMeans",
+        "whisper-base-frames": "merc.features.whisper:WhisperEncoder",
+        "whisper-base-statistics": "merc.features.expression:ExpressionEncoder",
+        "facenet": "merc.features.face:FaceEncoder",
+        "facenet-expression": "merc.features.face:FaceExpressionEncoder",
+    },
+)
+"""Every encoder by name; the order is that in which ``prepared`` looks for a modality's feature."""
+
+DEFAULT: Mapping[str, tuple[str, ...]] = {
+    "text": ("mpnet", "mpnet-tokens"),
+    "voice": ("campplus",),
+    "face": ("facenet", "facenet-expression"),
+}
+"""What ``merc prepare`` makes of a modality unless encoders are named."""
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of encoders from names of encoders and of modalities, which stand for their defaults; each once.
+
+    Raises:
+        UnknownName: there is no such encoder.
+        InputError: none is named.
+    """
+    found = [one for name in names for one in DEFAULT.get(name, (name,))]
+    for name in found:
+        ENCODERS[name]
+    if not found:
+        raise InputError(f"no encoders: expected modalities ({', '.join(DEFAULT)}) or names: {', '.join(ENCODERS)}")
+    return tuple(dict.fromkeys(found))
+
+
+def names(modality: str) -> tuple[str, ...]:
+    """Names of the encoders of a modality, in the order of the registry."""
+    return tuple(name for name in ENCODERS if ENCODERS[name]().modality == modality)
+
+
+def page() -> str:
+    """The page docs/reference/encoders.md."""
+    rows = [_row(ENCODERS[name]()) for name in ENCODERS]
+    head = ("Name", "Modality", "Reads", "Each row", "Terms of the weights", "What it is")
+    lines = [_PAGE, "| " + " | ".join(head) + " |", "|" + "---|" * len(head), *rows]
+    return "\n".join(lines) + "\n"
+
+
+_PAGE = """# Encoders
+
+<!-- written by 'merc prepare --page'; edit the encoders in src/merc/features instead -->
+
+Frozen encoders by name: for `merc prepare CORPUS --encoders NAME,NAME`, and for `--features MODALITY=NAME` of a corpus
+that was prepared with them. Without names, `merc prepare` takes those in bold; a modality's name stands for its bold
+ones. "Sequence": any number of rows an utterance (tokens, frames); otherwise one.
+"""
+
+
+def _row(one: Encoder) -> str:
+    from merc.weights import WEIGHTS
+
+    name = f"**`{one.name}`**" if one.name in DEFAULT.get(one.modality, ()) else f"`{one.name}`"
+    shape = f"{' × '.join(map(str, one.shape))}{', sequence' if one.sequence else ''}"
+    titles = "; ".join(WEIGHTS[weight].title for weight in one.weights)
+    cells = (name, one.modality, one.input, shape, one.licence, f"{one.summary} ({titles})" if titles else one.summary)
+    return "| " + " | ".join(cells) + " |"
+
+
+def check_sound(sound: np.ndarray, number: int, *, empty: bool = True) -> None:
+    """Raise InputError unless a sound is one channel of int16 or float samples.
+
+    Args:
+        sound: The samples.
+        number: Its place in the batch, for the message.
+        empty: Whether a sound without samples is allowed.
+    """
+    known = sound.dtype == np.int16 or np.issubdtype(sound.dtype, np.floating)
+    if sound.ndim != 1 or not known or not (empty or len(sound)):
+        raise InputError(
+            f"sound {number} of type {sound.dtype}, shape {sound.shape}: expected one channel at 16 kHz, int16 or "
+            f"float{'' if empty else ', of at least one sample'}"
+        )
+
+
+def as_float(sound: np.ndarray) -> np.ndarray:
+    """A sound as float32 in [-1, 1)."""
+    scale = np.float32(32768 if sound.dtype == np.int16 else 1)
+    return np.asarray(sound, np.float32) / scale
+
+
+def describable(name: str) -> str | None:
+    """Why an encoder cannot be used here, such as an extra that is not installed; None where it can."""
+    try:
+        ENCODERS[name]().describe()
+    except MercError as error:
+        return str(error)
+    return None

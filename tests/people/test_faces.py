@@ -9,7 +9,8 @@ import pytest
 
 from merc.errors import InputError
 from merc.people import faces as faces_module
-from merc.people.faces import FaceDetector, FaceObservations, FaceOptions, follow, group, mouth_motion, observe
+from merc.people.faces import FaceDetector, FaceObservations, FaceOptions, mouth_motion, observe
+from merc.people.tracks import follow, group
 
 
 @dataclass

@@ -18,10 +18,14 @@ from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError, MediaError, MissingExtra
 from merc.execution import Row, Serial
+from merc.features.encoder import ENCODERS
 from merc.features.store import Store
+from merc.features.text import TokenEncoder
 from merc.prepare.clip import Clip, ClipEncoder, Encoded, Part, reason_of
-from merc.prepare.prepare import PrepareOptions, checked, features, prepare
+from merc.prepare.options import PrepareOptions
+from merc.prepare.prepare import checked, features, prepare
 from merc.prepare.verdicts import Verdicts
+from merc.progress import Progress
 from merc.quality import review
 from merc.quality.bank import BankFace
 from merc.quality.measure import Store as Measurements
@@ -36,6 +40,9 @@ VOICE_FACE = ("campplus", "facenet", "facenet-expression")
 
 class MadeUp:
     """Encodes a clip from its name: 'broken' cannot be decoded, 'deadly' ends the process, 'mute' has no vector."""
+
+    def __init__(self, *, device: str) -> None:
+        self.device = device
 
     def __call__(self, clip: Clip) -> Encoded:
         name = Path(clip.path).stem
@@ -60,12 +67,11 @@ def rows(name: str, feature: str, *, start: float | None = None) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-class Words:
-    """Stands in for the text encoder: the number of letters, once for the text and once for each word."""
+class Words(TokenEncoder):
+    """Stands in for the token encoder: the number of letters of each word."""
 
-    def encode_tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, list[np.ndarray]]:
-        vectors = np.array([np.full(768, len(text)) for text in texts], np.float32).reshape(-1, 768)
-        return vectors, [np.array([np.full(768, len(word)) for word in text.split()], np.float32) for text in texts]
+    def encode(self, batch: Sequence[str], *, progress: Progress | None = None) -> list[np.ndarray]:
+        return [np.array([np.full(768, len(word)) for word in text.split()], np.float32) for text in batch]
 
 
 class Here:
@@ -92,7 +98,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("merc.prepare.prepare.ClipEncoder", MadeUp)
-    monkeypatch.setattr("merc.prepare.prepare._text_encoder", Words)
+    monkeypatch.setitem(ENCODERS._entries, "mpnet-tokens", Words)
     monkeypatch.setattr("merc.weights.require", lambda names: None)
 
 
@@ -178,11 +184,11 @@ def test_a_shared_recording_is_cut_and_an_own_clip_is_not(here: None, made_up: N
 def test_text_without_words_and_patterns(here: None, made_up: None, tmp_path: Path) -> None:
     silent = Utterance("d0/blank", text="  ", meta={"media": None, "media_missing": "lost"})
     conversations = [Conversation("d0", (*corpus("a", "b")[0], silent))]
-    options = PrepareOptions(encoders=("text",), only=("d0/b*",), tokens=False)
+    options = PrepareOptions(encoders=("mpnet-tokens",), only=("d0/b*",))
     store = prepare(conversations, tmp_path, options=options)
-    assert store.encoders == ("mpnet",)
-    assert store.ids("mpnet") == ["d0/b", "d0/blank"]
-    assert store.reasons("mpnet") == {"d0/blank": "no words are given"}
+    assert store.encoders == ("mpnet-tokens",)
+    assert store.ids("mpnet-tokens") == ["d0/b", "d0/blank"]
+    assert store.reasons("mpnet-tokens") == {"d0/blank": "no words are given"}
 
 
 def table(folder: Path, *rows: tuple[str, str, str | None, str | None]) -> Path:
@@ -237,7 +243,9 @@ def test_the_faces_that_a_check_found_are_used_as_reviewed(tmp_path: Path) -> No
 
 def test_a_table_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "verified.parquet").write_bytes(b"no parquet")
-    with pytest.raises(InputError, match="verified.parquet is no table of verdicts .*; give 'verified.parquet' of 'me"):
+    with pytest.raises(
+        InputError, match="verified.parquet is not a table of verdicts .*; give 'verified.parquet' of 'me"
+    ):
         Verdicts.read(tmp_path / "verified.parquet")
     pl.DataFrame({"utterance": ["a"]}).write_parquet(tmp_path / "verified.parquet")
     with pytest.raises(InputError, match="expected the columns utterance, speaker, verdict, step, reason"):
@@ -255,8 +263,8 @@ def test_added_clips_are_prepared_when_asked(here: None, made_up: None, tmp_path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"encoders": ("text", "smell")}, "encoder smell: expected some of text, voice, face, prosody, whisper"),
-        ({"encoders": ()}, "no encoders: expected some of text"),
+        ({"encoders": ("text", "campluss")}, "unknown encoder 'campluss': did you mean 'campplus'"),
+        ({"encoders": ()}, "no encoders: expected modalities .text, voice, face. or names: mpnet, mpnet-tokens"),
         ({"workers": -1}, "workers -1, timeout 600.0: expected 0"),
         ({"timeout": 0.0}, "workers 0, timeout 0.0: expected 0"),
     ],
@@ -276,12 +284,13 @@ def test_requests_that_make_no_sense(
         prepare(corpus("a"), tmp_path, options=PrepareOptions(only=("x*",)))
     monkeypatch.setitem(__import__("sys").modules, "opensmile", None)
     with pytest.raises(MissingExtra, match=r"pip install 'merc\[prosody\]'"):
-        prepare(corpus("a"), tmp_path, options=PrepareOptions(encoders=("prosody",)))
+        prepare(corpus("a"), tmp_path, options=PrepareOptions(encoders=("egemaps",)))
     assert not list(tmp_path.iterdir())  # refused before anything is written
 
 
 def test_the_features_say_what_they_depend_on() -> None:
-    options = PrepareOptions(encoders=("text", "voice", "face", "whisper"), whisper_frames=True, corpus="made")
+    encoders = ("text", "voice", "face", "whisper-base", "whisper-base-frames")
+    options = PrepareOptions(encoders=encoders, corpus="made")
     made = {feature.name: feature for feature in features(options)}
     assert {name: feature.shape for name, feature in made.items()} == {
         "mpnet": (768,),
@@ -294,6 +303,9 @@ def test_the_features_say_what_they_depend_on() -> None:
     }
     assert all(len(str(feature.description["sha256"])) == 64 for feature in made.values())
     assert made["facenet"].description["choice"] == "most prominent"
+    assert [name for name, feature in made.items() if feature.sequence] == [
+        *("mpnet-tokens", "facenet", "facenet-expression", "whisper-base-frames")
+    ]
     known = features(options, Verdicts(faces={"Ann": np.zeros(512)}))
     assert {f.name: f for f in known}["facenet"].description["choice"] == "the speaker's, cosine >= 0.3"
 
@@ -334,7 +346,8 @@ def test_a_miniature_meld(here: None, meld: Path, tmp_path: Path, weight: Callab
     assert voice["dev/dia0_utt4"] == face["dev/dia0_utt4"] == "no clip in dev_splits_complete"
     assert "s of sound is too short (at least 0.4 s)" in voice["dev/dia0_utt5"]
     assert voice["train/dia0_utt0"] == "no folder MELD.Raw/train_splits"
-    assert face["dev/dia0_utt0"] == "no face in 3 frames" and face["dev/dia0_utt2"] == "the clip has no video"
+    assert face["dev/dia0_utt0"] == "no face in 3 frames, nor just before or after them"
+    assert face["dev/dia0_utt2"] == "dia0_utt2.mp4: holds no video; expected a video stream for faces"
 
 
 def test_faces_of_a_shared_recording(weight: Callable[..., None]) -> None:

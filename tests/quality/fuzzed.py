@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ from merc.conversation import Segment
 from merc.corpora import CONVERSATIONS
 from merc.errors import MercError
 from merc.execution import Processes
+from merc.people.faces import FaceObservations, Frame
 from merc.quality import measure
 from merc.quality.measure import Measured, Measurer, Task, clip_task
 from merc.quality.utterances import Clip
@@ -42,15 +43,21 @@ class Blind(Measurer):
         import merc.media.audio
         import merc.media.video  # noqa: F401  what is loaded now is no file's time
 
-        self.__dict__["_detector"] = SimpleNamespace(detect=lambda _: SimpleNamespace(boxes=[], scores=[]))
+        self.__dict__["_observer"] = SimpleNamespace(observe=_unseen)
 
     def __call__(self, task: Task) -> Measured:
         """Measure the faces as ever, and of the sound only what decoding gives."""
         if task.part != "sound":
             return super().__call__(task)
-        decoded, whole = self._decoded(task.path)
-        samples = measure._cut(whole, task)
+        decoded = self._decoder.sound(task.path)
+        samples = measure.samples_of(task, decoded.samples)
         return {"seconds": np.array(len(samples) / 16000), "lost": np.array(decoded.lost or "")}
+
+
+def _unseen(frames: Iterable[Frame]) -> FaceObservations:
+    """The frames that could be decoded, without a face."""
+    times, none = np.array([frame.time for frame in frames]), np.zeros(0)
+    return FaceObservations(none, none, none, none, none, none, none, none, times)
 
 
 def make() -> Blind:

@@ -9,7 +9,7 @@ from merc.conversation import Conversation, Utterance
 from merc.people.link import Bank
 from merc.quality.bank import NO_FACE_KNOWN, REVIEWED, Decisions, build_bank, judge_bank, sampled, templates
 from merc.quality.faces import NO_FACE, NOT_THE_SPEAKER, Likeness, judge_faces, to_search
-from merc.quality.measure import Measured, failed, look_times, near_times
+from merc.quality.measure import Measured, failed
 from merc.quality.options import CheckOptions
 from merc.quality.utterances import NO_MEDIA, UNREADABLE, Subject, subjects_of
 
@@ -138,11 +138,3 @@ def test_frames_before_and_after_are_looked_at_only_after_failure() -> None:
     judge_faces(made, measured, {"u1": faces("Ann"), "u2": faces("other")}, likeness=like)
     assert [one.kept for one in made] == [True, True, False]
     assert made[2].findings[0][3] == "2 faces in 4 frames"
-
-
-def test_times() -> None:
-    assert look_times(0, 3.2) == [0.5, 1.5, 2.5]
-    assert look_times(10, 11.5) == [10.5]
-    assert look_times(2, 2.4) == [2.2]
-    assert near_times(0, 1.2, limit=1.2) == pytest.approx([0.1, 0.3, 0.7, 0.9])
-    assert near_times(0, 2.5, limit=2.2) == pytest.approx([0.1, 0.3, 0.7, 0.9, 1.1, 1.3, 1.7, 1.9])

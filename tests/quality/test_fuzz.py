@@ -8,7 +8,8 @@ import pytest
 from merc.conversation import Segment
 from merc.errors import MediaError
 from merc.media import container
-from merc.quality.measure import LONGEST, clip_task
+from merc.media.clip import LONGEST
+from merc.quality.measure import clip_task
 from merc.quality.utterances import Clip
 from tests.media.making import Film, Sound, record, tone
 from tests.quality.fuzzed import DAMAGES, LIMIT, SPOILS, Blind, check_media, check_tables, media, tables
@@ -56,7 +57,7 @@ def test_times_past_the_end_are_refused_or_cut(tmp_path: Path, segment: Segment,
         assert str(error).startswith("clip.mp4: ends at 1.0") and begins_after
     else:
         assert not begins_after
-        assert len(measured.get("frames", ())) <= 4
+        assert len(measured.get("frames", ())) <= 12  # four offsets of three frames
         assert max(measured.get("wanted", [0.0])) < 1.1
         assert float(measured.get("seconds", 0)) <= 1.1
 

@@ -24,7 +24,7 @@ from merc.errors import InputError
 from merc.features import spec, stored
 from merc.features.feature import Feature as Made
 from merc.features.store import Feature, Store, Writer
-from merc.prepare.clip import SIGHT, Clip, Encoded
+from merc.prepare.clip import Clip, Encoded
 from merc.recipes import request as asking
 
 from ..quality.test_prepare import Here, Words, rows
@@ -168,7 +168,7 @@ class MadeUp:
         for feature in clip.features:
             for number, part in enumerate(clip.parts):
                 first = Path(clip.path).stem.endswith("utt0") or part.start == 0
-                if feature in SIGHT and (first or clip.path.endswith(".wav")):
+                if feature.startswith("facenet") and (first or clip.path.endswith(".wav")):
                     made[f"{feature}/{number}/reason"] = np.array("no face in 3 frames" if first else "no video")
                 else:
                     made[f"{feature}/{number}"] = rows(Path(clip.path).stem, feature, start=part.start)

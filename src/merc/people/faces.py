@@ -7,8 +7,8 @@ two faces of one frame are never one person on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from merc.errors import InputError
 from merc.nn.facenet import DIMENSION, EXPRESSION, FaceNet, crop, similarity, upright
 from merc.nn.mtcnn import Cascade
+from merc.people.tracks import follow, group, means
 from merc.progress import Progress
 
 
@@ -55,7 +56,9 @@ class FaceOptions:
     person_cosine: float = 0.5
     """Least mean likeness of the tracks of one person."""
     threads: int = 1
-    """Of the processor, for detection and embedding."""
+    """CPU threads for detection and embedding."""
+    device: str = "cpu"
+    """Where FaceNet runs; MTCNN always runs on the CPU."""
 
     def __post_init__(self) -> None:
         if not self.margin > -0.9:
@@ -67,6 +70,10 @@ class FaceOptions:
             raise InputError(f"face option thresholds is {self.thresholds}: expected three probabilities in (0, 1)")
         if not -1 < self.person_cosine < 1:
             raise InputError(f"face option person_cosine is {self.person_cosine}: expected a cosine in (-1, 1)")
+
+
+EVERY_FRAME = FaceOptions(partner_gap=0.0, same_gap=0.0, motion_gap=1e-9)
+"""Every frame is searched for faces, however near the next one, and no motion of mouths is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +100,8 @@ class FaceObservations:
     ``scores`` (n,) probabilities; ``embeddings`` (n, 512) of length one; ``expressions`` (n, 5376) float16, what
     FaceNet sees below the embedding (merc.features.face says why); ``motion`` (n,) how much more the mouth changes
     than the upper face until the next frame, NaN where none followed soon; ``tracks`` and ``people`` (n,) numbers
-    from 0, people by how often they are seen; ``frame_times`` (m,) the frames that were looked at, with or without.
+    from 0, people by how often they are seen; ``frame_times`` (m,) the frames that were looked at, with or without
+    faces. ``encoded`` holds what further encoders of a `FaceObserver` gave, by name, (n, d) each; it is not stored.
     """
 
     times: np.ndarray
@@ -105,6 +113,7 @@ class FaceObservations:
     tracks: np.ndarray
     people: np.ndarray
     frame_times: np.ndarray
+    encoded: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -116,11 +125,11 @@ class FaceObservations:
 
     def templates(self) -> np.ndarray:
         """The mean embedding of each person, of length one: (count, 512)."""
-        return _means(self.embeddings, self.people)
+        return means(self.embeddings, self.people)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns by name; ``FaceObservations(**arrays)`` reverses it."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "encoded"}
 
 
 class FaceDetector:
@@ -150,6 +159,87 @@ class FaceDetector:
         return Faces(boxes[inside] / scale, scores[inside], marks[inside] / scale)
 
 
+class CropEncoder(Protocol):
+    """What gives each cropped face a vector; the face encoders of merc.features are such."""
+
+    @property
+    def crop(self) -> str:
+        """How faces are cut out for it: "box" (`merc.nn.facenet.crop`) or "upright" (`merc.nn.facenet.upright`)."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+
+    def encode(self, batch: np.ndarray, /) -> Sequence[np.ndarray] | np.ndarray:
+        """Vectors (n, width) of crops, uint8 RGB (n, 160, 160, 3)."""
+
+
+class _FaceNetOutput:
+    """One output of a FaceNet that several share: 0 the embedding, 1 the expression features."""
+
+    def __init__(self, network: FaceNet, output: int, options: FaceOptions) -> None:
+        self._network, self._output, self._threads = network, output, options.threads
+        self.crop = ("box", "upright")[output]
+        self.width = (DIMENSION, EXPRESSION)[output]
+
+    def encode(self, batch: np.ndarray, /) -> np.ndarray:
+        from merc.nn.threads import threads
+
+        with threads(self._threads):
+            return self._network.describe(batch)[self._output]
+
+
+class FaceObserver:
+    """Finds, follows and encodes the faces of recordings; its models are loaded once.
+
+    Args:
+        options: How faces are found, followed and told apart.
+        identity: Encoder of whose face it is, by which faces are followed and grouped (default: FaceNet's embedding).
+        encoders: What else is encoded of each face, by name (default: with FaceNet's identity, the expression features
+            as ``expressions``).
+
+    Raises:
+        WeightError: the weight 'mtcnn' or 'facenet' is absent.
+    """
+
+    def __init__(
+        self,
+        options: FaceOptions | None = None,
+        *,
+        identity: CropEncoder | None = None,
+        encoders: Mapping[str, CropEncoder] | None = None,
+    ) -> None:
+        self.options = options or FaceOptions()
+        self.detector = FaceDetector(self.options)
+        self.encoders: dict[str, CropEncoder] = dict(encoders or {})
+        if identity is None:
+            network = FaceNet.load(device=self.options.device)
+            identity = _FaceNetOutput(network, 0, self.options)
+            if encoders is None:
+                self.encoders["expressions"] = _FaceNetOutput(network, 1, self.options)
+        self.identity = identity
+
+    def observe(
+        self, frames: Iterable[Frame], *, expected: int = 0, progress: Progress | None = None
+    ) -> FaceObservations:
+        """Look at frames in order of time: which faces are seen when, and which of them are one person.
+
+        Args:
+            frames: Frames at rising times; they are not kept.
+            expected: Number of frames, for the progress.
+            progress: Called with "faces", the frames looked at and all frames.
+
+        Raises:
+            InputError: frames are out of order.
+        """
+        gatherer = _Gatherer(self)
+        for number, frame in enumerate(frames, start=1):
+            gatherer.look(frame)
+            if progress:
+                progress("faces", number, max(number, expected))
+        return gatherer.finish()
+
+
 def observe(
     frames: Iterable[Frame],
     *,
@@ -157,18 +247,8 @@ def observe(
     expected: int = 0,
     progress: Progress | None = None,
 ) -> FaceObservations:
-    """Look at frames in order of time and tell which faces are seen when, and which of them are one person.
-
-    A frame that follows another within ``partner_gap`` seconds serves the motion of the mouth only. Frames are not
-    kept. ``expected`` frames is what ``progress`` is told as the total. Raises InputError for frames out of order.
-    """
-    options = options or FaceOptions()
-    gatherer = _Gatherer(options)
-    for number, frame in enumerate(frames, start=1):
-        gatherer.look(frame)
-        if progress:
-            progress("faces", number, max(number, expected))
-    return gatherer.finish()
+    """`FaceObserver.observe` with models that are loaded for this call; arguments and errors as there."""
+    return FaceObserver(options).observe(frames, expected=expected, progress=progress)
 
 
 class _Gatherer:
@@ -176,16 +256,14 @@ class _Gatherer:
 
     _BATCH = 16
 
-    def __init__(self, options: FaceOptions) -> None:
-        self._options = options
-        self._detector = FaceDetector(options)
-        self._network = FaceNet.load()
+    def __init__(self, observer: FaceObserver) -> None:
+        self._options, self._detector = observer.options, observer.detector
+        self._encoders = {"": observer.identity, **observer.encoders}
         self._frame_times: list[float] = []
         self._rows: list[tuple[float, np.ndarray, float]] = []  # time, box, score
         self._motion: list[float] = []
-        self._crops: list[tuple[np.ndarray, np.ndarray]] = []  # for the identity, for the expression
-        self._embeddings = [np.zeros((0, DIMENSION), np.float32)]
-        self._expressions = [np.zeros((0, EXPRESSION), np.float16)]
+        self._crops: list[dict[str, np.ndarray]] = []  # of each face, by the kind of crop
+        self._vectors = {name: [np.zeros((0, one.width), np.float32)] for name, one in self._encoders.items()}
         self._last: list[tuple[int, np.ndarray, np.ndarray]] = []  # row, transform, patch
 
     def look(self, frame: Frame) -> None:
@@ -214,131 +292,42 @@ class _Gatherer:
             self._last.append((len(self._rows), transform, _aligned(frame.image, transform)))
             self._rows.append((frame.time, box / whole, float(score)))
             self._motion.append(np.nan)
-            pictures = crop(frame.image, box, self._options.margin), upright(frame.image, landmarks)
-            self._crops.append(pictures)
+            self._crops.append(self._cut(frame.image, box, landmarks))
         if len(self._crops) >= self._BATCH:
-            self._embed()
+            self._encode()
 
-    def _embed(self) -> None:
-        import torch
+    def _cut(self, image: np.ndarray, box: np.ndarray, landmarks: np.ndarray) -> dict[str, np.ndarray]:
+        kinds = {one.crop for one in self._encoders.values()}
+        crops = {"box": crop(image, box, self._options.margin)} if "box" in kinds else {}
+        return crops | ({"upright": upright(image, landmarks)} if "upright" in kinds else {})
 
-        if not self._crops:
-            return
-        before = torch.get_num_threads()
-        torch.set_num_threads(self._options.threads)
-        try:
-            embeddings = self._network.embed(np.stack([pair[0] for pair in self._crops]))
-            expressions = self._network.describe(np.stack([pair[1] for pair in self._crops]))[1]
-        finally:
-            torch.set_num_threads(before)
-        self._embeddings.append(embeddings)
-        self._expressions.append(expressions.astype(np.float16))
+    def _encode(self) -> None:
+        if self._crops:
+            for name, encoder in self._encoders.items():
+                crops = np.stack([one[encoder.crop] for one in self._crops])
+                self._vectors[name].append(np.asarray(encoder.encode(crops)))
         self._crops = []
 
     def finish(self) -> FaceObservations:
-        self._embed()
+        self._encode()
         times = np.array([row[0] for row in self._rows], np.float64)
         boxes = np.array([row[1] for row in self._rows], np.float64).reshape(-1, 4)
-        embeddings = np.concatenate(self._embeddings)
+        vectors = {name: np.concatenate(pieces) for name, pieces in self._vectors.items()}
+        embeddings = vectors.pop("")
         tracks = follow(times, boxes, embeddings, gap=self._options.track_gap)
+        expressions = vectors.pop("expressions", np.zeros((len(times), 0)))
         return FaceObservations(
             times=times,
             boxes=boxes,
             scores=np.array([row[2] for row in self._rows], np.float64),
             embeddings=embeddings,
-            expressions=np.concatenate(self._expressions),
+            expressions=expressions.astype(np.float16),
             motion=np.array(self._motion, np.float64),
             tracks=tracks,
             people=group(times, embeddings, tracks, cosine=self._options.person_cosine),
             frame_times=np.array(self._frame_times, np.float64),
+            encoded=vectors,
         )
-
-
-def follow(times: np.ndarray, boxes: np.ndarray, embeddings: np.ndarray, *, gap: float) -> np.ndarray:
-    """Join faces of neighbouring frames into tracks by place and likeness; returns a number from 0 for each face.
-
-    A face goes on with a track seen at most ``gap`` seconds ago where cosine + overlap is greatest, if they overlap by
-    at least .3 and the cosine is at least .3, or wherever they are if the cosine is at least .6.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    tracks = np.full(len(times), -1, np.int64)
-    count, last = 0, np.zeros(0, np.int64)  # the last face of each track that may go on
-    for time in np.unique(times):
-        new = np.flatnonzero(times == time)
-        last = last[times[last] >= time - gap]
-        likeness = embeddings[last] @ embeddings[new].T  # (tracks, faces)
-        overlap = _overlap(boxes[last], boxes[new])
-        possible = ((overlap >= 0.3) & (likeness >= 0.3)) | (likeness >= 0.6)
-        for old, face in zip(*linear_sum_assignment(np.where(possible, -(likeness + overlap), 9.0)), strict=True):
-            if possible[old, face]:
-                tracks[new[face]] = tracks[last[old]]
-        for face in new[tracks[new] < 0]:
-            tracks[face], count = count, count + 1
-        going = last[~np.isin(tracks[last], tracks[new])]
-        last = np.concatenate([going, new])
-    return tracks
-
-
-def group(times: np.ndarray, embeddings: np.ndarray, tracks: np.ndarray, *, cosine: float) -> np.ndarray:
-    """Join tracks into people by likeness; returns each face's person, from 0, the most seen first.
-
-    Average linkage on the tracks' mean embeddings, down to a mean likeness of ``cosine``; tracks that share a frame
-    count as opposites. More than 4,000 tracks are joined in stretches first, which bounds the memory.
-    """
-    if not len(tracks):
-        return np.zeros(0, np.int64)
-    people, most = tracks, 4000
-    while (count := int(people.max()) + 1) > most:
-        for start in range(0, count, most):
-            within = (people >= start) & (people < start + most)
-            people[within] = start + _joined(times[within], embeddings[within], people[within] - start, cosine)
-        people = np.unique(people, return_inverse=True)[1]
-        if int(people.max()) + 1 == count:
-            break  # nothing is alike enough within any stretch
-    else:
-        people = _joined(times, embeddings, people, cosine)
-    seen = np.bincount(people)
-    rank = np.argsort(np.argsort(-seen, kind="stable"), kind="stable")
-    return rank[people].astype(np.int64)
-
-
-def _joined(times: np.ndarray, embeddings: np.ndarray, groups: np.ndarray, cosine: float) -> np.ndarray:
-    """Join groups numbered from 0 by average linkage; returns each face's new group, from 0."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
-    means = _means(embeddings, groups)
-    if len(means) < 2:
-        return groups
-    distances = np.clip(1 - means @ means.T, 0, 2)
-    for time in np.unique(times):
-        here = np.unique(groups[times == time])
-        distances[np.ix_(here, here)] = 2.0  # two faces of one frame are two people
-    np.fill_diagonal(distances, 0)
-    links = linkage(squareform(distances.astype(np.float64), checks=False), "average")
-    joined = fcluster(links, 1 - cosine, "distance") - 1
-    result: np.ndarray = joined[groups].astype(np.int64)
-    return result
-
-
-def _means(embeddings: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Mean embedding of each group from 0, of length one: (groups, 512)."""
-    count = int(groups.max()) + 1 if len(groups) else 0
-    sums = np.zeros((count, embeddings.shape[1]), np.float32)
-    np.add.at(sums, groups, embeddings)
-    means: np.ndarray = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
-    return means
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Shared area over union of boxes (a, 4) and (b, 4): (a, b)."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (one, other)]
-    result: np.ndarray = shared / (areas[0][:, None] + areas[1][None] - shared)
-    return result
 
 
 _CANVAS, _EDGE = 64, 6

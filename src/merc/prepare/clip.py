@@ -1,41 +1,30 @@
-"""A clip becomes features: its sound or its pictures are decoded once for all encoders and all of its utterances.
+"""A clip becomes features: its sound or its frames are decoded once for all encoders and all of its utterances.
 
 What cannot be encoded has a reason instead, for each utterance and feature: a clip that is damaged, has no sound or no
-face costs nothing else.
+face costs nothing else. The frames are those that ``merc check`` looks at (`merc.media.clip`): the sampled ones, and
+where these do not show the speaker, those just before and after them.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from merc.conversation import Segment
 from merc.errors import MediaError, MissingExtra, OutputError, WeightError
-from merc.quality.measure import LONGEST
+from merc.features.encoder import ENCODERS, Encoder
+from merc.media.clip import RATE, ClipDecoder, Extent, cut, extent_of, frame_times, offset_times
 
 if TYPE_CHECKING:
-    from merc.features.prosody import ProsodyEncoder
-    from merc.features.voice import VoiceEncoder
-    from merc.features.whisper import WhisperEncoder
-    from merc.people.faces import FaceObservations
+    from merc.people.faces import FaceObservations, FaceObserver
 
-SOUND = ("campplus", "egemaps", "whisper-base", "whisper-base-frames")
-"""Features that are made from sound."""
-SIGHT = ("facenet", "facenet-expression")
-"""Features that are made from pictures."""
-SHORTEST = {"campplus": 0.4, "egemaps": 0.1, "whisper-base": 0.1, "whisper-base-frames": 0.1}
-"""Seconds of sound that a feature needs at least: the voice encoder's error rate rises steeply below a second."""
+IDENTITY = "facenet"
+"""The encoder by which a face is compared with the speaker's known face."""
 LIKENESS = 0.3
-"""Least cosine, inclusive, of a face to the speaker's known face: the value of the published pipeline."""
-HEIGHT = 720
-"""Largest height in pixels of a frame: beyond it faces gain nothing for vectors of 160 × 160."""
-RATE = 16_000
+"""Least cosine, inclusive, of a face to the speaker's known face: the value of Wang & Beigi 2025 (QC-MERC)."""
 
 _FATAL = (WeightError, MissingExtra, OutputError)  # no clip's fault
 
@@ -46,7 +35,7 @@ is none."""
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One utterance of a clip: its stretch in seconds, None for the whole clip, and the speaker's known face.
+    """One utterance of a clip: its interval in seconds, None for the whole clip, and the speaker's known face.
 
     ``face`` holds the bytes of 512 float32 numbers of length one; None: the most prominent face is taken.
     """
@@ -58,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A file, the utterances in it, and the features that are wanted of them, all of sound or all of pictures."""
+    """A file, the utterances in it, and the features to make of them, all of sound or all of faces."""
 
     path: str
     parts: tuple[Part, ...]
@@ -66,12 +55,23 @@ class Clip:
 
 
 class ClipEncoder:
-    """Encodes clips, loading each encoder when a clip first needs it; one a process, on one thread."""
+    """Encodes clips, loading each encoder when a clip first needs it; one a process.
+
+    Args:
+        device: Where encoders run; see `merc.nn.device.resolve`. MTCNN stays on the CPU.
+    """
+
+    def __init__(self, *, device: str = "cpu") -> None:
+        self._device = device
+        self._decoder = ClipDecoder()
+        self._encoders: dict[str, Encoder] = {}
+        self._observers: dict[tuple[str, ...], FaceObserver] = {}
 
     def __call__(self, clip: Clip) -> Encoded:
         """Encode all utterances of a clip; raises WeightError, MissingExtra and OutputError, which no clip causes."""
         result: Encoded = {}
-        encode = self._faces if set(clip.features) <= set(SIGHT) else self._sounds
+        kinds = {self._encoder(name).input for name in clip.features}
+        encode = self._faces if kinds == {"face"} else self._sounds
         try:
             encode(clip, result)
         except _FATAL:
@@ -81,81 +81,106 @@ class ClipEncoder:
                 _missing(result, feature, range(len(clip.parts)), str(error))
         return result
 
-    def _sounds(self, clip: Clip, result: Encoded) -> None:
-        from merc.media.audio import decode_audio, read_audio, release
+    def _encoder(self, name: str) -> Encoder:
+        if name not in self._encoders:
+            self._encoders[name] = ENCODERS[name](device=self._device)
+        return self._encoders[name]
 
-        with tempfile.TemporaryDirectory(prefix="merc-") as folder:
-            target = Path(folder) / "sound.npy"
-            decode_audio(clip.path, target)
-            samples = read_audio(target)
-            pieces = [_cut(samples, part) for part in clip.parts]
-            for feature in clip.features:
-                if feature != "whisper-base" or "whisper-base-frames" not in clip.features:  # one pass gives both
-                    self._heard(feature, pieces, result)
-                release(samples)
-        if {"whisper-base", "whisper-base-frames"} <= set(clip.features):
-            _layer_means(result)
+    def _sounds(self, clip: Clip, result: Encoded) -> None:
+        from merc.media.audio import release
+
+        samples = self._decoder.sound(clip.path).samples
+        pieces = [cut(samples, part.start, part.end) for part in clip.parts]
+        pooled = [name for name in clip.features if self._encoder(name).pooled_from in clip.features]
+        for feature in clip.features:
+            if feature not in pooled:
+                self._heard(feature, pieces, result)
+            release(samples)
+        for feature in pooled:  # one pass gives both
+            self._pool(feature, len(pieces), result)
+        self._decoder.close()
 
     def _heard(self, feature: str, pieces: Sequence[np.ndarray], result: Encoded) -> None:
         """Encode pieces of sound into one feature."""
-        fit = []
+        encoder, fit = self._encoder(feature), []
         for number, piece in enumerate(pieces):
-            if reason := _no_sound(piece, SHORTEST[feature]):
+            if reason := _no_sound(piece, encoder.shortest):
                 _missing(result, feature, [number], reason)
             else:
                 fit.append(number)
         if not fit:
             return
-        for number, row in zip(fit, self._encode(feature, [pieces[n] for n in fit]), strict=True):
+        for number, row in zip(fit, encoder.encode([pieces[n] for n in fit]), strict=True):
             if np.isfinite(row).all():
                 result[f"{feature}/{number}"] = row
             else:
                 _missing(result, feature, [number], "the encoder gave no finite values for its sound")
 
-    def _encode(self, feature: str, sounds: Sequence[np.ndarray]) -> Sequence[np.ndarray] | np.ndarray:
-        if feature == "campplus":
-            return self._voice.encode(sounds)
-        if feature == "egemaps":
-            return self._prosody.encode(sounds)
-        return self._whisper.encode(sounds) if feature.endswith("frames") else self._whisper.layer_means(sounds)
+    def _pool(self, feature: str, count: int, result: Encoded) -> None:
+        """Fill in a feature from the rows of the sequence that it is pooled from, and its reasons from theirs."""
+        encoder = self._encoder(feature)
+        for number in range(count):
+            rows = f"{encoder.pooled_from}/{number}"
+            if reason := reason_of(result, encoder.pooled_from, number):
+                _missing(result, feature, [number], reason)
+            else:
+                result[f"{feature}/{number}"] = encoder.pool(result[rows])
 
     def _faces(self, clip: Clip, result: Encoded) -> None:
-        from merc.media.forward import VideoOptions
-        from merc.media.video import frames
-        from merc.people.faces import FaceOptions, observe
-
-        times = _look_times(clip)
-        wanted = sorted({time for several in times for time in several})
-        cv2_on_one_thread()
-        pictures = frames(clip.path, wanted, height=HEIGHT, options=VideoOptions(threads=1))
-        # every frame is looked at, however near the next: none serves the motion of mouths here
-        seen = observe(pictures, options=FaceOptions(partner_gap=0.0, same_gap=0.0, motion_gap=1e-9))
-        for number, (part, looked) in enumerate(zip(clip.parts, times, strict=True)):
-            rows, reason = _speakers(seen, looked, part.face)
-            if reason:
+        extents: dict[int, Extent] = {}
+        for number, part in enumerate(clip.parts):
+            try:
+                extents[number] = extent_of(clip.path, part.start, part.end)
+            except MediaError as error:
                 for feature in clip.features:
+                    _missing(result, feature, [number], str(error))
+        sampled = {number: frame_times(one) for number, one in extents.items()}
+        unseen = self._look(clip, sampled, result) if sampled else []
+        if unseen:  # the speaker may be seen just before or after
+            found: Encoded = {}
+            still = self._look(clip, {number: offset_times(extents[number]) for number in unseen}, found)
+            for key in [f"{feature}/{number}" for number in unseen for feature in clip.features]:
+                if key in found:
+                    del result[f"{key}/reason"]
+                    result[key] = found[key]
+            for number in still:
+                why = reason_of(result, clip.features[0], number)
+                for feature in clip.features:
+                    _missing(result, feature, [number], f"{why}, nor just before or after them")
+
+    def _look(self, clip: Clip, times: dict[int, list[float]], result: Encoded) -> list[int]:
+        """Encode the speakers' faces at some times of each utterance; returns the utterances that show none."""
+        self._one_thread  # noqa: B018 - once a process
+        wanted = sorted({time for several in times.values() for time in several})
+        seen = self._observer(clip.features).observe(self._decoder.frames(clip.path, wanted))
+        unseen = []
+        for number, looked in times.items():
+            rows, reason = _speakers(seen, looked, clip.parts[number].face)
+            if reason:
+                unseen.append(number)
+            for feature in clip.features:
+                if reason:
                     _missing(result, feature, [number], reason)
-            else:
-                result[f"facenet/{number}"] = seen.embeddings[rows]
-                result[f"facenet-expression/{number}"] = seen.expressions[rows]
+                else:
+                    values = seen.embeddings if feature == IDENTITY else seen.encoded[feature]
+                    result[f"{feature}/{number}"] = values[rows]
+        return unseen
+
+    def _observer(self, features: tuple[str, ...]) -> FaceObserver:
+        from merc.people.faces import EVERY_FRAME, FaceObserver
+
+        if features not in self._observers:
+            others = {name: self._encoder(name) for name in features if name != IDENTITY}
+            self._observers[features] = FaceObserver(EVERY_FRAME, identity=self._encoder(IDENTITY), encoders=others)
+        return self._observers[features]
 
     @cached_property
-    def _voice(self) -> VoiceEncoder:
-        from merc.features.voice import VoiceEncoder
+    def _one_thread(self) -> bool:
+        """Keep OpenCV from using all cores in each of several processes."""
+        import cv2
 
-        return VoiceEncoder()
-
-    @cached_property
-    def _prosody(self) -> ProsodyEncoder:
-        from merc.features.prosody import ProsodyEncoder
-
-        return ProsodyEncoder()
-
-    @cached_property
-    def _whisper(self) -> WhisperEncoder:
-        from merc.features.whisper import WhisperEncoder
-
-        return WhisperEncoder()
+        cv2.setNumThreads(1)
+        return True
 
 
 def reason_of(encoded: Encoded, feature: str, number: int) -> str | None:
@@ -169,22 +194,9 @@ def reason_of(encoded: Encoded, feature: str, number: int) -> str | None:
     return "the clip gave neither a vector nor a reason"
 
 
-def cv2_on_one_thread() -> None:
-    """Keep OpenCV from using all cores in each of several processes."""
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
 def _missing(result: Encoded, feature: str, numbers: Sequence[int], reason: str) -> None:
     for number in numbers:
         result[f"{feature}/{number}/reason"] = np.array(reason)
-
-
-def _cut(samples: np.ndarray, part: Part) -> np.ndarray:
-    start = round((part.start or 0.0) * RATE)
-    end = len(samples) if part.end is None else round(part.end * RATE)
-    return np.asarray(samples[start:end])
 
 
 def _no_sound(piece: np.ndarray, shortest: float) -> str | None:
@@ -195,33 +207,6 @@ def _no_sound(piece: np.ndarray, shortest: float) -> str | None:
     if not piece.any():
         return "the sound is silence throughout"
     return None
-
-
-def _layer_means(result: Encoded) -> None:
-    """Fill in 'whisper-base' from its frames, and its reasons from theirs."""
-    for key in [key for key in result if key.startswith("whisper-base-frames/")]:
-        short = key.replace("-frames", "", 1)
-        result[short] = result[key] if key.endswith("reason") else _mean(result[key])
-
-
-def _mean(frames: np.ndarray) -> np.ndarray:
-    return np.asarray(frames.mean(axis=0, dtype=np.float64), np.float32)
-
-
-def _look_times(clip: Clip) -> list[list[float]]:
-    """When each utterance of a clip is looked at; raises MediaError for a clip without video."""
-    from merc.media.container import probe
-    from merc.media.video import sample_times
-
-    found = probe(clip.path)
-    if found.video is None:
-        raise MediaError("the clip has no video")
-    limit = min(found.duration, LONGEST)
-    times = []
-    for part in clip.parts:
-        start, end = part.start or 0.0, limit if part.end is None else min(part.end, limit)
-        times.append([round(time, 3) for time in sample_times(Segment(start, end))] if start < end else [])
-    return times
 
 
 def _speakers(seen: FaceObservations, looked: Sequence[float], face: bytes | None) -> tuple[np.ndarray, str | None]:

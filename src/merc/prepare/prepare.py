@@ -1,18 +1,18 @@
-"""A corpus becomes a feature store: each utterance is encoded in every modality, or missing with the reason.
+"""A corpus becomes a feature store: each utterance is encoded by every encoder, or missing with the reason.
 
-Texts are encoded first, then clips, several processes side by side. Every feature grows by whole shards in the order
-of the corpus, so that a run that was killed and started again ends with the same files as one that was not.
+Texts and dialogues are encoded first, then clips, several processes side by side. Every feature grows by whole shards
+in the order of the corpus, so that a run that was killed and resumed ends with the same files as one that was not.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,72 +20,21 @@ from merc import weights
 from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.execution import Executor, Processes
+from merc.features.encoder import ENCODERS, Encoder
 from merc.features.store import SHARD, Feature, Store, Writer
-from merc.prepare.clip import LIKENESS, SIGHT, SOUND, Clip, ClipEncoder, Encoded, Part, reason_of
+from merc.media.clip import OFFSETS
+from merc.nn.device import resolve
+from merc.prepare.clip import IDENTITY, LIKENESS, Clip, ClipEncoder, Encoded, Part, reason_of
+from merc.prepare.options import PrepareOptions
 from merc.prepare.verdicts import Verdicts
 from merc.progress import Progress
 from merc.quality import utterances as subjects
 from merc.quality.options import CheckOptions
 from merc.quality.utterances import Subject
 
-if TYPE_CHECKING:
-    from merc.features.text import TextEncoder
-
-
-ENCODERS: Mapping[str, tuple[str, ...]] = {
-    "text": ("mpnet",),
-    "voice": ("campplus",),
-    "face": ("mtcnn", "facenet"),
-    "prosody": (),
-    "whisper": ("whisper-base",),
-}
-"""What can be prepared, and the weights that it needs."""
-
-TEXT = ("mpnet", "mpnet-tokens")
 TEXTS = 512
 """Texts that are encoded together: batches of one length waste nothing, and a killed run loses seconds."""
 _AHEAD = 128  # clips whose results may wait for an earlier one that takes long
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareOptions:
-    """Choices for preparing a corpus; raises InputError for a value that cannot work."""
-
-    encoders: tuple[str, ...] = ("text", "voice", "face")
-    """Some of text, voice, face, prosody and whisper; the last two are slow or need an extra."""
-    corpus: str = ""
-    """The corpus's name, kept beside the features."""
-    licence: str = ""
-    """The corpus's terms, kept beside the features: they hold for what is made from it."""
-    tokens: bool = True
-    """Whether the state of each token is kept beside the sentence vector: the fusion over tokens needs them."""
-    expression: bool = True
-    """Whether what is below the face embedding is kept too: 5,376 numbers a frame, which show the expression."""
-    whisper_frames: bool = False
-    """Whether each frame of 20 ms is kept, not only the layers' means: 360 kB a second."""
-    only: tuple[str, ...] = ()
-    """Patterns of the utterances to prepare, such as ``dev/dia29_*``; none: all."""
-    workers: int = 0
-    """Processes that encode clips; 0: one a core. Each takes about 1 GB."""
-    timeout: float = 600.0
-    """Seconds after which a clip counts as unreadable."""
-    retry: bool = False
-    """Whether shards in which something is missing are prepared again, after clips were added or repaired."""
-
-    def __post_init__(self) -> None:
-        if unknown := [name for name in self.encoders if name not in ENCODERS]:
-            raise InputError(f"encoder {', '.join(unknown)}: expected some of {', '.join(ENCODERS)}")
-        if not self.encoders:
-            raise InputError(f"no encoders: expected some of {', '.join(ENCODERS)}")
-        if self.workers < 0 or not self.timeout > 0:
-            raise InputError(
-                f"workers {self.workers}, timeout {self.timeout}: expected 0 (one a core) or more, and above 0 s"
-            )
-
-    @property
-    def processes(self) -> int:
-        """How many processes encode."""
-        return self.workers or os.cpu_count() or 1
 
 
 def prepare(
@@ -96,91 +45,80 @@ def prepare(
     verdicts: Verdicts | None = None,
     progress: Progress | None = None,
 ) -> Store:
-    """Encode a corpus into the store at ``out``, going on where an earlier run stopped, and open it.
+    """Encode a corpus into a store, resuming an earlier run, and open it.
 
     The clip of an utterance is ``meta["media"]``, a path, cut by the utterance's segment where it has one; where there
-    is none, ``meta["media_missing"]`` is the reason. Where pictures lie apart, in ``meta["video"]``, the segment is
-    that of the video and the clip is the utterance's own. ``verdicts`` leave out what a check has removed.
+    is none, ``meta["media_missing"]`` is the reason. Where the video is a file of its own, ``meta["video"]``, the
+    segment is that of the video and the clip is the utterance's own.
 
-    Raises InputError for utterances of one id and for a store that was made otherwise, WeightError and MissingExtra
-    before any work, and OutputError when nothing can be written.
+    Args:
+        conversations: The corpus.
+        out: Folder of the store.
+        options: Encoders, device, processes.
+        verdicts: Leave out what a check has removed.
+        progress: Called with a stage, what is done of it and how much there is.
+
+    Raises:
+        InputError: utterances share an id, none is left, the store was made otherwise, or the device is not there.
+        WeightError, MissingExtra: before any work, where an encoder cannot be used.
+        OutputError: nothing can be written.
     """
     options = options or PrepareOptions()
-    weights.require([name for encoder in options.encoders for name in ENCODERS[encoder]])
+    resolve(options.device)
+    encoders = {name: ENCODERS[name](device=options.device) for name in options.names}
+    weights.require(sorted({weight for one in encoders.values() for weight in _weights(one)}))
     utterances = subjects.subjects_of(conversations, CheckOptions(only=options.only))
     _check_ids(utterances)
     with ExitStack() as stack:
         writers = {}
         for feature in features(options, verdicts):
-            size = TEXTS if feature.name in TEXT else SHARD
+            size = SHARD if encoders[feature.name].input in ("sound", "face") else TEXTS
             writers[feature.name] = stack.enter_context(Writer(out, feature, size=size, retry=options.retry))
         executor = stack.enter_context(Processes(options.processes, timeout=options.timeout))
-        run = _Run(options, verdicts, progress, writers, executor)
+        run = _Run(encoders, verdicts, progress, writers, executor, options.device)
         run.texts(utterances)
-        run.clips(utterances, SOUND)
-        run.clips(utterances, SIGHT)
+        run.dialogues(utterances, conversations)
+        run.clips(utterances, "sound")
+        run.clips(utterances, "face")
     return Store.open(out)
 
 
 def features(options: PrepareOptions, verdicts: Verdicts | None = None) -> list[Feature]:
     """The features that a run makes, with all that they depend on; raises MissingExtra for one that needs an extra."""
     made = []
-    for name, shape, description in _described(options, verdicts):
-        sequence = name in ("mpnet-tokens", "whisper-base-frames", *SIGHT)
-        half = name in ("mpnet-tokens", "whisper-base-frames", "facenet-expression")
+    for name in options.names:
+        one = ENCODERS[name](device=options.device)
         made.append(
             Feature(
                 name,
-                shape,
-                description,
-                sequence=sequence,
-                half=half,
+                one.shape,
+                one.describe() | _reading(one, verdicts),
+                sequence=one.sequence,
+                half=one.half,
                 corpus=options.corpus,
-                licence=_terms(options.licence, str(description["encoder"])),
+                licence=f"corpus: {options.licence}; encoder: {one.licence}"
+                if options.licence
+                else f"encoder: {one.licence}",
                 checked=verdicts.sha256 if verdicts else "",
             )
         )
     return made
 
 
-def _terms(licence: str, encoder: str) -> str:
-    """The terms of the corpus and of the encoder: both hold for what is made from it."""
-    from merc.features import prosody
-
-    terms = weights.WEIGHTS[encoder].licence if encoder in weights.WEIGHTS else prosody.LICENCE
-    return f"corpus: {licence}; encoder: {terms}" if licence else f"encoder: {terms}"
-
-
-def _described(
-    options: PrepareOptions, verdicts: Verdicts | None
-) -> Iterator[tuple[str, tuple[int, ...], Mapping[str, Any]]]:
-    """Name, shape of a row and description of each feature, in the order of the options."""
-    from merc.features import prosody, text, whisper
-
-    for encoder in dict.fromkeys(options.encoders):
-        if encoder == "text":
-            yield "mpnet", (768,), text.describe() | {"output": "mean of tokens, unit length"}
-            if options.tokens:
-                yield "mpnet-tokens", (768,), text.describe() | {"output": "tokens"}
-        elif encoder == "voice":
-            yield "campplus", (192,), _plain("campplus", 192, input="16 kHz, the whole utterance")
-        elif encoder == "face":
-            choice = f"the speaker's, cosine >= {LIKENESS}" if verdicts and verdicts.faces else "most prominent"
-            looks = {"detector": weights.WEIGHTS["mtcnn"].sha256, "choice": choice, "per_second": 1.0}
-            yield "facenet", (512,), _plain("facenet", 512, output="embedding", **looks)
-            if options.expression:
-                yield "facenet-expression", (5376,), _plain("facenet", 5376, output="expression features", **looks)
-        elif encoder == "prosody":
-            yield "egemaps", (88,), prosody.describe()
-        else:
-            description = whisper.describe(whisper.WhisperOptions())
-            yield "whisper-base", (7, 512), description | {"output": "mean over frames"}
-            if options.whisper_frames:
-                yield "whisper-base-frames", (7, 512), description | {"output": "frames"}
+def _reading(one: Encoder, verdicts: Verdicts | None) -> dict[str, Any]:
+    """How utterances are read for an encoder, for the description of its feature."""
+    if one.input == "sound":
+        return {"input": "16 kHz, the whole utterance"}
+    if one.input == "face":
+        choice = f"the speaker's, cosine >= {LIKENESS}" if verdicts and verdicts.faces else "most prominent"
+        detector = weights.WEIGHTS["mtcnn"].sha256
+        return {"detector": detector, "choice": choice, "per_second": 1.0, "offsets": list(OFFSETS)}
+    return {}
 
 
-def _plain(weight: str, width: int, **options: Any) -> dict[str, Any]:
-    return {"encoder": weight, "sha256": weights.WEIGHTS[weight].sha256, "width": width, **options}
+def _weights(one: Encoder) -> tuple[str, ...]:
+    """The weights that must be there: for faces also those that find and compare them."""
+    return (*one.weights, *(("mtcnn", *ENCODERS[IDENTITY]().weights) if one.input == "face" else ()))
 
 
 def _check_ids(utterances: Sequence[Subject]) -> None:
@@ -195,49 +133,77 @@ def _check_ids(utterances: Sequence[Subject]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One run: what was asked for, the writers of its features by name, and the processes that encode clips."""
+    """One run: encoders and writers by name, and what encodes clips."""
 
-    options: PrepareOptions
+    encoders: Mapping[str, Encoder]
     verdicts: Verdicts | None
     progress: Progress | None
     writers: Mapping[str, Writer]
     executor: Executor
+    device: str
 
     def texts(self, utterances: Sequence[Subject]) -> None:
-        """Encode what is said, a block at a time."""
-        names = [name for name in self.writers if name in TEXT]
+        """Encode texts, a block at a time."""
+        names = self._reading("text")
         left = self._left(utterances, names)
-        encoder = _text_encoder() if left else None
         for start in range(0, len(left), TEXTS):
             block = left[start : start + TEXTS]
-            reasons = [self._silent(utterance) for utterance in block]
-            said = [one.text or "" for one, reason in zip(block, reasons, strict=True) if not reason]
-            vectors, tokens = encoder.encode_tokens(said) if encoder and said else (np.zeros((0, 768)), [])
-            for name, rows in zip(TEXT, (list(vectors), tokens), strict=True):
+            reasons = [self._silent(utterance, names[0]) for utterance in block]
+            words = [one.text or "" for one, reason in zip(block, reasons, strict=True) if not reason]
+            for name, rows in self._encode_texts(names, words).items():
                 present = iter(rows)
                 for utterance, reason in zip(block, reasons, strict=True):
-                    values = None if reason else next(present)
-                    if name in names:
-                        self._add(name, utterance, values, reason)
+                    self._add(name, utterance, None if reason else next(present), reason)
             self._tell("texts", start + len(block), len(left))
 
-    def clips(self, utterances: Sequence[Subject], modality: Sequence[str]) -> None:
-        """Encode what is heard or seen, one decoding a file, files side by side."""
-        names = [name for name in self.writers if name in modality]
-        groups = _by_file(self._left(utterances, names), sight=modality is SIGHT)
+    def _encode_texts(self, names: Sequence[str], words: Sequence[str]) -> dict[str, Sequence[np.ndarray]]:
+        """The rows of texts by encoder; a vector that is pooled from a sequence is made from its rows."""
+        found: dict[str, Sequence[np.ndarray]] = {}
+        for name in sorted(names, key=lambda one: self.encoders[one].pooled_from in names):
+            encoder = self.encoders[name]
+            if encoder.pooled_from in found:
+                found[name] = [encoder.pool(rows) for rows in found[encoder.pooled_from]]
+            else:
+                found[name] = list(encoder.encode(words)) if words else []
+        return found
+
+    def dialogues(self, utterances: Sequence[Subject], conversations: Sequence[Conversation]) -> None:
+        """Encode conversations one at a time, so that what an utterance gets does not depend on where a run began."""
+        names = self._reading("dialogue")
+        left = self._left(utterances, names)
+        wanted = {one.conversation for one in left}
+        places = {one.id: one for one in left}
+        chosen = [one for one in conversations if one.id in wanted]
+        for number, conversation in enumerate(chosen, start=1):
+            found = {name: self.encoders[name].encode([conversation]) for name in names}
+            for place, turn in enumerate(conversation):
+                if (utterance := places.get(turn.id)) is not None:
+                    reason = self._silent(utterance, names[0])
+                    for name in names:
+                        self._add(name, utterance, None if reason else np.asarray(found[name][place]), reason)
+            self._tell("dialogues", number, len(chosen))
+
+    def clips(self, utterances: Sequence[Subject], kind: str) -> None:
+        """Encode sound or faces, one decoding a file, files side by side."""
+        names = self._reading(kind)
+        groups = _by_file(self._left(utterances, names), faces=kind == "face")
         clips = [self._clip(path, group, names) for path, group in groups]
         results = self._encoded([clip for clip in clips if clip])
-        stage = "faces" if modality is SIGHT else "sound"
+        stage = "faces" if kind == "face" else "sound"
         for number, ((_, group), clip) in enumerate(zip(groups, clips, strict=True), start=1):
             self._write(group, names, next(results) if clip else None)
             self._tell(stage, number, len(groups))
+
+    def _reading(self, kind: str) -> list[str]:
+        """The encoders that read a kind of input."""
+        return [name for name in self.writers if self.encoders[name].input == kind]
 
     def _left(self, utterances: Sequence[Subject], names: Sequence[str]) -> list[Subject]:
         """The utterances that some of the features do not have yet."""
         return [one for one in utterances if any(one.id not in self.writers[name].done for name in names)]
 
-    def _silent(self, utterance: Subject) -> str | None:
-        if self.verdicts and (reason := self.verdicts.reason(utterance.id, TEXT[0])):
+    def _silent(self, utterance: Subject, name: str) -> str | None:
+        if self.verdicts and (reason := self.verdicts.reason(utterance.id, self.encoders[name].input)):
             return reason
         return None if (utterance.text or "").strip() else "no words are given"
 
@@ -245,25 +211,27 @@ class _Run:
         """The task of the utterances in one file, or None where there is nothing to encode."""
         if not any(self._refused(one, name) is None for one in group for name in names):
             return None
-        parts = []
+        faces, parts = self.encoders[names[0]].input == "face", []
         for utterance in group:
-            clip = utterance.picture if names[0] in SIGHT else utterance.sound
+            clip = utterance.picture if faces else utterance.sound
             span = clip.segment if clip else None
-            face = self.verdicts.face(utterance.id) if self.verdicts and names[0] in SIGHT else None
+            face = self.verdicts.face(utterance.id) if self.verdicts and faces else None
             parts.append(Part(span.start, span.end, face) if span else Part(face=face))
         return Clip(path, tuple(parts), tuple(names))
 
     def _refused(self, utterance: Subject, name: str) -> str | None:
         """Why a feature of an utterance is not to be made, before anything is decoded."""
-        if self.verdicts and (reason := self.verdicts.reason(utterance.id, name)):
+        kind = self.encoders[name].input
+        if self.verdicts and (reason := self.verdicts.reason(utterance.id, kind)):
             return reason
-        return None if (utterance.picture if name in SIGHT else utterance.sound) else utterance.missing
+        return None if (utterance.picture if kind == "face" else utterance.sound) else utterance.missing
 
     def _encoded(self, clips: Sequence[Clip]) -> Iterator[Encoded]:
         """The results of clips in their order, some of them made ahead."""
+        make = partial(ClipEncoder, device=self.device)
         for start in range(0, len(clips), _AHEAD):
             block = clips[start : start + _AHEAD]
-            rows = self.executor.map(ClipEncoder, block)
+            rows = self.executor.map(make, block)
             done: dict[Clip, Encoded] = {}
             for clip in block:
                 while clip not in done:
@@ -298,31 +266,25 @@ def checked(
 ) -> Verdicts | None:
     """Check the recordings into ``folder``, with tables and report, and read the verdicts.
 
-    None where there is nothing to check: text alone is asked for, or no utterance has a recording. Raises what
+    None where there is nothing to check: only texts are encoded, or no utterance has a recording. Raises what
     `merc.quality.run.check` raises.
     """
     from merc.quality import report
     from merc.quality.run import check
 
-    how = CheckOptions(only=options.only, workers=options.workers, retry=options.retry)
-    chosen = subjects.subjects_of(conversations, how)
-    if set(options.encoders) <= {"text"} or not any(one.sound for one in chosen):
+    choices = CheckOptions(only=options.only, workers=options.workers, retry=options.retry, device=options.device)
+    recorded = any(one.sound for one in subjects.subjects_of(conversations, choices))
+    if not recorded or all(ENCODERS[name]().modality == "text" for name in options.names):
         return None
-    found = check(conversations, folder, options=how, progress=progress)
+    found = check(conversations, folder, options=choices, progress=progress)
     report.write(found.findings, found.verified, folder, title=options.corpus or "corpus")
     return Verdicts.read(folder / "verified.parquet", conversations)
 
 
-def _text_encoder() -> TextEncoder:
-    from merc.features.text import TextEncoder
-
-    return TextEncoder(threads=1)
-
-
-def _by_file(utterances: Sequence[Subject], *, sight: bool) -> list[tuple[str, list[Subject]]]:
-    """Utterances by the file that they are in, in the order of its first; those without a file stand alone."""
+def _by_file(utterances: Sequence[Subject], *, faces: bool) -> list[tuple[str, list[Subject]]]:
+    """Utterances by the file that they are in, in the order of its first; those without a file are groups of one."""
     groups: dict[str, list[Subject]] = {}
     for utterance in utterances:
-        clip = utterance.picture if sight else utterance.sound
+        clip = utterance.picture if faces else utterance.sound
         groups.setdefault(str(clip.path) if clip else f"\0{utterance.id}", []).append(utterance)
     return list(groups.items())

@@ -1,4 +1,4 @@
-"""What a check of a corpus has found, as preparing needs it: which features are spoilt, and what speakers look like."""
+"""The findings of a check as preparing needs them: which inputs are unusable, and what speakers look like."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import numpy as np
 from merc.cache import file_hash, key
 from merc.conversation import Conversation
 from merc.errors import InputError
-from merc.prepare.clip import SIGHT, SOUND
 
-_SPOILT: Mapping[str, tuple[str, ...]] = {"audio": SOUND, "voice": SOUND, "face": SIGHT, "bank": SIGHT}
-"""Which features a step removes; other steps (speakers, text) remove all: it is not known what of it is wrong."""
+_SPOILT: Mapping[str, str] = {"audio": "sound", "voice": "sound", "face": "face", "bank": "face"}
+"""The input that a step removes; other steps (speakers, text) remove all: it is not known what of it is wrong."""
 _COLUMNS = ("utterance", "speaker", "verdict", "step", "reason")
 
 
@@ -44,7 +43,7 @@ class Verdicts:
             table = pl.read_parquet(path, columns=list(_COLUMNS))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(
-                f"{path} is no table of verdicts ({str(error).splitlines()[0]}): expected the columns "
+                f"{path} is not a table of verdicts ({str(error).splitlines()[0]}): expected the columns "
                 f"{', '.join(_COLUMNS)}; give 'verified.parquet' of 'merc check'"
             ) from error
         rows = table.select(_COLUMNS).rows()
@@ -53,14 +52,19 @@ class Verdicts:
         sha256 = key(file_hash(Path(path)), {name: face.tolist() for name, face in faces.items()})
         return cls(removed, {name: speaker or "" for name, speaker, *_ in rows}, faces, sha256)
 
-    def reason(self, utterance: str, feature: str) -> str | None:
-        """Why an utterance must not have a feature, or None."""
+    def reason(self, utterance: str, kind: str) -> str | None:
+        """Why an utterance must not be encoded, or None.
+
+        Args:
+            utterance: Its id.
+            kind: What an encoder would read of it; one of `merc.features.encoder.INPUTS`.
+        """
         if utterance not in self.speakers:
             return "it was not checked"
         if utterance not in self.removed:
             return None
         step, reason = self.removed[utterance]
-        if feature not in _SPOILT.get(step, (feature,)):
+        if kind != _SPOILT.get(step, kind):
             return None
         return f"removed by the check, step {step}: {reason}"
 
@@ -73,8 +77,8 @@ class Verdicts:
 def known_faces(folder: Path, conversations: Sequence[Conversation]) -> dict[str, np.ndarray]:
     """The mean face of each speaker, (512,) of length one, from the folder of a check; empty where it has none.
 
-    A person's decisions in ``decisions.csv`` are obeyed. Raises InputError when ``bank.csv`` names faces and what was
-    measured of them is gone.
+    The decisions of a reviewer in ``decisions.csv`` take precedence. Raises InputError when ``bank.csv`` names faces
+    and what was measured of them is gone.
     """
     from merc.quality import review
 

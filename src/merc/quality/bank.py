@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merc.people.faces import group
+from merc.people.tracks import group
 from merc.quality.measure import Measured, failure
 from merc.quality.options import CheckOptions
 from merc.quality.utterances import Reading, Subject

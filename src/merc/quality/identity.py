@@ -19,11 +19,11 @@ from merc.quality.speakers import Naming, role
 from merc.quality.utterances import Subject
 
 FACE = 0.55
-"""Cosine of two mean faces from which they are one person's: of a few clips each, those of one person were seen at .67
-to .80, those of two women of one series at .30 to .45."""
+"""Cosine of two mean faces from which they are one person's; between the means of one person's clips and those of two
+people of one series."""
 VOICE = 0.35
-"""Cosine of two mean voices from which they are one person's, .1 more for a role and .1 less for a proper name: short
-turns were seen at .17 to .63 for one person and at .07 to .35 for two."""
+"""Cosine of two mean voices from which they are one person's, .1 more for a role and .1 less for a proper name; short
+turns of one voice and of two overlap here, so that faces are preferred."""
 _LEANING = 0.1
 
 

@@ -6,35 +6,27 @@ same task gives the same result in any process, so that results are kept by the 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from merc import cache
 from merc.conversation import Segment
-from merc.errors import InputError, MediaError
+from merc.errors import InputError
+from merc.media.clip import RATE, ClipDecoder, cut, extent_of, frame_times, offset_times, too_early
 from merc.weights import WEIGHTS
 
 if TYPE_CHECKING:
-    from merc.features.face import FaceEncoder
-    from merc.features.text import TextEncoder
-    from merc.features.voice import VoiceEncoder
-    from merc.people.faces import FaceDetector
+    from merc.features.encoder import Encoder
+    from merc.people.faces import FaceObserver
     from merc.speech.asr import Recognizer
 
-VERSION = 3
+VERSION = 4
 """Raised when a measurement starts to give other results for the same task."""
-HEIGHT = 720
-"""Largest height in pixels of a frame: beyond it faces gain nothing for vectors of 160 × 160."""
-NEAR = (-0.4, -0.2, 0.2, 0.4)
-"""Seconds from a frame at which a face is looked for where the frame has none of the speaker."""
-LONGEST = 24 * 3600.0
-"""Most seconds that a recording is believed to last: a damaged head may speak of centuries."""
 SLACK = 0.3
 """Seconds by which a recording may end before its last utterance without anything being lost."""
 
@@ -96,23 +88,16 @@ def clip_task(part: str, clip: Clip, *, language: str = "en") -> Task:
     return Task(part, str(clip.path), start, end, language=language, stamp=stamp)
 
 
-def look_times(start: float, end: float) -> list[float]:
-    """When an utterance is looked at: 0.5, 1.5, 2.5, … s into it; the middle of one that is shorter than 0.5 s."""
-    times = [start + 0.5 + n for n in range(int(max(0.0, end - start)) + 1) if start + 0.5 + n < end]
-    return times or [(start + end) / 2]
-
-
-def near_times(start: float, end: float, *, limit: float) -> list[float]:
-    """The times just before and after `look_times`, within the recording of ``limit`` seconds, rising."""
-    times = {round(time + step, 3) for time in look_times(start, end) for step in NEAR}
-    return sorted(time for time in times if 0 <= time < limit)
-
-
 class Measurer:
-    """Measures tasks, loading each model when a task first needs it; one a process, on one thread."""
+    """Measures tasks, loading each model when a task first needs it; one a process.
 
-    def __init__(self) -> None:
-        self._heard: tuple[str, Any, np.ndarray] | None = None
+    Args:
+        device: Where encoders run; see `merc.nn.device.resolve`. Speech recognition and MTCNN stay on the CPU.
+    """
+
+    def __init__(self, *, device: str = "cpu") -> None:
+        self._device = device
+        self._decoder = ClipDecoder()
 
     def __call__(self, task: Task) -> Measured:
         """Measure; raises MediaError for a clip that cannot be read, InputError for a part that does not exist."""
@@ -125,53 +110,43 @@ class Measurer:
         from merc.speech.asr import windows
         from merc.speech.vad import detect_speech
 
-        decoded, whole = self._decoded(task.path)
-        samples = _cut(whole, task)
+        decoded = self._decoder.sound(task.path)
+        samples = samples_of(task, decoded.samples)
         speech = detect_speech(samples) if len(samples) else []
         words = []
         for window in windows(speech, samples=samples):
             words += self._recognizer.transcribe(samples, window, task.language, speech=speech)
-        spoken = [samples[int(s.start * 16000) : int(s.end * 16000)] for s in speech]
-        voice = self._voices.encode([np.concatenate(spoken)])[0] if spoken else np.full(192, np.nan, np.float32)
+        spoken = [samples[int(s.start * RATE) : int(s.end * RATE)] for s in speech]
+        voice = np.full(self._voices.shape, np.nan, np.float32)
         return {
             "channel": np.array(decoded.channel),
-            "seconds": np.array(len(samples) / 16000),
+            "seconds": np.array(len(samples) / RATE),
             "declared": np.array(_declared(task)),
-            "lost": np.array(_lost(decoded.lost, len(samples) / 16000, task)),
+            "lost": np.array(_lost(decoded.lost, len(samples) / RATE, task)),
             "peak": np.array(int(np.abs(samples.astype(np.int32)).max(initial=0))),
             "speech": np.array(sum(s.duration for s in speech)),
             "heard": np.array(" ".join(word.text for word in words)),
-            "voice": voice,
+            "voice": self._voices.encode([np.concatenate(spoken)])[0] if spoken else voice,
         }
-
-    def _decoded(self, path: str) -> tuple[Any, np.ndarray]:
-        """The decoded sound of a file; that of the last one is kept, for utterances of one recording follow."""
-        from merc.media.audio import decode_audio, read_audio
-
-        if self._heard is None or self._heard[0] != path:
-            self._heard = None
-            with tempfile.TemporaryDirectory(prefix="merc-") as folder:
-                target = Path(folder) / "sound.npy"
-                decoded = decode_audio(path, target)
-                self._heard = (path, decoded, np.array(read_audio(target)))
-        return self._heard[1:]
 
     def _words(self, task: Task) -> Measured:
         one, other = self._texts.encode(list(task.texts))
         return {"cosine": np.array(float(one @ other))}
 
     def _faces(self, task: Task) -> Measured:
-        from merc.media.forward import VideoOptions
-        from merc.media.video import frames
-
-        start, end, limit = _extent(task)
-        times = near_times(start, end, limit=limit) if task.part == "around" else look_times(start, end)
-        found = _Found()
-        pictures = frames(task.path, times, height=HEIGHT, options=VideoOptions(threads=1))
-        for frame in pictures:
-            found.add(frame.time, frame.image, self._detector)
-        arrays = found.arrays(self._faces_encoder)
-        return arrays | {"wanted": np.array(times), "lost": np.array(pictures.lost or "")}
+        extent = extent_of(task.path, task.start, task.end)
+        times = offset_times(extent) if task.part == "around" else frame_times(extent)
+        pictures = self._decoder.frames(task.path, times)
+        seen = self._observer.observe(pictures)
+        return {
+            "frames": seen.frame_times,
+            "times": seen.times,
+            "boxes": seen.boxes,
+            "scores": seen.scores,
+            "embeddings": seen.embeddings,
+            "wanted": np.array(times),
+            "lost": np.array(pictures.lost or ""),
+        }
 
     @cached_property
     def _recognizer(self) -> Recognizer:
@@ -180,69 +155,35 @@ class Measurer:
         return Recognizer()
 
     @cached_property
-    def _voices(self) -> VoiceEncoder:
-        from merc.features.voice import VoiceEncoder
+    def _voices(self) -> Encoder:
+        from merc.features.encoder import ENCODERS
 
-        return VoiceEncoder()
+        return ENCODERS["campplus"](device=self._device)
 
     @cached_property
-    def _texts(self) -> TextEncoder:
+    def _texts(self) -> Encoder:
         from merc.features.text import TextEncoder
 
-        return TextEncoder(threads=1, precision="float32")
+        return TextEncoder(precision="float32", device=self._device)
 
     @cached_property
-    def _detector(self) -> FaceDetector:
+    def _observer(self) -> FaceObserver:
         import cv2
 
-        from merc.people.faces import FaceDetector
+        from merc.features.encoder import ENCODERS
+        from merc.people.faces import EVERY_FRAME, FaceObserver
 
         cv2.setNumThreads(1)
-        return FaceDetector()
-
-    @cached_property
-    def _faces_encoder(self) -> FaceEncoder:
-        from merc.features.face import FaceEncoder
-
-        return FaceEncoder()
+        return FaceObserver(EVERY_FRAME, identity=ENCODERS["facenet"](device=self._device))
 
 
-class _Found:
-    """Gathers the faces of frames: when, where, how probable, and the cropped pictures until they are embedded."""
-
-    def __init__(self) -> None:
-        self.frames: list[float] = []
-        self.rows: list[tuple[float, np.ndarray, float]] = []
-        self.crops: list[np.ndarray] = []
-
-    def add(self, time: float, image: np.ndarray, detector: FaceDetector) -> None:
-        from merc.features.face import crop
-
-        height, width = image.shape[:2]
-        self.frames.append(time)
-        faces = detector.detect(image)
-        for box, score in zip(faces.boxes, faces.scores, strict=True):
-            self.rows.append((time, box / np.array([width, height, width, height]), float(score)))
-            self.crops.append(crop(image, box, detector.options.margin))
-
-    def arrays(self, encoder: FaceEncoder) -> Measured:
-        embeddings = encoder.encode(np.stack(self.crops)) if self.crops else np.zeros((0, 512), np.float32)
-        return {
-            "frames": np.array(self.frames, np.float64),
-            "times": np.array([row[0] for row in self.rows], np.float64),
-            "boxes": np.array([row[1] for row in self.rows], np.float64).reshape(-1, 4),
-            "scores": np.array([row[2] for row in self.rows], np.float64),
-            "embeddings": embeddings,
-        }
-
-
-def _cut(samples: np.ndarray, task: Task) -> np.ndarray:
+def samples_of(task: Task, samples: np.ndarray) -> np.ndarray:
     """The samples of the utterance; raises MediaError where its times lie past the end of the recording."""
     if task.start is None or task.end is None:
-        return samples
-    piece = samples[round(task.start * 16000) : round(task.end * 16000)]
+        return np.asarray(samples)
+    piece = cut(samples, task.start, task.end)
     if not len(piece):
-        raise _too_early(task, len(samples) / 16000)
+        raise too_early(task.path, (task.start, task.end), len(samples) / RATE)
     return piece
 
 
@@ -261,31 +202,6 @@ def _declared(task: Task) -> float:
     if task.start is not None and task.end is not None:
         return task.end - task.start
     return probe(task.path).duration
-
-
-def _extent(task: Task) -> tuple[float, float, float]:
-    """Where the utterance begins and ends in its recording, and where the recording ends, in seconds.
-
-    An end past that of the recording is cut; raises MediaError without video, and where the utterance lies past it.
-    """
-    from merc.media.container import probe
-
-    found = probe(task.path)
-    if found.video is None:
-        raise MediaError(f"{Path(task.path).name}: holds no video; expected a video stream for the step 'face'")
-    limit = min(found.duration, LONGEST)
-    if task.start is None or task.end is None:
-        return 0.0, limit, limit
-    if task.start >= limit:
-        raise _too_early(task, limit)
-    return task.start, min(task.end, limit), limit
-
-
-def _too_early(task: Task, seconds: float) -> MediaError:
-    return MediaError(
-        f"{Path(task.path).name}: ends at {seconds:.2f} s, before the utterance from {task.start:.2f} "
-        f"to {task.end:.2f} s; check the annotation's times"
-    )
 
 
 class Store:

@@ -24,8 +24,8 @@ class CheckOptions:
     face: float = 0.3
     """Least cosine, inclusive, of a face to the speaker's mean face: the value of the published pipeline."""
     rivals: bool = True
-    """Whether a face that is more like another speaker of the dialogue is not the speaker's: two women of one series
-    have cosines of .25 to .57, so that the threshold alone lets most wrong faces pass."""
+    """Whether a face that is more like another speaker of the dialogue is not the speaker's: people of one series are
+    often alike enough to pass the threshold (``python bench/planted.py`` measures it)."""
     voice: float = 0.25
     """Least cosine, inclusive, of a voice to the speaker's other utterances: short turns of one voice reach it."""
     voice_spread: float = 2.0
@@ -49,8 +49,10 @@ class CheckOptions:
     """Processes that measure; 0: one a core. Each takes about 1 GB."""
     timeout: float = 120.0
     """Seconds after which a clip counts as unreadable."""
+    device: str = "cpu"
+    """Where encoders run; see `merc.nn.device.resolve`. Speech recognition and face detection stay on the CPU."""
     retry: bool = False
-    """Whether clips that could not be read in an earlier run are tried again."""
+    """Whether clips that could not be read in an earlier run are measured again."""
 
     def __post_init__(self) -> None:
         if unknown := [step for step in self.steps if step not in STEPS]:

@@ -20,9 +20,9 @@ import numpy as np
 
 from merc import cache
 from merc.errors import FormatError, InputError, MediaError
+from merc.media.clip import HEIGHT
 from merc.progress import Progress
 from merc.quality.bank import BankFace, Decisions
-from merc.quality.measure import HEIGHT
 
 DECISIONS = "decisions.csv"
 BANK = "bank.csv"

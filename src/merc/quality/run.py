@@ -1,7 +1,7 @@
-"""A whole check: measure what is not measured yet, then judge all of it, and write the tables and the report.
+"""The run of a check: measure what is not measured yet, then judge everything, and write the tables and the report.
 
-Measuring is dear, and its results stay in ``measured/`` below the output folder, one file each: a killed run goes on
-where it was, and a changed threshold or decision measures nothing again. Judging is cheap and always done anew.
+Measuring is expensive, and its results stay in ``measured/`` below the output folder, one file each: a killed run
+resumes, and a changed threshold or decision measures nothing again. Judging is cheap and always done anew.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError
 from merc.execution import Executor, Processes, Row
+from merc.nn.device import resolve
 from merc.people.link import Bank
 from merc.progress import Progress
 from merc.quality import report, review
@@ -82,23 +84,26 @@ def check_corpus(
     """
     options = options or CheckOptions()
     checked = check(CONVERSATIONS[name](Path(root)), out, options=options, progress=progress)
-    vectors = text_vectors(checked.verified, Path(out), progress=progress) if options.suspects else None
+    found = checked.verified
+    vectors = text_vectors(found, Path(out), device=options.device, progress=progress) if options.suspects else None
     report.write(checked.findings, checked.verified, Path(out), title=name, vectors=vectors)
     return checked
 
 
-def text_vectors(verified: pl.DataFrame, folder: Path, *, progress: Progress | None = None) -> np.ndarray:
-    """The sentence vectors of the transcripts, (n, 768), NaN where there is none; kept in ``folder``."""
+def text_vectors(
+    verified: pl.DataFrame, folder: Path, *, device: str = "cpu", progress: Progress | None = None
+) -> np.ndarray:
+    """The sentence vectors of the transcripts, (n, 768), NaN where there is none; cached in ``folder``."""
     texts = [(text or "").strip() for text in verified["text"]]
     key = cache.key("text vectors", texts, weights.WEIGHTS["mpnet"].sha256)
 
     def encode() -> dict[str, np.ndarray]:
         from merc.features.text import TextEncoder
 
-        encoder = TextEncoder(threads=1)
+        encoder = TextEncoder(device=device)
         vectors = np.full((len(texts), encoder.width), np.nan, np.float32)
-        said = [number for number, text in enumerate(texts) if text]
-        vectors[said] = encoder.encode([texts[number] for number in said], progress=progress)
+        rows = [number for number, text in enumerate(texts) if text]
+        vectors[rows] = encoder.encode([texts[number] for number in rows], progress=progress)
         return {"vectors": vectors}
 
     return cache.Cache(folder / "measured").arrays(key, encode)["vectors"]
@@ -109,14 +114,24 @@ def check(
     out: str | Path,
     *,
     options: CheckOptions | None = None,
-    measuring: Callable[[], Callable[[Task], Measured]] = Measurer,
+    measuring: Callable[[], Callable[[Task], Measured]] | None = None,
     progress: Progress | None = None,
 ) -> Checked:
     """Check a corpus and write ``findings.parquet``, ``verified.parquet`` and ``bank.csv`` into ``out``.
 
-    ``measuring`` builds, in each process, the function that measures tasks. Decisions of ``decisions.csv`` in ``out``
-    are obeyed. Raises InputError when nothing is to be checked, WeightError for weights that were not fetched, and
-    OutputError where nothing can be written; a clip that cannot be read is a row with its reason.
+    Decisions of ``decisions.csv`` in ``out`` take precedence. A clip that cannot be read is a row with its reason.
+
+    Args:
+        conversations: The corpus.
+        out: Folder for the tables and the measurements.
+        options: Steps, thresholds, device, processes.
+        measuring: Builds, in each process, the function that measures tasks (default: `Measurer`).
+        progress: Called with a stage, what is done of it and how much there is.
+
+    Raises:
+        InputError: nothing is to be checked, or the device is not there.
+        WeightError: a weight was not fetched.
+        OutputError: nothing can be written.
     """
     options, folder = options or CheckOptions(), Path(out)
     subjects = subjects_of(conversations, options)
@@ -125,8 +140,10 @@ def check(
             f"none of {sum(map(len, conversations))} utterances matches {', '.join(options.only) or 'the corpus'}: "
             "give patterns of ids, dialogues or splits"
         )
-    if measuring is Measurer:
+    if measuring is None:
+        resolve(options.device)
         weights.require(sorted({name for step in options.steps for name in _NEEDED.get(step, ())}))
+        measuring = partial(Measurer, device=options.device)
     decisions = review.read_decisions(folder / review.DECISIONS)
     with Processes(options.processes, timeout=options.timeout) as executor:
         kept = _Results(Store(folder / "measured"), retry=options.retry)

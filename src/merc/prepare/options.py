@@ -1,0 +1,48 @@
+"""What can be chosen for preparing a corpus."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from merc.errors import InputError
+from merc.features.encoder import DEFAULT, chosen
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOptions:
+    """Choices for preparing a corpus; raises UnknownName and InputError for a value that cannot work."""
+
+    encoders: tuple[str, ...] = tuple(DEFAULT)
+    """Names of encoders, and of modalities, which stand for their default encoders."""
+    corpus: str = ""
+    """The corpus's name, stored with the features."""
+    licence: str = ""
+    """The corpus's terms, stored with the features: they hold for what is made from it."""
+    only: tuple[str, ...] = ()
+    """Patterns of the utterances to prepare, such as ``dev/dia29_*``; none: all."""
+    workers: int = 0
+    """Processes that encode clips; 0: one a core. Each takes about 1 GB."""
+    timeout: float = 600.0
+    """Seconds after which a clip counts as unreadable."""
+    device: str = "cpu"
+    """Where encoders run; see `merc.nn.device.resolve`. On a GPU each process holds the encoders of its clips there."""
+    retry: bool = False
+    """Whether shards in which something is missing are prepared again, after clips were added or repaired."""
+
+    def __post_init__(self) -> None:
+        chosen(self.encoders)
+        if self.workers < 0 or not self.timeout > 0:
+            raise InputError(
+                f"workers {self.workers}, timeout {self.timeout}: expected 0 (one a core) or more, and above 0 s"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The encoders by name."""
+        return chosen(self.encoders)
+
+    @property
+    def processes(self) -> int:
+        """How many processes encode."""
+        return self.workers or os.cpu_count() or 1

@@ -80,6 +80,18 @@ def test_what_is_kept_of_rows_stays_in_its_order():
     assert kept.lengths.tolist() == [[0, 1], [0, 2]]
 
 
+def test_long_utterances_become_means_of_contiguous_chunks():
+    rows = packed([7, 0], [2, 3]).chunks(3)
+    assert rows.lengths.tolist() == [[3, 0], [2, 3]]
+    assert rows.values[:, 0].tolist() == [1.0, 3.5, 5.5, 7.0, 8.0, 9.0, 10.0, 11.0]
+    counts = torch.cartesian_prod(torch.arange(1, 30), torch.arange(1, 9))
+    for tokens, most in counts.tolist():
+        values = packed([tokens])
+        owner = torch.tensor(align(tokens, min(tokens, most)))
+        wanted = [values.values[owner == piece].mean() for piece in range(min(tokens, most))]
+        assert torch.allclose(values.chunks(most).values[:, 0], torch.stack(wanted)), (tokens, most)
+
+
 def test_token_numbers_and_sound_have_steps_but_no_mean():
     tokens = Rows(torch.tensor([4, 7, 9]), torch.tensor([[2, 1]]))
     values, mask = tokens.steps()

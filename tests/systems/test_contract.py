@@ -141,6 +141,13 @@ def test_systems_say_how_they_read_each_modality() -> None:
     assert unimse.reading()["text"] == "vectors"
 
 
+def test_a_system_that_cannot_read_steps_names_those_that_can() -> None:
+    with pytest.raises(
+        InputError, match=r"'concat' reads text as vectors, .*; joint_vectors can read steps .*mamba, tri"
+    ):
+        Concat.refuse_reads()
+
+
 @pytest.mark.parametrize(
     ("inputs", "classes", "message"),
     [

@@ -32,6 +32,12 @@ class TestLateFusion(SystemContract):
     unreached = ("joint",)  # it has no vectors
 
 
+class TestReadingSteps(SystemContract):
+    system = JointVectors
+    options = replace(SMALL, reads="steps")
+    steps = 60
+
+
 def made(options=SMALL, widths=WIDTHS):
     torch.manual_seed(0)
     return JointVectors(widths, CLASSES, options).eval()

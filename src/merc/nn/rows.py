@@ -145,6 +145,23 @@ class Rows:
         """
         return padded_steps(self.values, self.lengths.flatten())
 
+    def chunks(self, most: int) -> Rows:
+        """The same rows with at most ``most`` steps an utterance: means of contiguous chunks, the longer ones first.
+
+        Example:
+            >>> import torch
+            >>> rows = Rows(torch.arange(5.0)[:, None], torch.tensor([[5]]))
+            >>> rows.chunks(2).values.flatten().tolist()
+            [1.0, 3.5]
+        """
+        lengths = self.lengths.flatten()
+        kept = lengths.clamp_max(most)
+        owner = torch.arange(len(kept), device=kept.device).repeat_interleave(kept)
+        place = torch.arange(len(owner), device=kept.device) - (kept.cumsum(0) - kept)[owner]
+        counts = kept.clamp_min(1)
+        sizes = (lengths // counts)[owner] + (place < (lengths % counts)[owner])
+        return Rows(mean_by_owner(self.values, sizes), self.lengths.clamp_max(most))
+
     def where(self, kept: Tensor) -> Rows:
         """The same rows, absent where ``kept`` (bool ``(B, T)``) is False."""
         flat = kept.flatten().repeat_interleave(self.lengths.flatten(), output_size=len(self.values))

@@ -214,6 +214,8 @@ def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Seq
     Raises InputError for a name that it does not have, WeightError for a T5 that is not here and cannot be fetched.
     """
     known = [one.name for one in fields(kind.Options)]
+    if "reads" in chosen and "reads" not in known:
+        kind.refuse_reads()
     if strange := sorted(set(chosen) - set(known)):
         raise InputError(
             f"system '{kind.description.name}' has no option '{strange[0]}'; it has {', '.join(sorted(known))}"

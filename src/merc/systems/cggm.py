@@ -41,6 +41,7 @@ at the same few steps of a small rate; a rate twice as large closes the gap with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -153,9 +154,8 @@ class Guide(nn.Module):
         fused = torch.autograd.grad(output.loss, vectors, create_graph=True, allow_unused=True)
         cosines = []
         for (name, (rows, _, labels)), vector, gradient in zip(judged.items(), vectors, fused, strict=True):
-            if gradient is None:  # guide_of has looked at all modalities; here some are absent
-                cosines.append(vector.new_zeros(()))
-                continue
+            if gradient is None:
+                raise InputError(f"cggm: the fusion does not read the vectors of {name}; use direction='logits'")
             alone = vector.detach()[rows].requires_grad_()
             (own,) = torch.autograd.grad(cross_entropy(self.judges[name](alone), labels), alone)
             cosines.append(cosine(own, gradient[rows]))
@@ -203,19 +203,18 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
         raise InputError(
             f"system '{system.description.name}' has no encoder of one modality alone; train it without cggm"
         )
-    training, device = system.training, next(system.parameters()).device
+    tried = deepcopy(system).train()  # a copy, so that buffers, gradients and random numbers stay as they are
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        output: Output = system.eval()(_probe(system).to(device))
-    system.train(training)
-    vectors = [output.representations[name] for name in names]
-    if options.direction == "features" and options.direction_weight and len(names) > 1:
-        if reason := _not_twice(system, output.loss, dict(zip(names, vectors, strict=True))):
+        output: Output = tried(_probe(system).to(next(system.parameters()).device))
+        vectors = {name: output.representations[name] for name in names}
+        twice = options.direction == "features" and options.direction_weight > 0 and len(names) > 1
+        if twice and (reason := _not_twice(output.loss, vectors)):
             raise InputError(
                 f"cggm: direction 'features' cannot be had of system '{system.description.name}': {reason}; give --set "
                 f"{setting}.direction=logits"
             )
-    widths = {name: vector.shape[-1] for name, vector in zip(names, vectors, strict=True)}
-    return Guide(widths, system.classes, options).to(device)
+    widths = {name: vector.shape[-1] for name, vector in vectors.items()}
+    return Guide(widths, system.classes, options).to(next(system.parameters()).device)
 
 
 def _probe(system: System) -> Batch:
@@ -230,7 +229,7 @@ def _probe(system: System) -> Batch:
     return Batch.of(values, labels=torch.arange(2).view(shape))
 
 
-def _not_twice(system: System, loss: Tensor, vectors: Mapping[str, Tensor]) -> str:
+def _not_twice(loss: Tensor, vectors: Mapping[str, Tensor]) -> str:
     """Why the gradients at these vectors cannot be differentiated; empty: they can."""
     first = torch.autograd.grad(loss, list(vectors.values()), create_graph=True, allow_unused=True)
     for name, gradient in zip(vectors, first, strict=True):
@@ -239,10 +238,9 @@ def _not_twice(system: System, loss: Tensor, vectors: Mapping[str, Tensor]) -> s
     total = torch.stack([gradient.sum() for gradient in first if gradient is not None]).sum()
     try:
         if total.requires_grad:
-            trained = [parameter for parameter in system.parameters() if parameter.requires_grad]
-            torch.autograd.grad(total, trained, allow_unused=True)
-    except RuntimeError:
-        return "a compiled layer behind them can be differentiated only once"
+            total.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError:  # a kernel of ours or of torch that has no second derivative
+        return "a layer between them and the loss can be differentiated only once"
     return ""
 
 

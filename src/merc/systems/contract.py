@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -333,6 +333,20 @@ class System(nn.Module):
     def reading(cls, options: Any = None) -> dict[str, str]:
         """How each modality is read under these options, by modality one of ``READS``; None: default options."""
         return {name: cls.description.reads.get(name, "vectors") for name in cls.description.modalities}
+
+    @classmethod
+    def refuse_reads(cls) -> NoReturn:
+        """Raise InputError for a request to read otherwise than the system can, naming those that can."""
+        from merc.systems import SYSTEMS
+
+        name = cls.description.name
+        ways = ", ".join(f"{modality} as {way}" for modality, way in cls.reading().items())
+        able = [other for other, kind in SYSTEMS.items() if any(one.name == "reads" for one in fields(kind.Options))]
+        always = [other for other, kind in SYSTEMS.items() if "steps" in kind.description.reads.values()]
+        raise InputError(
+            f"system '{name}' reads {ways} and in no other way; {', '.join(able)} can read steps "
+            f"(--set system.reads=steps), {', '.join(always)} always do"
+        )
 
     def forward(self, batch: Batch) -> Output:
         """Turn a batch into logits and, where there are labels, losses."""

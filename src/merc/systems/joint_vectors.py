@@ -274,13 +274,13 @@ class JointVectors(System):
         real, steps, tokens = batch.mask.flatten(), {}, {}
         for name in self.inputs:
             values, mask = (pack(one, real) for one in batch.modality(name).chunks(self.options.pieces).steps())
-            entered = self.entry({name: values}, {name: mask}, only=[name])[name]  # (n, S, h)
+            entered = self.entry.project[name](values) * mask[..., None]  # (n, S, h)
             tokens[name] = masked_mean(entered, mask)
             steps[name] = self.drop(entered + sinusoids(*entered.shape[1:], like=entered)), mask
         joint = self.joint.expand(len(next(iter(tokens.values()))), -1, -1)  # (n, J, h)
         for layer in self.inside:
             joint, tokens, steps = layer(joint, tokens, steps)
-        whole = unpack(joint.flatten(1), batch.mask).unflatten(-1, joint.shape[1:])
+        whole = unpack(joint.flatten(1), batch.mask).view(*batch.mask.shape, *joint.shape[1:])
         return whole, {name: unpack(one, batch.mask) for name, one in tokens.items()}
 
     def _contrast(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:

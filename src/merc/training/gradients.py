@@ -52,7 +52,7 @@ class Modulation(BaseHook):
             raise InputError(f"gradient hook 'cggm' steers systems, not {type(module).__name__}; train without it")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed)
-            self._guide = guide_of(module, self._options or CggmOptions())
+            self._guide = guide_of(module, self._options or CggmOptions(), setting="hook")
         return list(self._guide.parameters())
 
     def losses(self, output: Any, batch: Any) -> Mapping[str, Tensor]:

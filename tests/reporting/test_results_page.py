@@ -1,4 +1,4 @@
-"""The page of results is written by commands alone, keeps its order, and finds out a hand that was on it."""
+"""The page of results is written by commands alone, keeps its order and finds edits by hand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from merc.errors import FormatError, InputError
 from merc.reporting.markdown import aligned
-from merc.reporting.results_page import HEAD, Section, edited, slug, update
+from merc.reporting.results_page import HEAD, NOTICE, SETTINGS, Section, edited, refresh, slug, update
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
 
-def test_no_hand_has_been_on_the_page_of_results() -> None:
+def test_the_page_of_results_has_no_edits_by_hand() -> None:
     assert edited(PAGE) == []
 
 
@@ -39,6 +39,45 @@ def test_sections_stand_in_a_fixed_order_below_head_and_contents(tmp_path: Path)
     again = path.read_text(encoding="utf-8")
     assert ("one" in text.split("## Systems")[1], "five" in again, "two" in again) == (True, True, True)
     update(path, Section("bench-systems", "## Systems\n\none"))
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_the_notice_stands_above_the_tables_until_their_rows_are_made_anew(tmp_path: Path) -> None:
+    path = page(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert text.index(HEAD) < text.index(NOTICE) < text.index("## Contents") < text.index("## Voice")
+    for fact in (
+        "`bins=1, glances=1`",
+        "`text=128`",
+        "text 128, 16 states",
+        "dropout .4, learning rate 1e-3, batch 64, 15 epochs",
+        "gradients of exactly zero",
+        "three of the four taps",
+        "each speaker's own mean and deviation",
+    ):
+        assert fact in " ".join(NOTICE.split()), fact
+    update(path, Section("bench-systems", f"## Systems\n\n{SETTINGS}:"))
+    assert NOTICE in path.read_text(encoding="utf-8"), "two sections are still old"
+    for name in ("bench-systems-tuned", "bench-paper"):
+        update(path, Section(name, f"## {name}\n\n{SETTINGS}:"))
+    assert NOTICE not in path.read_text(encoding="utf-8")
+
+
+def test_the_published_page_has_the_notice_while_old_rows_stand_on_it() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert (NOTICE in text) == any(
+        SETTINGS not in part
+        for part in text.split("<!-- begin ")[1:]
+        if part.startswith(("bench-paper", "bench-systems"))
+    )
+
+
+def test_a_page_can_be_refreshed_without_its_sections(tmp_path: Path) -> None:
+    path = page(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(NOTICE, ""), encoding="utf-8")
+    assert edited(path)
+    refresh(path)
     assert path.read_text(encoding="utf-8") == text
 
 

@@ -1,7 +1,7 @@
-"""The page of results: written by commands alone, section by section, and able to tell whether a hand has been on it.
+"""The page of results: written by commands alone, section by section; edits by hand are found by a hash.
 
 A section lies between two comments, the first of which holds the hash of what is between them; what is around the
-sections (title, how to read the figures, contents) is made anew whenever a section is written.
+sections (title, how to read the figures, notice, contents) is made anew whenever a section is written.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ ORDER = ("adapt", "tune", "bench-paper", "bench-systems", "bench-variants")
 
 HEAD = """# Results
 
-Every figure on this page was printed by the command that stands above its table, and the page was written by those
-commands; nothing is typed. [How results are made](explanation/how-results-are-made.md) explains protocols, intervals
-and tests at length. In short:
+Every table on this page was printed by the command that stands above it, and the page was written by those commands.
+[How results are made](explanation/how-results-are-made.md) explains protocols, intervals and tests at length. In short:
 
 * **A figure** is in percent: the mean over seeds, ± their standard deviation, on the whole test part, of which nothing
   is removed. Each training keeps the epoch that *validation* prefers, and only then is test opened.
@@ -51,7 +50,7 @@ and tests at length. In short:
     make bench-paper                          # merc bench paper: the Mamba fusion on each choice of inputs
     make bench-systems                        # merc bench systems: all published systems on the same features
     merc bench heads                          # voice and face heads: at random, people apart, corpora left out
-    merc bench texts TUNED …                  # text encoders that 'merc adapt text --tune' left
+    merc bench texts FOLDER …                 # text encoders that 'merc train text-encoder' left
     merc bench systems --features …           # other features are a section of their own
     merc evaluate RUN --split test            # one training of 'merc train', by class, speaker and gender
 
@@ -67,8 +66,32 @@ on the same machine; another processor can move them a little.
 * Texts recur between the parts of both IEMOCAP and MELD (the sessions of IEMOCAP play the same scripts), so improvised
   and scripted dialogues are told apart where it matters.
 
-## Contents
 """
+
+SETTINGS = "Settings as they ran"
+"""Begins the list of every option of a section's rows; a section without it was made before there was such a list."""
+
+NOTICE = """## Notice
+
+Of the sections below whose names begin with "Published systems on the same features" or "The Mamba fusion beside Table
+II", those without a list "Settings as they ran" were made before sections printed every option. Until they are made
+again, this holds for them:
+
+* **Options that the commands do not show.** `merc bench systems` on features of one vector an utterance ran `tripathi`
+  with `bins=1, glances=1` (the source: 200 bins, a glance for each frame) and `mamba` with `text=128`. `merc bench
+  paper` ran `mamba` with text 128, 16 states (the source: 64), dropout .4, learning rate 1e-3, batch 64, 15 epochs and
+  patience 4, and `mamba_dialogue` with 20 epochs, patience 5 and, on MELD, batch 32. `merc train` has other defaults.
+* **One step only.** With one vector an utterance these systems read a sequence of one step. In `tripathi` the recurrent
+  weights of all LSTM layers and the attention of the voice branch then have gradients of exactly zero; in `mamba` so
+  have the scan's A and three of the four taps of its convolution. Their recurrence and scan do nothing in these rows,
+  which measure gated feed-forward networks, and say nothing about the published systems on sequences.
+* **IEMOCAP's voice knows the test speaker.** In every `merc bench paper` row on IEMOCAP that reads the voice, and where
+  a command sets `per_speaker=voice`, the values are measured against each speaker's own mean and deviation, which for
+  the test speaker come from test utterances (without labels). A system that meets an unknown speaker has no such values.
+"""
+"""What a reader must know of rows that were made before sections printed their settings."""
+
+_PRINTS_SETTINGS = ("bench-paper", "bench-systems")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +169,23 @@ def _parsed(path: Path) -> dict[str, tuple[str, str]]:
     return {found["name"]: (found["stamp"], found["body"].strip()) for found in _SECTION.finditer(text)}
 
 
+def refresh(path: Path) -> None:
+    """Write what is around the sections of a page again, as this version has it; the sections stay as they are.
+
+    Raises:
+        FormatError: A file that was not written by merc.
+    """
+    kept = _parsed(path)
+    with replacing(path) as temporary:
+        temporary.write_text(_page(kept), encoding="utf-8")
+
+
 def _page(sections: Mapping[str, tuple[str, str]]) -> str:
     names = sorted(sections, key=lambda name: (_place(name), name))
+    old = any(name.startswith(_PRINTS_SETTINGS) and SETTINGS not in body for name, (_, body) in sections.items())
     contents = [f"* [{Section(name, sections[name][1]).heading}](#{name})" for name in names]
     parts = [f'<a id="{name}"></a>\n\n{_bordered(name, *sections[name])}\n' for name in names]
-    return "\n".join([_MARK, "", HEAD, *contents, "", *parts])
+    return "\n".join([_MARK, "", HEAD + (f"{NOTICE}\n" if old else "") + "## Contents\n", *contents, "", *parts])
 
 
 def _bordered(name: str, stamp: str, body: str) -> str:

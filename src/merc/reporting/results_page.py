@@ -87,7 +87,7 @@ again, this holds for them:
   which measure gated feed-forward networks, and say nothing about the published systems on sequences.
 * **IEMOCAP's voice knows the test speaker.** In every `merc bench paper` row on IEMOCAP that reads the voice, and where
   a command sets `per_speaker=voice`, the values are measured against each speaker's own mean and deviation, which for
-  the test speaker come from test utterances (without labels). A system that meets an unknown speaker has no such values.
+  the test speaker come from test utterances (without labels). A system that meets an unknown speaker has none.
 """
 """What a reader must know of rows that were made before sections printed their settings."""
 

@@ -41,7 +41,7 @@ def test_verify_exits_with_one_when_a_count_differs(tmp_path: Path) -> None:
     done = RUN.invoke(app, ["verify", "meld", "--root", str(trees.meld(tmp_path))])
     assert done.exit_code == 1
     assert "DIFFERS" in done.output
-    assert "missing: 3\n  MELD.Raw/train_splits: the clips of train are not here" in done.output
+    assert "missing: 3\n  MELD.Raw/train_splits: the clips of train are missing" in done.output
     assert "meld: 0 of 28 counts equal" in done.output
 
 

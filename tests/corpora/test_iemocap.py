@@ -61,7 +61,7 @@ def test_media_are_found_where_they_are(tmp_path: Path) -> None:
     assert conversation.utterances[1].meta["media_missing"] == gone
     missing = iemocap.missing(tmp_path)
     assert missing[0] == "iemocap_utterances.parquet: the variant of 7,433 needs it"
-    assert "Session2/dialog/avi: the videos are not here" in missing
+    assert "Session2/dialog/avi: the videos are missing" in missing
     assert missing[-2:] == (f"Ses01F_impro01_M000: {gone}", f"Ses01F_impro01_F001: {gone.replace('M000', 'F001')}")
 
 
@@ -129,7 +129,7 @@ def test_variants_map_native_labels(name: str, labels: list[str | None]) -> None
 def test_the_published_set_of_six_needs_its_table(tmp_path: Path) -> None:
     variant = iemocap.variant("iemocap6-7433")
     turn = iemocap.conversations(trees.iemocap(tmp_path))[0].utterances[2]
-    with pytest.raises(InputError, match=r"iemocap_utterances.parquet was not beside the release; put it there, or"):
+    with pytest.raises(InputError, match=r"iemocap_utterances.parquet not found next to the release; put it there, or"):
         variant.label(turn)
     turn = iemocap.conversations(trees.iemocap(tmp_path, table=True))[0].utterances[2]
     assert turn.label is None

@@ -55,7 +55,7 @@ def test_three_forms_read_alike(tmp_path: Path, form: str) -> None:
         assert first.utterances[0].segment == Segment(0.5, 2.0)
         assert first.utterances[0].meta["media"] == str(tmp_path / "clips/a.wav")
         assert first.utterances[0].meta["room"] == "kitchen"
-        assert first.utterances[1].meta["media_missing"] == "the manifest names no media"
+        assert first.utterances[1].meta["media_missing"] == "no media in the manifest"
         (unknown,) = second
         assert (unknown.id, unknown.speaker, unknown.text, unknown.segment) == ("c2_0000", None, None, None)
         assert unknown.meta["media_missing"] == "no file gone.wav"
@@ -89,7 +89,7 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
     trees.write(tmp_path / "m.csv", "conversation,text\n")
     trees.write(tmp_path / "m.jsonl", "\n")
     for form in ("csv", "jsonl", "parquet"):
-        with pytest.raises(FormatError, match=rf"m\.{form}: no rows; expected a row for each utterance"):
+        with pytest.raises(FormatError, match=rf"m\.{form}: no rows; expected one row per utterance"):
             manifest.conversations(tmp_path / f"m.{form}")
 
 
@@ -100,5 +100,5 @@ def test_broken_files(tmp_path: Path) -> None:
         manifest.conversations(trees.write(tmp_path / "m.parquet", "text"))
     with pytest.raises(InputError, match=r"0 manifests; expected one of manifest\.csv, manifest\.parquet"):
         manifest.conversations(tmp_path)
-    with pytest.raises(InputError, match=r"m\.xlsx: expected a file that ends in \.csv, \.parquet, \.jsonl"):
+    with pytest.raises(InputError, match=r"m\.xlsx: expected a file with suffix \.csv, \.parquet, \.jsonl"):
         manifest.conversations(trees.write(tmp_path / "m.xlsx", ""))

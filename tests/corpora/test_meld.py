@@ -28,7 +28,7 @@ def test_tables_alone(tmp_path: Path) -> None:
     assert (first.meta["StartTime"], first.meta["EndTime"]) == ("00:00:01,000", "00:00:02,500")
     assert (first.meta["media"], first.meta["media_missing"]) == (None, "no folder MELD.Raw/train_splits")
     assert dict(read[0].meta) == {"split": "train", "season": "4", "episode": "7"}
-    assert meld.missing(tmp_path)[0] == "MELD.Raw/train_splits: the clips of train are not here"
+    assert meld.missing(tmp_path)[0] == "MELD.Raw/train_splits: the clips of train are missing"
 
 
 def test_every_utterance_has_a_clip_or_a_reason(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_every_utterance_has_a_clip_or_a_reason(tmp_path: Path) -> None:
     assert utterances["test/dia0_utt0"]["media"] == str(corrected)
     assert all(("media_missing" in meta) == (meta["media"] is None) for meta in utterances.values())
     assert meld.missing(tmp_path) == (
-        "MELD.Raw/dev_splits_complete: the clips of dev are not here",
+        "MELD.Raw/dev_splits_complete: the clips of dev are missing",
         "train/dia0_utt1: dia0_utt1.mp4 is an empty file",
         "train/dia2_utt5: no clip in train_splits",
         "test/dia0_utt1: no clip in output_repeated_splits_test",
@@ -91,7 +91,7 @@ def test_bytes_of_cp1252_are_kept_and_can_be_repaired(tmp_path: Path) -> None:
         (",0,1,", ",0,0,", r"row 3: 'dev/dia0_utt0' occurs twice; expected each utterance once"),
         ("Utterance_ID", "Turn", r"dev_sent_emo\.csv: no column Utterance_ID; expected Utterance, Speaker"),
         ("What?", "What?,", r"dev_sent_emo\.csv, row 3: 12 cells beginning '2'; expected 11"),
-        ("What?", '"What?', r"dev_sent_emo\.csv, row 3: ',' expected after '\"'; fetch the file again"),
+        ("What?", '"What?', r"dev_sent_emo\.csv, row 3: ',' expected after '\"'; download the file again"),
         ("What?", "Wh\0t?", r"dev_sent_emo\.csv, line 3: a NUL byte; expected text in UTF-8"),
         ("What?", "a" * 200_000, r"dev_sent_emo\.csv, row 3: field larger than field limit"),
     ],

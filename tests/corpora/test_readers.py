@@ -196,7 +196,7 @@ def test_rafdb_official_folder_and_its_errors(tmp_path: Path) -> None:
     (item,) = rafdb.read(tmp_path)
     assert (item.labels, item.split, item.source) == (("fear",), "train", Source(picture))
     write(tmp_path / "EmoLabel/list_patition_label.txt", "train_00002.jpg 2\n")
-    with pytest.raises(InputError, match="lists 'train_00002.jpg', but .*train_00002_aligned.jpg is not there"):
+    with pytest.raises(InputError, match="lists 'train_00002.jpg', but .*train_00002_aligned.jpg does not exist"):
         rafdb.read(tmp_path)
     write(tmp_path / "broken.zip", "no archive")
     with pytest.raises(InputError, match="broken.zip is not a zip archive"):

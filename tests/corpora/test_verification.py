@@ -42,7 +42,7 @@ def test_a_partial_copy_is_unequal_and_says_where(tmp_path: Path) -> None:
     result = verify("meld", trees.meld(tmp_path))
     assert not result.ok
     assert Count("train", 9989, 3) in result.unequal
-    assert result.missing[0] == "MELD.Raw/train_splits: the clips of train are not here"
+    assert result.missing[0] == "MELD.Raw/train_splits: the clips of train are missing"
 
 
 def test_a_copy_is_whole_when_all_counts_agree() -> None:
@@ -81,4 +81,4 @@ def test_what_is_missing_from_the_data_folder_is_named(data: Path) -> None:
     assert sum(line.startswith("dev/") for line in meld.missing) == 1109 - 11
     assert "dev/dia110_utt7: no clip in dev_splits_complete (not in the official release)" in meld.missing
     assert meld.orphans == ()
-    assert verify("crema-d", data / "audio/crema_d").missing == ("AudioWAV: the sounds are not here",)
+    assert verify("crema-d", data / "audio/crema_d").missing == ("AudioWAV: the audio files are missing",)

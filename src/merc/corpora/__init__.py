@@ -1,4 +1,4 @@
-"""Annotated corpora: one file each, with its terms, label set, official splits, map to the seven classes and defects.
+"""Annotated corpora, one file each: licence, label set, official splits, map to seven classes, known defects.
 
 ``CORPORA`` holds the descriptions by id, ``READERS`` the functions ``read(root) -> list[Item]``, ``CONVERSATIONS`` the
 functions ``conversations(root) -> list[Conversation]``; the items of a corpus of one modality are conversations of one
@@ -40,11 +40,11 @@ _NAMES = (
     *("iemocap", "isear", "meld", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
 CONVERSATIONAL = ("cmu-mosi", "emorynlp", "iemocap", "manifest", "meld")
-"""Ids of the corpora whose utterances stand in dialogues or monologues."""
+"""Ids of the corpora whose utterances are part of dialogues or monologues."""
 
 
 def _lazy(name: str, attribute: str) -> str:
-    """Where an attribute of a corpus lies: the module of a hyphenated id has underscores, as Python requires."""
+    """Import path of an attribute of a corpus; hyphens of its id are underscores in the name of the module."""
     return f"merc.corpora.{name.replace('-', '_')}:{attribute}"
 
 
@@ -76,8 +76,8 @@ def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Con
         Conversations, corpus after corpus.
 
     Raises:
-        UnknownName: An id that is not known.
-        InputError: A corpus that is not below the data root, or lacks files.
+        UnknownName: If an id does not exist.
+        InputError: If a corpus is not below the data root, or lacks files.
     """
     found: list[Conversation] = []
     for name in names:
@@ -92,9 +92,15 @@ def _prefixed(one: Conversation, corpus: str) -> Conversation:
 
 
 def verify(name: str, root: Path) -> Verification:
-    """Compare a copy of a corpus with the published counts, by split and label, and name what is missing.
+    """Compare a copy of a corpus with the published counts by split and label, and list missing files.
 
-    Raises UnknownName for a corpus that does not exist, and InputError where its annotation cannot be read at all.
+    Args:
+        name: Id of the corpus.
+        root: Its folder or file.
+
+    Raises:
+        UnknownName: If the id does not exist.
+        InputError: If the annotation cannot be read.
     """
     corpus = CORPORA[name]
     published = PUBLISHED[name](root) if name in PUBLISHED else corpus.counts

@@ -1,4 +1,4 @@
-"""CARER: English tweets that name their feeling, six classes."""
+"""CARER: English tweets with emotion words, six classes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ CORPUS = Corpus(
 def read(root: Path) -> list[Item]:
     """Read ``{train,val,test}.txt`` with lines ``text;label``: 16,000, 2,000 and 2,000 in the full corpus.
 
-    Raises InputError for missing files and FormatError naming the line for lines without a label and unknown labels.
+    Raises:
+        InputError: If a file is missing.
+        FormatError: If a line has no label or an unknown one.
     """
     items = []
     for split, path in zip(

@@ -1,4 +1,4 @@
-"""CK+ in the form CK+48: the last three frames of posed sequences, 48 × 48, grey."""
+"""CK+ in its variant CK+48: the last three frames of posed sequences, 48 × 48 pixels, grey."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from merc.errors import InputError
 
 CORPUS = Corpus(
     name="ckplus",
-    title="Extended Cohn-Kanade, form CK+48 (Lucey et al., CVPR workshops 2010)",
+    title="Extended Cohn-Kanade, variant CK+48 (Lucey et al., CVPR workshops 2010)",
     modality="face",
     source="http://www.jeffcohn.net/Resources/",
     licence="research agreement",
@@ -29,9 +29,9 @@ CORPUS = Corpus(
             "surprise": "surprise",
         }
     ),
-    why="contempt is not among the seven and is dropped; the form has no neutral frames",
+    why="contempt is not among the seven classes and is dropped; CK+48 has no neutral frames",
     defects=(
-        "posed in a laboratory; three frames of one sequence are nearly the same picture (the group of an item)",
+        "posed in a laboratory; the three frames of a sequence are nearly identical (they share the group of an item)",
         "no official split: split by subject",
     ),
     counts=MappingProxyType(
@@ -55,7 +55,8 @@ _NAME = re.compile(r"(S\d{3})_(\d{3})_\d{8}\.png")
 def read(root: Path) -> list[Item]:
     """Read ``<class>/S010_004_00000017.png`` (subject, sequence, frame): 981 faces of 118 subjects in the full corpus.
 
-    Raises InputError for missing class folders, and for other names.
+    Raises:
+        InputError: If the folder of a class is missing, or a file has another name.
     """
     items = []
     for label, folder in zip(CORPUS.labels, required(root, *CORPUS.labels, corpus=CORPUS), strict=True):

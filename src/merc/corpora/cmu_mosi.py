@@ -1,4 +1,4 @@
-"""CMU-MOSI: film reviews of single speakers with binary sentiment; transcripts in a table, features beside it.
+"""CMU-MOSI: film reviews on video by single speakers, with binary sentiment; a table of transcripts, and features.
 
 A conversation is one video, its utterances are the opinion segments in order; ids are ``1DmNV9C1hbY`` and
 ``1DmNV9C1hbY_10``. The features are read by :func:`merc.corpora.tables.features`.
@@ -25,13 +25,13 @@ CORPUS = Corpus(
     folder="cmu_mosi",
     splits=("train", "test"),
     to_ekman7=MappingProxyType(dict.fromkeys(SENTIMENT2)),
-    why="sentiment is no emotion: a negative review may be angry, sad or bored; everything is dropped",
+    why="sentiment is not emotion: a negative review may be angry, sad or bored; everything is dropped",
     defects=(
         "the sentiment is binary here (0 negative, 1 positive), the intensities from -3 to 3 are not in the table",
-        "transcripts are in capitals without punctuation; monologues, one speaker a video",
-        "no validation split, and one made of training videos misleads: the released text and video values know the "
-        "labels of the training videos; a linear probe fitted on 52 of these 62 gets 97.3 % (text) and 93.6 % (video) "
-        "right on the other 10, but 74.5 % and 52.0 % on test (bench/mosi_leak.py)",
+        "transcripts are in capitals without punctuation; monologues, one speaker per video",
+        "no validation split, and training videos cannot serve as one: the released text and video features leak the "
+        "labels of the training videos; a linear probe trained on 52 of these 62 has an accuracy of 97.3 % (text) and "
+        "93.6 % (video) on the other 10, but 74.5 % and 52.0 % on test (bench/mosi_leak.py)",
     ),
     counts=MappingProxyType(
         {
@@ -47,10 +47,13 @@ _COLUMNS = ("utt_id", "text", "label", "split", "video_id", "utt_index")
 def conversations(root: Path) -> list[Conversation]:
     """Read ``utterances.csv`` (utt_id, text, label, split, video_id, utt_index): 2,199 utterances of 93 videos.
 
-    The utterances of a video are ordered by their index; the speaker is the video's. A further column ``score``, the
-    sentiment from -3 to 3 of the original release, becomes ``scores["sentiment"]``; an empty cell is no score. Raises
-    InputError when the file is missing, and FormatError naming the row for other labels, splits and scores, a video in
-    two splits, and repeated ids.
+    The utterances of a video are in the order of their index; the speaker has the id of the video. An additional column
+    ``score``, the sentiment from -3 to 3 of the original release, becomes ``scores["sentiment"]``; an empty cell is no
+    score.
+
+    Raises:
+        InputError: If the file is missing.
+        FormatError: If a row has another label, split or score, a video is in two splits, or an id is not unique.
     """
     (path,) = required(root, "utterances.csv", corpus=CORPUS)
     videos: dict[str, dict[int, Utterance]] = {}
@@ -65,14 +68,14 @@ def conversations(root: Path) -> list[Conversation]:
             raise FormatError(f"{row.where}: video '{video[:60]}' is in both splits; expected one")
         if index in videos.setdefault(video, {}) or row["utt_id"] != f"{video}_{index}":
             raise FormatError(f"{row.where}: utt_id '{row['utt_id'][:60]}'; expected {video[:60]}_{index}, once")
-        meta = {"split": row["split"], "media": None, "media_missing": "the copy holds features, no media"}
+        meta = {"split": row["split"], "media": None, "media_missing": "this release has features only"}
         label = SENTIMENT2[int(row["label"])]
         videos[video][index] = Utterance(
             row["utt_id"], speaker=video, text=row["text"], label=label, scores=_scores(row), meta=meta
         )
     return [
-        Conversation(video, tuple(said[index] for index in sorted(said)), {"split": splits[video]})
-        for video, said in videos.items()
+        Conversation(video, tuple(own[index] for index in sorted(own)), {"split": splits[video]})
+        for video, own in videos.items()
     ]
 
 
@@ -90,5 +93,5 @@ def _scores(row: Row) -> dict[str, float]:
 
 
 def read(root: Path) -> list[Item]:
-    """The same utterances as plain items, grouped by video."""
+    """The same utterances as items, grouped by video."""
     return items(conversations(root))

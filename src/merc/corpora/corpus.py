@@ -1,4 +1,4 @@
-"""What a corpus is: its terms, its classes, how they map to the seven, and the items that a reader yields."""
+"""Descriptions of corpora (licence, classes, map to the seven classes), and the items that readers return."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from merc.errors import FormatError, InputError
 from merc.labels import EKMAN7
 
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
-"""What Python's zip reader raises for damaged, encrypted or unsupported archives."""
+"""Exceptions of ``zipfile`` for damaged, encrypted or unsupported archives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the bytes of an item lie: a file, a member of a zip archive that is never unpacked, or ``data`` itself.
+    """Location of the bytes of an item: a file, a member of a zip archive (which is never unpacked), or ``data``.
 
-    ``data`` is a whole picture file (PGM) of a corpus that keeps its pictures as numbers in a table.
+    Args:
+        path: File or zip archive.
+        member: Member of the archive.
+        data: The bytes themselves: an image file (PGM) of a corpus that stores pixels in a table.
     """
 
     path: Path
@@ -33,11 +36,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One annotated text, sound or picture.
+    """One annotated text, audio clip or image.
 
-    ``labels`` are the corpus's own names (several where it is multi-label, none where no class applies), ``split`` the
-    official one or "all", ``speaker`` whose voice, face or words it is, ``group`` what items share that are nearly the
-    same (frames of one sequence), ``defect`` the reason why the item must not be used, ``meta`` what else is known.
+    Args:
+        id: Unique within the corpus.
+        labels: Labels by the names of the corpus; several in a multi-label corpus, none if no class applies.
+        split: Official split, or "all".
+        text: The text.
+        source: Audio clip or image.
+        speaker: Who speaks, is shown or wrote the text.
+        group: Shared by items that are nearly the same, such as frames of one sequence.
+        defect: Why the item must not be used, or None.
+        meta: Other information.
     """
 
     id: str
@@ -53,13 +63,26 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The description of a corpus.
+    """Description of a corpus.
 
-    ``to_ekman7`` maps each of its labels to one of the seven classes, or to None where it is dropped; ``why`` explains
-    the choices. ``folder`` is where it is looked for below the folder of all corpora. ``noncommercial`` says whether
-    weights trained on it may only be used for research. ``counts`` are the published numbers that a sound copy has:
-    items of a split (``train``), of a label in a split (``train joy``), ``train conversations``, ``speakers``.
-    ``variants`` are sentences on the named subsets that papers train on.
+    Args:
+        name: Id.
+        title: Name with authors and year.
+        modality: "conversation", "text", "voice" or "face".
+        source: Where to get it.
+        licence: Its licence.
+        noncommercial: Whether weights trained on it may be used for research only.
+        folder: Folder or file below the data root.
+        splits: Names of the official splits.
+        to_ekman7: One of the seven classes by label, or None if the label is dropped.
+        why: Reasons for that map.
+        defects: Known defects.
+        counts: Published numbers of items by split (``train``), of a label in a split (``train joy``), of
+            ``train conversations`` and of ``speakers``.
+        variants: Sentences on the named subsets that papers use.
+
+    Raises:
+        InputError: If ``to_ekman7`` has another target.
     """
 
     name: str
@@ -83,16 +106,16 @@ class Corpus:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The corpus's own label set, in its own order."""
+        """Labels of the corpus in its own order."""
         return tuple(self.to_ekman7)
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """The labels that have no place among the seven."""
+        """Labels without a counterpart among the seven classes."""
         return tuple(name for name, target in self.to_ekman7.items() if target is None)
 
     def ekman7(self, item: Item) -> str | None:
-        """The one class among the seven that an item's labels map to; None: no such class, several, or a defect."""
+        """The class among the seven that the labels of an item map to; None for no class, several, or a defect."""
         if item.defect:
             return None
         classes = {self.to_ekman7[label] for label in item.labels} - {None}
@@ -100,7 +123,7 @@ class Corpus:
 
 
 def items(conversations: Iterable[Conversation]) -> list[Item]:
-    """The utterances of conversations as plain items, grouped by conversation; one without a label has no labels."""
+    """Utterances as items, grouped by conversation; an unlabelled utterance has no labels."""
     return [
         Item(
             id=utterance.id,
@@ -116,7 +139,11 @@ def items(conversations: Iterable[Conversation]) -> list[Item]:
 
 
 def required(root: Path, *names: str, corpus: Corpus) -> list[Path]:
-    """The paths of files or folders that a reader needs; raises InputError naming exactly those that are missing."""
+    """Paths of files or folders that a reader needs.
+
+    Raises:
+        InputError: If any is missing; the message lists all that are.
+    """
     missing = [str(root / name) for name in names if not (root / name).exists()]
     if missing:
         raise InputError(
@@ -126,14 +153,22 @@ def required(root: Path, *names: str, corpus: Corpus) -> list[Path]:
 
 
 def known(label: str, where: str, corpus: Corpus) -> str:
-    """The label itself; raises FormatError when the corpus has no such label."""
+    """Return a label of the corpus.
+
+    Raises:
+        FormatError: If the corpus has no such label.
+    """
     if label not in corpus.to_ekman7:
         raise FormatError(f"{where}: label '{label[:60]}'; expected one of {', '.join(corpus.labels)}")
     return label
 
 
 def sounds(root: Path, *, corpus: Corpus) -> list[Path]:
-    """Every sound file below a folder, ordered by its path; raises InputError when there is none."""
+    """All audio files below a folder in the order of their paths.
+
+    Raises:
+        InputError: If there is none.
+    """
     required(root, ".", corpus=corpus)
     found = sorted(path for path in root.rglob("*") if path.suffix.lower() in {".wav", ".flac", ".opus", ".ogg"})
     if not found:
@@ -144,15 +179,16 @@ def sounds(root: Path, *, corpus: Corpus) -> list[Path]:
 
 
 def contents(items: Iterable[Item]) -> Iterator[bytes]:
-    """The bytes of each item in order; an archive is opened once for all its members.
+    """Read the bytes of each item in order; an archive is opened once.
 
-    Raises InputError for an item without a source, and for a file or member that is not there.
+    Raises:
+        InputError: If an item has no source, or its file or member does not exist.
     """
     archives: dict[Path, zipfile.ZipFile] = {}
     try:
         for item in items:
             if item.source is None:
-                raise InputError(f"item '{item.id}' has no file; expected a sound or a picture")
+                raise InputError(f"item '{item.id}' has no file; expected an audio clip or an image")
             yield _bytes(item.source, archives)
     finally:
         for archive in archives.values():
@@ -169,4 +205,6 @@ def _bytes(source: Source, archives: dict[Path, zipfile.ZipFile]) -> bytes:
             archives[source.path] = zipfile.ZipFile(source.path)
         return archives[source.path].read(source.member)
     except (KeyError, *BROKEN_ARCHIVE) as error:
-        raise InputError(f"cannot read {source.member or ''} {source.path}: {error}; fetch the corpus again") from error
+        raise InputError(
+            f"cannot read {source.member or ''} {source.path}: {error}; download the corpus again"
+        ) from error

@@ -1,4 +1,4 @@
-"""CREMA-D: 91 actors say twelve sentences with six expressions; votes and file names, with the sounds where present."""
+"""CREMA-D: 91 actors, twelve sentences, six emotions; votes and file names, and the audio files if available."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ CORPUS = Corpus(
     why="the emotion that the actor was to show; its six classes are among ours, surprise is not in the corpus",
     defects=(
         "listeners often hear another emotion than the intended one: the votes are in Item.meta",
-        "acted; twelve sentences only, so words say nothing of the emotion",
-        "only one sentence (IEO) was recorded at three levels; no official split: split by actor",
+        "acted; only twelve sentences, so the text is independent of the emotion",
+        "only one sentence (IEO) was recorded at three intensities; no official split: split by actor",
     ),
     counts=MappingProxyType(
         {
@@ -56,10 +56,13 @@ _VOTED = {code[0]: name for code, name in _EMOTIONS.items()}
 def read(root: Path) -> list[Item]:
     """Read ``SentenceFilenames.csv``, ``summaryTable.csv`` and ``VideoDemographics.csv``: 7,442 clips of 91 actors.
 
-    The label is the intended emotion. ``meta`` holds ``sentence``, ``level``, ``votes`` (by "voice", "face" and "both":
-    the labels that most raters chose, several on a tie), and the actor's ``age``, ``sex``, ``race``, ``ethnicity``.
-    ``source`` is the file in ``AudioWAV``, or None with ``media_missing`` in ``meta``. Raises InputError for missing
-    files and FormatError naming the row for other names, votes and actors.
+    The label is the intended emotion. ``meta`` has ``sentence``, ``level``, ``votes`` (majority labels by "voice",
+    "face" and "both", several if tied), and ``age``, ``sex``, ``race`` and ``ethnicity`` of the actor. ``source`` is
+    the file in ``AudioWAV``, or None with ``media_missing`` in ``meta``.
+
+    Raises:
+        InputError: If a file is missing.
+        FormatError: If a row has an unexpected name, vote or actor.
     """
     names, summary, actors = required(
         root, "SentenceFilenames.csv", "summaryTable.csv", "VideoDemographics.csv", corpus=CORPUS
@@ -85,9 +88,9 @@ def read(root: Path) -> list[Item]:
 
 
 def missing(root: Path) -> tuple[str, ...]:
-    """The sounds that are not there: the folder, else each file by name."""
+    """Missing audio: the folder, or else each file by name."""
     if not (root / "AudioWAV").is_dir():
-        return ("AudioWAV: the sounds are not here",)
+        return ("AudioWAV: the audio files are missing",)
     return tuple(f"AudioWAV/{item.id}.wav" for item in read(root) if item.source is None)
 
 

@@ -36,10 +36,10 @@ CORPUS = Corpus(
     ),
     why=(
         "happiness, fun, enthusiasm, love and relief count as joy, as in the grouping of GoEmotions; hate counts as "
-        "anger; worry mixes fear and sadness, empty and boredom are no emotion of ours: dropped"
+        "anger; worry mixes fear and sadness, and empty and boredom have no counterpart: dropped"
     ),
     defects=(
-        "one worker a tweet, so labels are noisy: a class is often not to be seen in the words",
+        "one annotator per tweet, so labels are noisy: the class is often not apparent from the text",
         "no official split",
     ),
     counts=MappingProxyType(
@@ -75,7 +75,9 @@ CORPUS = Corpus(
 def read(root: Path) -> list[Item]:
     """Read ``text_emotion.csv`` (tweet_id, sentiment, author, content): 40,000 tweets in the full corpus.
 
-    Raises InputError when the file is missing, and FormatError for a missing column and an unknown label.
+    Raises:
+        InputError: If the file is missing.
+        FormatError: If a column is missing or a label unknown.
     """
     (path,) = required(root, "text_emotion.csv", corpus=CORPUS)
     return [

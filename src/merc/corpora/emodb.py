@@ -1,4 +1,4 @@
-"""EmoDB: ten German actors say ten sentences with seven expressions."""
+"""EmoDB: ten German actors, ten sentences, seven emotions."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ CORPUS = Corpus(
             "sadness": "sadness",
         }
     ),
-    why="boredom is not among the seven and is dropped; the corpus has no surprise",
+    why="boredom is not among the seven classes and is dropped; the corpus has no surprise",
     defects=(
-        "acted, in German; ten sentences only, so words say nothing of the emotion",
+        "acted, in German; only ten sentences, so the text is independent of the emotion",
         "takes that listeners did not recognise were removed, so the classes are unbalanced",
         "no official split: split by speaker",
     ),
@@ -59,7 +59,8 @@ _NAME = re.compile(r"(03|08|09|1[0-6])([ab][0-9]{2})([WLEAFNT])([a-z])")
 def read(root: Path) -> list[Item]:
     """Read files named ``03a01Fa`` (speaker, sentence, emotion, take) at any depth: 535 in the full corpus.
 
-    Raises InputError when there is no sound, and for other names.
+    Raises:
+        InputError: If there is no audio file, or a file has another name.
     """
     items = []
     for path in sounds(root, corpus=CORPUS):

@@ -1,6 +1,6 @@
-"""EmoryNLP: scenes of the series Friends with seven feelings; the JSON files of its authors, or the later tables.
+"""EmoryNLP: scenes of the series Friends with seven emotions, as the JSON files of its authors or the later tables.
 
-Ids are those of the authors behind the split: ``train/s01_e02_c01`` and ``train/s01_e02_c01_u001``, in both layouts.
+Ids are those of the authors, prefixed with the split: ``train/s01_e02_c01`` and ``train/s01_e02_c01_u001``.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ CORPUS = Corpus(
         "being joy and are dropped; no label stands for disgust or surprise"
     ),
     defects=(
-        "the tables hold fewer scenes than the JSON files (9,489 of 12,606 utterances), with gaps in the numbers",
-        "times of the tables are those within an episode and overlap; a speaker may be '#ALL#' or several people",
-        "Scene_ID of the tables starts again in every episode",
-        "the same series as MELD, so the two share episodes",
+        "the tables have fewer scenes than the JSON files (9,489 of 12,606 utterances), with gaps in the numbering",
+        "times in the tables are relative to the episode and overlap; a speaker may be '#ALL#' or several people",
+        "Scene_ID in the tables restarts in every episode",
+        "the same series as MELD: the two corpora share episodes",
     ),
     counts=MappingProxyType(
         {
@@ -65,7 +65,7 @@ TABLE_COUNTS: Mapping[str, int] = MappingProxyType(
         **{"train conversations": 659, "dev conversations": 89, "test conversations": 79},
     }
 )
-"""The published counts of the tables, which hold fewer scenes than the JSON files."""
+"""Published counts of the tables, which have fewer scenes than the JSON files."""
 
 _JSON = {
     "train": "emotion-detection-trn.json",
@@ -77,11 +77,14 @@ _SCENE = re.compile(r"s[0-9]{2}_e[0-9]{2}_c[0-9]{2}")
 
 
 def conversations(root: Path) -> list[Conversation]:
-    """Read ``emotion-detection-{trn,dev,tst}.json``, else ``emorynlp_{train,dev,test}_final.csv``, below ``root``.
+    """Read ``emotion-detection-{trn,dev,tst}.json``, or else ``emorynlp_{train,dev,test}_final.csv``.
 
-    ``Utterance.speaker`` is one name, or several joined by " and "; ``meta`` holds them as ``speakers``, and with the
-    tables ``Start_Time`` and ``End_Time`` (within the episode). Raises InputError for missing files and FormatError
-    naming row or scene for what does not follow the format.
+    ``Utterance.speaker`` is one name, or several joined by " and "; ``meta`` has them as ``speakers``, and from the
+    tables ``Start_Time`` and ``End_Time`` (relative to the episode).
+
+    Raises:
+        InputError: If a file is missing.
+        FormatError: If a file is malformed; the message names row or scene.
     """
     if _has_json(root):
         paths = required(root, *_JSON.values(), corpus=CORPUS)
@@ -96,12 +99,12 @@ def conversations(root: Path) -> list[Conversation]:
 
 
 def read(root: Path) -> list[Item]:
-    """The same utterances as plain items, grouped by scene."""
+    """The same utterances as items, grouped by scene."""
     return items(conversations(root))
 
 
 def published(root: Path) -> Mapping[str, int]:
-    """The published counts of the layout that lies below ``root``."""
+    """Published counts of the variant in ``root``."""
     return CORPUS.counts if _has_json(root) else TABLE_COUNTS
 
 
@@ -130,7 +133,7 @@ def _of_table(path: Path, split: str) -> Iterator[Utterance]:
 
 
 def _names(row: Row) -> tuple[str, ...]:
-    """The names of a cell such as ['Monica Geller', "Joey's Sister"]; a cell without quotes is one name."""
+    """Names in a cell such as ['Monica Geller', "Joey's Sister"]; a cell without quotes is one name."""
     found = re.findall(r"'([^']*)'(?=[],])|\"([^\"]*)\"", row["Speaker"])
     return tuple(single or double for single, double in found) or (row["Speaker"],)
 
@@ -145,7 +148,7 @@ def _of_json(path: Path, split: str) -> Iterator[Utterance]:
     try:
         content = json.loads(text_of(path))
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: {error}; expected JSON, fetch the file again") from error
+        raise FormatError(f"{path}: {error}; expected JSON; download the file again") from error
     for episode in _list(content, "episodes", str(path)):
         for scene in _list(episode, "scenes", f"{path}, an episode"):
             name = scene.get("scene_id") if isinstance(scene, dict) else None

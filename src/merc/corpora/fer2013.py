@@ -1,4 +1,4 @@
-"""FER2013: faces from a web search with seven expressions, 48 × 48, grey, as numbers in a table."""
+"""FER2013: faces from a web search with seven expressions, 48 × 48 pixels, grey, in a table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CORPUS = Corpus(
     title="FER2013, Challenges in Representation Learning (Goodfellow et al., ICML workshop 2013)",
     modality="face",
     source="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
-    licence="pictures found on the web; research",
+    licence="images from the web; research",
     noncommercial=True,
     folder="faces/fer2013",
     splits=("train", "dev", "test"),
@@ -34,11 +34,11 @@ CORPUS = Corpus(
             "neutral": "neutral",
         }
     ),
-    why="its seven classes are ours",
+    why="its seven classes are the same",
     defects=(
-        "labels come from the search words and are noisy (people agree with about 65 % of them)",
-        "a few pictures hold no face, are blank, or occur twice, also in two splits; no identities are given",
-        "dev is PublicTest and test is PrivateTest of the contest",
+        "labels are the search terms and are noisy (human accuracy is about 65 %)",
+        "a few images have no face, are blank or duplicated, even across splits; no identities are given",
+        "dev is PublicTest and test is PrivateTest of the challenge",
     ),
     counts=MappingProxyType(
         {
@@ -54,8 +54,11 @@ CORPUS = Corpus(
 def read(root: Path) -> list[Item]:
     """Read ``fer2013.csv`` or ``icml_face_data.csv`` (emotion, pixels, Usage): 28,709, 3,589 and 3,589 faces.
 
-    Each picture is handed on as a PGM file in ``Item.source.data``; ids are ``train-2`` with the row of the table.
-    Raises InputError when neither file is there, and FormatError naming the row for what does not follow the format.
+    Each image is a PGM file in ``Item.source.data``; the number in an id such as ``train-2`` is the row of the table.
+
+    Raises:
+        InputError: If neither file exists.
+        FormatError: If a row is malformed.
     """
     name = next((n for n in ("fer2013.csv", "icml_face_data.csv") if (root / n).exists()), "fer2013.csv")
     (path,) = required(root, name, corpus=CORPUS)

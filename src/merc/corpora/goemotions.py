@@ -1,4 +1,4 @@
-"""GoEmotions: Reddit comments with 27 emotions and neutral, several labels allowed."""
+"""GoEmotions: Reddit comments with 27 emotions and neutral, multi-label."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ CORPUS = Corpus(
     splits=("train", "dev", "test"),
     to_ekman7=MappingProxyType(dict(_LABELS)),
     why=(
-        "the authors' own grouping of the 27 emotions into Ekman's six, neutral apart; a comment with several labels "
-        "counts when all of them fall into one group and is dropped otherwise"
+        "the authors' grouping of the 27 emotions into Ekman's six, and neutral; a comment with several labels is "
+        "used if all of them are in one group, and dropped otherwise"
     ),
     defects=("names and religions are masked as [NAME] and [RELIGION]", "16 % of the comments have several labels"),
     counts=MappingProxyType(
@@ -66,8 +66,9 @@ CORPUS = Corpus(
 def read(root: Path) -> list[Item]:
     """Read ``{train,dev,test}.tsv`` and ``labels.txt``: 43,410, 5,426 and 5,427 comments in the full corpus.
 
-    Raises InputError for missing files, and FormatError for unknown labels and rows that are not text, label numbers
-    and id.
+    Raises:
+        InputError: If a file is missing.
+        FormatError: If a label is unknown, or a row does not have text, label numbers and id.
     """
     *_, names = required(root, *(f"{split}.tsv" for split in CORPUS.splits), "labels.txt", corpus=CORPUS)
     labels = [known(label, str(names), CORPUS) for label in text_of(names).split()]

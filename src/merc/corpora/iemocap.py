@@ -1,7 +1,7 @@
-"""IEMOCAP: dyadic improvisations and scripted scenes of ten actors; the official release tree, with or without media.
+"""IEMOCAP: dyadic improvisations and scripted scenes by ten actors; the official release, with or without media.
 
-Ids are those of the release: ``Ses01F_impro01`` and ``Ses01F_impro01_F000``. The letter in a dialogue's id says who
-wore the markers; both actors speak in it. Speakers are the ten actors, ``Ses01F`` to ``Ses05M``.
+Ids are those of the release: ``Ses01F_impro01`` and ``Ses01F_impro01_F000``. The letter in the id of a dialogue is that
+of the actor with motion-capture markers; both actors speak. Speakers are the ten actors, ``Ses01F`` to ``Ses05M``.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ CORPUS = Corpus(
     ),
     why=(
         "excitement counts as joy; frustration lies between anger and sadness and is dropped, as are 'other' and the "
-        "2,507 turns on which the raters did not agree"
+        "2,507 turns without a majority label"
     ),
     defects=(
-        "48 turns of the transcriptions (ids with XX, two of them twice) were never rated and are left out, as are "
+        "48 turns of the transcriptions (ids with XX, two of them twice) were never rated and are skipped, as are "
         "152 lines without an id or times",
         "2,507 of 10,039 turns have no majority (xxx): label None, the votes are kept",
-        "turns of the two actors overlap in time, and stand in the order of the transcription, not of their starts",
-        "sessions are the only split that keeps actors apart; scripted scenes recur with other actors",
-        "the standard set of 7,433 turns holds 53 'happy' turns that have no majority: no rule over the raters' votes "
-        "yields them (turns with equal votes are in and out), so they are read from iemocap_utterances.parquet",
+        "turns of the two actors overlap in time; they are in the order of the transcription, not of their starts",
+        "sessions are the only speaker-disjoint split; scripted scenes recur with other actors",
+        "the standard set of 7,433 turns has 53 'happy' turns without a majority: no rule over the votes selects them "
+        "(turns with equal votes are both in and out), so they are read from iemocap_utterances.parquet",
         "disgust (2), other (3) and fear (40) are too rare to be learned",
     ),
     counts=MappingProxyType(
@@ -98,13 +98,16 @@ _RATED = re.compile(r"(\S+)\s+([^(]*)\(.*")
 
 
 def conversations(root: Path) -> list[Conversation]:
-    """Read the tree below ``root`` or its folder ``IEMOCAP_full_release``: 151 dialogues, 10,039 turns.
+    """Read the release in ``root`` or its folder ``IEMOCAP_full_release``: 151 dialogues, 10,039 turns.
 
-    ``Utterance.label`` is one of the ten native labels or None where the raters did not agree, ``scores`` hold ``val``,
-    ``act`` and ``dom`` (1 to 5, means over raters), ``meta`` ``votes`` (labels by rater), ``ratings`` (val, act, dom by
-    rater), ``media`` (the turn's wav, or None with ``media_missing``) and, where ``iemocap_utterances.parquet`` lies
-    beside the tree, ``label6``. ``Conversation.meta`` holds ``session``, ``split`` (the session) and ``video``.
-    Raises InputError for missing folders and FormatError naming file and line for what does not follow the format.
+    ``Utterance.label`` is one of the ten labels, or None without a majority. ``scores`` has ``val``, ``act`` and
+    ``dom`` (1 to 5, means over raters). ``meta`` has ``votes`` (labels by rater), ``ratings`` (val, act and dom by
+    rater), ``media`` (the wav file of the turn, or None with ``media_missing``) and, if ``iemocap_utterances.parquet``
+    is next to the release, ``label6``. ``Conversation.meta`` has ``session``, ``split`` (the session) and ``video``.
+
+    Raises:
+        InputError: If a folder is missing.
+        FormatError: If a file is malformed; the message names file and line.
     """
     release = _release(root)
     table = variants.labels6(root, release)
@@ -119,12 +122,12 @@ def conversations(root: Path) -> list[Conversation]:
 
 
 def read(root: Path) -> list[Item]:
-    """The turns as plain items; split and group are session and dialogue, turns without a majority have no label."""
+    """The turns as items; split and group are session and dialogue. Turns without a majority have no label."""
     return items(conversations(root))
 
 
 def sessions(conversations: list[Conversation]) -> dict[str, tuple[str, ...]]:
-    """Conversation ids by session (``Session1`` to ``Session5``): the five folds that keep all actors apart."""
+    """Conversation ids by session (``Session1`` to ``Session5``): five speaker-disjoint folds."""
     folds: dict[str, list[str]] = {name: [] for name in SESSIONS}
     for conversation in conversations:
         folds[_session(conversation.id)].append(conversation.id)
@@ -134,8 +137,8 @@ def sessions(conversations: list[Conversation]) -> dict[str, tuple[str, ...]]:
 def speakers(conversations: list[Conversation]) -> dict[str, tuple[str, ...]]:
     """Conversation ids by actor (``Ses01F`` to ``Ses05M``): the ten folds of leave-one-speaker-out.
 
-    Both actors of a session speak in the same dialogues, so a fold tests on the utterances of its speaker in these
-    conversations and must train on other sessions only (the partner's turns may serve for validation).
+    Both actors of a session speak in the same dialogues, so a fold is tested on the utterances of its speaker in these
+    conversations and must be trained on other sessions only (turns of the other actor may be used for validation).
     """
     folds = {}
     for session, ids in sessions(conversations).items():
@@ -145,10 +148,12 @@ def speakers(conversations: list[Conversation]) -> dict[str, tuple[str, ...]]:
 
 
 def cosmic(root: Path) -> dict[str, tuple[str, ...]]:
-    """Conversation ids of the split that COSMIC and its successors use: train 108, valid 12, test 31 (Session 5).
+    """Conversation ids of the split of COSMIC and its successors: train 108, valid 12, test 31 (Session 5).
 
-    The twelve validation dialogues were drawn at random once and are listed here. Raises InputError when the tree has
-    not all of them.
+    The twelve validation dialogues were drawn at random by its authors and are listed here.
+
+    Raises:
+        InputError: If the release lacks any of them.
     """
     release = _release(root)
     ids = [
@@ -164,7 +169,10 @@ def cosmic(root: Path) -> dict[str, tuple[str, ...]]:
 def checks(root: Path) -> list[tuple[str, int, int]]:
     """Further published counts: every variant by label, and the parts of the split of COSMIC.
 
-    The variants with the 53 turns without a majority are left out when their side table is not there.
+    Variants with the 53 turns without a majority are skipped if their table is missing.
+
+    Returns:
+        Tuples of description, published count and count in this copy.
     """
     turns = [turn for conversation in conversations(root) for turn in conversation]
     tabled = variants.side_table(root, _release(root)) is not None
@@ -180,13 +188,13 @@ def checks(root: Path) -> list[tuple[str, int, int]]:
 
 
 def missing(root: Path) -> tuple[str, ...]:
-    """What of the media and the side table is not there, whole folders by name, else each turn."""
+    """Missing media and tables: folders by name, or else each turn."""
     release = _release(root)
     absent = [] if variants.side_table(root, release) else [f"{variants.SIDE_TABLE}: the variant of 7,433 needs it"]
     for session in SESSIONS:
         absent += [
-            f"{session}/{folder}: {what} are not here"
-            for folder, what in (("sentences/wav", "the sounds of the turns"), ("dialog/avi", "the videos"))
+            f"{session}/{folder}: {what} are missing"
+            for folder, what in (("sentences/wav", "the audio files of the turns"), ("dialog/avi", "the videos"))
             if not (release / session / folder).is_dir()
         ]
     for conversation in conversations(root):
@@ -210,7 +218,7 @@ class _Context:
         self.sounds = (folder / "sentences" / "wav").is_dir()
 
     def conversation(self, path: Path) -> Conversation:
-        """One transcription with its evaluation; unrated turns and lines without an id are left out."""
+        """One transcription with its evaluation; unrated turns and lines without an id are skipped."""
         summary = dict(_summary(self.folder / "dialog" / "EmoEvaluation" / path.name))
         turns = []
         for where, line in lines_of(path, encoding="latin-1"):
@@ -272,7 +280,7 @@ def _session(dialogue: str) -> str:
 
 
 def _summary(path: Path) -> Iterator[tuple[str, tuple[str | None, dict[str, float]]]]:
-    """Turn id, label (None for xxx) and mean scores of every line in brackets; the raters' own lines are skipped."""
+    """Turn id, label (None for xxx) and mean scores of every line in brackets; lines of single raters are skipped."""
     for where, line in lines_of(path, encoding="latin-1"):
         if not line.startswith("["):
             continue
@@ -290,7 +298,7 @@ def _score(text: str, where: str) -> float:
 
 
 def _rated(folder: Path, kind: str, ending: str) -> Iterator[tuple[str, str, str, str]]:
-    """Place, rater, turn and what was said of it, for every line of a rater's files."""
+    """Position, rater, turn and rating for every line of the files of the raters."""
     for path in sorted((folder / "dialog" / "EmoEvaluation" / kind).glob(f"Ses*_{ending}.txt")):
         rater = path.stem.rsplit("_", 2)[1]
         for where, line in lines_of(path, encoding="latin-1"):
@@ -303,8 +311,8 @@ def _rated(folder: Path, kind: str, ending: str) -> Iterator[tuple[str, str, str
 def _votes(folder: Path) -> dict[str, dict[str, tuple[str, ...]]]:
     """Labels by turn and rater; a rater may give several."""
     votes: dict[str, dict[str, tuple[str, ...]]] = {}
-    for where, rater, turn, said in _rated(folder, "Categorical", "cat"):
-        names = [name.strip() for name in re.findall(r":([^;]*);", said)]
+    for where, rater, turn, rating in _rated(folder, "Categorical", "cat"):
+        names = [name.strip() for name in re.findall(r":([^;]*);", rating)]
         if unknown := [name for name in names if name not in _NAMES]:
             raise FormatError(f"{where}: label '{unknown[0][:60]}'; expected one of {', '.join(_NAMES)}")
         votes.setdefault(turn, {})[rater] = tuple(_NAMES[name] for name in names)
@@ -312,9 +320,9 @@ def _votes(folder: Path) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def _ratings(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Valence, activation and dominance (1 to 5) by turn and rater; what a rater left out is absent."""
+    """Valence, activation and dominance (1 to 5) by turn and rater; missing ratings are absent."""
     ratings: dict[str, dict[str, dict[str, float]]] = {}
-    for _, rater, turn, said in _rated(folder, "Attribute", "atr"):
-        values = {name: float(value) for name, value in re.findall(r":(act|val|dom) ([1-9]);", said)}
+    for _, rater, turn, rating in _rated(folder, "Attribute", "atr"):
+        values = {name: float(value) for name, value in re.findall(r":(act|val|dom) ([1-9]);", rating)}
         ratings.setdefault(turn, {})[rater] = values
     return ratings

@@ -1,4 +1,4 @@
-"""The sets of IEMOCAP turns that papers train on, by name and count: which turns count, under which labels."""
+"""Subsets of IEMOCAP that papers use: which turns are included, with which labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from merc.labels import LABEL_SETS
 from merc.registry import Registry
 
 SIDE_TABLE = "iemocap_utterances.parquet"
-"""The table of turns with ``utt_id`` and ``label6_name`` that the standard six-class set is read from."""
+"""Table of turns with ``utt_id`` and ``label6_name``: the source of the standard six-class subset."""
 
 COSMIC_VALID = (
     *("Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2"),
@@ -68,10 +68,15 @@ _NAMES6: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A set of turns: its name, the name of its label set, how many turns it has, of each label, and why.
+    """A subset of turns.
 
-    ``table`` says that the labels come from the side table (and hold the 53 happy turns without a majority);
-    otherwise ``labels`` maps native labels to those of the set, None where a turn is left out.
+    Args:
+        name: Name with the number of turns.
+        label_set: Name of its label set.
+        counts: Number of turns by label.
+        why: How it is defined.
+        labels: Label of the subset by label of the release; None: the turn is excluded.
+        table: Whether the labels come from the table instead, with the 53 happy turns without a majority.
     """
 
     name: str
@@ -83,7 +88,7 @@ class Variant:
 
     @property
     def count(self) -> int:
-        """How many turns of the full release belong to it."""
+        """Number of turns in the full release."""
         return sum(self.counts.values())
 
     def __str__(self) -> str:
@@ -91,16 +96,17 @@ class Variant:
         return f"{self.name}: {self.count:,} turns ({labels}); {self.why}"
 
     def label(self, utterance: Utterance) -> str | None:
-        """The turn's label in this set, or None when it is not in it.
+        """Label of a turn in this subset; None if it is not included.
 
-        Raises InputError when the variant needs the side table and it did not lie beside the tree.
+        Raises:
+            InputError: If the subset needs the table and it is missing.
         """
         native = self.labels.get(utterance.label) if utterance.label else None
         if not self.table:
             return native
         if "label6" not in utterance.meta:
             raise InputError(
-                f"variant '{self.name}': {SIDE_TABLE} was not beside the release; put it there, or take the variant "
+                f"variant '{self.name}': {SIDE_TABLE} not found next to the release; put it there, or use the variant "
                 "without the 53 turns that have no majority (iemocap6-7380, iemocap4-4490), for training "
                 "--protocol iemocap6:majority or iemocap4-session"
             )
@@ -114,7 +120,7 @@ _SIX = MappingProxyType(
 _FOUR = MappingProxyType({"angry": 1103, "happy": 595, "neutral": 1708, "sad": 1084})
 _EXCITED = MappingProxyType({**TO_IEMOCAP4, "hap": None})
 _HAPPY = MappingProxyType({**TO_IEMOCAP4, "exc": None})
-_TABLED = "as published, with 53 happy turns on which the raters did not agree, read from the side table"
+_TABLED = "as published, with 53 happy turns without a majority, read from the table"
 
 VARIANTS: Registry[Variant] = Registry(
     "variant of IEMOCAP",
@@ -125,20 +131,20 @@ VARIANTS: Registry[Variant] = Registry(
                 "iemocap4-5531",
                 "iemocap4",
                 MappingProxyType({**_FOUR, "happy": 1636}),
-                "happy and excited are one class",
+                "happy and excited are merged",
                 TO_IEMOCAP4,
             ),
             Variant(
                 "iemocap4-4936",
                 "iemocap4",
                 MappingProxyType({**_FOUR, "happy": 1041}),
-                "excited takes the place of happy",
+                "excited replaces happy",
                 _EXCITED,
             ),
             Variant(
                 "iemocap4-4543", "iemocap4", MappingProxyType({**_FOUR, "happy": 648}), _TABLED, _HAPPY, table=True
             ),
-            Variant("iemocap4-4490", "iemocap4", _FOUR, "happy by majority alone, without excited", _HAPPY),
+            Variant("iemocap4-4490", "iemocap4", _FOUR, "happy by majority only, without excited", _HAPPY),
             Variant(
                 "iemocap6-7433",
                 "iemocap6",
@@ -147,19 +153,23 @@ VARIANTS: Registry[Variant] = Registry(
                 TO_IEMOCAP6,
                 table=True,
             ),
-            Variant("iemocap6-7380", "iemocap6", _SIX, "the majority of the raters alone", TO_IEMOCAP6),
+            Variant("iemocap6-7380", "iemocap6", _SIX, "majority labels only", TO_IEMOCAP6),
         )
     },
 )
 
 
 def variant(name: str) -> Variant:
-    """The variant of this name; raises UnknownName with what is known."""
+    """Look up a variant.
+
+    Raises:
+        UnknownName: If there is no such variant.
+    """
     return VARIANTS[name]
 
 
 def side_table(root: Path, release: Path) -> Path | None:
-    """Where the side table lies: in the root, in the release, or beside it; None when it is not there."""
+    """Path of the table in the root, in the release or next to it; None if there is none."""
     for folder in (root, release, release.parent):
         if (folder / SIDE_TABLE).is_file():
             return folder / SIDE_TABLE
@@ -167,9 +177,10 @@ def side_table(root: Path, release: Path) -> Path | None:
 
 
 def labels6(root: Path, release: Path) -> dict[str, str | None] | None:
-    """The six-class label of each turn by id, from the side table; None when there is no such table.
+    """Six-class label by id of a turn, from the table; None if there is no table.
 
-    Raises FormatError when the table cannot be read, lacks its columns or has an unknown label.
+    Raises:
+        FormatError: If the table cannot be read, lacks a column or has an unknown label.
     """
     path = side_table(root, release)
     if path is None:

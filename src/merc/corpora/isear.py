@@ -1,4 +1,4 @@
-"""ISEAR: situations in which people of 37 countries say they felt one of seven emotions."""
+"""ISEAR: reports by people of 37 countries of situations in which they felt one of seven emotions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CORPUS = Corpus(
             "guilt": None,
         }
     ),
-    why="five of its seven emotions are among ours; shame and guilt are not, and are dropped",
+    why="five of its seven emotions are among the seven classes; shame and guilt are not and are dropped",
     defects=(
-        "the letter á stands where a line was broken, and is read as a space",
-        "some rows hold no answer ('NO RESPONSE') or only a coder's remark in brackets: they are marked and dropped",
-        "no official split; each text describes a situation, it is not an utterance",
+        "the letter á marks a line break and is read as a space",
+        "some rows have no answer ('NO RESPONSE') or only a remark in brackets: they are marked as defective",
+        "no official split; each text describes a situation and is not an utterance",
     ),
     counts=MappingProxyType(
         {
@@ -60,8 +60,9 @@ _EMPTY = re.compile(
 def read(root: Path) -> list[Item]:
     """Read ``isear_full_pipe.csv`` (Latin-1, separated by ``|``): 7,666 rows in the full corpus.
 
-    Raises InputError when the file is missing, and FormatError when it has no columns Field1 (emotion), SIT
-    (situation), MYKEY and ID, or a row does not fit them.
+    Raises:
+        InputError: If the file is missing.
+        FormatError: If there is no column Field1 (emotion), SIT (situation), MYKEY or ID, or a row is malformed.
     """
     (path,) = required(root, "isear_full_pipe.csv", corpus=CORPUS)
     text = text_of(path, encoding="latin-1")

@@ -1,6 +1,6 @@
-"""Item corpora as conversations: each sound, picture or text becomes a conversation of one utterance.
+"""Items as conversations: each audio clip, image or text becomes a conversation of one utterance.
 
-Everything that divides, trains on and measures conversations then serves corpora of one modality too.
+Splits, training and evaluation then work for corpora of one modality too.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ def as_conversations(corpus: Corpus, items: Iterable[Item]) -> list[Conversation
     """One conversation of one utterance for each item.
 
     Ids of conversation and utterance are ``CORPUS/ITEM``, speakers ``CORPUS/SPEAKER``, so that corpora can be joined.
-    ``meta`` of both holds ``corpus``, ``split`` (the official one) and ``cluster``: what items are resampled and
-    divided by, their speaker, else their group, else the item itself. ``meta`` of the utterance holds also ``item``
-    (the item as read, with its source), ``media`` (the path of a file of its own, else None) and what the item says of
-    itself. The label is the corpus's own; None where an item has several, none, or a defect.
+    ``meta`` of both has ``corpus``, ``split`` (the official one) and ``cluster``, the unit of splits and resampling:
+    the speaker, or else the group, or else the item. ``meta`` of the utterance also has ``item`` (with its source),
+    ``media`` (the path if the item is a file, else None) and the ``meta`` of the item. The label is that of the corpus,
+    or None if the item has several, none, or a defect.
 
     Args:
         corpus: Description of the corpus.

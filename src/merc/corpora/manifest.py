@@ -1,16 +1,16 @@
-"""Your own recordings as a corpus: one table with one row per utterance, as CSV, Parquet or JSON lines.
+"""Custom corpora: a table with one row per utterance, as CSV, Parquet or JSON lines.
 
-Columns, of which only ``conversation`` is required; an empty cell means unknown:
+Only the column ``conversation`` is required; an empty cell means unknown:
 
     conversation   id of the recording or dialogue; its rows are its utterances, in the order of the table
-    utterance      id, unique in the table; else the conversation's id and a number: c1_0000
-    speaker, text  who speaks, what is said
+    utterance      id, unique in the table (default: id of the conversation and a number: c1_0000)
+    speaker, text  name of the speaker, transcript
     label          annotated label, of any label set
-    start, end     seconds within the media, both or none, start below end
-    media          path of the clip or recording, relative to the manifest's folder
-    split          train, dev, test or any other name; one conversation is in one split; else "all"
+    start, end     seconds within the media, both or neither, start < end
+    media          path of the clip or recording, relative to the folder of the manifest
+    split          train, dev, test or any other name, one per conversation (default: all)
 
-Other columns are kept in ``Utterance.meta`` under their names.
+Other columns are stored in ``Utterance.meta`` under their names.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ _Row = tuple[str, dict[str, Any]]
 def conversations(root: Path) -> list[Conversation]:
     """Read a manifest, or the file ``manifest.csv``, ``.parquet`` or ``.jsonl`` in a folder.
 
-    ``Utterance.meta`` holds ``media`` (the path, or None with the reason in ``media_missing``), ``Conversation.meta``
-    the ``split``. Raises InputError when there is no manifest, and FormatError naming the row for a missing
-    conversation, an id that occurs twice, times that are none, and a conversation in two splits; FormatError too for
-    a table without rows.
+    ``Utterance.meta`` has ``media`` (the path, or None with the reason in ``media_missing``), ``Conversation.meta`` the
+    ``split``.
+
+    Raises:
+        InputError: If there is no manifest.
+        FormatError: If the table has no rows, or a row has no conversation, a duplicate id, invalid times, or another
+            split than its conversation; the message names the row.
     """
     path = _manifest(root)
-    said: dict[str, dict[str, Utterance]] = {}
+    found: dict[str, dict[str, Utterance]] = {}
     splits: dict[str, str] = {}
     ids: set[str] = set()
     for where, cells in _rows(path):
@@ -52,14 +55,14 @@ def conversations(root: Path) -> list[Conversation]:
             raise FormatError(
                 f"{where}: conversation '{name[:60]}' is in {splits[name]} and {split[:60]}; expected one"
             )
-        utterance = _utterance(where, cells, f"{name}_{len(said.get(name, ())):04d}", path.parent)
+        utterance = _utterance(where, cells, f"{name}_{len(found.get(name, ())):04d}", path.parent)
         if utterance.id in ids:
             raise FormatError(f"{where}: utterance '{utterance.id[:60]}' occurs twice; expected each id once")
         ids.add(utterance.id)
-        said.setdefault(name, {})[utterance.id] = utterance
-    if not said:
-        raise FormatError(f"{path}: no rows; expected a row for each utterance; fill the table or name another")
-    return [Conversation(name, tuple(said[name].values()), {"split": splits[name]}) for name in said]
+        found.setdefault(name, {})[utterance.id] = utterance
+    if not found:
+        raise FormatError(f"{path}: no rows; expected one row per utterance; fill the table or give another")
+    return [Conversation(name, tuple(found[name].values()), {"split": splits[name]}) for name in found]
 
 
 def _manifest(root: Path) -> Path:
@@ -71,7 +74,7 @@ def _manifest(root: Path) -> Path:
             )
         return found[0]
     if root.suffix.lower() not in SUFFIXES or not root.is_file():
-        raise InputError(f"manifest {root}: expected a file that ends in {', '.join(SUFFIXES)}, or a folder with one")
+        raise InputError(f"manifest {root}: expected a file with suffix {', '.join(SUFFIXES)}, or a folder with one")
     return root
 
 
@@ -105,7 +108,7 @@ def _parquet(path: Path) -> Iterator[_Row]:
 
 
 def _text(value: Any) -> str | None:
-    """A cell as text; None when it is empty. A number that a table stored as such is written without ``.0``."""
+    """A cell as text, or None if it is empty; an integer stored as a float has no ``.0``."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -142,10 +145,10 @@ def _meta(cells: dict[str, Any], folder: Path) -> dict[str, Any]:
     meta["split"] = _text(cells.get("split")) or "all"
     media = _text(cells.get("media"))
     if media is None:
-        return {**meta, "media": None, "media_missing": "the manifest names no media"}
+        return {**meta, "media": None, "media_missing": "no media in the manifest"}
     path = folder / media
     try:
         present = path.is_file()
-    except (OSError, ValueError):  # a name that is too long or holds a NUL
+    except (OSError, ValueError):  # a name that is too long or has a NUL
         present = False
     return {**meta, "media": str(path)} if present else {**meta, "media": None, "media_missing": f"no file {media}"}

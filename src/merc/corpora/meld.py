@@ -1,8 +1,8 @@
-"""MELD: dialogues of the series Friends with seven emotions; annotation tables alone, or with the clips of MELD.Raw.
+"""MELD: dialogues of the series Friends with seven emotions; annotation tables, with or without the clips of MELD.Raw.
 
-Ids are ``train/dia0`` and ``train/dia0_utt0``. The times of the tables are those within an episode, not within a clip,
-so they stand in ``Utterance.meta`` under the names of their columns and ``Utterance.segment`` is None: each clip is
-one utterance.
+Ids are ``train/dia0`` and ``train/dia0_utt0``. Times in the tables are relative to the episode, not the clip, so they
+are in ``Utterance.meta`` under the names of their columns, and ``Utterance.segment`` is None: each clip is one
+utterance.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ CORPUS = Corpus(
     folder="meld",
     splits=("train", "dev", "test"),
     to_ekman7=MappingProxyType({name: name for name in EKMAN7}),
-    why="its seven classes are ours",
+    why="its seven classes are the same",
     defects=(
         "the training split has no dialogue 60; 76 dialogues have gaps in their utterance numbers",
-        "331 of 2,610 test utterances have an exact twin in the training split, mostly one or two words",
+        "331 of 2,610 test utterances are exact duplicates of training utterances, mostly one or two words",
         "train, dev and test share episodes and speakers; a name such as Waiter is used for several people",
-        "clips: dev dia110_utt7 is missing, train dia125_utt3 is corrupt, eight clips hold a fraction of a second",
-        "clips: test names that begin with final_videos_test are corrected cuts of plain names and are preferred",
-        "clips: test dia38_utt4 and dia220_utt0 and train dia309_utt0 run on for minutes (wrong times in the table)",
+        "clips: dev dia110_utt7 is missing, train dia125_utt3 is corrupt, eight clips are shorter than a second",
+        "clips: test files that start with final_videos_test are corrected versions and are preferred",
+        "clips: test dia38_utt4 and dia220_utt0 and train dia309_utt0 last for minutes (wrong times in the table)",
         "clips without annotation: dev dia49_utt4-5, dia66_utt9-10; test dia93_utt5-7, dia108_utt1-2",
-        "clips: two or six audio channels (5.1); some shift against the text by a sentence (forced alignment)",
-        "some copies of the tables hold bytes of cp1252 (0x92 for an apostrophe): kept as U+0092, see repaired()",
+        "clips: two or six audio channels (5.1); some are shifted against the text by a sentence (forced alignment)",
+        "some copies of the tables have bytes of cp1252 (0x92 for an apostrophe): kept as U+0092, see repaired()",
         "test dia155_utt3 starts and ends at the same time",
     ),
     counts=MappingProxyType(
@@ -56,7 +56,7 @@ CORPUS = Corpus(
 CLIPS: Mapping[str, str] = MappingProxyType(
     {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 )
-"""The folder of each split's clips in MELD.Raw."""
+"""Folder of the clips in MELD.Raw, by split."""
 
 KNOWN_CLIPS: Mapping[str, str] = MappingProxyType(
     {
@@ -67,15 +67,15 @@ KNOWN_CLIPS: Mapping[str, str] = MappingProxyType(
                 *("dev/dia99_utt3", "dev/dia108_utt5", "train/dia71_utt0", "train/dia179_utt8"),
                 *("train/dia312_utt9", "train/dia332_utt1", "train/dia406_utt2", "train/dia523_utt10"),
             ),
-            "holds only a fraction of a second in the official release",
+            "shorter than a second in the official release",
         ),
         **dict.fromkeys(
             ("test/dia38_utt4", "test/dia220_utt0", "train/dia309_utt0"),
-            "runs on for minutes in the official release",
+            "lasts for minutes in the official release",
         ),
     }
 )
-"""Clips that users of the official release have found to be unusable, by utterance id, with what is wrong."""
+"""Unusable clips of the official release, by id of the utterance, with the reason."""
 
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 _KEPT = ("Sr No.", "Sentiment", "Season", "Episode", "StartTime", "EndTime")
@@ -83,12 +83,14 @@ _CLIP = re.compile(r"(final_videos_test)?(dia[0-9]+_utt[0-9]+)\.mp4")
 
 
 def conversations(root: Path) -> list[Conversation]:
-    """Read ``{train,dev,test}_sent_emo.csv`` below ``root`` or its ``MELD.Raw``, and find the clip of each utterance.
+    """Read ``{train,dev,test}_sent_emo.csv`` in ``root`` or its ``MELD.Raw``, and find the clip of each utterance.
 
-    ``Utterance.meta`` holds ``media`` (the path of the clip, or None with the reason in ``media_missing``),
-    ``media_note`` where a clip is known to be faulty, and the other columns under their own names. Text is kept
-    unchanged. Raises InputError for missing files, and FormatError naming the row for unknown labels, numbers that are
-    none and ids that occur twice.
+    ``Utterance.meta`` has ``media`` (the path of the clip, or None with the reason in ``media_missing``),
+    ``media_note`` for a clip that is known to be faulty, and the other columns under their names. Texts are unchanged.
+
+    Raises:
+        InputError: If a file is missing.
+        FormatError: If a row has an unknown label, an invalid number or a duplicate id.
     """
     tables = _tables(root)
     result = []
@@ -107,25 +109,25 @@ def conversations(root: Path) -> list[Conversation]:
 
 
 def read(root: Path) -> list[Item]:
-    """The same utterances as plain items, grouped by dialogue: 9,989, 1,109 and 2,610 in the full corpus."""
+    """The same utterances as items, grouped by dialogue: 9,989, 1,109 and 2,610 in the full corpus."""
     return items(conversations(root))
 
 
 def missing(root: Path) -> tuple[str, ...]:
-    """What of the clips is not there: whole folders by name, else each utterance without a clip, with the reason."""
+    """Missing clips: folders by name, or else each utterance without a clip, with the reason."""
     found: list[str] = []
     folders = {split: _clips(root, split).folder for split in CORPUS.splits}
     for conversation in conversations(root):
         if folders[str(conversation.meta["split"])]:
             found += [f"{u.id}: {u.meta['media_missing']}" for u in conversation if "media_missing" in u.meta]
     absent = [
-        f"MELD.Raw/{CLIPS[split]}: the clips of {split} are not here" for split, path in folders.items() if not path
+        f"MELD.Raw/{CLIPS[split]}: the clips of {split} are missing" for split, path in folders.items() if not path
     ]
     return (*absent, *found)
 
 
 def orphans(root: Path) -> tuple[str, ...]:
-    """Clips that no row of the tables names, as ids such as ``dev/dia66_utt9``."""
+    """Clips without annotation, as ids such as ``dev/dia66_utt9``."""
     annotated = {utterance.id for conversation in conversations(root) for utterance in conversation}
     return tuple(
         sorted(
@@ -138,9 +140,9 @@ def orphans(root: Path) -> tuple[str, ...]:
 
 
 def repaired(text: str) -> str:
-    """A text in which single characters of cp1252, read as control characters, stand for what they were.
+    """Replace control characters that are misread bytes of cp1252: U+0092 becomes ’.
 
-    U+0092 becomes ’; characters that cp1252 does not define are left as they are.
+    Characters that cp1252 does not define are unchanged.
     """
     return re.sub("[\x80-\x9f]", lambda match: _cp1252(match[0]), text)
 
@@ -151,7 +153,7 @@ def _cp1252(character: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Clips:
-    """The clips of one split: their folder, or None and why, and their paths by name (``dia0_utt0``)."""
+    """Clips of one split: their folder, or None with the reason, and their paths by name (``dia0_utt0``)."""
 
     folder: Path | None
     paths: Mapping[str, Path]
@@ -173,7 +175,7 @@ def _clips(root: Path, split: str) -> _Clips:
 
 
 def _named(folder: Path) -> dict[str, Path]:
-    """Clips by name; a corrected cut (final_videos_test…) takes the place of the plain one."""
+    """Clips by name; a corrected version (final_videos_test…) replaces the other one."""
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         match = _CLIP.fullmatch(path.name)

@@ -1,4 +1,4 @@
-"""RAF-DB, basic emotions: faces from the web with seven expressions, aligned, 100 × 100."""
+"""RAF-DB, basic emotions: faces from the web with seven expressions, aligned, 100 × 100 pixels."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CORPUS = Corpus(
     folder="faces/rafdb.zip",
     splits=("train", "test"),
     to_ekman7=MappingProxyType({name: "joy" if name == "happiness" else name for name in _EMOTIONS}),
-    why="its seven classes are ours",
+    why="its seven classes are the same",
     defects=(
-        "no identities are given: one person may be in several pictures and in both splits",
+        "no identities are given: a person may be in several images and in both splits",
         "unbalanced: 4,772 happy and 281 fearful faces in the training split",
     ),
     counts=MappingProxyType(
@@ -41,9 +41,12 @@ CORPUS = Corpus(
 def read(root: Path) -> list[Item]:
     """Read the archive ``rafdb.zip`` without unpacking it, or the official folder ``basic``: 12,271 and 3,068 faces.
 
-    The archive holds ``{train,test}_labels.csv`` (image, label) and the pictures at any depth; the folder holds
-    ``EmoLabel/list_patition_label.txt`` (the official spelling) and ``Image/aligned``. Raises InputError for what is
-    missing, codes outside 1 to 7, and pictures that are listed but absent.
+    The archive contains ``{train,test}_labels.csv`` (image, label) and the images at any depth; the folder contains
+    ``EmoLabel/list_patition_label.txt`` (the official spelling) and ``Image/aligned``.
+
+    Raises:
+        InputError: If a table or an image that it lists is missing.
+        FormatError: If a label is not in 1 to 7.
     """
     return _read_folder(root) if root.is_dir() else _read_archive(root)
 
@@ -59,7 +62,7 @@ def _read_archive(root: Path) -> list[Item]:
                 split: archive.read(members[f"{split}_labels.csv"]).decode("utf-8-sig") for split in CORPUS.splits
             }
     except BROKEN_ARCHIVE as error:
-        raise InputError(f"{root} is not a zip archive ({error}); fetch it again") from error
+        raise InputError(f"{root} is not a zip archive ({error}); download it again") from error
     items = []
     for split, table in tables.items():
         for row in parsed(table, f"{root}, {split}_labels.csv", ("image", "label")):
@@ -79,7 +82,7 @@ def _read_folder(root: Path) -> list[Item]:
             raise FormatError(f"{where}: '{line[:60]}'; expected a name and a label from 1 to 7: train_00001.jpg 5")
         path = pictures / f"{match[1]}_aligned.jpg"
         if not path.exists():
-            raise InputError(f"{table} lists '{match[1]}.jpg', but {path} is not there")
+            raise InputError(f"{table} lists '{match[1]}.jpg', but {path} does not exist")
         items.append(_item(where, (path.name, match[3], match[2]), Source(path)))
     return items
 

@@ -1,4 +1,4 @@
-"""RAVDESS: 24 actors speak two sentences with eight expressions; the speech part, sound only."""
+"""RAVDESS: 24 actors, two sentences, eight emotions; the speech part, audio only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ CORPUS = Corpus(
         "calm counts as neutral: both were recorded as baselines without emotion, and neutral alone, which has no "
         "strong intensity, is half as frequent as any other class"
     ),
-    defects=("acted; two sentences only, so words say nothing of the emotion", "no official split: split by actor"),
+    defects=(
+        "acted; only two sentences, so the text is independent of the emotion",
+        "no official split: split by actor",
+    ),
     counts=MappingProxyType(
         {
             **{"all": 1440, "speakers": 24},
@@ -49,8 +52,11 @@ CORPUS = Corpus(
 def read(root: Path) -> list[Item]:
     """Read files named ``03-01-emotion-intensity-statement-repetition-actor`` at any depth: 1,440 in the full corpus.
 
-    Files of the song part (second field 02) are left out. Speakers are ``ravdess-01`` to ``ravdess-24``; women have
-    even numbers. Raises InputError when there is no sound, and for other names.
+    Files of the song part (second field 02) are skipped. Speakers are ``ravdess-01`` to ``ravdess-24``; women have even
+    numbers.
+
+    Raises:
+        InputError: If there is no audio file, or a file has another name.
     """
     items = []
     for path in sounds(root, corpus=CORPUS):

@@ -1,4 +1,4 @@
-"""Text files and tables of corpora, read so that whatever is broken is named by its file and row."""
+"""Text files and tables of corpora; errors name file and row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ _WIDTH = 60  # characters of a broken row that an error quotes
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table: its position (file and row, for errors) and its cells by column."""
+    """A row of a table.
+
+    Args:
+        where: File and row, for messages.
+        cells: Cells by column.
+    """
 
     where: str
     cells: dict[str, str]
@@ -25,13 +30,21 @@ class Row:
         return self.cells[column]
 
     def integer(self, column: str) -> int:
-        """The cell as a whole number of zero or more; raises FormatError for anything else."""
+        """A cell as a non-negative integer.
+
+        Raises:
+            FormatError: If it is anything else.
+        """
         if not re.fullmatch(r"[0-9]{1,9}", self.cells[column].strip()):
             raise FormatError(f"{self.where}: {column} '{self.cells[column][:_WIDTH]}'; expected a whole number")
         return int(self.cells[column])
 
     def number(self, column: str) -> float:
-        """The cell as a finite decimal number; raises FormatError for anything else."""
+        """A cell as a finite number.
+
+        Raises:
+            FormatError: If it is anything else.
+        """
         text = self.cells[column].strip()
         if not re.fullmatch(r"[-+]?[0-9]{1,18}(\.[0-9]{0,18})?([eE][-+]?[0-9]{1,2})?", text):
             raise FormatError(f"{self.where}: {column} '{text[:_WIDTH]}'; expected a number")
@@ -39,11 +52,17 @@ class Row:
 
 
 def text_of(path: Path, *, encoding: str = "utf-8-sig", lenient: bool = False) -> str:
-    """The whole text of a file.
+    """Read a text file.
 
-    With ``lenient`` a byte that is no UTF-8 stands for the character of the same number (0x92 becomes U+0092), so that
-    it can still be seen and repaired. Raises InputError when the file cannot be opened, and FormatError naming the
-    line of bytes in another encoding or of a NUL.
+    Args:
+        path: The file.
+        encoding: Expected encoding.
+        lenient: Decode a byte that is invalid in UTF-8 as the character of the same number (0x92 becomes U+0092), so
+            that it can be repaired later.
+
+    Raises:
+        InputError: If the file cannot be opened.
+        FormatError: If it has invalid bytes or a NUL; the message names the line.
     """
     try:
         data = path.read_bytes()
@@ -51,23 +70,29 @@ def text_of(path: Path, *, encoding: str = "utf-8-sig", lenient: bool = False) -
         raise InputError(f"cannot read {path}: {error.strerror}; check the name and the permissions") from error
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise FormatError(f"{path}, line {line}: a NUL byte; expected text in {_plain(encoding)}; fetch the file again")
+        raise FormatError(
+            f"{path}, line {line}: a NUL byte; expected text in {_plain(encoding)}; download the file again"
+        )
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         if not lenient:
             line = data[: error.start].count(b"\n") + 1
             raise FormatError(
-                f"{path}, line {line}: byte 0x{data[error.start]:02x} is no {_plain(encoding)}; fetch the file again"
+                f"{path}, line {line}: byte 0x{data[error.start]:02x} is not {_plain(encoding)}; "
+                "download the file again"
             ) from error
     escaped = data.decode(encoding, "surrogateescape")
     return re.sub("[\udc80-\udcff]", lambda match: chr(ord(match[0]) - 0xDC00), escaped)
 
 
 def lines_of(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[str, str]]:
-    """The lines of a file that are not blank, each with its place (``file, line N``) in front.
+    """Non-blank lines of a file.
 
-    Only line feeds end a line: a text may hold U+2028 and the like.
+    Only line feeds end a line, because a text may contain U+2028 and similar characters.
+
+    Yields:
+        Pairs of position (``file, line N``) and line.
     """
     for number, line in enumerate(text_of(path, encoding=encoding).split("\n"), 1):
         if line.strip():
@@ -75,10 +100,17 @@ def lines_of(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[str, 
 
 
 def table(path: Path, columns: tuple[str, ...], *, encoding: str = "utf-8-sig", lenient: bool = False) -> Iterator[Row]:
-    """The rows of a comma-separated file with a header that has at least these columns, in any order.
+    """Rows of a comma-separated file with a header; blank rows are skipped.
 
-    Blank rows are skipped. Raises InputError when the file cannot be read, and FormatError naming the row (the header
-    is row 1) for missing columns, a row with too few or too many cells, an unclosed quote and an oversized field.
+    Args:
+        path: The file.
+        columns: Required columns, in any order.
+        encoding: Expected encoding.
+        lenient: See ``text_of``.
+
+    Raises:
+        InputError: If the file cannot be read.
+        FormatError: If a column is missing or a row is malformed; the message names the row (the header is row 1).
     """
     return parsed(text_of(path, encoding=encoding, lenient=lenient), str(path), columns)
 
@@ -86,7 +118,18 @@ def table(path: Path, columns: tuple[str, ...], *, encoding: str = "utf-8-sig", 
 def parsed(
     text: str, name: str, columns: tuple[str, ...], *, delimiter: str = ",", quoted: bool = True
 ) -> Iterator[Row]:
-    """The rows of a table that is already text; ``name`` is the file in errors, ``quoted`` whether "…" is special."""
+    """Rows of a table in a string.
+
+    Args:
+        text: The table with its header.
+        name: Name of the file, for messages.
+        columns: Required columns, in any order.
+        delimiter: Separator of cells.
+        quoted: Whether quotation marks are special.
+
+    Raises:
+        FormatError: As ``table``.
+    """
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(_physical(text), delimiter=delimiter, quoting=quoting, strict=True)
     header: list[str] | None = None
@@ -96,7 +139,7 @@ def parsed(
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise FormatError(f"{name}, row {number}: {error}; fetch the file again") from error
+            raise FormatError(f"{name}, row {number}: {error}; download the file again") from error
         if cells is None and header is not None:
             return
         if header is None:
@@ -108,7 +151,7 @@ def parsed(
 
 
 def _physical(text: str) -> Iterator[str]:
-    """Lines with their ends, cut at line feeds alone; a carriage return by itself is a character of a text."""
+    """Lines including their ends, split at line feeds only; a single carriage return is part of a text."""
     for line in re.findall(r"[^\n]*\n|[^\n]+$", text):
         yield line[:-2] + "\n" if line.endswith("\r\n") else line.replace("\r", " ")
 

@@ -1,4 +1,4 @@
-"""SAVEE: four men read phonetically balanced sentences with seven expressions."""
+"""SAVEE: four men read phonetically balanced sentences with seven emotions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CORPUS = Corpus(
     folder="audio/savee",
     splits=("all",),
     to_ekman7=MappingProxyType({name: "joy" if name == "happiness" else name for name in _CODES.values()}),
-    why="its seven classes are ours",
+    why="its seven classes are the same",
     defects=("acted by four men of one university", "no official split: split by speaker"),
     counts=MappingProxyType(
         {
@@ -45,7 +45,8 @@ _NAME = re.compile(r"(DC|JE|JK|KL)[/_](a|d|f|h|n|sa|su)(\d\d)")
 def read(root: Path) -> list[Item]:
     """Read files named ``DC/a01`` or ``DC_a01`` (speaker, emotion, sentence): 480 in the full corpus.
 
-    Raises InputError when there is no sound, and for other names.
+    Raises:
+        InputError: If there is no audio file, or a file has another name.
     """
     items = []
     for path in sounds(root, corpus=CORPUS):

@@ -37,13 +37,13 @@ CORPUS = Corpus(
         }
     ),
     why=(
-        "EI-reg: a tweet counts for its emotion when the intensity is at least the threshold (.5 by "
-        "default); E-c: a tweet counts when exactly one of anger, disgust, fear, joy, sadness and surprise is set, "
-        "whatever else is set; tweets with none set are not taken for neutral"
+        "EI-reg: a tweet has the label of its emotion if the intensity is at least the threshold (default .5); E-c: a "
+        "tweet is used if exactly one of anger, disgust, fear, joy, sadness and surprise is set, whatever else is set; "
+        "tweets without a class do not count as neutral"
     ),
     defects=(
-        "the gold files of EI-reg hold 16,937 sentences each whose ids contain 'mystery' (a test for bias): left out",
-        "the same tweet may be in several files; hashtags often name the emotion; line breaks are written as \\n",
+        "the gold files of EI-reg have 16,937 sentences each whose ids contain 'mystery' (a test for bias): skipped",
+        "a tweet may be in several files; hashtags often name the emotion; line breaks are written as \\n",
     ),
     counts=MappingProxyType({"train": 13940, "dev": 2350, "test": 7327}),
 )
@@ -57,7 +57,7 @@ PARTS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
         "EI-reg/sadness": (1533, 397, 975),
     }
 )
-"""The published rows of each part: train, dev and test (the gold files without the sentences of the bias test)."""
+"""Published number of rows by part: train, dev and test (gold files without the sentences of the bias test)."""
 
 _FILES = {"train": "train", "dev": "dev", "test": "test-gold"}
 _EMOTIONS = ("anger", "fear", "joy", "sadness")
@@ -66,8 +66,13 @@ _EMOTIONS = ("anger", "fear", "joy", "sadness")
 def read(root: Path, *, threshold: float = 0.5) -> list[Item]:
     """Read the folders ``EI-reg`` and ``E-c``: 12,634 and 10,983 rows in the full corpus.
 
-    An EI-reg row below the threshold has no labels. Raises InputError for missing files, and rows that do not follow
-    the header.
+    Args:
+        root: The folder.
+        threshold: Intensity from 0 to 1 below which an EI-reg row has no label.
+
+    Raises:
+        InputError: If a file is missing, or the threshold is not in [0, 1].
+        FormatError: If a row is malformed.
     """
     if not 0 <= threshold <= 1:
         raise InputError(f"threshold {threshold}: expected an intensity from 0 to 1")
@@ -85,7 +90,11 @@ def read(root: Path, *, threshold: float = 0.5) -> list[Item]:
 
 
 def checks(root: Path) -> list[tuple[str, int, int]]:
-    """Further published counts: the rows of each part and split, published and found."""
+    """Further published counts: rows by part and split.
+
+    Returns:
+        Tuples of description, published count and count in this copy.
+    """
     found = Counter((item.id.rpartition("/")[0], item.split) for item in read(root))
     return [
         (f"{split} {part}", expected, found[part, split])

@@ -1,6 +1,6 @@
-"""Features that come with a corpus as a file: one row per utterance, by modality, with what is missing left missing.
+"""Feature files that are distributed with a corpus, by modality.
 
-They were computed by others, so each table names its source and the hash of its file.
+They were computed by others, so each table has its source and the hash of its file.
 """
 
 from __future__ import annotations
@@ -24,10 +24,17 @@ _VOICE = ("aud_pitch", "aud_expr", "aud_energy", "aud_stab", "aud_tone", "aud_no
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """Features of one modality: ``values`` (n, d) float32, a row for each of ``ids``, a column for each of ``names``.
+    """Features of one modality.
 
-    ``ids`` equal those of the corpus's utterances; a row without features is NaN. ``source`` says what the values are
-    and where they came from, ``sha256`` is that of the file. Raises InputError when the shapes do not agree.
+    Args:
+        ids: Ids of utterances as in the corpus, n.
+        values: (n, d) float32; NaN for an utterance without features.
+        names: Names of the d columns.
+        source: What the values are and where they come from.
+        sha256: Hash of the file.
+
+    Raises:
+        InputError: If the shapes do not match.
     """
 
     ids: tuple[str, ...]
@@ -44,11 +51,15 @@ class FeatureTable:
 
 
 def features(corpus: str, root: Path) -> dict[str, FeatureTable]:
-    """The feature tables of a corpus by modality: ``voice``, ``face`` and ``text`` where it has them.
+    """Feature tables of a corpus by modality ("text", "voice", "face").
 
-    ``meld``: 17 action units and 6 voice attributes; ``iemocap``: 47 acoustic values; ``cmu-mosi``: text 100, voice 73,
-    face 100. Raises UnknownName for a corpus without such a file, InputError when the file is not there and
-    FormatError when it is damaged or lacks columns.
+    ``meld``: 17 action units and 6 voice attributes; ``iemocap``: 47 acoustic features; ``cmu-mosi``: text 100, voice
+    73, face 100.
+
+    Raises:
+        UnknownName: If the corpus has no feature file.
+        InputError: If the file is missing.
+        FormatError: If the file is damaged or lacks columns.
     """
     return _TABLES[corpus](root)
 
@@ -58,7 +69,7 @@ def _meld(root: Path) -> dict[str, FeatureTable]:
     columns = _parquet(path, ("split", "clip", *_ACTION_UNITS, *_VOICE))
     ids = tuple(f"{split}/{clip}" for split, clip in zip(columns["split"], columns["clip"], strict=True))
     sources = {
-        "face": (_ACTION_UNITS, "action-unit intensities of OpenFace, one value a clip; below about 0.8 stored as 0"),
+        "face": (_ACTION_UNITS, "action-unit intensities of OpenFace, one value per clip; below about 0.8 stored as 0"),
         "voice": (_VOICE, "ordinal voice attributes (0, 1, 2: percentile bins within a split)"),
     }
     return {
@@ -78,9 +89,9 @@ def _iemocap(root: Path) -> dict[str, FeatureTable]:
 def _cmu_mosi(root: Path) -> dict[str, FeatureTable]:
     path = _file(root, "features.npz")
     sources = {
-        "text": ("text", "100 values from the words, extractor not stated"),
-        "voice": ("audio", "73 values from the sound, extractor not stated"),
-        "face": ("video", "100 values from the picture, extractor not stated"),
+        "text": ("text", "100 features of the text, extractor not stated"),
+        "voice": ("audio", "73 features of the audio, extractor not stated"),
+        "face": ("video", "100 features of the video, extractor not stated"),
     }
     arrays = _arrays(path, ("utt_id", *(key for key, _ in sources.values())))
     ids = _ids(arrays["utt_id"])
@@ -101,7 +112,7 @@ def _file(root: Path, name: str, *elsewhere: Path) -> Path:
     for folder in (root, *elsewhere):
         if (folder / name).is_file():
             return folder / name
-    raise InputError(f"no features at {root / name}; put the file there, or build features from the media")
+    raise InputError(f"no features at {root / name}; put the file there, or extract features from the media")
 
 
 def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -111,7 +122,7 @@ def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
                 raise FormatError(f"{path}: no array {', '.join(absent)}; expected {', '.join(keys)}")
             return {key: archive[key] for key in keys}
     except BROKEN_ARCHIVE as error:
-        raise FormatError(f"{path}: {error}; expected a NumPy archive, fetch it again") from error
+        raise FormatError(f"{path}: {error}; expected a NumPy archive; download it again") from error
 
 
 def _parquet(path: Path, columns: tuple[str, ...]) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""TESS: two women say 200 words in a carrier sentence with seven expressions."""
+"""TESS: two women, 200 words in a carrier sentence, seven emotions."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CORPUS = Corpus(
             "sad": "sadness",
         }
     ),
-    why="its seven classes are ours; ps is pleasant surprise, so its surprise is never unpleasant",
+    why="its seven classes are the same; ps is pleasant surprise, so its surprise is never unpleasant",
     defects=(
         "one file of the older speaker is named OA_bite_neutral instead of OAF_bite_neutral",
-        "acted by two speakers: a head that has heard one of them is tested on the other alone",
+        "acted by two speakers: a head trained on one of them can be tested on the other only",
     ),
     counts=MappingProxyType(
         {
@@ -54,7 +54,8 @@ _SPEAKERS = {"OAF": "tess-OAF", "OA": "tess-OAF", "YAF": "tess-YAF"}
 def read(root: Path) -> list[Item]:
     """Read files named ``speaker_word_emotion`` at any depth: 2,800 in the full corpus.
 
-    Raises InputError when there is no sound, and for other names.
+    Raises:
+        InputError: If there is no audio file, or a file has another name.
     """
     items = []
     for path in sounds(root, corpus=CORPUS):

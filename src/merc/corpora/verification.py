@@ -1,4 +1,4 @@
-"""Is a copy of a corpus whole? Its counts against the published ones, and what exactly is missing."""
+"""Completeness of a copy of a corpus: its counts compared with the published ones, and missing files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from merc.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One count: what is counted, how many were published, how many were found."""
+    """A count.
+
+    Args:
+        what: What is counted.
+        expected: Published number.
+        found: Number in this copy.
+    """
 
     what: str
     expected: int
@@ -21,15 +27,19 @@ class Count:
 
     @property
     def ok(self) -> bool:
-        """Whether the two are equal."""
+        """Whether both numbers are equal."""
         return self.expected == self.found
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The counts of a copy of a corpus, what is missing from it, and files that no annotation names.
+    """Result of a verification.
 
-    ``missing`` names media and side files; a missing annotation file cannot be verified and raises instead.
+    Args:
+        corpus: Id of the corpus.
+        rows: Counts.
+        missing: Missing media and tables. (A missing annotation file is an exception instead.)
+        orphans: Files without annotation.
     """
 
     corpus: str
@@ -39,12 +49,12 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether all counts are equal; missing media are reported but are no inequality."""
+        """Whether all counts are equal; missing media are reported but do not count."""
         return all(row.ok for row in self.rows)
 
     @property
     def unequal(self) -> tuple[Count, ...]:
-        """The counts that differ."""
+        """Counts that differ."""
         return tuple(row for row in self.rows if not row.ok)
 
 
@@ -68,7 +78,7 @@ ORPHANS: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
 
 
 def compare(corpus: Corpus, items: Iterable[Item], published: Mapping[str, int]) -> tuple[Count, ...]:
-    """Each published count beside the one found among the items, split by split and then label by label."""
+    """Published counts with those of the items, sorted by split, then by label."""
     found = tally(items)
     first = {split: number for number, split in enumerate(("all", *corpus.splits))}
     order = sorted(published, key=lambda what: (" " in what, first.get(what.partition(" ")[0], len(first))))
@@ -76,7 +86,7 @@ def compare(corpus: Corpus, items: Iterable[Item], published: Mapping[str, int])
 
 
 def tally(items: Iterable[Item]) -> Counter[str]:
-    """How many items there are by split, by split and label, without label, and how many conversations and speakers.
+    """Count items by split, by split and label, and without label, conversations by split, and speakers.
 
     Keys are those of ``Corpus.counts``; "all" is the sum over the splits. An item with several labels counts for each.
     """

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from merc.corpora import CONVERSATIONS, meld
+from merc.corpora import (
+    CONVERSATIONS,
+    READERS,
+    meld,
+)
 from merc.errors import FormatError, InputError
 from tests.corpora import trees
+from tests.corpora.trees import write
 
 
 def clip(root: Path, name: str, content: bytes = b"x") -> Path:
@@ -122,3 +127,15 @@ def test_the_real_tables(data: Path) -> None:
     assert clips == {f"dev/dia29_utt{number}" for number in range(11)}
     known = {u.id for u in utterances} & set(meld.KNOWN_CLIPS)
     assert known == set(meld.KNOWN_CLIPS)
+
+
+def test_meld(tmp_path: Path) -> None:
+    head = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"{split}_sent_emo.csv", head + '1,"Oh, hi",Ross,joy,positive,4,2\n')
+    items = READERS["meld"](tmp_path)
+    assert [i.id for i in items] == ["train/dia4_utt2", "dev/dia4_utt2", "test/dia4_utt2"]
+    assert (items[1].group, items[1].speaker, items[1].text) == ("dev/dia4", "Ross", "Oh, hi")
+    write(tmp_path / "dev_sent_emo.csv", "Utterance,Speaker\n")
+    with pytest.raises(InputError, match="no column Emotion, Dialogue_ID, Utterance_ID"):
+        READERS["meld"](tmp_path)

@@ -28,6 +28,13 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
+def touch(root: Path, *names: str) -> Path:
+    """Empty files below a folder."""
+    for name in names:
+        write(root / name, "")
+    return root
+
+
 def write_rows(path: Path, rows: Sequence[Sequence[object]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -100,7 +100,7 @@ class Packing:
         kept = ((offsets.diff() + chunk - 1) // chunk - 1).clamp_(min=0)
         borders = torch.cat([kept.new_zeros(1), kept.cumsum(0)])
         count = max(1, min(_RANGES, len(kept)))
-        marks = torch.arange(1, count) * int(offsets[-1]) // count
+        marks = torch.arange(1, count, device="cpu") * int(offsets[-1]) // count
         inner = torch.searchsorted(offsets, marks).clamp_(max=len(kept))
         return cls(offsets, torch.cat([kept.new_zeros(1), inner, kept.new_full((1,), len(kept))]), borders)
 
@@ -260,8 +260,10 @@ class _Inner(torch.autograd.Function):
         dxz, ddelta, du = torch.empty_like(xz), torch.empty_like(u), torch.empty_like(u)
         dx, dz = dxz.chunk(2, 1)
         gradient = gradient.contiguous().float() if pool else gradient.contiguous()
-        db, dc = (torch.empty(-(-channels // lib.group), len(u), d_state) for _ in range(2))
-        ddecay, dskip, dbias = (torch.zeros(ranges, *size, channels) for size in ((d_state,), (), ()))
+        db, dc = (u.new_empty(-(-channels // lib.group), len(u), d_state, dtype=torch.float32) for _ in range(2))
+        ddecay, dskip, dbias = (
+            u.new_zeros(ranges, *size, channels, dtype=torch.float32) for size in ((d_state,), (), ())
+        )
         _scan(
             lib, packing, "merc_scan_backward", u=u, z=z, delta=delta, B=b, C=c, decay=decay, skip=skip, bias=dt_bias,
             borders=borders, dy=None if pool else gradient, dmean=gradient if pool else None, du=du, dz=dz,
@@ -272,7 +274,7 @@ class _Inner(torch.autograd.Function):
         ddt_proj = _product(projected[:, :dt_rank].t(), ddelta.t()).t()
         dx_proj = _product(dprojected.t(), u.t())
         du += _product(dprojected, x_proj.to(kind).t())
-        dfilters, dconv_bias = torch.zeros(ranges, *filters.shape), torch.zeros(ranges, channels)
+        dfilters, dconv_bias = filters.new_zeros(ranges, *filters.shape), filters.new_zeros(ranges, channels)
         _convolve(
             lib, packing, "merc_convolution_backward", x=x, weight=filters, bias=conv_bias, du=du, dx=dx,
             dx_row=dx.stride(0), dweight=dfilters, dbias=dconv_bias,

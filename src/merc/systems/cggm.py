@@ -203,9 +203,12 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
         raise InputError(
             f"system '{system.description.name}' has no encoder of one modality alone; train it without cggm"
         )
+    device = next(system.parameters()).device
+    with torch.device("cpu"):
+        probe = _probe(system)
     tried = deepcopy(system).train()  # a copy, so that buffers, gradients and random numbers stay as they are
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        output: Output = tried(_probe(system).to(next(system.parameters()).device))
+        output: Output = tried(probe.to(device))
         vectors = {name: output.representations[name] for name in names}
         twice = options.direction == "features" and options.direction_weight > 0 and len(names) > 1
         if twice and (reason := _not_twice(output.loss, vectors)):
@@ -214,7 +217,9 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
                 f"{setting}.direction=logits"
             )
     widths = {name: vector.shape[-1] for name, vector in vectors.items()}
-    return Guide(widths, system.classes, options).to(next(system.parameters()).device)
+    with torch.device("cpu"):  # the same first weights on every device
+        guide = Guide(widths, system.classes, options)
+    return guide.to(device)
 
 
 def _probe(system: System) -> Batch:
@@ -231,6 +236,7 @@ def _probe(system: System) -> Batch:
 
 def _not_twice(loss: Tensor, vectors: Mapping[str, Tensor]) -> str:
     """Why the gradients at these vectors cannot be differentiated; empty: they can."""
+    first: tuple[Tensor | None, ...]
     first = torch.autograd.grad(loss, list(vectors.values()), create_graph=True, allow_unused=True)
     for name, gradient in zip(vectors, first, strict=True):
         if gradient is None:

@@ -13,8 +13,6 @@ from safetensors.torch import save_file
 from merc import paths
 from merc.backbones import mpnet_dialogue
 from merc.backbones.mpnet_dialogue import Reading
-from merc.benchmarks import titles
-from merc.benchmarks.runner import BenchOptions
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError
@@ -63,10 +61,8 @@ def adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def loaded(source: str, conversations: list[Conversation], *, tokens: bool = False) -> Feature:
-    place = spec.Place("meld", Path("absent"))
-    return spec.load({"text": source}, conversations, place=place, reads={"text": "steps" if tokens else "vectors"})[
-        "text"
-    ]
+    place, reads = spec.Place("meld", Path("absent")), {"text": "steps" if tokens else "vectors"}
+    return spec.FeatureSpec({"text": source}).load(conversations, place=place, reads=reads)["text"]
 
 
 def test_vectors_are_made_once_and_say_what_they_learned(corpus, adapters) -> None:
@@ -82,7 +78,7 @@ def test_tokens_go_to_systems_that_read_them(corpus, adapters) -> None:
     ids = [turn.id for turn in corpus[0][3]]
     assert [long.rows[name].shape for name in ids] == [(1 + number, 3) for number in range(len(ids))]
     assert short.rows[ids[0]].shape == (3,) and long.sha256 != short.sha256
-    assert spec.single("text=mine") and not spec.single("text=mine-tokens")
+    assert spec.FeatureSpec.parse("text=mine").single and not spec.FeatureSpec.parse("text=mine-tokens").single
     with pytest.raises(InputError, match="mine-tokens are sequences and cannot be concatenated"):
         loaded("mine+mine-tokens", corpus[0], tokens=True)
 
@@ -161,13 +157,3 @@ def test_adapters_are_named_by_a_file_or_as_those_that_come_with_merc(tmp_path: 
     assert mpnet_dialogue.adapters(mine) == mine
     with pytest.raises(InputError, match="no adapters at strange; those shipped with merc are .*texts"):
         mpnet_dialogue.opened(mpnet_dialogue.adapters(Path("strange")))
-
-
-def test_a_result_says_what_its_encoders_are() -> None:
-    chosen = BenchOptions(
-        protocols=("meld-7",), features={"meld": "text=meld-warm~meld-warm-none+texts,face=meld-warm~strange"}
-    )
-    line = titles.features(chosen, {})
-    assert f"the mean of ({titles.MEANT['meld-warm']}), ({titles.MEANT['meld-warm-none']}); beside it MPNet" in line
-    assert f"face `meld-warm~strange`, {titles.MEANT['meld-warm']}." in line
-    assert set(tuned_text.shipped()) <= set(titles.MEANT)

@@ -329,5 +329,5 @@ def test_the_frozen_encoder_reads_every_text_where_a_check_left_some_out(
         with Writer(stored.usual_place("meld"), feature) as writer:
             writer.add("a", np.ones(1))
             writer.add("b", None, reason="removed by the check")
-        found = spec.load({"text": "mpnet"}, conversations, place=spec.Place("meld", tmp_path))
+        found = spec.FeatureSpec({"text": "mpnet"}).load(conversations, place=spec.Place("meld", tmp_path))
         assert found["text"].source == source

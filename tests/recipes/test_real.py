@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from merc.features import spec
-from merc.features.spec import Place, load
+from merc.features.spec import Place
 from merc.recipes.request import Prepared, Request
 from merc.recipes.systems import score, train_fold
 
@@ -27,8 +27,8 @@ def test_a_system_learns_the_acoustic_values_of_the_six_class_task(data: Path) -
 @pytest.mark.timeout(120)
 def test_the_tables_of_the_corpora_have_the_widths_that_the_bench_reads(data: Path) -> None:
     place = Place("meld", data / "meld")
-    found = load({"voice": "attributes6", "face": "au17"}, [], place=place)
+    found = spec.FeatureSpec({"voice": "attributes6", "face": "au17"}).load([], place=place)
     assert {name: feature.width for name, feature in found.items()} == {"voice": 6, "face": 17}
     assert (len(found["voice"].rows), len(found["face"].rows)) == (13706, 13575)
-    found = load(spec.parse(spec.usual("cmu-mosi")), [], place=Place("cmu-mosi", data / "cmu_mosi"))
+    found = spec.FeatureSpec.usual("cmu-mosi").load([], place=Place("cmu-mosi", data / "cmu_mosi"))
     assert {name: feature.width for name, feature in found.items()} == {"text": 100, "voice": 73, "face": 100}

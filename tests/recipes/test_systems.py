@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from merc.benchmarks.run_report import judge
+from merc.benchmarks.run_report import report_run
 from merc.benchmarks.settings import by_corpus, listed, protocol_of, settings
 from merc.errors import InputError, ProtocolError, UnknownName, WeightError
 from merc.features import spec
@@ -42,15 +42,15 @@ def test_a_run_is_trained_and_judged_and_its_test_opening_recorded(root: Path) -
     out = root / "run"
     trained = list(train(request(root), out))
     assert [one.fold.name for one in trained] == ["official"]
-    valid = judge(out, split="valid", data=root)
+    valid = report_run(out, split="valid", data=root)
     assert valid.record.mean == pytest.approx(trained[0].fitted.figures()["weighted_f1"])
     assert not (out / "ledger.jsonl").exists()
-    test = judge(out, split="test", data=root)
+    test = report_run(out, split="test", data=root)
     assert sum(test.record.label_counts.values()) == test.answers.matrix.sum() == 42
     assert test.record.low <= test.record.mean <= test.record.high
     lines = [json.loads(line) for line in (out / "ledger.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(line["system"], line["seed"], line["count"]) for line in lines] == [("concat", 0, 1)]
-    judge(out, split="test", data=root)
+    report_run(out, split="test", data=root)
     assert len((out / "ledger.jsonl").read_text(encoding="utf-8").splitlines()) == 2
     assert "weighted f1" in test.text()
     assert test.as_json()["confusion"] == test.answers.matrix.tolist()
@@ -167,12 +167,12 @@ def test_a_gradient_hook_and_a_curriculum_are_found_by_name(root: Path) -> None:
 
 
 def test_choices_of_features_are_read() -> None:
-    assert spec.parse("text=mpnet, voice=table") == {"text": "mpnet", "voice": "table"}
+    assert spec.FeatureSpec.parse("text=mpnet, voice=table") == {"text": "mpnet", "voice": "table"}
     for wrong in ("text", "smell=x", "text=a,text=b", ""):
         with pytest.raises(InputError, match="expected MODALITY=SOURCE"):
-            spec.parse(wrong)
+            spec.FeatureSpec.parse(wrong)
     with pytest.raises(InputError, match=r"features face=au17: corpus 'iemocap' has voice=egemaps47"):
-        spec.load({"face": "au17"}, [], place=spec.Place("iemocap", Path()))
+        spec.FeatureSpec({"face": "au17"}).load([], place=spec.Place("iemocap", Path()))
 
 
 def test_words_of_the_command_line_become_values() -> None:

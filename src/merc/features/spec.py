@@ -1,27 +1,36 @@
-"""Which features a system reads, as named on the command line: ``text=mpnet,voice=table``.
+"""The grammar of ``--features``: which source each modality of a system is read from, as ``text=mpnet,voice=table``.
 
-A source is ``mpnet`` (the frozen sentence encoder, for every text: a prepared store where nothing was left out, else
-encoded now and kept), ``table`` or the name of the table that comes with the corpus, ``prepared`` or the name of a
-feature that ``merc prepare`` made at its usual place, or ``FOLDER:ENCODER``, any feature store; in FOLDER ``{fold}``,
-``{seed}`` and ``{corpus}`` are replaced, so that each fold can have an encoder of its own. ``prepared`` alone stands
-for text, voice and face as prepared. For text it may also be the name of a tuned encoder that comes with merc, such as
-``meld-warm``, or ``meld-warm-tokens`` for the state of each token. Sources joined by ``+`` stand beside each other in
-one vector; of those joined by ``~``, which binds more tightly, the mean direction is read.
+A source is one of
+
+- the name of an encoder (``merc prepare --list``): texts and the items of one-modality corpora are encoded now and
+  cached; sound and faces of conversations come from the store that ``merc prepare`` made. ``text=mpnet`` takes a
+  prepared store where nothing was left out of it;
+- ``prepared``: what ``merc prepare`` made of this modality; alone, ``prepared`` stands for text, voice and face;
+- ``FOLDER:ENCODER``: any feature store; in FOLDER ``{fold}``, ``{seed}`` and ``{corpus}`` are replaced, so that each
+  fold can have an encoder of its own;
+- ``table`` or the name of the table that comes with the corpus;
+- ``voice=sound``: raw samples; ``text=words``: word numbers of a vocabulary built from the fold's training part.
+
+Sources joined by ``+`` are concatenated; of those joined by ``~``, which binds more tightly, the mean direction is
+taken.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from merc.cache import Cache, key
 from merc.conversation import Conversation
+from merc.corpora import CORPORA, Item
 from merc.errors import FormatError, InputError
-from merc.features import sound, stored, tuned_text, vocabulary
+from merc.features import encoder, of_items, sound, stored, tuned_text, vocabulary
+from merc.features.encoder import ENCODERS
 from merc.features.feature import MODALITIES, Feature
 from merc.progress import Progress
 
@@ -45,7 +54,7 @@ USUAL: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a corpus lies and which part of a comparison asks: what the names in a source refer to."""
+    """Where a corpus lies, and for which fold and seed features are loaded: what the names in a source refer to."""
 
     corpus: str
     root: Path
@@ -55,109 +64,168 @@ class Place:
     """Utterances of the fold's training part, where a feature depends on them (see ``fitted``)."""
 
 
-def usual(corpus: str) -> str:
-    """The usual features of a corpus; raises InputError where it has none."""
-    if corpus not in USUAL:
-        raise InputError(f"corpus '{corpus}' has no usual features; name them, for example --features text=mpnet")
-    return USUAL[corpus]
+@dataclass(frozen=True)
+class FeatureSpec(Mapping[str, str]):
+    """The source of each modality: a mapping that can be parsed, written and loaded.
 
-
-def parse(choice: str) -> dict[str, str]:
-    """``text=mpnet,voice=table`` by modality; raises InputError for anything else, and for a modality twice."""
-    if choice.strip() == stored.PREPARED:
-        return dict.fromkeys(stored.NAMES, stored.PREPARED)
-    sources: dict[str, str] = {}
-    for part in filter(None, (one.strip() for one in choice.split(","))):
-        modality, _, source = part.partition("=")
-        if modality not in MODALITIES or not source or modality in sources:
-            raise InputError(
-                f"features '{part}': expected MODALITY=SOURCE with each of {', '.join(MODALITIES)} at most once, "
-                "for example text=mpnet,voice=table"
-            )
-        sources[modality] = source
-    if not sources:
-        raise InputError("no features: expected MODALITY=SOURCE, for example text=mpnet")
-    return sources
-
-
-def single(choice: str) -> bool:
-    """Whether every source gives one vector an utterance, as tables and sentence encoders do; stores may hold more."""
-    named = [part for source in parse(choice).values() for alike in parts(source) for part in alike]
-    kept = {name for names in stored.NAMES.values() for name in names} - {"mpnet"} | {
-        stored.PREPARED,
-        sound.NAME,
-        vocabulary.NAME,
-    }
-    return not any(":" in part or part in kept or part.endswith(tuned_text.TOKENS) for part in named)
-
-
-def fitted(source: str) -> bool:
-    """Whether a source depends on the training part of a fold, as a vocabulary does: it is loaded for each fold."""
-    return source in FITTED
-
-
-def only(sources: Mapping[str, str], modalities: Sequence[str]) -> dict[str, str]:
-    """The sources of these modalities; raises InputError for a modality that the features lack."""
-    if lacking := [name for name in modalities if name not in sources]:
-        raise InputError(
-            f"the features have no modality {', '.join(lacking)}; they have {', '.join(sources)}; "
-            f"add {lacking[0]}=SOURCE to --features"
-        )
-    return {name: sources[name] for name in modalities}
-
-
-def load(
-    sources: Mapping[str, str],
-    conversations: Sequence[Conversation],
-    *,
-    place: Place,
-    reads: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Feature]:
-    """The features of a corpus by modality.
-
-    ``reads``: by modality how a system reads it, "vectors" where not named; for any other way, sequences where a store
-    holds them. Raises InputError for a source that is not known or does not hold the corpus.
+    Example:
+        >>> chosen = FeatureSpec.parse("text=mpnet+meld-warm, voice=prepared")
+        >>> chosen["voice"], str(chosen), chosen.single
+        ('prepared', 'text=mpnet+meld-warm,voice=prepared', False)
     """
-    found = {}
-    for modality, source in sources.items():
-        asked = _Source(modality, (reads or {}).get(modality, "vectors") != "vectors", progress)
-        read = [[_one(part, conversations, place, asked) for part in alike] for alike in parts(source)]
-        found[modality] = tuned_text.beside([tuned_text.averaged(alike) for alike in read])
-    return found
+
+    sources: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> FeatureSpec:
+        """Read the value of ``--features``.
+
+        Raises:
+            InputError: it does not follow the grammar, or names a modality twice or none.
+        """
+        if text.strip() == stored.PREPARED:
+            return cls(dict.fromkeys(encoder.DEFAULT, stored.PREPARED))
+        sources: dict[str, str] = {}
+        for part in filter(None, (one.strip() for one in text.split(","))):
+            modality, _, source = part.partition("=")
+            if modality not in MODALITIES or not source or modality in sources:
+                raise InputError(
+                    f"features '{part}': expected MODALITY=SOURCE with each of {', '.join(MODALITIES)} at most once, "
+                    "for example text=mpnet,voice=table"
+                )
+            sources[modality] = source
+        if not sources:
+            raise InputError("no features: expected MODALITY=SOURCE, for example text=mpnet")
+        return cls(sources)
+
+    @classmethod
+    def usual(cls, corpus: str) -> FeatureSpec:
+        """The default features of a corpus, or of several of one modality joined by "+".
+
+        Raises:
+            InputError: the corpus has none.
+        """
+        if corpus in USUAL:
+            return cls.parse(USUAL[corpus])
+        kinds = {CORPORA[name].modality for name in corpus.split("+") if name in CORPORA}
+        if len(kinds) == 1 and (kind := kinds.pop()) in of_items.DEFAULT:
+            return cls({kind: of_items.DEFAULT[kind]})
+        raise InputError(f"corpus '{corpus}' has no default features; name them, for example --features text=mpnet")
+
+    def __getitem__(self, modality: str) -> str:
+        return self.sources[modality]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __str__(self) -> str:
+        return ",".join(f"{modality}={source}" for modality, source in self.sources.items())
+
+    def only(self, modalities: Sequence[str]) -> FeatureSpec:
+        """The sources of some modalities; raises InputError for one that has no source."""
+        if lacking := [name for name in modalities if name not in self.sources]:
+            raise InputError(
+                f"the features have no modality {', '.join(lacking)}; they have {', '.join(self.sources)}; "
+                f"add {lacking[0]}=SOURCE to --features"
+            )
+        return FeatureSpec({name: self.sources[name] for name in modalities})
+
+    @property
+    def single(self) -> bool:
+        """Whether every source gives one vector an utterance, as tables and sentence encoders do, unlike stores."""
+        return all(_single(part) for source in self.values() for alike in parts(source) for part in alike)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether a source depends on the training part of a fold, as a vocabulary does: it is loaded for each fold."""
+        return any(source in FITTED for source in self.values())
+
+    @property
+    def by_fold(self) -> bool:
+        """Whether a source names a store of each fold or seed."""
+        return any("{" in source for source in self.values())
+
+    def load(
+        self,
+        conversations: Sequence[Conversation],
+        *,
+        place: Place,
+        reads: Mapping[str, str] | None = None,
+        device: str = "cpu",
+        progress: Progress | None = None,
+    ) -> dict[str, Feature]:
+        """The features of a corpus by modality.
+
+        Args:
+            conversations: The corpus.
+            place: Where it lies, and the fold and seed.
+            reads: By modality how a system reads it, "vectors" where not named; for any other way, sequences where a
+                store holds them.
+            device: Where encoders run that are needed now; see `merc.nn.device.resolve`.
+            progress: Called with a stage, what is done of it and how much there is.
+
+        Raises:
+            InputError: a source is unknown or does not hold the corpus.
+        """
+        found = {}
+        for modality, source in self.items():
+            wanted = _Wanted(modality, (reads or {}).get(modality, "vectors") != "vectors", device, progress)
+            read = [[_one(part, conversations, place, wanted) for part in alike] for alike in parts(source)]
+            found[modality] = tuned_text.beside([tuned_text.averaged(alike) for alike in read])
+        return found
 
 
 def parts(source: str) -> list[list[str]]:
-    """The sources that stand beside each other, each as those whose mean is taken; ``~/`` is a home folder."""
+    """The sources that are concatenated, each as those whose mean direction is taken; ``~/`` is a home folder."""
     return [re.split(r"(?<=.)~(?!/)", part) for part in source.split("+")]
 
 
+def _single(part: str) -> bool:
+    if ":" in part or part in (stored.PREPARED, sound.NAME, vocabulary.NAME):
+        return False
+    return part not in ENCODERS or (ENCODERS[part]().input in ("text", "dialogue") and not ENCODERS[part]().sequence)
+
+
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """What is wanted of a source: which modality, sequences or vectors, who is told of the progress."""
+class _Wanted:
+    """What is wanted of a source: which modality, whether sequences, and where encoders run."""
 
     modality: str
     tokens: bool
+    device: str
     progress: Progress | None
 
 
-def _one(source: str, conversations: Sequence[Conversation], place: Place, asked: _Source) -> Feature:
-    modality, shipped = asked.modality, tuned_text.shipped()
+def _one(source: str, conversations: Sequence[Conversation], place: Place, wanted: _Wanted) -> Feature:
+    """A feature by the first rule that knows its source."""
+    modality = wanted.modality
     if ":" in source:
-        return _stored(source, conversations, place=place, tokens=asked.tokens)
+        return _stored(source, conversations, place=place, tokens=wanted.tokens)
     if modality == "voice" and source == sound.NAME:
-        return sound.load(conversations, progress=asked.progress)
+        return sound.load(conversations, progress=wanted.progress)
     if modality == "text" and source == vocabulary.NAME:
         return vocabulary.load(conversations, training=place.training)
-    if modality == "text" and source == "mpnet":
-        return _mpnet(conversations, place=place, progress=asked.progress)
-    if modality == "text" and (name := source.removesuffix(tuned_text.TOKENS)) in shipped:
-        tokens = asked.tokens and name != source
-        return tuned_text.encoded(shipped[name], conversations, tokens=tokens, progress=asked.progress)
-    if source == stored.PREPARED or source in stored.NAMES.get(modality, ()):
-        folder, name = stored.named(modality, source, corpus=place.corpus, tokens=asked.tokens)
-        return _stored(f"{folder}:{name}", conversations, place=place, tokens=asked.tokens)
+    if source == stored.PREPARED or (source in ENCODERS and ENCODERS[source]().modality == modality):
+        return _encoded(source, conversations, place, wanted)
     return _tabled(modality, source, place)
+
+
+def _encoded(source: str, conversations: Sequence[Conversation], place: Place, wanted: _Wanted) -> Feature:
+    """What an encoder makes of a corpus: out of the prepared store, or now where that needs nothing prepared."""
+    one = ENCODERS[source](device=wanted.device) if source != stored.PREPARED else None
+    if one and one.input == "dialogue":
+        path = tuned_text.shipped()[source.removesuffix(tuned_text.TOKENS)]
+        tokens = wanted.tokens and one.sequence
+        return tuned_text.encoded(path, conversations, tokens=tokens, device=wanted.device, progress=wanted.progress)
+    if one and one.input == "text" and not one.sequence and not _complete(place.corpus, source):
+        return _texts(one, conversations, progress=wanted.progress)
+    if one and one.input != "text" and (items := _items(conversations)):
+        return _of_items(one, items, progress=wanted.progress)
+    folder, name = stored.named(wanted.modality, source, corpus=place.corpus, tokens=wanted.tokens)
+    return _stored(f"{folder}:{name}", conversations, place=place, tokens=wanted.tokens)
 
 
 def _tabled(modality: str, source: str, place: Place) -> Feature:
@@ -167,9 +235,9 @@ def _tabled(modality: str, source: str, place: Place) -> Feature:
     if modality not in names or source not in ("table", names[modality]):
         known = [f"{one}={name}" for one, name in names.items()]
         raise InputError(
-            f"features {modality}={source}: corpus '{place.corpus}' has {', '.join(known) or 'no tables'}; otherwise "
-            f"text={', text='.join(('mpnet', *tuned_text.shipped()))}, {', '.join(stored.NAMES.get(modality, ()))} of "
-            f"'merc prepare {place.corpus}', or a feature store as FOLDER:ENCODER"
+            f"features {modality}={source}: corpus '{place.corpus}' has {', '.join(known) or 'no tables'}; else "
+            f"an encoder ({', '.join(encoder.names(modality)) or 'none for this modality'}), {stored.PREPARED}, or a "
+            "feature store as FOLDER:ENCODER"
         )
     try:
         table = features(place.corpus, place.root)[modality]
@@ -183,35 +251,55 @@ def _tabled(modality: str, source: str, place: Place) -> Feature:
 
 
 def _stored(source: str, conversations: Sequence[Conversation], *, place: Place, tokens: bool) -> Feature:
-    folder, _, encoder = source.rpartition(":")
+    folder, _, name = source.rpartition(":")
     path = Path(folder.format(fold=place.fold, seed=place.seed, corpus=place.corpus)).expanduser()
     ids = [utterance.id for conversation in conversations for utterance in conversation]
-    return stored.read(path, encoder, ids, corpus=place.corpus, tokens=tokens)
+    return stored.read(path, name, ids, corpus=place.corpus, tokens=tokens)
 
 
-def _mpnet(conversations: Sequence[Conversation], *, place: Place, progress: Progress | None) -> Feature:
-    """The prepared store of the corpus where no check left anything out, else the vectors made now, once."""
+def _complete(corpus: str, name: str) -> bool:
+    """Whether the corpus's prepared store holds a feature from which no check left anything out."""
     from merc.features.store import Store
 
-    folder = stored.usual_place(place.corpus)
-    if (folder / "mpnet" / "meta.json").exists() and not Store.open(folder).features["mpnet"].checked:
-        return _stored(f"{folder}:mpnet", conversations, place=place, tokens=False)
-    said = {turn.id: turn.text for one in conversations for turn in one if turn.text and turn.text.strip()}
-    return _encoded(said, progress=progress)
+    if corpus not in CORPORA:
+        return False
+    folder = stored.usual_place(corpus)
+    return (folder / name / "meta.json").exists() and not Store.open(folder).features[name].checked
 
 
-def _encoded(said: Mapping[str, str], *, progress: Progress | None) -> Feature:
-    from merc import weights
+def _texts(one: encoder.Encoder, conversations: Sequence[Conversation], *, progress: Progress | None) -> Feature:
+    """Vectors of all texts, encoded now and cached."""
+    words = {turn.id: turn.text for dialogue in conversations for turn in dialogue if turn.text and turn.text.strip()}
+    described = one.describe()
 
     def make() -> dict[str, np.ndarray]:
-        from merc.features.text import TextEncoder
+        return {"vectors": np.asarray(one.encode(list(words.values()), progress=progress))}
 
-        encoder = TextEncoder(threads=1)
-        return {"vectors": encoder.encode(list(said.values()), progress=progress)}
+    name = key("training text", one.name, described["sha256"], list(words.items()))
+    vectors = Cache().arrays(name, make)["vectors"].reshape(len(words), -1)
+    made = Feature.of(list(words), vectors, source=one.name, sha256=_content(described, list(words.items())))
+    return replace(made, encoder=described)
 
-    sha256 = weights.WEIGHTS["mpnet"].sha256
-    vectors = Cache().arrays(key("training text", "mpnet", sha256, list(said.items())), make)["vectors"]
-    return Feature.of(list(said), vectors, source="mpnet", sha256=sha256)
+
+def _items(conversations: Sequence[Conversation]) -> dict[str, Item]:
+    """The items of one-modality corpora by utterance; empty where any utterance is not an item with a file."""
+    found = {turn.id: turn.meta.get("item") for one in conversations for turn in one}
+    items = {name: one for name, one in found.items() if isinstance(one, Item) and one.source is not None}
+    return items if len(items) == len(found) else {}
+
+
+def _of_items(one: encoder.Encoder, items: Mapping[str, Item], *, progress: Progress | None) -> Feature:
+    """Vectors of the sounds or pictures of items, encoded now and cached."""
+    reader = of_items.OfItems(one)
+    vectors = of_items.features(list(items.values()), reader, progress=progress)
+    described = reader.description
+    made = Feature.of(list(items), vectors, source=one.name, sha256=_content(described, list(items)))
+    return replace(made, encoder=described)
+
+
+def _content(described: Mapping[str, Any], items: Sequence[Any]) -> str:
+    """The hash of features by what they were made of and with; the precision of a processor makes no other encoder."""
+    return key({name: value for name, value in described.items() if name != "precision"}, items)
 
 
 def hashes(features: Mapping[str, Feature]) -> dict[str, str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from merc.corpora import CORPORA
 from merc.errors import InputError
+from merc.features.encoder import ENCODERS, names
 from merc.features.feature import Feature, LazyRows
 from merc.paths import store_root
 
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
 
 PREPARED = "prepared"
 """The source that means: what ``merc prepare`` made of this modality."""
-
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "text": ("mpnet", "mpnet-tokens"),
-    "voice": ("campplus", "egemaps", "whisper-base", "whisper-base-frames"),
-    "face": ("facenet", "facenet-expression"),
-}
-"""What ``merc prepare`` makes, by modality; the first that a store holds is meant by ``prepared``, except that a system
-which reads sequences gets the tokens of the text where they were kept."""
 
 
 def usual_place(corpus: str) -> Path:
@@ -42,6 +35,9 @@ def usual_place(corpus: str) -> Path:
 
 def named(modality: str, source: str, *, corpus: str, tokens: bool) -> tuple[Path, str]:
     """The folder and the feature that a name alone stands for, such as ``prepared`` or ``campplus``.
+
+    ``prepared`` is the first encoder of the modality in the registry that the store holds; a system that reads
+    sequences gets the tokens of the text where the store holds them.
 
     Raises InputError where the corpus was not prepared to its usual place, or without that modality.
     """
@@ -56,9 +52,9 @@ def named(modality: str, source: str, *, corpus: str, tokens: bool) -> tuple[Pat
     if source != PREPARED:
         return place, source
     there = Store.open(place).encoders
-    known = NAMES.get(modality, ())
-    order = reversed(known) if modality == "text" and tokens else known
-    for name in order:
+    known = names(modality)
+    first = [name for name in known if modality == "text" and tokens and ENCODERS[name]().sequence]
+    for name in (*first, *known):
         if name in there:
             return place, name
     raise InputError(

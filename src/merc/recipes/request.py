@@ -15,6 +15,7 @@ from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
 from merc.features import spec, tuned_text
 from merc.features.feature import Feature, per_speaker
+from merc.features.spec import FeatureSpec
 from merc.progress import Progress
 from merc.recipes import with_t5
 from merc.systems import SYSTEMS, Setup
@@ -72,12 +73,13 @@ class Prepared:
         self.classes = self.protocol.label_set
         self.t5 = with_t5.t5_of(self.kind, self.system_options)
 
-    def _sources(self) -> dict[str, str]:
-        named = spec.parse(self.request.features or spec.usual(self.corpus))
+    def _sources(self) -> FeatureSpec:
+        chosen = self.request.features
+        named = FeatureSpec.parse(chosen) if chosen else FeatureSpec.usual(self.corpus)
         if self.request.modalities:
-            return spec.only(named, self.request.modalities)
+            return named.only(self.request.modalities)
         able = [name for name in named if name in self.kind.description.modalities]
-        return {name: named[name] for name in able} or named
+        return named.only(able) if able else named
 
     def folds(self) -> list[Fold]:
         """The folds of the protocol; those that draw validation dialogues draw them by the request's seed."""
@@ -100,18 +102,17 @@ class Prepared:
         return Material(blind, found, self.classes, {**fold.train.labels, **fold.valid.labels}, weights)
 
     def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
-        own = any("{" in source for source in self.sources.values())  # each fold and seed has features of its own
-        fitted = any(spec.fitted(source) for source in self.sources.values())
+        own = self.sources.by_fold
         place = spec.Place(
             self.corpus,
             self.root,
             fold=fold.name if own else "",
             seed=self.request.seed if own else 0,
-            training=frozenset(fold.train.scored) if fitted else frozenset(),
+            training=frozenset(fold.train.scored) if self.sources.fitted else frozenset(),
         )
-        vectors = {name: source for name, source in self.sources.items() if not (self.t5 and name == "text")}
+        vectors = self.sources.only([name for name in self.sources if not (self.t5 and name == "text")])
         if self.given:
-            found = spec.load(vectors, self.conversations, place=place, reads=self.reading, progress=progress)
+            found = vectors.load(self.conversations, place=place, reads=self.reading, progress=progress)
         else:
             found = dict(_loaded(_Asked(tuple(vectors.items()), place, tuple(self.reading.items()), progress)))
         if len(vectors) < len(self.sources):
@@ -169,9 +170,8 @@ class _Asked:
 def _loaded(asked: _Asked) -> dict[str, Feature]:
     """Features are loaded once for all folds and seeds that share them; those fitted on a fold once for that fold."""
     conversations = read(asked.place.corpus, asked.place.root)
-    return spec.load(
-        dict(asked.sources), conversations, place=asked.place, reads=dict(asked.reads), progress=asked.progress
-    )
+    sources = FeatureSpec(dict(asked.sources))
+    return sources.load(conversations, place=asked.place, reads=dict(asked.reads), progress=asked.progress)
 
 
 def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:

@@ -236,8 +236,8 @@ def _probe(system: System) -> Batch:
 
 def _not_twice(loss: Tensor, vectors: Mapping[str, Tensor]) -> str:
     """Why the gradients at these vectors cannot be differentiated; empty: they can."""
-    first: tuple[Tensor | None, ...]
-    first = torch.autograd.grad(loss, list(vectors.values()), create_graph=True, allow_unused=True)
+    found: Any = torch.autograd.grad(loss, list(vectors.values()), create_graph=True, allow_unused=True)
+    first: tuple[Tensor | None, ...] = found
     for name, gradient in zip(vectors, first, strict=True):
         if gradient is None:
             return f"its classifier does not read the vectors of {name}"

@@ -1,6 +1,6 @@
 """Checkpoints: tensors in safetensors, the rest in JSON that names them by their hash.
 
-The JSON is renamed into place after the tensors are, so that a reader finds the old checkpoint or the new one, complete.
+The JSON is renamed into place after the tensors are, so that a reader finds the old checkpoint or the new one.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ def read(folder: Path, name: str, *, needs: Sequence[str] = ()) -> tuple[dict[st
         raise WeightError(f"{tensors} is not a safetensors file ({error}); train again") from error
 
 
-def restore(
-    module: Module, tensors: Mapping[str, Tensor], *, source: Path | str, frozen: Collection[str] = ()
-) -> None:
+def restore(module: Module, tensors: Mapping[str, Tensor], *, source: Path | str, frozen: Collection[str] = ()) -> None:
     """Put tensors into a module.
 
     Args:

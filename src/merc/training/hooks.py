@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Hook(Protocol):
-    """Called by the loop: ``start`` once, ``losses``, ``before_step`` and ``after_step`` each step, ``epoch`` each epoch.
+    """Called by the loop: ``start`` once, ``losses``, ``before_step``, ``after_step`` each step, ``epoch`` each epoch.
 
     With several processes the state of the first one is copied to the others before ``before_step``, so that all change
     the summed gradient alike.

@@ -12,136 +12,29 @@ last checkpoint and ends with the same bytes. Plain torch on purpose (see docs/d
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from merc.errors import InputError
 from merc.evaluation.selection import Best, Epoch, select
 from merc.nn.memory import keep_freed_memory
 from merc.training import checkpoint, optimiser
+from merc.training.contract import Computed, Data, Fitted, Losses, Plan, Run, Task
 from merc.training.device import chosen_device, moved, processes, seeded
 from merc.training.optimiser import Group
-from merc.training.options import HIGHER_IS_BETTER, higher_is_better
+from merc.training.options import higher_is_better
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from merc.progress import Progress
-    from merc.training.hooks import Hook
     from merc.training.options import LoopOptions
-    from merc.training.tracking import Tracker
 
-Losses = Mapping[str, "Tensor"]
-"""Scalars by name; training minimises their sum."""
+__all__ = ["Computed", "Data", "Fitted", "Group", "Losses", "Plan", "Run", "Task", "fit"]
 
 _REPORT_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One batch before it is loaded: the numbers of its items, and which source they come from."""
-
-    items: tuple[int, ...]
-    source: str = ""
-
-
-class Data(Protocol):
-    """Training data that is read lazily, batch by batch."""
-
-    def plan(self, epoch: int, generator: torch.Generator, world: int = 1) -> Sequence[Plan]:
-        """Give the batches of an epoch, as item numbers only.
-
-        Args:
-            epoch: from 1.
-            generator: the only source of random numbers; the same state gives the same plans.
-            world: number of processes; a plan holds ``world`` times the batch size.
-        """
-        ...
-
-    def load(self, plan: Plan) -> Any:
-        """Give the batch itself, on the CPU: something with ``.to(device)``, or (nested) mappings or tuples of it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """Losses of a batch, and the output that hooks may read."""
-
-    losses: Losses
-    output: Any = None
-
-
-def _one(batch: Any) -> float:
-    return 1.0
-
-
-def _unjudged(module: nn.Module) -> Mapping[str, float]:
-    return {}
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is trained, on what, and how it is judged.
-
-    Args:
-        module: trained in place.
-        data: the training data.
-        loss: module (in training mode) and batch (on its device) to losses, or to ``Computed`` where hooks need the
-            output. No loss at all: nothing can be learned from this batch.
-        judge: module (in evaluation mode) to held-out figures by name, after each epoch; none for stages without
-            labels, whose options have ``metric=None``.
-        size: labelled units of a batch (on the CPU), by which the gradients of accumulated batches and of several
-            processes are weighted.
-        groups: parameter groups; none: all trainable parameters in one.
-        facts: JSON; a checkpoint is continued only with equal facts.
-        check_facts: called with the facts of a checkpoint and its folder, to refuse them with an error of its own.
-        begin_epoch: called before an epoch (from 1), and again when a training resumes within it.
-        augment: batch (on the CPU) and random numbers to the batch that is trained on.
-        all_data_from: first epoch that sees all data; early stopping counts from it.
-    """
-
-    module: nn.Module
-    data: Data
-    loss: Callable[[nn.Module, Any], Losses | Computed]
-    judge: Callable[[nn.Module], Mapping[str, float]] = _unjudged
-    size: Callable[[Any], float] = _one
-    groups: Sequence[Group] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    check_facts: Callable[[Mapping[str, Any], Path], None] | None = None
-    begin_epoch: Callable[[nn.Module, int], None] | None = None
-    augment: Callable[[Any, torch.Generator], Any] | None = None
-    all_data_from: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What surrounds a training: the folder of its checkpoints (None: none), tracker, progress, hooks."""
-
-    folder: Path | None = None
-    tracker: Tracker | None = None
-    progress: Progress | None = None
-    hooks: Sequence[Hook] = ()
-
-
-@dataclass(slots=True)
-class Fitted:
-    """A finished training: ``best`` is the epoch (from 1) whose weights were kept, ``history`` one row for each epoch.
-
-    A row holds "training_loss", the held-out figures, and those of hooks; ``seconds`` are CPU seconds.
-    """
-
-    best: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def figures(self) -> dict[str, float]:
-        """The held-out figures of the kept epoch that have a direction (see ``HIGHER_IS_BETTER``)."""
-        row = self.history[self.best - 1]
-        return {name: value for name, value in row.items() if name.split("/")[0] in HIGHER_IS_BETTER}
 
 
 def fit(task: Task, options: LoopOptions, run: Run | None = None) -> Fitted:
@@ -175,7 +68,7 @@ def fit(task: Task, options: LoopOptions, run: Run | None = None) -> Fitted:
         >>> def error(module, batch):
         ...     return {"square": (module(batch) - 3 * batch).square().mean()}
         >>> line = torch.nn.Linear(1, 1)
-        >>> task = Task(line, Points(), error, judge=lambda module: {"mse": float(error(module, x)["square"])})
+        >>> task = Task(line, Points(), error, judge=lambda module: {"mse": error(module, x)["square"].item()})
         >>> fitted = fit(task, LoopOptions(metric="mse", epochs=40, learning_rate=0.1))
         >>> fitted.figures()["mse"] < 0.01
         True
@@ -331,7 +224,7 @@ class _Loop:
         if not weighted:
             loss.backward()  # type: ignore[no-untyped-call]
             return value, 1.0
-        (loss * size).backward()
+        (loss * size).backward()  # type: ignore[no-untyped-call]
         return value * size, size
 
     def _batch(self, plan: Plan) -> tuple[Any, float]:

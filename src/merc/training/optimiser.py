@@ -71,7 +71,7 @@ def optimiser_of(groups: Sequence[Group], options: LoopOptions) -> torch.optim.O
     """AdamW or Adam over the groups; each remembers its full learning rate as ``initial``."""
     import torch
 
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+    kinds: dict[str, type[torch.optim.Adam]] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
     rows: list[dict[str, Any]] = []
     for group in groups:
         rate = options.learning_rate if group.learning_rate is None else group.learning_rate

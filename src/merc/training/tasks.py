@@ -164,9 +164,7 @@ def _with_ids(batch: Batch, ids: Collection[str]) -> Tensor:
     return wanted
 
 
-def _curriculum(
-    options: TrainOptions, items: Sequence[Item], classes: Sequence[str]
-) -> Callable[[int], Sequence[int]]:
+def _curriculum(options: TrainOptions, items: Sequence[Item], classes: Sequence[str]) -> Callable[[int], Sequence[int]]:
     """Item numbers of an epoch, easy dialogues first."""
     if all(item.ids == (item.dialogue,) for item in items):  # an utterance that is read alone goes by its own name
         raise InputError(

@@ -1,4 +1,4 @@
-"""Tracks of voices over a whole recording: windows agree, silence is skipped, memory is flat."""
+"""Tracks of voices over a recording: windows agree, silence is skipped, memory is flat."""
 
 import tracemalloc
 
@@ -7,17 +7,23 @@ import pytest
 import torch
 
 from merc.conversation import Segment
+from merc.errors import InputError
 from merc.nn import segmentation
 from merc.people import activity
 
 
 class Levels:
-    """Hears voice 1 in sound above 0.1, voice 2 below -0.1, and numbers them anew in each window."""
+    """Finds voice 1 in sound above 0.1, voice 2 below -0.1, and permutes them from window to window."""
 
     def __init__(self, *, shuffled=True):
         self.shuffled, self.windows = shuffled, 0
 
+    def to(self, device):
+        self.device = device
+        return self
+
     def __call__(self, sound):
+        assert sound.device == self.device
         out = torch.zeros(len(sound), segmentation.frame_count(sound.shape[1]), 7)
         for row, wave in zip(out, sound, strict=True):
             level = wave[495 :: segmentation.STEP][: len(row)]
@@ -43,7 +49,7 @@ def sound(*parts):
 
 def test_windows_agree_on_who_is_who(levels):
     samples = sound(*[(0.5, 3), (-0.5, 2), (0, 1)] * 8)  # 48 s
-    tracks = activity.hear(samples, [Segment(0, 48)])
+    tracks = activity.voice_tracks(samples, [Segment(0, 48)])
     assert len(tracks) == segmentation.frame_count(len(samples))
     times = np.arange(len(tracks)) * activity.FRAME_SECONDS + 495 / 16000
     first = times % 6 < 3
@@ -52,19 +58,19 @@ def test_windows_agree_on_who_is_who(levels):
     assert tracks.sum(1).max() == 1
 
 
-def test_windows_without_speech_are_not_heard(levels):
+def test_windows_without_speech_are_skipped(levels):
     samples = sound((0.5, 60))
-    tracks = activity.hear(samples, [Segment(2, 4)])
+    tracks = activity.voice_tracks(samples, [Segment(2, 4)])
     heard = np.flatnonzero(tracks.any(1)) * activity.FRAME_SECONDS
     assert levels.windows == 2
     assert heard.min() < 0.1
     assert heard.max() < 15
-    assert not activity.hear(samples, []).any()
+    assert not activity.voice_tracks(samples, []).any()
 
 
 @pytest.mark.parametrize("samples", [0, 1, 990, 4000, 15999, 16000, 160000, 160001, 163000])
 def test_every_length_has_its_frames(levels, samples):
-    tracks = activity.hear(np.full(samples, 9000, dtype=np.int16), [Segment(0, 20)])
+    tracks = activity.voice_tracks(np.full(samples, 9000, dtype=np.int16), [Segment(0, 20)])
     assert len(tracks) == segmentation.frame_count(max(samples, 16000))
     inside = segmentation.frame_count(samples)
     assert tracks[:inside].sum(1).tolist() == [1] * inside
@@ -72,7 +78,7 @@ def test_every_length_has_its_frames(levels, samples):
 
 def test_progress_reaches_the_end(levels):
     heard = []
-    activity.hear(sound((0.5, 30)), [Segment(0, 30)], on_seconds=heard.append)
+    activity.voice_tracks(sound((0.5, 30)), [Segment(0, 30)], on_seconds=heard.append)
     assert heard == sorted(heard)
     assert heard[-1] == pytest.approx(30, abs=0.1)
 
@@ -83,7 +89,7 @@ def test_memory_is_flat_in_the_length(levels, tmp_path):
         path = tmp_path / f"{minutes}.npy"
         np.lib.format.open_memmap(path, "w+", dtype=np.int16, shape=(minutes * 60 * 16000,)).flush()
         tracemalloc.start()
-        activity.hear(np.load(path, mmap_mode="r"), [Segment(0, minutes * 60)])
+        activity.voice_tracks(np.load(path, mmap_mode="r"), [Segment(0, minutes * 60)])
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 2e6  # 15 minutes more; as float32 sound they would be 58 MB
@@ -104,3 +110,10 @@ def test_marks_are_where_the_segments_are():
         pytest.approx((3, 3.5), abs=0.02),
     ]
     assert activity.mark([Segment(1, 2)], 500, margin=0.5).sum() == pytest.approx(2 / activity.FRAME_SECONDS, abs=2)
+
+
+def test_the_network_runs_on_the_device_named(levels):
+    activity.voice_tracks(sound((0.5, 2)), [Segment(0, 2)], device="cpu")
+    assert levels.device == torch.device("cpu")
+    with pytest.raises(InputError, match="device 'cuda:99' is not available"):
+        activity.voice_tracks(sound((0.5, 2)), [Segment(0, 2)], device="cuda:99")

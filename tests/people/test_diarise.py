@@ -14,13 +14,13 @@ RATE = 16000
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"speakers": 0}, r"speakers 0: expected 1 or more, or None"),
-        ({"speakers": -2}, r"speakers -2: expected 1 or more"),
-        ({"threshold": 1.5}, r"threshold 1.5: expected a cosine between -1 and 1"),
-        ({"least_speech": -1.0}, r"least_speech -1.0: expected a number of seconds"),
-        ({"bridge": float("nan")}, r"bridge nan: expected a number of seconds"),
-        ({"longest_piece": 0.2}, r"longest_piece 0.2: expected 1 s or more"),
-        ({"threads": 0}, r"threads 0: expected 1 or more"),
+        ({"speakers": 0}, r"speakers is 0: expected at least 1"),
+        ({"speakers": -2}, r"speakers is -2: expected at least 1"),
+        ({"threshold": 1.5}, r"threshold is 1.5: expected -1 to 1, a cosine"),
+        ({"least_speech": -1.0}, r"least_speech is -1.0: expected at least 0 seconds"),
+        ({"bridge": float("nan")}, r"bridge is nan: expected a finite number"),
+        ({"longest_piece": 0.2}, r"longest_piece is 0.2: expected at least 1 s"),
+        ({"threads": 0}, r"threads is 0: expected at least 1"),
     ],
 )
 def test_options_refuse(options, message):
@@ -57,8 +57,8 @@ def test_long_stretches_are_cut_and_short_ones_dropped():
     assert [(p.track, p.end - p.start) for p in pieces] == [(0, 128), (0, 128), (0, 144), (1, 15)]
 
 
-def test_speech_that_the_network_does_not_hear_has_a_turn():
-    tracks = module._believed(np.zeros((1000, 3), dtype=bool), [Segment(2, 3)], DiariseOptions())
+def test_speech_that_the_network_does_not_find_has_a_turn():
+    tracks = module._within_speech(np.zeros((1000, 3), dtype=bool), [Segment(2, 3)], DiariseOptions())
     assert tracks[:, 0].sum() == pytest.approx(1 / 0.016875, abs=2)
     assert not tracks[:, 1:].any()
 

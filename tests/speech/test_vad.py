@@ -78,9 +78,9 @@ def test_other_samples_are_refused(samples, says):
     ("options", "says"),
     [
         ({"threshold": 0.3, "release": 0.4}, "threshold 0.3 and release 0.4: expected 0 < release <= threshold < 1"),
-        ({"padding": -1.0}, "padding -1.0: expected a number of seconds, 0 or more"),
-        ({"min_silence": float("nan")}, "min_silence nan"),
-        ({"threads": 0}, "threads 0: expected 1 or more"),
+        ({"padding": -1.0}, "padding is -1.0: expected at least 0 seconds"),
+        ({"min_silence": float("nan")}, "min_silence is nan: expected a finite number"),
+        ({"threads": 0}, "threads is 0: expected at least 1"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, says):
@@ -98,7 +98,7 @@ def frames(*runs: tuple[float, int]) -> np.ndarray:
     [
         ([(0.0, 50), (0.9, 20), (0.0, 50)], [(50, 70)]),
         ([(0.0, 50), (0.4, 20), (0.0, 50)], []),  # never reaches the threshold
-        ([(0.0, 50), (0.9, 10), (0.4, 10), (0.0, 50)], [(50, 70)]),  # goes on above release
+        ([(0.0, 50), (0.9, 10), (0.4, 10), (0.0, 50)], [(50, 70)]),  # continues above release
         ([(0.0, 50), (0.9, 2), (0.0, 50)], []),  # too short
         ([(0.0, 50), (0.9, 20), (0.0, 5), (0.9, 20), (0.0, 50)], [(50, 95)]),  # a short pause
         ([(0.0, 50), (0.9, 20), (0.0, 15), (0.9, 20), (0.0, 50)], [(50, 70), (85, 105)]),

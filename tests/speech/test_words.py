@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merc.conversation import Segment, Word
-from merc.speech.words import onto_speech, settle, spread
+from merc.speech.words import onto_speech, ordered, spread
 
 instants = st.floats(-5, 40, allow_nan=False)
 within = st.tuples(st.floats(0, 20), st.floats(0.01, 20)).map(lambda p: Segment(p[0], p[0] + p[1]))
@@ -14,8 +14,8 @@ within = st.tuples(st.floats(0, 20), st.floats(0.01, 20)).map(lambda p: Segment(
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(instants, instants), max_size=60), within)
-def test_settled_times_are_ordered_apart_and_inside(times, window):
-    settled = settle(times, window)
+def test_in_order_times_are_ordered_apart_and_inside(times, window):
+    settled = ordered(times, window)
     assert len(settled) == len(times)
     assert all(a.end <= b.start for a, b in pairwise(settled))
     assert all(window.start <= s.start < s.end <= window.end for s in settled)
@@ -23,7 +23,7 @@ def test_settled_times_are_ordered_apart_and_inside(times, window):
 
 def test_times_that_are_right_stay():
     times = [(1.0, 1.2), (1.2, 1.5), (2.0, 2.4)]
-    assert [(s.start, s.end) for s in settle(times, Segment(0.5, 3))] == times
+    assert [(s.start, s.end) for s in ordered(times, Segment(0.5, 3))] == times
 
 
 def test_longer_words_get_more_time():

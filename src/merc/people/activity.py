@@ -1,8 +1,8 @@
-"""How many voices sound, and where one stops and another starts, frame by frame over a whole recording.
+"""Voice activity of up to three voices at once, frame by frame over a recording.
 
-The segmentation network hears 10 s at a time. Its three voices are renumbered from one window to the next so that they
-agree where windows overlap, and of each window only the middle is kept. What comes out are three tracks that tell
-voices apart near one another; over a whole recording a track is *not* a person.
+The segmentation network reads 10 s at a time. Its three voices are permuted from one window to the next so that they
+agree where windows overlap, and of each window only the middle is kept. The result are three tracks that
+separate voices near one another; over a recording a track is *not* a person.
 """
 
 from __future__ import annotations
@@ -54,13 +54,24 @@ def bridged(marked: np.ndarray, *, gap: float) -> np.ndarray:
     return filled
 
 
-def hear(
-    samples: np.ndarray, speech: Sequence[Segment], *, on_seconds: Callable[[float], None] | None = None
+def voice_tracks(
+    samples: np.ndarray,
+    speech: Sequence[Segment],
+    *,
+    device: str = "cpu",
+    on_seconds: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """The three tracks of a recording (int16, 16 kHz): ``(frames, 3)`` bool.
+    """The three tracks of a recording.
 
-    Windows without any speech are not heard and hold nobody. Each batch of windows is read from ``samples`` when its
-    turn comes, so that a memory map is never in memory as a whole. ``on_seconds`` is told how far it has come.
+    Args:
+        samples: int16 at 16 kHz. Each batch of windows is read when it is needed, so that a memory map is never in
+            memory as a whole.
+        speech: Regions of speech; windows without any are skipped and hold nobody.
+        device: Device of the network; see `merc.nn.device.resolve`.
+        on_seconds: Called with the seconds that are done.
+
+    Returns:
+        ``(frames, 3)`` bool.
     """
     from merc.nn import segmentation
 
@@ -69,12 +80,12 @@ def hear(
     frames = segmentation.frame_count(max(len(samples), length))
     starts = [*range(0, frames - width, _HOP), frames - width]
     spoken = mark(speech, frames, margin=0.5)
-    heard = [start for start in starts if spoken[start : start + width].any()]
+    used = [start for start in starts if spoken[start : start + width].any()]
     tracks = np.zeros((frames, TRACKS), dtype=bool)
     previous: tuple[int, np.ndarray] | None = None
-    for start, window in _windows(samples, heard, length):
+    for start, window in _windows(samples, used, length, device):
         if previous is not None:
-            window = _agreeing(previous, start, window)
+            window = _permuted(previous, start, window)
         begin = start if previous is None else max(start, (previous[0] + width + start) // 2)
         tracks[begin : start + width] = window[begin - start :]
         previous = (start, window)
@@ -83,13 +94,15 @@ def hear(
     return tracks
 
 
-def _windows(samples: np.ndarray, starts: Sequence[int], length: int) -> Iterator[tuple[int, np.ndarray]]:
+def _windows(samples: np.ndarray, starts: Sequence[int], length: int, device: str) -> Iterator[tuple[int, np.ndarray]]:
     """Each window's first frame and its voices ``(frames, 3)``, bool."""
     import torch
 
     from merc.nn import segmentation
+    from merc.nn.device import resolve
 
-    network = segmentation.load()
+    place = resolve(device)
+    network = segmentation.load().to(place)
     voices = np.array(segmentation.POWERSET, dtype=bool)
     for first in range(0, len(starts), _BATCH):
         batch = starts[first : first + _BATCH]
@@ -97,16 +110,17 @@ def _windows(samples: np.ndarray, starts: Sequence[int], length: int) -> Iterato
         for row, start in zip(sound, batch, strict=True):
             part = samples[start * segmentation.STEP :][:length]
             row[: len(part)] = part
-        classes = network(torch.from_numpy(sound / 32768)).argmax(-1).numpy()  # (windows, frames)
+        logits = network(torch.from_numpy(sound / 32768).to(place))  # (windows, frames, 7)
+        classes = logits.argmax(-1).cpu().numpy()
         yield from zip(batch, voices[classes], strict=True)
 
 
-def _agreeing(previous: tuple[int, np.ndarray], start: int, window: np.ndarray) -> np.ndarray:
+def _permuted(previous: tuple[int, np.ndarray], start: int, window: np.ndarray) -> np.ndarray:
     """The window with its voices in the order that agrees best with the window before it."""
     shift = start - previous[0]
     before, now = previous[1][shift:], window[: max(0, len(window) - shift)]
     if not len(before):
         return window
     agreement = before.astype(np.float32).T @ now.astype(np.float32)  # (voices before, voices now)
-    order = max(permutations(range(TRACKS)), key=lambda chosen: sum(agreement[i, k] for i, k in enumerate(chosen)))
+    order = max(permutations(range(TRACKS)), key=lambda one: sum(agreement[i, k] for i, k in enumerate(one)))
     return window[:, list(order)]

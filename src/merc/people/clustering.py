@@ -1,6 +1,6 @@
 """Which pieces of speech have one voice: agglomerative clustering of speaker embeddings.
 
-The likeness of two clusters is the mean cosine over their pairs of pieces, each weighted by its seconds of speech. It
+The similarity of two clusters is the mean cosine over their pairs of pieces, each weighted by its seconds of speech. It
 equals the product of the two weighted mean vectors, so that a cluster is its mean and its weight, however large.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 LARGEST = 1500
-"""Pieces that are compared at once (a matrix of 9 MB); more are first united block by block."""
-_SURE = 0.15
-"""How much more alike than the threshold pieces must be to be united within a block, before the others are seen."""
+"""Pieces that are compared at once (a matrix of 9 MB); more are first merged block by block."""
+_EXTRA = 0.15
+"""By how much the similarity of pieces must exceed the threshold for them to be merged within a block."""
 _ONE_VOICE = 0.56
-"""Clusters whose mean directions are more alike than this are one voice in two moods: the means of two moods lie about
-.6 from one another, those of two persons at most .54 in the recordings that were looked at."""
+"""Clusters whose mean directions have a larger cosine are one voice in two moods: the means of two moods have one of
+about .6, those of two persons at most .54 in the recordings that were examined."""
 
 
 def cluster(
@@ -22,22 +22,29 @@ def cluster(
 ) -> np.ndarray:
     """Number the voices of ``(pieces, dim)`` unit vectors from 0: ``(pieces,)`` ints.
 
-    Clusters unite while the most alike are above ``threshold``; those that weigh less than ``smallest`` then join the
-    cluster that they are most like, so that a laugh does not become a person, and clusters whose mean directions
-    nearly agree are one. With ``count``, clusters unite down to
-    as few as still hold that many of ``smallest`` weight, whatever the threshold.
+    Clusters are merged while the most similar are above ``threshold``; those that weigh less than ``smallest`` then
+    join the most similar cluster, so that a laugh does not become a person, and clusters whose mean directions nearly
+    agree are merged.
+
+    Args:
+        embeddings: ``(pieces, dim)``, rows of unit length.
+        weights: ``(pieces,)`` seconds of speech.
+        threshold: Least cosine at which clusters are merged.
+        smallest: Least weight of a cluster, in seconds.
+        count: Number of voices, where it is known: clusters are merged down to the last step at which that many are
+            of ``smallest`` weight, whatever the threshold.
     """
     if not len(embeddings):
         return np.zeros(0, dtype=np.int64)
     labels = np.arange(len(embeddings))
     if len(embeddings) > LARGEST:
-        labels = _in_blocks(embeddings, weights=weights, threshold=threshold + _SURE)
+        labels = _merged_in_blocks(embeddings, weights=weights, threshold=threshold + _EXTRA)
     means, totals = _means(embeddings, labels, weights)
-    history, likeness = _unite(means, totals)
-    steps = _steps_to_count(history, totals, smallest, count) if count else int((likeness >= threshold).sum())
+    history, similarity = _merge_all(means, totals)
+    steps = _steps_to_count(history, totals, smallest, count) if count else int((similarity >= threshold).sum())
     labels = _renumbered(_after(history[:steps], len(totals))[labels])
-    labels = _absorb(embeddings, labels, weights=weights, smallest=smallest, count=count)
-    return labels if count else _moods_united(embeddings, labels, weights)
+    labels = _small_joined(embeddings, labels, weights=weights, smallest=smallest, count=count)
+    return labels if count else _merged_by_direction(embeddings, labels, weights)
 
 
 def centroids(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -56,33 +63,33 @@ def _means(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> t
     return sums / totals[:, None], totals
 
 
-def _unite(means: np.ndarray, totals: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Unite the two most alike until one is left; each step's pair (the second joins the first) and its likeness.
+def _merge_all(means: np.ndarray, totals: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Merge the two most similar clusters until one is left: pairs (the second joins the first) and similarities.
 
-    The likenesses are made to fall from step to step (a running minimum), so that a threshold cuts once.
+    Similarities fall from step to step (a running minimum), so that a threshold cuts once.
     """
     means, totals = means.copy(), totals.copy()
-    alike = (means @ means.T).astype(np.float32)
-    np.fill_diagonal(alike, -np.inf)
-    history, likeness = [], []
+    similar = (means @ means.T).astype(np.float32)
+    np.fill_diagonal(similar, -np.inf)
+    history, similarity = [], []
     for _ in range(len(means) - 1):
-        one, two = sorted(divmod(int(alike.argmax()), len(means)))
+        one, two = sorted(divmod(int(similar.argmax()), len(means)))
         history.append((one, two))
-        likeness.append(alike[one, two])
+        similarity.append(similar[one, two])
         share = totals[two] / (totals[one] + totals[two])
         means[one] += share * (means[two] - means[one])
         totals[one] += totals[two]
         row = (means @ means[one]).astype(np.float32)
-        row[np.isneginf(alike[one])] = -np.inf
+        row[np.isneginf(similar[one])] = -np.inf
         row[two] = -np.inf
-        alike[one], alike[:, one] = row, row
-        alike[two], alike[:, two] = -np.inf, -np.inf
-        alike[one, one] = -np.inf
-    return history, np.minimum.accumulate(np.array(likeness, dtype=np.float32))
+        similar[one], similar[:, one] = row, row
+        similar[two], similar[:, two] = -np.inf, -np.inf
+        similar[one, one] = -np.inf
+    return history, np.minimum.accumulate(np.array(similarity, dtype=np.float32))
 
 
 def _after(history: list[tuple[int, int]], clusters: int) -> np.ndarray:
-    """Where each of the first clusters has gone after some steps."""
+    """The cluster of each of the first clusters after some steps."""
     labels = np.arange(clusters)
     for one, two in history:
         labels[labels == two] = one
@@ -101,26 +108,26 @@ def _steps_to_count(history: list[tuple[int, int]], totals: np.ndarray, smallest
     return max(0, len(totals) - count) if found is None else found
 
 
-def _in_blocks(embeddings: np.ndarray, *, weights: np.ndarray, threshold: float) -> np.ndarray:
-    """Unite what is surely one voice within blocks of consecutive pieces, then in blocks of what is left."""
+def _merged_in_blocks(embeddings: np.ndarray, *, weights: np.ndarray, threshold: float) -> np.ndarray:
+    """Merge what is certainly one voice within blocks of consecutive pieces, then in blocks of what is left."""
     labels = np.arange(len(embeddings))
     while True:
         means, totals = _means(embeddings, labels, weights)
         joined = np.arange(len(totals))
         for start in range(0, len(totals), LARGEST):
             block = slice(start, start + LARGEST)
-            history, likeness = _unite(means[block], totals[block])
-            joined[block] = start + _after(history[: int((likeness >= threshold).sum())], len(totals[block]))
+            history, similarity = _merge_all(means[block], totals[block])
+            joined[block] = start + _after(history[: int((similarity >= threshold).sum())], len(totals[block]))
         labels = _renumbered(joined[labels])
         if labels.max() < LARGEST:
             return labels
-        threshold -= _SURE / 3  # pieces of little in common are many: be less strict rather than need more memory
+        threshold -= _EXTRA / 3  # many dissimilar pieces are left: be less strict rather than need more memory
 
 
-def _absorb(
+def _small_joined(
     embeddings: np.ndarray, labels: np.ndarray, *, weights: np.ndarray, smallest: float, count: int | None
 ) -> np.ndarray:
-    """Let clusters that weigh too little join the most alike, the lightest first, but keep ``count``."""
+    """Let clusters that weigh too little join the most similar, the lightest first, but keep ``count``."""
     labels = labels.copy()
     while (clusters := labels.max() + 1) > (count or 1):
         means, totals = _means(embeddings, labels, weights)
@@ -128,23 +135,23 @@ def _absorb(
         if totals[least] >= smallest:
             break
         directions = means / np.linalg.norm(means, axis=1, keepdims=True)
-        alike = directions @ directions[least]
-        alike[least] = -np.inf
-        labels[labels == least] = int(alike.argmax())
+        similar = directions @ directions[least]
+        similar[least] = -np.inf
+        labels[labels == least] = int(similar.argmax())
         labels = _renumbered(labels)
         if labels.max() + 1 >= clusters:
             break
     return labels
 
 
-def _moods_united(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Unite clusters that are scattered, so that their pieces are little alike, but around one direction."""
+def _merged_by_direction(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Merge clusters whose pieces are scattered, hence of low similarity, but around one direction."""
     while labels.max() > 0:
         directions = centroids(embeddings, labels, weights)
-        alike = directions @ directions.T
-        np.fill_diagonal(alike, -np.inf)
-        one, two = sorted(divmod(int(alike.argmax()), len(alike)))
-        if alike[one, two] < _ONE_VOICE:
+        similar = directions @ directions.T
+        np.fill_diagonal(similar, -np.inf)
+        one, two = sorted(divmod(int(similar.argmax()), len(similar)))
+        if similar[one, two] < _ONE_VOICE:
             break
         labels = _renumbered(np.where(labels == two, one, labels))
     return labels

@@ -1,9 +1,9 @@
-"""Who speaks when: turns of unnamed voices in a recording, overlapping where several speak at once.
+"""Speaker diarisation: turns of unnamed voices in a recording, overlapping where several speak at once.
 
-The segmentation network says where voices start, stop and overlap (``activity``). Its stretches of one voice are cut
-into pieces of a few seconds, CAM++ turns each piece into a vector, and clustering says which pieces are one voice.
-Pieces too short to be told apart by their sound alone follow the clusters afterwards. What the voice activity detector
-does not call speech is nobody's turn, and each of its regions has a turn.
+The segmentation network finds where voices start, stop and overlap (``activity``). Its stretches of one voice are cut
+into pieces of a few seconds, CAM++ turns each piece into a vector, and clustering tells which pieces are one voice.
+Pieces too short to be distinguished by their sound alone are assigned to clusters afterwards. What the voice activity
+detector does not call speech is nobody's turn, and each of its regions has a turn.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from merc.conversation import Segment
 from merc.errors import InputError
 from merc.nn.fbank import FRAME, HOP, RATE, fbank
+from merc.options import at_least, between, finite
 from merc.people import activity
 from merc.people.clustering import centroids, cluster
 from merc.progress import Progress
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     import torch
 
 
-_MARGIN = 0.3  # seconds around detected speech in which the segmentation network is still believed
+_MARGIN = 0.3  # seconds around detected speech in which the segmentation network still counts
 _EMBEDDED = 0.3  # seconds of a voice alone below which a piece is embedded with whoever overlaps it
 _BATCH = 4  # pieces of equal length that are embedded together: more is hardly faster and takes memory
-_NEAR = 5.0  # seconds within which a short piece is likely the voice of its track
+_NEAR = 5.0  # seconds within which a short piece is likely to be the voice of its track
 _NEAR_BONUS = 0.1  # by how much (cosine)
 _MINUTE = 60.0
 _DIMENSION = 192  # of the embeddings: known here so that a recording without speech needs no network
@@ -38,12 +39,16 @@ _DIMENSION = 192  # of the embeddings: known here so that a recording without sp
 
 @dataclass(frozen=True, slots=True)
 class DiariseOptions:
-    """How voices are told apart; raises InputError for a value that cannot work."""
+    """How voices are distinguished.
+
+    Raises:
+        InputError: an option is out of range.
+    """
 
     speakers: int | None = None
-    """How many voices there are, where that is known; fewer come out when fewer can be found."""
+    """Number of speakers, where it is known; fewer are returned when fewer can be found."""
     threshold: float = 0.345
-    """Voices more alike than this (mean cosine) are one: acted utterances of one person, moods mixed, have a median of
+    """Voices with a larger mean cosine are one: acted utterances of one person, moods mixed, have a median of
     .56 and a twentieth below .29, those of two persons a median of .19 and a twentieth above .38."""
     longest_piece: float = 3.0
     """Seconds at which a long stretch is cut: shorter pieces are less certain, longer ones hide a change of voice."""
@@ -56,21 +61,17 @@ class DiariseOptions:
     shortest_turn: float = 0.15
     """Seconds below which a turn is left out: nobody says a word in less."""
     threads: int = 1
-    """Threads of the two networks: small as they are, they lose on a busy machine from more."""
+    """CPU threads of the two networks: small as they are, they are slower with more on a busy machine."""
+    device: str = "cpu"
+    """Device of the two networks; see `merc.nn.device.resolve`."""
 
     def __post_init__(self) -> None:
-        if self.speakers is not None and self.speakers < 1:
-            raise InputError(f"speakers {self.speakers}: expected 1 or more, or None where the number is unknown")
-        if not -1 < self.threshold < 1:
-            raise InputError(f"threshold {self.threshold}: expected a cosine between -1 and 1")
+        at_least(1, speakers=self.speakers, threads=self.threads)
+        between(-1, 1, threshold=self.threshold, hint=", a cosine")
         for name in ("longest_piece", "shortest_piece", "least_speech", "bridge", "shortest_turn"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"{name} {value}: expected a number of seconds, 0 or more")
-        if self.longest_piece < max(1.0, self.shortest_piece):
-            raise InputError(f"longest_piece {self.longest_piece}: expected 1 s or more, and at least shortest_piece")
-        if self.threads < 1:
-            raise InputError(f"threads {self.threads}: expected 1 or more")
+            finite(**{name: getattr(self, name)})
+            at_least(0, hint=" seconds", **{name: getattr(self, name)})
+        at_least(max(1.0, self.shortest_piece), longest_piece=self.longest_piece, hint=" s, and shortest_piece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Diarisation:
-    """Turns in order of time, the stretches where two or more overlap, the number of voices and their mean embeddings.
+    """What `diarise` returns.
 
-    ``centroids`` is ``(count, 192)`` float32, each row of unit length.
+    Attributes:
+        turns: In order of time.
+        overlaps: Where two or more turns overlap.
+        count: Number of voices.
+        centroids: Mean embedding of each voice, ``(count, 192)`` float32, rows of unit length.
     """
 
     turns: tuple[Turn, ...]
@@ -114,11 +119,22 @@ def diarise(
     options: DiariseOptions | None = None,
     progress: Progress | None = None,
 ) -> Diarisation:
-    """Find the turns of each voice in 16 kHz mono int16 samples (an array or a memory map), given where speech is.
+    """Find the turns of each voice, given where speech is.
 
-    No speech, or a recording of less than 62 ms, gives no turns. ``progress`` hears ``("speakers", done, total)`` in
-    seconds of the recording. Memory beside the recording's own grows by a few MB an hour. Raises InputError for
-    samples of another kind, WeightError when the weights ``segmentation`` or ``campplus`` are absent.
+    Memory beyond the recording's grows by a few MB an hour.
+
+    Args:
+        samples: 16 kHz mono int16, an array or a memory map.
+        speech: Regions of speech.
+        options: See `DiariseOptions`.
+        progress: Called with "speakers", the seconds done and the seconds of the recording.
+
+    Returns:
+        The turns; none without speech, or for a recording of less than 62 ms.
+
+    Raises:
+        InputError: the samples are of another kind, or the device is not there.
+        WeightError: the weights ``segmentation`` or ``campplus`` are absent.
     """
     options = options or DiariseOptions()
     if samples.dtype != np.int16 or samples.ndim != 1:
@@ -127,27 +143,29 @@ def diarise(
         )
     from merc.nn.threads import threads
 
-    tell = _Telling(progress, len(samples) / RATE)
+    report = _Report(progress, len(samples) / RATE)
     if not speech:
-        return _nobody(tell)
+        return _nobody(report)
     with threads(options.threads):
-        tracks = activity.hear(samples, speech, on_seconds=lambda done: tell(0.4 * done))
-        tracks = _believed(tracks, speech, options)
+        tracks = activity.voice_tracks(
+            samples, speech, device=options.device, on_seconds=lambda done: report(0.4 * done)
+        )
+        tracks = _within_speech(tracks, speech, options)
         pieces = _pieces(tracks, options)
         if not pieces:
-            return _nobody(tell)
+            return _nobody(report)
         alone = tracks.sum(1) == 1
-        embeddings = _embed(samples, pieces, alone, tell=tell)
+        embeddings = _embed(samples, pieces, alone, device=options.device, report=report)
     weights = np.array([alone[p.start : p.end].sum() for p in pieces]) * activity.FRAME_SECONDS
     labels = _voices(pieces, embeddings, weights, options)
     turns, order = _turns(pieces, labels, frames=len(tracks), end=len(samples) / RATE, options=options)
-    tell(tell.total)
+    report(report.total)
     means = centroids(embeddings, labels, np.maximum(weights, activity.FRAME_SECONDS))[order]
     return Diarisation(tuple(turns), _overlaps(turns), len(order), means.astype(np.float32))
 
 
-class _Telling:
-    """Reports seconds done, never backwards and never past the end."""
+class _Report:
+    """Reports the seconds done: never fewer than before, never past the end."""
 
     def __init__(self, progress: Progress | None, total: float) -> None:
         self.progress, self.total, self.done = progress, total, 0.0
@@ -158,13 +176,13 @@ class _Telling:
             self.progress("speakers", self.done, self.total)
 
 
-def _nobody(tell: _Telling) -> Diarisation:
-    tell(tell.total)
+def _nobody(report: _Report) -> Diarisation:
+    report(report.total)
     return Diarisation((), (), 0, np.zeros((0, _DIMENSION), dtype=np.float32))
 
 
-def _believed(tracks: np.ndarray, speech: Sequence[Segment], options: DiariseOptions) -> np.ndarray:
-    """The tracks within speech, with short gaps bridged; speech in which they hear nobody goes to the first."""
+def _within_speech(tracks: np.ndarray, speech: Sequence[Segment], options: DiariseOptions) -> np.ndarray:
+    """The tracks within speech, with short gaps bridged; speech in which no track is active goes to the first."""
     tracks = tracks & activity.mark(speech, len(tracks), margin=_MARGIN)[:, None]
     for segment in speech:
         inside = activity.mark([segment], len(tracks))
@@ -192,22 +210,26 @@ def _pieces(tracks: np.ndarray, options: DiariseOptions) -> list[_Piece]:
     return sorted(pieces, key=lambda piece: (piece.start, piece.end, piece.track))
 
 
-def _embed(samples: np.ndarray, pieces: Sequence[_Piece], alone: np.ndarray, *, tell: _Telling) -> np.ndarray:
-    """A unit vector for each piece, ``(pieces, 192)`` float32: pieces of equal length run together."""
+def _embed(
+    samples: np.ndarray, pieces: Sequence[_Piece], alone: np.ndarray, *, device: str, report: _Report
+) -> np.ndarray:
+    """A unit vector for each piece, ``(pieces, 192)`` float32: pieces of equal length are one batch."""
     import torch
 
     from merc.nn import campplus
+    from merc.nn.device import resolve
 
-    network = campplus.load()
+    place = resolve(device)
+    network = campplus.load().to(place)
     vectors = np.zeros((len(pieces), campplus.DIMENSION), dtype=np.float32)
-    begun, done = tell.done, 0
+    begun, done = report.done, 0
     for batch in _batches([len(_bins(piece, alone)) for piece in pieces]):
-        heard = torch.stack([_heard(samples, pieces[i], alone) for i in batch])  # (batch, bins, 80)
-        if heard.shape[1] >= campplus.SHORTEST:
-            made = network(heard - heard.mean(1, keepdim=True)).numpy()
+        bins = torch.stack([_mel_bins(samples, pieces[i], alone) for i in batch]).to(place)  # (batch, bins, 80)
+        if bins.shape[1] >= campplus.SHORTEST:
+            made = network(bins - bins.mean(1, keepdim=True)).cpu().numpy()
             vectors[batch] = made / np.linalg.norm(made, axis=1, keepdims=True)
         done += len(batch)
-        tell(begun + (tell.total - begun) * done / len(pieces))
+        report(begun + (report.total - begun) * done / len(pieces))
     return vectors
 
 
@@ -227,9 +249,9 @@ def _offset(piece: _Piece) -> int:
 
 
 def _bins(piece: _Piece, alone: np.ndarray) -> np.ndarray:
-    """Which mel frames from the piece's offset on hold its voice alone, or, where it hardly is, any of its frames.
+    """The mel frames from the piece's offset on that hold its voice alone, or, where it hardly is, all of its frames.
 
-    All but the shortest are trimmed to tenths of a second, so that many have one length.
+    All but the shortest are trimmed to tenths of a second, so that many have equal length.
     """
     count = round((piece.end - piece.start) * activity.FRAME_SECONDS * RATE / HOP)
     frames = np.minimum(
@@ -241,7 +263,7 @@ def _bins(piece: _Piece, alone: np.ndarray) -> np.ndarray:
     return chosen if len(chosen) < 20 else chosen[: len(chosen) // 10 * 10]
 
 
-def _heard(samples: np.ndarray, piece: _Piece, alone: np.ndarray) -> torch.Tensor:
+def _mel_bins(samples: np.ndarray, piece: _Piece, alone: np.ndarray) -> torch.Tensor:
     """The mel bins ``(frames, 80)`` of a piece; past the end of the recording there is silence."""
     chosen, start = _bins(piece, alone), _offset(piece)
     wanted = (int(chosen[-1]) if len(chosen) else 0) * HOP + FRAME
@@ -254,7 +276,7 @@ def _heard(samples: np.ndarray, piece: _Piece, alone: np.ndarray) -> torch.Tenso
 def _voices(
     pieces: Sequence[_Piece], embeddings: np.ndarray, weights: np.ndarray, options: DiariseOptions
 ) -> np.ndarray:
-    """The voice of each piece: those long enough are clustered, the others follow."""
+    """The voice of each piece: those long enough are clustered, the others are assigned afterwards."""
     heavy = weights >= min(options.shortest_piece, weights.max())
     chosen = np.minimum(weights[heavy], options.longest_piece) + activity.FRAME_SECONDS
     smallest = options.least_speech * max(1.0, math.sqrt(chosen.sum() / _MINUTE))
@@ -263,21 +285,21 @@ def _voices(
         embeddings[heavy], weights=chosen, threshold=options.threshold, smallest=smallest, count=options.speakers
     )
     means = centroids(embeddings[heavy], labels[heavy], chosen)
-    alike = embeddings @ means.T  # (pieces, voices)
-    settled = np.flatnonzero(heavy)
-    middles = np.array([pieces[i].middle for i in settled.tolist()])
+    cosines = embeddings @ means.T  # (pieces, voices)
+    clustered = np.flatnonzero(heavy)
+    middles = np.array([pieces[i].middle for i in clustered.tolist()])
     for index in np.flatnonzero(~heavy).tolist():
-        labels[index] = _follows(pieces, index, alike[index], (settled, middles, labels))
+        labels[index] = _assigned(pieces, index, cosines[index], (clustered, middles, labels))
     return labels
 
 
-def _follows(
-    pieces: Sequence[_Piece], index: int, alike: np.ndarray, settled: tuple[np.ndarray, np.ndarray, np.ndarray]
+def _assigned(
+    pieces: Sequence[_Piece], index: int, cosines: np.ndarray, clustered: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> int:
-    """The voice of a short piece: the most alike, with a bonus for the nearest of its track, but none that overlaps."""
+    """The voice of a short piece: the most similar, with a bonus for the nearest of its track; none that overlaps."""
     piece = pieces[index]
-    others, middles, labels = settled
-    scores = alike.copy()
+    others, middles, labels = clustered
+    scores = cosines.copy()
     low, high = np.searchsorted(middles, [piece.middle - _NEAR, piece.middle + _NEAR])
     near = [(abs(middles[i] - piece.middle), int(others[i])) for i in range(low, high)]
     same = [pair for pair in near if pieces[pair[1]].track == piece.track]

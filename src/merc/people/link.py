@@ -20,7 +20,7 @@ from merc.people.faces import FaceObservations
 from merc.registry import Registry
 
 THRESHOLD = 0.3
-"""Least cosine, inclusive, of a face to the mean embedding of the person it is taken for."""
+"""Least cosine, inclusive, of a face to the mean embedding of the person it is assigned to."""
 
 
 class Turn(Protocol):
@@ -37,23 +37,27 @@ class Turn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """When a face and a voice, or a face and a person, are held for the same; raises InputError out of range."""
+    """When a face and a voice, or a face and a person, count as one.
+
+    Raises:
+        InputError: an option is out of range.
+    """
 
     threshold: float = THRESHOLD
     """Least cosine, inclusive, between a face and the linked person."""
     reach: float = 0.5
-    """Seconds before and after an utterance in which a face is looked for when none is found within."""
+    """Seconds before and after an utterance in which a face is searched for when none is found within."""
     least_frames: int = 3
     """A person seen in fewer frames has no template of their own that a face could be nearer to."""
     least_share: float = 0.2
     """Least part of a voice's frames in which its person is seen."""
     least_evidence: float = 1.5
     """Least number of standard errors by which a person is seen more while the voice speaks; half the logarithm of the
-    number of people is added, for among many somebody is always seen more by chance."""
+    number of people is added, because among many someone is seen more by chance."""
     least_lead: float = 0.1
     """Least difference of a person's part of the frames between while the voice speaks and while others do."""
     least_margin: float = 0.5
-    """Least lead, in standard errors, over the next person whom no voice has."""
+    """Least difference, in standard errors, to the next person without a voice."""
     stretch: float = 5.0
     """Seconds of a turn that count as one piece of evidence: neighbouring frames show the same shot."""
     motion: bool = True
@@ -67,10 +71,14 @@ class LinkOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceEvidence:
-    """The speaker's faces in one utterance, one a frame, or the reason why there are none.
+    """The speaker's faces in one utterance, one per frame, or the reason why there are none.
 
-    ``embeddings`` (k, 512) and ``expressions`` (k, 5376) float32, ``times`` in seconds, ``similarity`` the mean cosine
-    to the speaker's template; without faces all are None or empty, and ``reason`` says why.
+    Attributes:
+        embeddings: ``(k, 512)`` float32; None without faces.
+        expressions: ``(k, d)`` float32, the expression features or emotion vectors of the faces; None without faces.
+        times: Seconds, one a face.
+        similarity: Mean cosine to the speaker's template.
+        reason: Why there are no faces.
     """
 
     embeddings: np.ndarray | None = None
@@ -92,7 +100,10 @@ class Link:
 def link(seen: FaceObservations | None, turns: Sequence[Turn], *, options: LinkOptions | None = None) -> Links:
     """Find for each voice the person who is seen while it speaks, more than chance and more than other people.
 
-    ``seen`` is None for a recording without video. A lone voice gets the person who is clearly seen most.
+    Args:
+        seen: All faces of the recording; None without video.
+        turns: Who speaks when. A lone voice is given the person who is clearly seen most.
+        options: See `LinkOptions`.
     """
     options = options or LinkOptions()
     voices = list(dict.fromkeys(turn.speaker for turn in turns))
@@ -102,12 +113,12 @@ def link(seen: FaceObservations | None, turns: Sequence[Turn], *, options: LinkO
         reason = f"no face in {len(seen.frame_times)} frames"
         return Links(seen, {voice: Link(None, reason=reason) for voice in voices}, options)
     table = _Table.of(seen, turns, options)
-    found = _lone(table) if len(voices) == 1 else _matched(table, options)
+    found = _single_voice(table) if len(voices) == 1 else _matched(table, options)
     return Links(seen, dict(zip(voices, found, strict=True)), options)
 
 
 class Links:
-    """What `link` returns: the person of each voice, and from it the speaker's face in each utterance."""
+    """What `link` returns: the person of each voice, and the speaker's face in each utterance."""
 
     def __init__(self, seen: FaceObservations | None, links: Mapping[Hashable, Link], options: LinkOptions) -> None:
         self.links = dict(links)
@@ -135,7 +146,7 @@ class Links:
     def speaker_face(self, segment: Segment, speaker: Hashable) -> FaceEvidence:
         """The speaker's face in each frame within a segment, or where none has it, in the frame nearest outside.
 
-        Outside means at most ``reach`` seconds before or after. Never raises; what is missing has its reason.
+        Outside means at most ``reach`` seconds before or after. Without a face the evidence holds the reason.
         """
         has, why = self.linked(speaker)
         if self._seen is None:
@@ -154,7 +165,7 @@ class Links:
         return self._evidence(rows, person) if len(rows) else FaceEvidence(reason=self._why_none(segment, person))
 
     def _best(self, rows: np.ndarray, person: int) -> np.ndarray:
-        """Of each frame the face most like the person, if it is the person's."""
+        """The face of each frame that is most similar to the person, where it is the person's."""
         own = self._cosines[rows, person]
         nearest = np.where(self._established, self._cosines[rows], -2).max(axis=1, initial=-2)
         rows = rows[(own >= self.options.threshold) & (own >= nearest)] if len(rows) else rows
@@ -191,7 +202,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """The evidence, a row each stretch of a turn: which voice, in how many frames, how much of each person."""
+    """The evidence, one row per stretch of a turn: which voice, how many frames, the weight of each person."""
 
     voices: np.ndarray  # (stretches,) number of the voice
     frames: np.ndarray  # (stretches,) how many frames
@@ -226,10 +237,10 @@ class _Table:
 
 
 def _weights(seen: FaceObservations, *, motion: bool) -> np.ndarray:
-    """How much each person has of each frame: (frames, people), 0 where unseen.
+    """Weight of each person in each frame: (frames, people), 0 where unseen.
 
     The person's part of the area of all faces, times the mouth's motion over its median for that person (within one
-    half and two; unknown motion counts as usual).
+    half and two; unknown motion counts as 1).
     """
     areas = np.prod(seen.boxes[:, 2:] - seen.boxes[:, :2], axis=1)
     frame = np.searchsorted(seen.frame_times, seen.times)
@@ -244,8 +255,8 @@ def _weights(seen: FaceObservations, *, motion: bool) -> np.ndarray:
     return weights
 
 
-def _lone(table: _Table) -> list[Link]:
-    """The only voice gets the person who is seen most while it speaks, if by twice as much as the next."""
+def _single_voice(table: _Table) -> list[Link]:
+    """A single voice is given the person who is seen most while it speaks, if twice as much as the next."""
     if not len(table.voices):
         return [Link(None, reason="no frame was looked at while the voice speaks")]
     means = table.frames @ table.shares / table.frames.sum()
@@ -259,7 +270,7 @@ def _lone(table: _Table) -> list[Link]:
 
 
 def _matched(table: _Table, options: LinkOptions) -> list[Link]:
-    """One person a voice at most, so that the evidence in all is greatest; what is weak is dropped."""
+    """At most one person per voice, so that the sum of the evidence is greatest; weak pairs are dropped."""
     from scipy.optimize import linear_sum_assignment
 
     evidence = np.stack([_evidence(table, voice, options) for voice in range(table.count)])  # (voices, people)
@@ -284,8 +295,8 @@ def _matched(table: _Table, options: LinkOptions) -> list[Link]:
 def _evidence(table: _Table, voice: int, options: LinkOptions) -> np.ndarray:
     """By how many standard errors each person has more of the frame while the voice speaks than while others do.
 
-    The variance is pooled within both groups of stretches and drawn towards .3², as if by two more stretches. A lead
-    below ``least_lead`` is no evidence.
+    The variance is pooled within both groups of stretches and shrunk towards .3², as if by two more stretches. A
+    difference below ``least_lead`` is no evidence.
     """
     own = table.voices == voice
     if not own.any() or own.all():
@@ -331,7 +342,7 @@ class Bank:
         return self.match(embedding, name) >= self.threshold
 
     def nearest(self, embedding: np.ndarray) -> tuple[str, float]:
-        """The speaker whose template is most like a face, and the cosine; raises InputError for an empty bank."""
+        """The speaker whose template is most similar to a face, and the cosine; raises InputError for an empty bank."""
         if not self.templates:
             raise InputError("the bank of known speakers is empty: give it embeddings of at least one speaker")
         return max(((name, self.match(embedding, name)) for name in sorted(self.templates)), key=lambda pair: pair[1])

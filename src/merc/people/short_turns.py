@@ -1,8 +1,8 @@
-"""Who said a short utterance: where its sound is too short to tell voices apart, the face that is seen decides.
+"""Who said a short utterance: where its sound is too short to distinguish voices, the visible face decides.
 
-A second of speech holds little of a voice: the nearest voice is then a guess. What is seen is another witness, and in
-conversation that was filmed a good one: the camera mostly shows who speaks. So people are linked to voices by the
-utterances whose voice is sure, and an unsure utterance goes to the voice whose person alone is in the picture.
+A second of speech holds little of a voice, so the nearest voice is a guess. In conversation that was filmed the camera
+mostly shows who speaks. So people are linked to voices by the utterances whose voice is certain, and an uncertain
+utterance goes to the voice whose person alone is in the picture.
 """
 
 from __future__ import annotations
@@ -16,28 +16,35 @@ from merc.conversation import Segment
 from merc.people.faces import FaceObservations
 from merc.people.link import link
 
-SURE = 0.15
-"""Least lead (cosine) of the own voice over the next one at which the sound alone decides."""
+CERTAIN = 0.15
+"""Least margin (cosine) of the utterance's voice over the next one at which the sound alone decides."""
 LONG = 1.2
-"""Seconds from which an utterance's sound decides whatever its lead: that is enough speech to have been told apart."""
+"""Seconds from which an utterance's sound decides whatever its margin: that is enough speech to distinguish voices."""
 PRESENT = 0.5
-"""Least part of an utterance's frames in which the person must be seen."""
+"""Least share of an utterance's frames in which the person must be seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An utterance as far as it matters here: when, by which voice, and by how much that voice led (cosine)."""
+class VoicedTurn:
+    """An utterance with the number of its voice and the margin (cosine) of that voice over the next one."""
 
     segment: Segment
     speaker: int
-    lead: float
+    margin: float
 
 
-def leads(vectors: Sequence[np.ndarray | None], voices: Sequence[int | None], seconds: Sequence[float]) -> np.ndarray:
-    """By how much a short utterance is nearer to the rest of its own voice than to the next voice: (n,) cosines.
+def voice_margins(
+    vectors: Sequence[np.ndarray | None], voices: Sequence[int | None], seconds: Sequence[float]
+) -> np.ndarray:
+    """By how much a short utterance is nearer to the rest of its own voice than to the next voice.
 
-    ``vectors`` are voice vectors or None where there is none; a voice's mean is weighted by seconds and leaves out the
-    utterance itself. Without a vector the lead is 0; it is 1 for a long utterance, and with no voice to compare to.
+    Args:
+        vectors: Voice vectors, one an utterance; None where there is none.
+        voices: Number of each utterance's voice; None: unknown.
+        seconds: Duration of each utterance. The mean of a voice is weighted by it and leaves out the utterance itself.
+
+    Returns:
+        ``(n,)`` cosines: 0 without a vector, 1 for a long utterance and where there is no voice to compare with.
     """
     rows = [i for i, vector in enumerate(vectors) if vector is not None and voices[i] is not None]
     result = np.where([v is None for v in vectors], 0.0, 1.0)
@@ -60,24 +67,24 @@ def leads(vectors: Sequence[np.ndarray | None], voices: Sequence[int | None], se
     return result
 
 
-def settle(seen: FaceObservations, said: Sequence[Said]) -> list[int]:
-    """The voice of each utterance: its own where that is sure, else that of the only linked person in the picture."""
-    links = link(seen, [item for item in said if item.lead >= SURE])
-    people = {v: p for v in sorted({item.speaker for item in said}) if (p := links.person(v)) is not None}
+def reassigned(faces: FaceObservations, turns: Sequence[VoicedTurn]) -> list[int]:
+    """The voice of each turn: its own where that is certain, else that of the only linked person in the picture."""
+    links = link(faces, [turn for turn in turns if turn.margin >= CERTAIN])
+    people = {v: p for v in sorted({turn.speaker for turn in turns}) if (p := links.person(v)) is not None}
     voices = []
-    for item in said:
-        shown = {} if item.lead >= SURE else _shown(seen, item.segment)
-        here = [voice for voice, person in people.items() if shown.get(person, 0.0) > 0]
-        alone = len(here) == 1 and shown[people[here[0]]] >= PRESENT
-        voices.append(here[0] if alone else item.speaker)
+    for turn in turns:
+        shares = {} if turn.margin >= CERTAIN else _visible(faces, turn.segment)
+        present = [voice for voice, person in people.items() if shares.get(person, 0.0) > 0]
+        alone = len(present) == 1 and shares[people[present[0]]] >= PRESENT
+        voices.append(present[0] if alone else turn.speaker)
     return voices
 
 
-def _shown(seen: FaceObservations, segment: Segment) -> dict[int, float]:
-    """In what part of the frames within a segment each person is seen."""
-    frames = (seen.frame_times >= segment.start) & (seen.frame_times < segment.end)
-    rows = (seen.times >= segment.start) & (seen.times < segment.end)
+def _visible(faces: FaceObservations, segment: Segment) -> dict[int, float]:
+    """The share of the frames within a segment in which each person is seen."""
+    frames = (faces.frame_times >= segment.start) & (faces.frame_times < segment.end)
+    rows = (faces.times >= segment.start) & (faces.times < segment.end)
     return {
-        int(person): len(np.unique(seen.times[rows & (seen.people == person)])) / max(1, int(frames.sum()))
-        for person in np.unique(seen.people[rows])
+        int(person): len(np.unique(faces.times[rows & (faces.people == person)])) / max(1, int(frames.sum()))
+        for person in np.unique(faces.people[rows])
     }

@@ -1,1 +1,1 @@
-"""What is said, and when: voice activity, transcription, and the user's transcript aligned with it."""
+"""What is said, and when: voice activity, speech recognition, and the alignment of a transcript."""

@@ -1,8 +1,8 @@
-"""When each word of the user's transcript was said: the transcript against the recognised words.
+"""Forced alignment of a transcript to the recognised words: when each of its words was said.
 
-The transcript's tokens and the recognised ones are aligned as a whole, so that utterances need no times of their own.
-Times that are given are used where they hold: a shift of the whole transcript is found and undone, an utterance whose
-words were clearly recognised elsewhere is moved, impossible times are repaired or dropped. Each change is a note.
+All tokens of the transcript are aligned to all recognised ones, so that utterances need no times. Given times are used
+where they are plausible: a constant offset of the transcript is estimated and removed, an utterance whose words were
+clearly recognised elsewhere is moved, impossible times are repaired or dropped. Each change is a note.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import InputError
 from merc.speech.matching import match, similarity, spoken_words, tokens
 from merc.speech.placing import Line, fill, place_between
-from merc.speech.repair import raw_times, separate, sound_segment
+from merc.speech.repair import raw_times, separate, valid_segment
 
 __all__ = ["Alignment", "align", "similarity"]
 
-_SHIFT = 0.4  # seconds: a smaller shift is how subtitles are made
-_STEADY = 0.75  # seconds around the shift in which most utterances must lie for it to be one
+_SHIFT = 0.4  # seconds: a smaller offset is usual in subtitles
+_STEADY = 0.75  # seconds around the offset in which most utterances must lie
 _MISPLACED = 2.0  # seconds by which an utterance's words must be elsewhere for its times to be wrong
 _SUPPORT = 0.25  # share of an utterance's words that must be recognised to place it where no times are given
 _PAUSE = 5.0  # seconds that may pass between words of one utterance, beyond those of the words between
@@ -31,9 +31,11 @@ _PAUSE = 5.0  # seconds that may pass between words of one utterance, beyond tho
 class Alignment:
     """The transcript's utterances with times and timed words, and what had to be changed.
 
-    ``offset`` is the shift in seconds that was undone (0.0: none), ``agreement`` the share of the transcript's words
-    that were recognised to the letter, None where nothing was recognised. An utterance that could not be placed
-    has no segment and no words, and a note.
+    Attributes:
+        utterances: In the order of the transcript; one that could not be placed has neither segment nor words.
+        notes: One for each change, and for each utterance that could not be placed.
+        offset: Constant offset in seconds that was removed (0.0: none).
+        agreement: Share of the transcript's words that were recognised exactly; None where nothing was recognised.
     """
 
     utterances: tuple[Utterance, ...]
@@ -44,7 +46,7 @@ class Alignment:
 
 @dataclass(slots=True)
 class _Notes:
-    """Notes about utterances by number, put into their order at the end."""
+    """Notes about utterances by number, sorted at the end."""
 
     names: list[str]
     general: list[str] = field(default_factory=list)
@@ -65,16 +67,21 @@ def align(
 ) -> Alignment:
     """Give the transcript's utterances and words their times.
 
-    ``recognised`` are the words of the recogniser in order of time, or none where recognition was withheld: then
-    words are spread over their utterances by characters. ``duration`` is the recording's length and ``speech`` its
-    regions of speech, in seconds. Words that a transcript brings with times keep them. Raises InputError for a
-    duration that is not positive.
+    Args:
+        transcript: Utterances with text; words that have times keep them.
+        recognised: Recognised words in order of time. Without any, words are distributed over their utterances by
+            characters.
+        duration: Length of the recording in seconds.
+        speech: Its regions of speech.
+
+    Raises:
+        InputError: the duration is not positive.
     """
     if not duration > 0:
         raise InputError(f"duration {duration}: expected the length of the recording in seconds, more than 0")
     lines = [Line(u, spoken_words(u.text or " ".join(w.text for w in u.words)), raw_times(u)) for u in transcript]
     notes = _Notes([f"utterance {n} ({u.id})" for n, u in enumerate(transcript, 1)])
-    agreement = _hear(lines, recognised) if recognised else None
+    agreement = _matched(lines, recognised) if recognised else None
     if agreement is not None and agreement < 0.3 and sum(len(line.texts) for line in lines) >= 20:
         notes.general.append(
             f"only {agreement:.0%} of the transcript's words were recognised in the recording; check that they belong "
@@ -85,7 +92,7 @@ def align(
         early = "early" if offset > 0 else "late"
         notes.general.append(f"the transcript's times are {abs(offset):.2f} s {early} throughout; all were moved")
     for number, line in enumerate(lines):
-        _settle_line(line, offset, duration, notes.of(number))
+        _decide(line, offset, duration, notes.of(number))
     place_between(lines, speech, duration, notes.add)
     segments = separate([line.utterance for line in lines], [line.segment for line in lines], notes.add)
     for line, segment in zip(lines, segments, strict=True):
@@ -93,22 +100,22 @@ def align(
     return Alignment(tuple(_finished(line, offset) for line in lines), notes.all(), offset, agreement)
 
 
-def _hear(lines: Sequence[Line], recognised: Sequence[Word]) -> float:
-    """Note in each line where its words were recognised; returns the share of tokens that were, to the letter."""
-    told = [(line, number, t) for line in lines for number, w in enumerate(line.texts) for t in tokens(w)]
-    heard = [(t, time) for word in recognised for t, time in _timed_tokens(word)]
-    pairs = match([token for _, _, token in told], [token for token, _ in heard])
+def _matched(lines: Sequence[Line], recognised: Sequence[Word]) -> float:
+    """Note in each line where its words were recognised; returns the share of tokens that match exactly."""
+    written = [(line, number, t) for line in lines for number, w in enumerate(line.texts) for t in tokens(w)]
+    spoken = [(t, time) for word in recognised for t, time in _timed_tokens(word)]
+    pairs = match([token for _, _, token in written], [token for token, _ in spoken])
     for pair in pairs:
-        line, number, _ = told[pair.transcript]
-        time = heard[pair.recognised][1]
-        known = line.heard.get(number)
-        line.heard[number] = Segment(known.start, max(known.end, time.end)) if known else time
+        line, number, _ = written[pair.transcript]
+        time = spoken[pair.recognised][1]
+        known = line.recognised.get(number)
+        line.recognised[number] = Segment(known.start, max(known.end, time.end)) if known else time
         line.exact += pair.exact
-    return sum(pair.exact for pair in pairs) / max(1, len(told))
+    return sum(pair.exact for pair in pairs) / max(1, len(written))
 
 
 def _timed_tokens(word: Word) -> list[tuple[str, Segment]]:
-    """The tokens of a recognised word, its time shared out among them."""
+    """The tokens of a recognised word; each has an equal part of its time."""
     found = tokens(word.text)
     step = word.segment.duration / max(1, len(found))
     edges = [word.segment.start + step * n for n in range(len(found))] + [word.segment.end]
@@ -116,7 +123,7 @@ def _timed_tokens(word: Word) -> list[tuple[str, Segment]]:
 
 
 def _offset(lines: Sequence[Line]) -> float:
-    """The shift in seconds to add to all given times, 0.0 unless most utterances agree on one that matters."""
+    """The offset in seconds to add to all given times; 0.0 unless most utterances agree on one that matters."""
     late = [d for line in lines if (d := _lateness(line)) is not None]
     if len(late) < 3:
         return 0.0
@@ -127,7 +134,7 @@ def _offset(lines: Sequence[Line]) -> float:
 
 def _lateness(line: Line) -> float | None:
     """By how many seconds a line's words were recognised after where its given times put them."""
-    if line.raw is None or len(line.heard) < 2 or line.exact < 2:
+    if line.raw is None or len(line.recognised) < 2 or line.exact < 2:
         return None
     start, end = line.raw
     if not end > start:
@@ -136,24 +143,24 @@ def _lateness(line: Line) -> float | None:
     before = 0
     late = []
     for number, text in enumerate(line.texts):
-        if number in line.heard:
-            late.append(line.heard[number].start - (start + (end - start) * before / total))
+        if number in line.recognised:
+            late.append(line.recognised[number].start - (start + (end - start) * before / total))
         before += len(text) + 1
     return statistics.median(late)
 
 
-def _settle_line(line: Line, offset: float, duration: float, note: Callable[[str], None]) -> None:
-    """Decide a line's segment from its given times and its recognised words, and which of those to believe."""
+def _decide(line: Line, offset: float, duration: float, note: Callable[[str], None]) -> None:
+    """Decide a line's segment from its given times and its recognised words, and which of those to use."""
     if line.raw is not None:
         line.raw = (line.raw[0] + offset, line.raw[1] + offset)
-        line.segment = sound_segment(line.raw, duration, note)
-    line.heard = _cluster(line)
+        line.segment = valid_segment(line.raw, duration, note)
+    line.recognised = _cluster(line)
     if line.segment is None:
-        if len(line.heard) < _SUPPORT * len(line.texts):
-            line.heard = {}
+        if len(line.recognised) < _SUPPORT * len(line.texts):
+            line.recognised = {}
         return
     late = _lateness(line) or 0.0
-    if abs(late) > _MISPLACED and line.exact >= 3 and len(line.heard) >= 0.6 * len(line.texts):
+    if abs(late) > _MISPLACED and line.exact >= 3 and len(line.recognised) >= 0.6 * len(line.texts):
         note(
             f"given times {line.segment.start:.2f} to {line.segment.end:.2f} s, but its words were recognised "
             f"{abs(late):.1f} s {'later' if late > 0 else 'earlier'}; moved there"
@@ -161,8 +168,8 @@ def _settle_line(line: Line, offset: float, duration: float, note: Callable[[str
         line.segment = None
         return
     segment = line.segment
-    line.heard = {
-        n: t for n, t in line.heard.items() if segment.start - _MISPLACED < t.middle < segment.end + _MISPLACED
+    line.recognised = {
+        n: t for n, t in line.recognised.items() if segment.start - _MISPLACED < t.middle < segment.end + _MISPLACED
     }
 
 
@@ -170,7 +177,7 @@ def _cluster(line: Line) -> dict[int, Segment]:
     """The largest group of a line's recognised words with no long pause inside: stray words elsewhere are chance."""
     groups: list[dict[int, Segment]] = []
     last = -1
-    for number, time in sorted(line.heard.items()):
+    for number, time in sorted(line.recognised.items()):
         gap = time.start - groups[-1][last].end if groups else 0.0
         if not groups or gap > _PAUSE + 0.5 * (number - last - 1):
             groups.append({})
@@ -185,6 +192,6 @@ def _finished(line: Line, offset: float) -> Utterance:
     if line.utterance.words:
         given = [(w.segment.start + offset, w.segment.end + offset) for w in line.utterance.words]
         return replace(line.utterance, segment=line.segment, words=line.keep(given))
-    times = fill(line.texts, line.heard, line.segment)
+    times = fill(line.texts, line.recognised, line.segment)
     words = tuple(Word(text, time) for text, time in zip(line.texts, times, strict=True))
     return replace(line.utterance, segment=line.segment, words=words)

@@ -1,6 +1,6 @@
-"""What is said: Whisper through CTranslate2, one window of speech at a time.
+"""Speech recognition: Whisper through CTranslate2, one window of speech at a time.
 
-Whisper reads 30 s of sound whatever is in it, so speech is first packed into windows of up to 28 s that are cut at
+Whisper reads 30 s of sound whatever it contains, so speech is first packed into windows of up to 28 s that are cut at
 pauses. A window depends on nothing but its own samples: windows can be transcribed in any order, and each can be
 cached. Decoding is at temperature 0 only and never conditioned on earlier text, hence the same for the same samples.
 
@@ -23,9 +23,10 @@ import numpy as np
 from merc import weights
 from merc.conversation import Segment, Word
 from merc.errors import InputError
+from merc.options import above, at_least, share
 from merc.registry import Registry
 from merc.speech.vad import RATE, check_samples
-from merc.speech.words import onto_speech, settle
+from merc.speech.words import onto_speech, ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,14 +40,18 @@ _STEP = 0.05  # seconds over which loudness is measured to find the quietest pla
 
 @dataclass(frozen=True, slots=True)
 class AsrOptions:
-    """How speech is transcribed; raises InputError for a value that cannot work."""
+    """How speech is transcribed.
+
+    Raises:
+        InputError: an option is out of range.
+    """
 
     beam: int = 1
     """Hypotheses followed at once: five cost more and gained nothing on short conversational windows."""
     cpu_threads: int = 1
-    """Threads of the recogniser: choose as many as there are free cores."""
+    """CPU threads of the recogniser: as many as there are free cores."""
     language_windows: int = 3
-    """Windows in which the language is detected: one alone is at the mercy of a name or a song."""
+    """Windows in which the language is detected: a name or a song misleads a single one."""
     no_speech: float = 0.6
     """No-speech probability above which an improbable passage is dropped: the value of Whisper's authors."""
     log_probability: float = -1.2
@@ -58,25 +63,18 @@ class AsrOptions:
     slack: float = 0.3
     """Seconds by which a word may miss the regions of speech: word times waver by that much."""
     margin: float = 0.3
-    """Seconds of the pauses at both ends that are heard with a window: bare words of half a second are misheard."""
+    """Seconds of the pauses at both ends that are added to a window: bare words of half a second are misrecognised."""
 
     def __post_init__(self) -> None:
-        for name in ("beam", "cpu_threads", "language_windows"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected 1 or more")
-        for name in ("no_speech", "word_probability"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected a probability, 0 to 1")
-        if not (self.compression > 1 and self.slack >= 0 and 0 <= self.margin <= 1):
-            raise InputError(
-                f"compression {self.compression}, slack {self.slack}, margin {self.margin}: "
-                "expected compression > 1, slack >= 0 and a margin of 0 to 1 s"
-            )
+        at_least(1, beam=self.beam, cpu_threads=self.cpu_threads, language_windows=self.language_windows)
+        share(no_speech=self.no_speech, word_probability=self.word_probability, margin=self.margin)
+        above(1, compression=self.compression)
+        at_least(0, slack=self.slack, hint=" seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """The language that is spoken: ISO 639-1 code, its probability, and the probability that it is English."""
+    """The spoken language: ISO 639-1 code, its probability, and the probability of English."""
 
     code: str
     probability: float
@@ -91,11 +89,18 @@ class Language:
 def windows(
     speech: Sequence[Segment], *, samples: NDArray[np.int16] | None = None, longest: float = LONGEST
 ) -> list[Segment]:
-    """Pack regions of speech, in order, into windows of at most ``longest`` seconds that begin and end at pauses.
+    """Pack regions of speech, in order, into windows that begin and end at pauses.
 
-    Of the pauses in the last quarter of what fits, a window ends at the longest. A region that does not fit into a
-    window is split at its quietest place when ``samples`` are given, else at ``longest``. Raises InputError for
-    regions that overlap or are out of order, and for a length that Whisper cannot read.
+    Of the pauses in the last quarter of what fits, a window ends at the longest.
+
+    Args:
+        speech: Regions in order that do not overlap.
+        samples: int16 at 16 kHz; a region that does not fit into a window is split at its quietest place where they
+            are given, else at ``longest``.
+        longest: Most seconds of a window, 4 to 30.
+
+    Raises:
+        InputError: regions overlap or are out of order, or Whisper cannot read that length.
     """
     if not 4 <= longest <= 30:
         raise InputError(f"longest {longest}: expected 4 to 30 s")
@@ -153,7 +158,11 @@ def _quietest(samples: NDArray[np.int16], within: Segment) -> float:
 
 
 class Recognizer:
-    """Whisper base, loaded once; raises WeightError when the weight ``whisper-base`` is absent or altered."""
+    """Whisper base, loaded once, on the CPU.
+
+    Raises:
+        WeightError: the weight ``whisper-base`` is absent or altered.
+    """
 
     def __init__(self, options: AsrOptions | None = None) -> None:
         from faster_whisper import WhisperModel
@@ -172,9 +181,14 @@ class Recognizer:
         self._languages: Registry[bool] = Registry("language", dict.fromkeys(self._model.supported_languages, True))
 
     def language(self, samples: NDArray[np.int16], speech: Sequence[Segment]) -> Language:
-        """Tell the language from the windows with most speech: the mean of their distributions, weighted by seconds.
+        """Detect the language in the windows with most speech: the mean of their distributions, weighted by seconds.
 
-        ``samples`` are 16 kHz mono int16. Raises InputError when there is no speech.
+        Args:
+            samples: 16 kHz mono int16.
+            speech: Its regions of speech.
+
+        Raises:
+            InputError: there is no speech.
         """
         check_samples(samples)
         if not speech:
@@ -184,7 +198,7 @@ class Recognizer:
         mean: dict[str, float] = {}
         total = sum(seconds[window] for window in chosen)
         for window in sorted(chosen):
-            sound = _cut_out(samples, _heard(samples, window, speech, self.options.margin))
+            sound = _cut_out(samples, _with_margins(samples, window, speech, self.options.margin))
             for code, probability in self._languages_of(sound):
                 mean[code] = mean.get(code, 0.0) + probability * seconds[window] / total
         code = min(mean, key=lambda name: (-mean[name], name))
@@ -198,27 +212,35 @@ class Recognizer:
         *,
         speech: Sequence[Segment] | None = None,
     ) -> list[Word]:
-        """Transcribe one window of at most 30 s: words with punctuation, absolute times and probabilities.
+        """Transcribe one window: words with punctuation, absolute times and probabilities.
 
-        Word times are ordered, apart from each other and inside the window. With ``speech`` (regions of the whole
-        recording) words outside it are dropped and the others cut to it. ``language`` is an ISO 639-1 code; raises
-        UnknownName for one that Whisper does not know and InputError for a window that is too long or lies past
-        the end.
+        Args:
+            samples: The recording, 16 kHz mono int16.
+            window: At most 30 s of it.
+            language: ISO 639-1 code.
+            speech: Regions of speech of the recording; words outside are dropped, the others cut to them.
+
+        Returns:
+            Words whose times are ordered, do not overlap and lie in the window.
+
+        Raises:
+            UnknownName: Whisper does not know the language.
+            InputError: the window is too long or lies past the end.
         """
         check_samples(samples)
-        heard = _heard(samples, window, speech, self.options.margin)
+        extent = _with_margins(samples, window, speech, self.options.margin)
         self._languages[language]  # raises UnknownName
         if speech is not None and not any(region.overlap(window) for region in speech):
             return []
-        sound = _cut_out(samples, heard)
+        sound = _cut_out(samples, extent)
         passages = self._passages(sound, language)
         if any(passage.compression_ratio > self.options.compression for passage in passages):
             passages = self._passages(sound, language, unrepeated=4)
-        words = _unlooped([w for p in passages if self._believable(p) for w in _words(p, heard, language)])
+        words = _unlooped([w for p in passages if self._plausible(p) for w in _words(p, extent, language)])
         if speech is not None:
             inside = [Segment(max(s.start, window.start), min(s.end, window.end)) for s in speech if s.overlap(window)]
-            words = onto_speech(_settled(words, window), inside, slack=self.options.slack)
-        return _settled(words, window)
+            words = onto_speech(_in_order(words, window), inside, slack=self.options.slack)
+        return _in_order(words, window)
 
     def _passages(self, sound: NDArray[np.float32], language: str, *, unrepeated: int = 0) -> list[Any]:
         """Decode a window; ``unrepeated`` is the length in tokens of phrases that may not occur twice (0: any may)."""
@@ -236,8 +258,8 @@ class Recognizer:
         )
         return list(passages)
 
-    def _believable(self, passage: Any) -> bool:
-        """Whether a passage was probably said; short true answers may be improbable or odd, but hardly both."""
+    def _plausible(self, passage: Any) -> bool:
+        """Whether a passage was probably spoken; short true answers may be improbable or odd, but hardly both."""
         options = self.options
         words = passage.words or []
         if not words:
@@ -255,13 +277,13 @@ class Recognizer:
         from faster_whisper.audio import pad_or_trim
 
         features = self._model.feature_extractor(sound)
-        # as transcription will ask for it, less the last frame, so that the encoder runs once for both
+        # the input of transcription, less the last frame, so that the encoder runs once for both
         encoded = self._model.encode(pad_or_trim(features[..., : features.shape[-1] - 1]))
         found = self._model.model.detect_language(encoded)[0]
         return [(token[2:-2], float(probability)) for token, probability in found]
 
     def _encode_once(self, features: NDArray[np.float32]) -> Any:
-        """Encode a spectrogram, keeping the last few: language and words are read from the same windows."""
+        """Encode a spectrogram and keep the last few: language and words are read from the same windows."""
         name = hashlib.sha256(np.ascontiguousarray(features).tobytes()).digest()
         if name in self._encoded:
             return self._encoded[name]
@@ -271,8 +293,10 @@ class Recognizer:
         return self._encoded[name]
 
 
-def _heard(samples: NDArray[np.int16], window: Segment, speech: Sequence[Segment] | None, margin: float) -> Segment:
-    """The window with its margins, which go at most half-way to other speech; none where speech is not known."""
+def _with_margins(
+    samples: NDArray[np.int16], window: Segment, speech: Sequence[Segment] | None, margin: float
+) -> Segment:
+    """The window with its margins, which reach at most half-way to other speech; none where speech is unknown."""
     duration = len(samples) / RATE
     if window.duration > LONGEST + 2:
         raise InputError(f"window of {window.duration:.1f} s: expected at most 30 s; cut it with windows()")
@@ -286,8 +310,8 @@ def _heard(samples: NDArray[np.int16], window: Segment, speech: Sequence[Segment
     return Segment(max([0.0, window.start - margin, *before]), min([window.end + margin, *after]))
 
 
-def _cut_out(samples: NDArray[np.int16], heard: Segment) -> NDArray[np.float32]:
-    sound = np.asarray(samples[int(heard.start * RATE) : round(heard.end * RATE)])
+def _cut_out(samples: NDArray[np.int16], extent: Segment) -> NDArray[np.float32]:
+    sound = np.asarray(samples[int(extent.start * RATE) : round(extent.end * RATE)])
     return sound.astype(np.float32) / np.float32(32768)
 
 
@@ -320,6 +344,6 @@ def _unlooped(words: list[Word], *, most: int = 4, phrase: int = 6) -> list[Word
     return kept
 
 
-def _settled(words: list[Word], window: Segment) -> list[Word]:
-    times = settle([(word.segment.start, word.segment.end) for word in words], window)
+def _in_order(words: list[Word], window: Segment) -> list[Word]:
+    times = ordered([(word.segment.start, word.segment.end) for word in words], window)
     return [replace(word, segment=segment) for word, segment in zip(words, times, strict=True)]

@@ -58,13 +58,13 @@ _ENDINGS = (
 _NUMBER = re.compile(r"([$£€])?(\d[\d,]*)(?:\.(\d+))?(st|nd|rd|th|s)?(%)?")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _ASIDE = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\{[^}]*\}|[♪♫]+")  # not spoken: "[laughs]", "<i>"
-_SIMILAR = 0.5  # misheard, but the same word: "Mon" and "Mom" are at least half alike
-_HELD = 3  # so many substituted tokens between equal neighbours leave no doubt of which is which
+_SIMILAR = 0.5  # misrecognised, but the same word: "Mon" and "Mom" are at least half alike
+_MOST_SUBSTITUTED = 3  # substituted tokens between equal neighbours that are paired without being similar
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Token ``transcript`` is recognised token ``recognised`` (indices), to the letter or misheard."""
+    """Token ``transcript`` is recognised token ``recognised`` (indices), exactly or misrecognised."""
 
     transcript: int
     recognised: int
@@ -116,11 +116,11 @@ def match(transcript: Sequence[str], recognised: Sequence[str]) -> list[Pair]:
             continue
         exact = operation.tag == "equal"
         count = operation.src_end - operation.src_start
-        held = count <= _HELD and tags[number] == tags[number + 2] == "equal"
+        enclosed = count <= _MOST_SUBSTITUTED and tags[number] == tags[number + 2] == "equal"
         for i, j in zip(
             range(operation.src_start, operation.src_end), range(operation.dest_start, operation.dest_end), strict=True
         ):
-            if exact or held or similarity(transcript[i], recognised[j]) >= _SIMILAR:
+            if exact or enclosed or similarity(transcript[i], recognised[j]) >= _SIMILAR:
                 pairs.append(Pair(i, j, exact))
     return pairs
 

@@ -1,4 +1,4 @@
-"""Where utterances and words go whose times nobody knows: between those that are known, by their characters."""
+"""Times of utterances and words that were not recognised: interpolated between those that were, by characters."""
 
 from __future__ import annotations
 
@@ -7,33 +7,38 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from merc.conversation import Segment, Utterance, Word
-from merc.speech.words import LEAST, settle, spoken, spread
+from merc.speech.words import LEAST, ordered, spoken, spread
 
 _ROOM = 0.2  # seconds of speech below which nothing is placed there
-_HURRIED = 0.4  # share of their usual length that words must have
-_TOO_MUCH = 4.0  # times the usual length: with so much speech free, where in it is anybody's guess
+_HURRIED = 0.4  # minimum share of their usual length that words have
+_TOO_MUCH = 4.0  # times the usual length: with so much free speech, the place in it is arbitrary
 
 
 @dataclass(slots=True)
 class Line:
-    """An utterance of the transcript on its way to its times.
+    """An utterance of the transcript while it is aligned.
 
-    ``raw`` are the given times, ``heard`` where its words (by number) were recognised, ``exact`` how many of its
-    tokens were recognised to the letter.
+    Attributes:
+        utterance: As the transcript has it.
+        texts: Its words.
+        raw: Start and end that the transcript gives.
+        segment: Start and end in the recording, once they are decided.
+        recognised: Where its words, by number, were recognised.
+        exact: How many of its tokens were recognised exactly.
     """
 
     utterance: Utterance
     texts: list[str]
     raw: tuple[float, float] | None = None
     segment: Segment | None = None
-    heard: dict[int, Segment] = field(default_factory=dict)
+    recognised: dict[int, Segment] = field(default_factory=dict)
     exact: int = 0
 
     def keep(self, given: Sequence[tuple[float, float]]) -> tuple[Word, ...]:
-        """The words that the transcript brought, at the given times put in order inside the segment."""
+        """The words of the transcript at given times, in order inside the segment."""
         if self.segment is None:
             return ()
-        times = settle(given, self.segment)
+        times = ordered(given, self.segment)
         return tuple(replace(w, segment=t) for w, t in zip(self.utterance.words, times, strict=True))
 
 
@@ -42,11 +47,11 @@ def place_between(
 ) -> None:
     """Give every line without a segment one: around its recognised words, else between its neighbours.
 
-    ``note`` hears the number of each line that none of its words helped to place, and where it went.
+    ``note`` is called with the number of each line of which no word was recognised, and where it was placed.
     """
-    known = any(line.heard for line in lines)
+    known = any(line.recognised for line in lines)
     for number, line in enumerate(lines):
-        if line.segment is None and line.heard:
+        if line.segment is None and line.recognised:
             line.segment = _around(line, _free(lines, number, number, duration), speech)
     number = 0
     while number < len(lines):
@@ -74,9 +79,9 @@ def _free(lines: Sequence[Line], first: int, last: int, duration: float) -> tupl
 
 
 def _extent(line: Line) -> Segment | None:
-    if line.segment or not line.heard:
+    if line.segment or not line.recognised:
         return line.segment
-    return Segment(min(t.start for t in line.heard.values()), max(t.end for t in line.heard.values()))
+    return Segment(min(t.start for t in line.recognised.values()), max(t.end for t in line.recognised.values()))
 
 
 def _around(line: Line, free: tuple[float, float], speech: Sequence[Segment]) -> Segment:
@@ -84,8 +89,8 @@ def _around(line: Line, free: tuple[float, float], speech: Sequence[Segment]) ->
 
     That room ends where the region of speech ends, if so much is left there that the words may have been hurried.
     """
-    first, last = min(line.heard), max(line.heard)
-    start, end = line.heard[first].start, line.heard[last].end
+    first, last = min(line.recognised), max(line.recognised)
+    start, end = line.recognised[first].start, line.recognised[last].end
     before, after = spoken(line.texts[:first]), spoken(line.texts[last + 1 :])
     if before:
         edge = _region(speech, start).start
@@ -153,27 +158,29 @@ def _on_clock(instant: float, room: Sequence[Segment], *, ending: bool = False) 
     return room[-1].end
 
 
-def fill(texts: Sequence[str], heard: Mapping[int, Segment], within: Segment) -> list[Segment]:
-    """Times for all words of an utterance: those recognised stay, the others share the gaps between them.
+def fill(texts: Sequence[str], recognised: Mapping[int, Segment], within: Segment) -> list[Segment]:
+    """Times for all words of an utterance: recognised ones keep theirs, the others divide the gaps between them.
 
     Words before the first or after the last recognised one take no more time than speech usually takes.
     """
-    times: dict[int, Segment] = dict(heard)
+    times: dict[int, Segment] = dict(recognised)
     number = 0
     while number < len(texts):
         last = number
-        if number not in heard:
-            while last + 1 < len(texts) and last + 1 not in heard:
+        if number not in recognised:
+            while last + 1 < len(texts) and last + 1 not in recognised:
                 last += 1
-            times.update(zip(range(number, last + 1), _gap(texts, heard, within, number, last), strict=True))
+            times.update(zip(range(number, last + 1), _gap(texts, recognised, within, number, last), strict=True))
         number = last + 1
-    return settle([(times[n].start, times[n].end) for n in range(len(texts))], within)
+    return ordered([(times[n].start, times[n].end) for n in range(len(texts))], within)
 
 
-def _gap(texts: Sequence[str], heard: Mapping[int, Segment], within: Segment, first: int, last: int) -> list[Segment]:
+def _gap(
+    texts: Sequence[str], recognised: Mapping[int, Segment], within: Segment, first: int, last: int
+) -> list[Segment]:
     run = texts[first : last + 1]
-    start = heard[first - 1].end if first else within.start
-    end = heard[last + 1].start if last + 1 < len(texts) else within.end
+    start = recognised[first - 1].end if first else within.start
+    end = recognised[last + 1].start if last + 1 < len(texts) else within.end
     if first == 0 and last + 1 < len(texts):
         start = max(start, end - spoken(run))
     elif first and last + 1 == len(texts):

@@ -1,4 +1,4 @@
-"""Times that a transcript gives: those that cannot be are repaired or dropped, each with a note that says so."""
+"""Times that a transcript gives: impossible ones are repaired or dropped, each with a note."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Times = tuple[float, float]
 
 _ROUNDING = 0.5  # seconds past the end that are a matter of rounding and need no note
 _TOUCH = 0.05  # seconds of overlap that need no note: one video frame
-_TURN = 60.0  # seconds that a turn may last for its reversed times to be believed
+_TURN = 60.0  # most seconds of a turn whose reversed times are swapped
 
 
 def raw_times(utterance: Utterance) -> Times | None:
-    """Start and end in seconds that a transcript gives, sound or not; None where it gives none.
+    """Start and end in seconds that a transcript gives, valid or not; None where it gives none.
 
-    A reader that meets times which make no Segment (negative, reversed) leaves ``segment`` None and puts the numbers
+    A reader of times that make no Segment (negative, reversed) leaves ``segment`` None and puts the numbers
     into ``meta["times"]``, either of them None where it was not given.
     """
     if utterance.segment:
@@ -30,10 +30,10 @@ def raw_times(utterance: Utterance) -> Times | None:
     return None
 
 
-def sound_segment(times: Times, duration: float, note: Callable[[str], None]) -> Segment | None:
-    """Make times a segment inside the recording, or None; ``note`` hears what was wrong and what was done."""
+def valid_segment(times: Times, duration: float, note: Callable[[str], None]) -> Segment | None:
+    """Make times a segment inside the recording, or None; ``note`` is called with what was wrong and what was done."""
     start, end = times
-    given = f"given times {_say(start)} to {_say(end)} s"
+    given = f"given times {_seconds(start)} to {_seconds(end)} s"
     if not (math.isfinite(start) and math.isfinite(end)):
         note(f"{given} are not finite; they were dropped")
         return None
@@ -54,21 +54,21 @@ def _inside(start: float, end: float, duration: float, note: Callable[[str], Non
         note("lie before the recording; they were dropped")
         return None
     if start >= duration:
-        note(f"lie past its end, {_say(duration)} s; they were dropped")
+        note(f"lie past its end, {_seconds(duration)} s; they were dropped")
         return None
     if start < 0:
         note("begin before the recording; the start was set to 0")
     if end > duration + _ROUNDING:
-        note(f"end past its end, {_say(duration)} s; they were cut there")
+        note(f"end past its end, {_seconds(duration)} s; they were cut there")
     return Segment(max(0.0, start), min(end, duration))
 
 
 def separate(
     utterances: Sequence[Utterance], segments: Sequence[Segment | None], note: Callable[[int, str], None]
 ) -> list[Segment | None]:
-    """Take apart neighbours by the same speaker (or by nobody named) that overlap; different speakers may overlap.
+    """Separate overlapping neighbours of one speaker (or of unknown speakers); different speakers may overlap.
 
-    ``note`` hears the utterance's index and what was done.
+    ``note`` is called with the utterance's index and what was done.
     """
     result = list(segments)
     last: dict[str | None, int] = {}
@@ -78,13 +78,13 @@ def separate(
             continue
         before = last.get(utterance.speaker)
         if before is not None:
-            _take_apart(result, before, number, note)
+            _separated(result, before, number, note)
         if result[number] is not None:
             last[utterance.speaker] = number
     return result
 
 
-def _take_apart(result: list[Segment | None], before: int, number: int, note: Callable[[int, str], None]) -> None:
+def _separated(result: list[Segment | None], before: int, number: int, note: Callable[[int, str], None]) -> None:
     first, second = result[before], result[number]
     if first is None or second is None or not first.overlap(second):
         return
@@ -92,18 +92,25 @@ def _take_apart(result: list[Segment | None], before: int, number: int, note: Ca
     if first.start < second.start:
         result[before] = Segment(first.start, second.start)
         if amount > _TOUCH:
-            note(before, f"ended at {_say(first.end)} s, after the same speaker's next; cut to {_say(second.start)} s")
+            note(
+                before,
+                f"ended at {_seconds(first.end)} s, after the same speaker's next; cut to {_seconds(second.start)} s",
+            )
     elif second.end > first.end:
         result[number] = Segment(first.end, second.end)
         if amount > _TOUCH:
             note(
                 number,
-                f"began at {_say(second.start)} s, before the same speaker's last ended; moved to {_say(first.end)} s",
+                f"began at {_seconds(second.start)} s, before the same speaker's last ended; "
+                f"moved to {_seconds(first.end)} s",
             )
     else:
         result[number] = None
-        note(number, f"times {_say(second.start)} to {_say(second.end)} s lie inside the same speaker's last; dropped")
+        note(
+            number,
+            f"times {_seconds(second.start)} to {_seconds(second.end)} s lie inside the same speaker's last; dropped",
+        )
 
 
-def _say(seconds: float) -> str:
+def _seconds(seconds: float) -> str:
     return f"{seconds:.2f}".rstrip("0").rstrip(".")

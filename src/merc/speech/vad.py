@@ -17,6 +17,7 @@ import numpy as np
 from merc import weights
 from merc.conversation import Segment
 from merc.errors import InputError
+from merc.options import at_least, finite
 from merc.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ _SIDE_BY_SIDE = 16  # stretches in one batch: more gains nothing on one core and
 
 @dataclass(frozen=True, slots=True)
 class VadOptions:
-    """How probabilities of speech become regions of speech; raises InputError for a value that cannot work."""
+    """How probabilities of speech become regions of speech.
+
+    Raises:
+        InputError: an option is out of range.
+    """
 
     threshold: float = 0.5
     """Speech begins at this probability: the value that the network was published with."""
@@ -47,28 +52,34 @@ class VadOptions:
     padding: float = 0.06
     """Seconds added at both ends, because soft onsets and releases lie below the threshold."""
     threads: int = 1
-    """Threads of the network: it is too small to gain from more."""
+    """CPU threads of the network: it is too small to gain from more."""
 
     def __post_init__(self) -> None:
         if not 0 < self.release <= self.threshold < 1:
             raise InputError(
                 f"threshold {self.threshold} and release {self.release}: expected 0 < release <= threshold < 1"
             )
-        for name in ("min_speech", "min_silence", "padding"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"{name} {value}: expected a number of seconds, 0 or more")
-        if self.threads < 1:
-            raise InputError(f"threads {self.threads}: expected 1 or more")
+        finite(min_speech=self.min_speech, min_silence=self.min_silence, padding=self.padding)
+        at_least(0, min_speech=self.min_speech, min_silence=self.min_silence, padding=self.padding, hint=" seconds")
+        at_least(1, threads=self.threads)
 
 
 def detect_speech(
     samples: NDArray[np.int16], options: VadOptions | None = None, *, progress: Progress | None = None
 ) -> list[Segment]:
-    """Find the regions of speech in 16 kHz mono samples, int16 of shape ``(samples,)``, a memory map or an array.
+    """Find the regions of speech.
 
-    Regions come in order, apart from each other, inside the recording. Raises InputError for samples of another kind
-    and WeightError when the weight ``silero-vad`` is absent.
+    Args:
+        samples: 16 kHz mono int16, ``(samples,)``, a memory map or an array.
+        options: See `VadOptions`.
+        progress: Called with "speech", the seconds done and all seconds.
+
+    Returns:
+        Regions in order, which do not overlap and lie inside the recording.
+
+    Raises:
+        InputError: the samples are of another kind.
+        WeightError: the weight ``silero-vad`` is absent.
     """
     options = options or VadOptions()
     probabilities = speech_probabilities(samples, threads=options.threads, progress=progress)
@@ -78,9 +89,9 @@ def detect_speech(
 def speech_probabilities(
     samples: NDArray[np.int16], *, threads: int = 1, progress: Progress | None = None
 ) -> NDArray[np.float32]:
-    """Probability of speech in each frame of 32 ms: float32 of shape ``(ceil(samples / 512),)``.
+    """Probability of speech in each frame of 32 ms: float32 ``(ceil(samples / 512),)``.
 
-    The last frame is filled up with silence. ``progress`` hears the stage "speech" and the seconds done.
+    The last frame is padded with silence; arguments and errors as in `detect_speech`.
     """
     check_samples(samples)
     frames = -(-len(samples) // FRAME)
@@ -102,7 +113,7 @@ def speech_probabilities(
 def regions(probabilities: NDArray[np.float32], duration: float, options: VadOptions) -> list[Segment]:
     """Turn frame probabilities into regions of speech by the hysteresis, lengths and padding of the options.
 
-    ``duration`` is the recording's length in seconds; neighbours that padding would join meet half-way.
+    Neighbours that padding would join meet half-way; ``duration`` is the recording's length in seconds.
     """
     spans = [
         (start, min(end, duration))

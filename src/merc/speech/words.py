@@ -1,4 +1,4 @@
-"""Times of words: put in order, spread over a stretch of time, moved onto the speech that was heard."""
+"""Times of words: put in order, distributed over a span of time, moved onto detected speech."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ LEAST = 0.02
 SECONDS_PER_CHARACTER = 0.07
 """About 14 characters a second, lively conversational speech."""
 
-_FOOTHOLD = 0.1  # seconds of a region that a word must reach to be taken as spoken there
+_FOOTHOLD = 0.1  # seconds of a region that a word must reach to count as spoken there
 
 
-def settle(times: Sequence[tuple[float, float]], within: Segment) -> list[Segment]:
-    """Make word times ordered, apart from each other, of positive length and inside ``within``.
+def ordered(times: Sequence[tuple[float, float]], within: Segment) -> list[Segment]:
+    """Make word times ordered, disjoint, of positive length and inside ``within``.
 
-    Times that already are so stay as they are. Where there is no room for 20 ms a word, all get an equal share.
+    Valid times are unchanged. Where there is no room for 20 ms per word, all get an equal share.
     """
     count = len(times)
     least = min(LEAST, within.duration / max(1, count))
-    settled = []
+    result = []
     before = within.start
     for number, (start, end) in enumerate(times):
         start = max(before, min(start, within.end - (count - number) * least))
         end = max(start + least * 0.5, min(max(end, start + least), within.end - (count - number - 1) * least))
-        settled.append(Segment(start, min(end, within.end)))
-        before = settled[-1].end
-    return settled
+        result.append(Segment(start, min(end, within.end)))
+        before = result[-1].end
+    return result
 
 
 def spread(texts: Sequence[str], within: Segment) -> list[Segment]:
-    """Share a stretch of time out among words by their characters; the best guess where nothing was heard."""
+    """Divide a span of time among words by their characters: the best estimate where nothing was recognised."""
     weights = [len(text) + 1 for text in texts]
     total = sum(weights)
     edges = [within.start]
     for weight in weights:
         edges.append(edges[-1] + within.duration * weight / total)
-    return settle(list(pairwise(edges)), within)
+    return ordered(list(pairwise(edges)), within)
 
 
 def spoken(texts: Sequence[str]) -> float:
@@ -51,8 +51,8 @@ def spoken(texts: Sequence[str]) -> float:
 def onto_speech(words: Sequence[Word], speech: Sequence[Segment], *, slack: float) -> list[Word]:
     """Cut words to the region of speech in which they were said, and drop those that lie outside all regions.
 
-    Recognisers stretch a word over the pause in front of it, so a word that reaches into several regions belongs to
-    the last. One that lies within ``slack`` seconds of a region is kept as it is. All in order of time.
+    Recognisers extend a word over the pause before it, so a word that reaches into several regions belongs to the
+    last. One that lies within ``slack`` seconds of a region is kept unchanged. All in order of time.
     """
     kept = []
     first = 0

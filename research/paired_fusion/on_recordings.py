@@ -16,10 +16,8 @@ from merc.heads.head import Head, fusion_card, joined, spoken_head
 from merc.heads.late_fusion import LateFusion, Observation
 from merc.labels import EKMAN7
 from merc.media.audio import probe
-from merc.pipeline.listening import forget_sound, listen
-from merc.pipeline.observing import observe, settle_voices
 from merc.pipeline.options import AnalyzeOptions, Job
-from merc.pipeline.watching import look, recognise
+from merc.pipeline.recognizer import examine
 from merc.progress import Progress
 from research.paired_fusion.compare import HELD_OUT, PairedCard, compete
 from research.paired_fusion.decision import decision
@@ -72,13 +70,7 @@ def alone(utterance: Utterance) -> Conversation:
 def observed(path: Path, transcript: Conversation) -> list[Observation]:
     """What ``analyze`` knows of each utterance of a recording before the fusion."""
     job = Job(path, probe(path), file_hash(path), AnalyzeOptions(language="en", threads=1), Cache(), None)
-    heard = listen(job, transcript)
-    sight = look(job, heard)
-    heard = settle_voices(job, heard, sight)
-    seen = recognise(heard, sight)
-    observations = observe(job, heard, seen.faces)
-    forget_sound(job)
-    return observations
+    return list(examine(job, transcript).observations)
 
 
 def judged(

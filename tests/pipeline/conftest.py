@@ -61,7 +61,7 @@ def dialogue(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 def _append(out: av.container.OutputContainer, streams: tuple, clip: Path, shift: float) -> float:
-    """Re-encode one clip behind what is there, its sound as long as its picture; returns its length in seconds."""
+    """Re-encode one clip after what was written, its sound as long as its picture; returns its length in seconds."""
     picture, sound = streams
     heard, length = [], 0.0
     with av.open(str(clip)) as source:

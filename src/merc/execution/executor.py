@@ -1,7 +1,7 @@
 """The contract of executors: a function over items gives a row of result or reason for each, and can be resumed.
 
 An item that fails costs itself alone: its row holds the reason. Errors that no item causes (a missing weight, a full
-disk) end the run. With ``Kept`` a run that was killed resumes: items whose row was saved are not run again.
+disk) end the run. With ``Kept`` an interrupted run resumes: items whose row was saved are not run again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Make = Callable[[], Callable[[Item], Result]]
 """Builds the function, once in each process: models are loaded here. Between processes it is pickled by name."""
 
 STOP = (WeightError, MissingExtra, OutputError)
-"""Errors that no item causes: the run cannot go on."""
+"""Errors that no item causes: the run ends."""
 DAMAGE = (MercError, OSError, ValueError, RuntimeError, ArithmeticError, LookupError, MemoryError)
 """What decoders and models raise on a damaged item. Anything else is a fault of the program and is raised."""
 
@@ -64,7 +64,7 @@ class Executor(Protocol):
     def map(
         self, make: Make[Item, Result], items: Sequence[Item], *, kept: Kept[Item, Result] | None = None
     ) -> Iterator[Row[Item, Result]]:
-        """Yield one row an item.
+        """Yield one row per item.
 
         Args:
             make: Builds the function, once in each process that runs it.

@@ -67,7 +67,7 @@ class Processes:
     def map(
         self, make: Make[Item, Result], items: Sequence[Item], *, kept: Kept[Item, Result] | None = None
     ) -> Iterator[Row[Item, Result]]:
-        """Yield one row an item; see `Executor.map`. ``make`` must be importable by name."""
+        """Yield one row per item; see `Executor.map`. ``make`` must be importable by name."""
         if make != self._make:
             self._end_all()
             self._make = make

@@ -1,1 +1,1 @@
-"""Room 5: a recording goes in, a timeline comes out."""
+"""The pipeline: a recording goes in, a timeline comes out."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from merc.conversation import Timeline
-from merc.errors import InputError, MercError, OutputError
+from merc.errors import InputError, OutputError
+from merc.execution import Executor, Row, Serial
 from merc.formats import WRITERS
 from merc.formats.native import document
 from merc.pipeline.options import AnalyzeOptions
@@ -25,16 +26,21 @@ TRANSCRIPTS = (".srt", ".vtt", ".csv", ".json", ".TextGrid", ".eaf", ".txt", ".r
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """Where results go, in which formats, and what goes with every recording."""
+    """Where results are written, in which formats, and what all recordings share.
+
+    Raises:
+        UnknownName: a format is unknown.
+        InputError: the transcript does not exist.
+    """
 
     out: Path | None = None
-    """Folder for the results (of several recordings: the folder of their folders); None: beside each recording."""
+    """Output folder (of several recordings: the folder of their folders); None: next to each recording."""
     formats: Sequence[str] | None = None
-    """Names of outputs; None: all."""
+    """Names of output formats; None: all."""
     transcript: Path | None = None
     """A transcript, or for several recordings a folder with a transcript of the same name for each."""
     options: AnalyzeOptions = field(default_factory=AnalyzeOptions)
-    """Choices for each analysis."""
+    """Options of each analysis."""
 
     def __post_init__(self) -> None:
         for name in self.formats or ():
@@ -44,43 +50,100 @@ class BatchOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What became of one recording: its timeline and the folder it was written to, or the reason."""
+class Request:
+    """One recording to analyse, and the folder that its results are written to."""
 
     recording: Path
     folder: Path
-    timeline: Timeline | None = None
-    written: tuple[Path, ...] = ()
-    reason: str | None = None
-
-    def as_json(self) -> str:
-        """The timeline as one line of JSON, or the reason."""
-        if self.timeline is None:
-            return json.dumps({"recording": self.recording.name, "reason": self.reason})
-        return json.dumps(document(self.timeline), ensure_ascii=False)
 
 
-def run(given: Sequence[Path], *, batch: BatchOptions | None = None, progress: Progress | None = None) -> Iterator[Row]:
-    """Analyse recordings one after the other and write their folders.
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """The timeline of a recording and the files that were written."""
 
-    Of several, one that cannot be used becomes a row with its reason and the next goes on. Raises InputError before
-    any work when the request itself is wrong (nothing to analyse, an unknown format, one transcript for many).
+    timeline: Timeline
+    written: tuple[Path, ...]
+
+
+def run(
+    paths: Sequence[Path],
+    *,
+    batch: BatchOptions | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Row[Request, Analysed]]:
+    """Analyse recordings and write their folders.
+
+    Args:
+        paths: Recordings and folders of them.
+        batch: See `BatchOptions`.
+        executor: Runs the analyses (default: one after the other, in this process).
+        progress: Called with a stage of an analysis, the amount done and the total; in this process only.
+
+    Yields:
+        One row a recording. Of several, one that cannot be used is a row with its reason, and the next one follows.
+
+    Raises:
+        InputError: before any work, when the request itself is wrong (nothing to analyse, one transcript for many).
     """
     batch = batch or BatchOptions()
-    recordings = find(given)
+    recordings = find(paths)
     if len(recordings) > 1 and batch.transcript is not None and not batch.transcript.is_dir():
         raise InputError(
             f"{batch.transcript} is one transcript for {len(recordings)} recordings: give a folder that holds a "
             "transcript of the same name for each"
         )
-    for recording, folder in zip(recordings, _folders(recordings, batch.out), strict=True):
-        yield _one(recording, folder, (batch, progress))
+    requests = [Request(*pair) for pair in zip(recordings, _folders(recordings, batch.out), strict=True)]
+    yield from (executor or Serial()).map(_Analysis(batch, progress), requests)
 
 
-def find(given: Sequence[Path]) -> list[Path]:
-    """The recordings among files and folders, folders searched in depth and in order of name."""
+def as_json(row: Row[Request, Analysed]) -> str:
+    """The timeline of a row as one line of JSON, or the reason."""
+    if row.result is None:
+        return json.dumps({"recording": row.item.recording.name, "reason": row.reason})
+    return json.dumps(document(row.result.timeline), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """Builds the function that analyses one recording: what an executor is given."""
+
+    batch: BatchOptions
+    progress: Progress | None = None
+
+    def __call__(self) -> Callable[[Request], Analysed]:
+        return self.analysed
+
+    def analysed(self, request: Request) -> Analysed:
+        try:
+            return self._analysed(request)
+        except OutputError as error:  # each recording has a folder of its own: the others may still be written
+            raise InputError(str(error)) from error
+
+    def _analysed(self, request: Request) -> Analysed:
+        existed = _writable(request.folder)
+        try:
+            timeline = analyze(
+                request.recording,
+                transcript=_transcript_for(request.recording, self.batch.transcript),
+                options=self.batch.options,
+                progress=self.progress,
+            )
+            return Analysed(timeline, tuple(timeline.save(request.folder, formats=self.batch.formats)))
+        except BaseException:
+            if not existed:
+                _remove_empty(request.folder)
+            raise
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """The recordings among files and folders, folders searched in depth and in order of name.
+
+    Raises:
+        InputError: a folder holds no recordings.
+    """
     found: list[Path] = []
-    for path in given:
+    for path in paths:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
             if not inside:
@@ -92,12 +155,12 @@ def find(given: Sequence[Path]) -> list[Path]:
 
 
 def _folders(recordings: Sequence[Path], out: Path | None) -> list[Path]:
-    """Where each recording's results go; two recordings of the same name keep their suffixes or their folders apart."""
+    """The output folder of each recording; two of the same name keep their suffixes or their folders apart."""
     if out is not None and len(recordings) == 1:
         return [out]
     folders = [(out or path.parent) / f"{path.stem}.merc" for path in recordings]
     names = Counter(folders)
-    if max(names.values()) > 1:
+    if max(names.values(), default=0) > 1:
         folders = [
             folder.parent / f"{path.name}.merc" if names[folder] > 1 else folder
             for path, folder in zip(recordings, folders, strict=True)
@@ -108,32 +171,11 @@ def _folders(recordings: Sequence[Path], out: Path | None) -> list[Path]:
     return folders
 
 
-def _one(recording: Path, folder: Path, how: tuple[BatchOptions, Progress | None]) -> Row:
-    batch, progress = how
-    try:
-        existed = _writable(folder)
-        try:
-            timeline = analyze(
-                recording,
-                transcript=_transcript_for(recording, batch.transcript),
-                options=batch.options,
-                progress=progress,
-            )
-            written = timeline.save(folder, formats=batch.formats)
-        except BaseException:
-            if not existed:
-                _remove_empty(folder)
-            raise
-    except MercError as error:
-        return Row(recording, folder, reason=str(error))
-    return Row(recording, folder, timeline, tuple(written))
-
-
 def _transcript_for(recording: Path, transcript: Path | None) -> Path | None:
     if transcript is None or not transcript.is_dir():
         return transcript
-    beside = [transcript / f"{recording.stem}{suffix}" for suffix in TRANSCRIPTS]
-    found = [path for path in beside if path.exists()]
+    candidates = [transcript / f"{recording.stem}{suffix}" for suffix in TRANSCRIPTS]
+    found = [path for path in candidates if path.exists()]
     if not found:
         raise InputError(
             f"{recording.name}: no transcript in {transcript}; expected {recording.stem} with one of "
@@ -143,7 +185,7 @@ def _transcript_for(recording: Path, transcript: Path | None) -> Path | None:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether the folder was already there; raises OutputError, before hours of work, where nothing can be written."""
+    """Whether the folder existed; raises OutputError, before the analysis, where nothing can be written."""
     existed = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)

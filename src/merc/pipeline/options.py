@@ -1,4 +1,4 @@
-"""What can be chosen for an analysis, and how its progress and intermediate results are passed down."""
+"""Options of an analysis, and the job that hands them, the cache and the progress to its stages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from merc.cache import Cache, key
 from merc.errors import InputError
 from merc.media.audio import Probe
+from merc.options import at_least, share
 from merc.progress import Progress
 from merc.weights import WEIGHTS
 
@@ -19,42 +20,53 @@ STAGES_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class AnalyzeOptions:
-    """Choices for one analysis."""
+    """Options of one analysis.
+
+    Raises:
+        InputError: an option is out of range; the message names it, its value and what was expected.
+
+    Example:
+        >>> from merc import AnalyzeOptions
+        >>> AnalyzeOptions(speakers=2, language="en").record()["speakers"]
+        2
+        >>> AnalyzeOptions(threshold=1.5)
+        Traceback (most recent call last):
+            ...
+        merc.errors.InputError: threshold is 1.5: expected 0 to 1
+    """
 
     speakers: int | None = None
-    """How many voices there are; None: found from the recording."""
+    """Number of speakers; None: estimated from the recording."""
     language: str | None = None
-    """ISO 639-1 code of what is spoken; None: detected."""
+    """ISO 639-1 code of the language; None: detected."""
     video: bool = True
-    """Whether faces are looked for where there is video."""
+    """Whether faces are detected where there is video."""
     beam: int = 1
-    """Whisper's beam: 1 is twice as fast as 5, and no worse on what was measured."""
+    """Whisper's beam size: 1 is twice as fast as 5, and no worse on what was measured."""
     threshold: float | None = None
     """Confidence below which no label is given; None: the threshold of the fusion's card."""
     threads: int = 0
-    """CPU threads for the large models (Whisper, MPNet) and for decoding; 0: one a core, at most four. The small ones
-    run on one, which on a busy machine is several times faster."""
+    """CPU threads for the large models (Whisper, MPNet) and for decoding; 0: one per core, at most four. The small ones
+    use one, which on a busy machine is several times faster."""
+    device: str = "auto"
+    """Device of the torch networks: "auto" (the first of cuda, mps and cpu that is present), "cpu", "cuda", "cuda:1" or
+    "mps". Whisper, Silero and MTCNN run on the CPU in any case. On the CPU the same input gives the same bytes."""
 
     def __post_init__(self) -> None:
-        if self.speakers is not None and self.speakers < 1:
-            raise InputError(f"speakers is {self.speakers}: expected 1 or more, or none to have them counted")
+        at_least(1, speakers=self.speakers, beam=self.beam)
+        at_least(0, threads=self.threads, hint=" (0: automatic)")
+        share(threshold=self.threshold)
         if self.language is not None and not (len(self.language) in (2, 3) and self.language.isalpha()):
-            raise InputError(f"language '{self.language}': expected an ISO 639 code such as 'en'")
-        if self.beam < 1:
-            raise InputError(f"beam is {self.beam}: expected 1 or more")
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise InputError(f"threshold is {self.threshold}: expected a probability from 0 to 1")
-        if self.threads < 0:
-            raise InputError(f"threads is {self.threads}: expected 0 (automatic) or more")
+            raise InputError(f"language is '{self.language}': expected an ISO 639 code such as 'en'")
 
     @property
-    def workers(self) -> int:
+    def cpu_threads(self) -> int:
         """The number of CPU threads to use."""
         return self.threads or min(4, os.cpu_count() or 1)
 
-    def stated(self) -> dict[str, Any]:
-        """The choices that can change a result, for the record."""
-        return {name: value for name, value in asdict(self).items() if name != "threads"}
+    def record(self) -> dict[str, Any]:
+        """The options that choose what is computed, by name: they are written into the timeline."""
+        return {name: value for name, value in asdict(self).items() if name not in ("threads", "device")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +79,19 @@ class Job:
     options: AnalyzeOptions
     cache: Cache
     progress: Progress | None = None
+    device: str = "cpu"
+    """The device that the option names, resolved."""
 
     def key(self, stage: str, *parts: Any, weights: tuple[str, ...] = ()) -> str:
-        """The name of an artefact: the recording's bytes, the stage, what it depends on and the weights it used."""
-        return key(STAGES_VERSION, self.sha256, stage, parts, [WEIGHTS[name].sha256 for name in weights])
+        """The key of an artefact: the recording's bytes, the stage, what it depends on and the weights it used.
 
-    def tell(self, stage: str, done: float, total: float) -> None:
-        """Report progress, where anybody listens."""
+        Artefacts of another device than the CPU are kept apart: their numbers differ in the last digits.
+        """
+        hashes = [WEIGHTS[name].sha256 for name in weights]
+        where = () if self.device == "cpu" else (self.device.partition(":")[0],)
+        return key(STAGES_VERSION, self.sha256, stage, parts, hashes, *where)
+
+    def report(self, stage: str, done: float, total: float) -> None:
+        """Report progress, where there is a reporter."""
         if self.progress:
             self.progress(stage, done, total)

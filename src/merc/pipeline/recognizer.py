@@ -1,7 +1,8 @@
-"""The main job: a recording goes in, a timeline comes out."""
+"""The analysis: a recording goes in, a timeline comes out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from merc import weights
@@ -10,18 +11,29 @@ from merc.conversation import Conversation, Model, Recording, Speaker, Timeline
 from merc.errors import FormatError
 from merc.formats import read
 from merc.heads.head import NAMES, Head, fusion_card, head_models, spoken_head
-from merc.heads.late_fusion import LateFusion
+from merc.heads.late_fusion import LateFusion, Observation
 from merc.media.audio import Probe, probe
-from merc.pipeline.listening import Heard, forget_sound, listen
-from merc.pipeline.observing import observe, settle_voices
+from merc.nn.device import resolve
+from merc.pipeline.evidence import Sounds, observations, reassign_short_turns
+from merc.pipeline.listening import AudioResult, forget_sound, listen
 from merc.pipeline.options import AnalyzeOptions, Job
-from merc.pipeline.watching import Seen, look, recognise
+from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
 
 _NOT_ENGLISH = (
     "the language was detected as '{code}' (probability {probability:.2f}): the text model was trained on English, "
     "so the text evidence is withheld"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All that is known of a recording before the modalities are fused."""
+
+    audio: AudioResult
+    faces: LinkedFaces
+    observations: tuple[Observation, ...]
+    """One an utterance, in order."""
 
 
 def analyze(
@@ -34,39 +46,82 @@ def analyze(
 ) -> Timeline:
     """Analyse one recording of a conversation.
 
-    ``transcript`` is a file that ``merc.read`` understands, or a conversation; without it the speech is
-    transcribed. ``progress`` is told ``(stage, done, total)``, at times from a second thread. Raises InputError
-    (MediaError, FormatError) for input that cannot be used and WeightError when a weight has not been fetched. Same
-    input, options and weights give the same timeline.
+    Same input, options and weights give the same timeline on the CPU.
+
+    Args:
+        path: A video or audio file.
+        transcript: A file that ``merc.read`` understands, or a conversation; without it the speech is transcribed.
+        options: See ``AnalyzeOptions``.
+        progress: Called with a stage, how much of it is done and how much there is, at times from a second thread.
+        cache: Where intermediate results are kept (default: the platform's cache folder).
+
+    Returns:
+        The utterances with their speakers, and for each a predicted label, its confidence and its evidence.
+
+    Raises:
+        MediaError: the recording cannot be decoded, or holds no speech.
+        FormatError: the transcript cannot be read.
+        InputError: a file does not exist, or the device is not there.
+        WeightError: a weight has not been fetched.
+
+    Example:
+        With the weights fetched (``merc weights get``)::
+
+            timeline = merc.analyze("interview.mp4", options=merc.AnalyzeOptions(speakers=2))
+            for utterance, prediction in timeline:
+                print(utterance.speaker, utterance.text, prediction.label, prediction.confidence)
+
+        What cannot be used is refused by name:
+
+        >>> import merc
+        >>> try:
+        ...     merc.analyze("nowhere.wav")
+        ... except merc.MercError as error:
+        ...     print(str(error)[:25])
+        nowhere.wav: no such file
     """
     options = options or AnalyzeOptions()
     file = Path(path)
-    known = _transcript(transcript)
-    held = probe(file)
+    given = _transcript(transcript)
+    found = probe(file)
+    device = str(resolve(options.device))
     fusion = LateFusion(fusion_card(), threshold=options.threshold)
-    used = _used(held, options)
+    used = _used(found, options)
     weights.require(used)
     for head in NAMES:
         Head.load(head)
     spoken_head()
-    job = Job(file, held, file_hash(file), options, cache or Cache(), progress)
-    heard = listen(job, known)
-    sight = look(job, heard)
-    heard = settle_voices(job, heard, sight)
-    seen = recognise(heard, sight)
-    predictions = fusion.predict(observe(job, heard, seen.faces))
-    job.tell("predict", 1, 1)
-    forget_sound(job)
+    job = Job(file, found, file_hash(file), options, cache or Cache(), progress, device)
+    examined = examine(job, given)
+    predictions = fusion.predict(examined.observations)
+    job.report("predict", 1, 1)
+    audio = examined.audio
     return Timeline(
-        recording=_recording(job, heard),
-        utterances=heard.utterances,
+        recording=_recording(job, audio),
+        utterances=audio.utterances,
         predictions=tuple(predictions),
-        speakers=_speakers(heard, seen),
-        overlaps=heard.overlaps,
+        speakers=_speakers(audio, examined.faces),
+        overlaps=audio.overlaps,
         models=_models(used),
-        options=options.stated(),
-        notes=_notes(heard, seen),
+        options=_recorded(options, device),
+        notes=_notes(audio, examined.faces),
     )
+
+
+def examine(job: Job, transcript: Conversation | None) -> Examined:
+    """Find utterances, speakers and their faces in a recording, and the evidence of each modality.
+
+    Raises:
+        MediaError: there is neither speech nor a transcript.
+    """
+    audio = listen(job, transcript)
+    sounds = Sounds(job, audio)
+    faces = detect_faces(job, audio)
+    audio = reassign_short_turns(audio, faces, sounds)
+    linked = link_faces(audio, faces)
+    result = Examined(audio, linked, tuple(observations(job, audio, linked.faces, sounds)))
+    forget_sound(job)
+    return result
 
 
 def _transcript(given: str | Path | Conversation | None) -> Conversation | None:
@@ -79,9 +134,9 @@ def _transcript(given: str | Path | Conversation | None) -> Conversation | None:
     return conversation
 
 
-def _recording(job: Job, heard: Heard) -> Recording:
-    seconds = job.probe.duration if heard.samples is None else max(job.probe.duration, len(heard.samples) / 16000)
-    language = heard.language
+def _recording(job: Job, audio: AudioResult) -> Recording:
+    seconds = job.probe.duration if audio.samples is None else max(job.probe.duration, len(audio.samples) / 16000)
+    language = audio.language
     return Recording(
         name=job.path.name,
         sha256=job.sha256,
@@ -93,22 +148,27 @@ def _recording(job: Job, heard: Heard) -> Recording:
     )
 
 
-def _speakers(heard: Heard, seen: Seen) -> tuple[Speaker, ...]:
+def _recorded(options: AnalyzeOptions, device: str) -> dict[str, object]:
+    """The options as the timeline states them; a device is named where its results may differ from the CPU's."""
+    return options.record() | ({} if device == "cpu" else {"device": device})
+
+
+def _speakers(audio: AudioResult, faces: LinkedFaces) -> tuple[Speaker, ...]:
     """The speakers in the order in which they first speak, with seconds of speech, and a face or the reason."""
     seconds: dict[str, float] = {}
     voice_of: dict[str, int | None] = {}
-    for utterance, voice in zip(heard.utterances, heard.voices, strict=True):
+    for utterance, voice in zip(audio.utterances, audio.voices, strict=True):
         if utterance.speaker is not None:
             length = utterance.segment.duration if utterance.segment else 0.0
             seconds[utterance.speaker] = seconds.get(utterance.speaker, 0.0) + length
             voice_of.setdefault(utterance.speaker, voice)
-    return tuple(Speaker(name, round(spoken, 3), *seen.linked(voice_of[name])) for name, spoken in seconds.items())
+    return tuple(Speaker(name, round(spoken, 3), *faces.linked(voice_of[name])) for name, spoken in seconds.items())
 
 
-def _used(held: Probe, options: AnalyzeOptions) -> list[str]:
-    """The names of the weights that a recording needs: asked for before hours of work, not after."""
-    sound = ["whisper-base", "silero-vad", "campplus", "segmentation"] if held.audio else []
-    faces = ["mtcnn", "facenet"] if held.video and options.video else []
+def _used(found: Probe, options: AnalyzeOptions) -> list[str]:
+    """The names of the weights that a recording needs: checked before the analysis starts."""
+    sound = ["whisper-base", "silero-vad", "campplus", "segmentation"] if found.audio else []
+    faces = ["mtcnn", "facenet"] if found.video and options.video else []
     return ["mpnet", *sound, *faces]
 
 
@@ -117,9 +177,9 @@ def _models(used: list[str]) -> tuple[Model, ...]:
     return tuple(Model(w.slot, w.title, w.licence, w.sha256) for w in listed) + head_models()
 
 
-def _notes(heard: Heard, seen: Seen) -> tuple[str, ...]:
-    notes = [*heard.notes, *seen.notes]
-    language = heard.language
+def _notes(audio: AudioResult, faces: LinkedFaces) -> tuple[str, ...]:
+    notes = [*audio.notes, *faces.notes]
+    language = audio.language
     if language is not None and language.code != "en":
         notes.append(_NOT_ENGLISH.format(code=language.code, probability=language.probability))
     return tuple(notes)

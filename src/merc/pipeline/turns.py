@@ -1,4 +1,4 @@
-"""Words and voices become utterances: each has one speaker and ends at a change of voice, a sentence end or a pause."""
+"""Words and voices become utterances: each ends at a change of voice, a sentence end or a pause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from typing import Protocol
 
 from merc.conversation import Segment, Utterance, Word
-from merc.errors import InputError
+from merc.options import above
 
 _SENTENCE_END = re.compile(r"[.?!…。？！]['\"”’)\]]*$")
 _BREATH = 0.3  # seconds between words within which one and the same sentence runs on
@@ -31,7 +31,11 @@ class Turn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """How words are cut into utterances; all in seconds."""
+    """How words are cut into utterances; all in seconds.
+
+    Raises:
+        InputError: an option is 0 or less.
+    """
 
     pause: float = 0.7
     """A silence at least this long ends an utterance, also in the middle of a sentence."""
@@ -40,14 +44,13 @@ class TurnOptions:
     longest: float = 20.0
     """A sentence that runs on for longer is cut at its widest gap between words."""
     reach: float = 1.0
-    """A word outside every turn belongs to the nearest voice no farther than this; else to the word before it."""
+    """A word outside all turns belongs to the nearest voice within this, else to the voice of the word before it."""
     wordless: float = 1.0
-    """A turn without any recognised word is kept as an utterance without text when at least this long."""
+    """A turn without recognised words is kept as an utterance without text when it is at least this long."""
 
     def __post_init__(self) -> None:
         for name in ("pause", "shortest", "longest", "reach", "wordless"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"turns: {name} is {getattr(self, name)}, expected more than 0 seconds")
+            above(0, scope="turns", hint=" seconds", **{name: getattr(self, name)})
 
 
 def utterances(
@@ -55,8 +58,14 @@ def utterances(
 ) -> tuple[list[Utterance], list[int | None]]:
     """Cut recognised words into utterances.
 
-    Returns the utterances in order of time and, beside them, the number of the voice of each (None where no turn is
-    near). A long turn in which nothing was recognised becomes an utterance whose text is None.
+    Args:
+        words: In order of time.
+        turns: Who speaks when.
+        options: See `TurnOptions`.
+
+    Returns:
+        The utterances in order of time, and the number of the voice of each (None where no turn is near). A long turn
+        in which nothing was recognised becomes an utterance whose text is None.
     """
     options = options or TurnOptions()
     voices = _smooth(words, _voices(words, turns, options.reach), options)
@@ -68,7 +77,7 @@ def utterances(
         if turn.segment.duration >= options.wordless and not _speaks(words, turn.segment)
     ]
     ordered = sorted(spoken + silent, key=lambda item: (item[0].start, item[0].end))
-    made = [_utterance(number, segment, said) for number, (segment, _, said) in enumerate(ordered, start=1)]
+    made = [_utterance(number, segment, inside) for number, (segment, _, inside) in enumerate(ordered, start=1)]
     return made, [voice for _, voice, _ in ordered]
 
 
@@ -86,7 +95,7 @@ def nearest_voice(segment: Segment, turns: Sequence[Turn], *, reach: float) -> i
 
 
 def _voices(words: Sequence[Word], turns: Sequence[Turn], reach: float) -> list[int | None]:
-    """One voice a word; turns are scanned in a moving window, so the cost stays linear in the recording."""
+    """The voice of each word; turns are scanned in a moving window, so the cost is linear in the recording."""
     ordered = sorted(turns, key=lambda turn: turn.segment.start)
     longest = max((turn.segment.duration for turn in ordered), default=0.0)
     voices: list[int | None] = []
@@ -103,17 +112,17 @@ def _voices(words: Sequence[Word], turns: Sequence[Turn], reach: float) -> list[
 
 
 def _smooth(words: Sequence[Word], voices: list[int | None], options: TurnOptions) -> list[int | None]:
-    """Nobody takes over in the middle of a running sentence for less than ``shortest`` seconds.
+    """Remove changes of voice of less than ``shortest`` seconds inside a sentence.
 
-    Words that follow each other closely without a sentence's end belong together: a run of another voice among them
-    that is too short to be sure of goes to the voice that says most of them.
+    Words that follow each other closely without a sentence end belong together: a run of another voice among them that
+    is too short to be certain goes to the voice of most of them.
     """
     smooth = list(voices)
     for sentence in _sentences(words):
-        said: dict[int | None, float] = {}
+        seconds: dict[int | None, float] = {}
         for i in sentence:
-            said[voices[i]] = said.get(voices[i], 0.0) + words[i].segment.duration
-        main = max(said, key=lambda voice: said[voice])
+            seconds[voices[i]] = seconds.get(voices[i], 0.0) + words[i].segment.duration
+        main = max(seconds, key=lambda voice: seconds[voice])
         for _, run in groupby(sentence, key=lambda i: voices[i]):
             part = list(run)
             if words[part[-1]].segment.end - words[part[0]].segment.start < options.shortest:
@@ -122,7 +131,7 @@ def _smooth(words: Sequence[Word], voices: list[int | None], options: TurnOption
 
 
 def _sentences(words: Sequence[Word]) -> list[list[int]]:
-    """Runs of word numbers without a sentence's end or a gap of ``_BREATH`` seconds inside."""
+    """Runs of word numbers without a sentence end or a gap of ``_BREATH`` seconds inside."""
     runs: list[list[int]] = []
     for i, word in enumerate(words):
         if not runs or _ends_sentence(words[i - 1]) or _gap(words[i - 1].segment, word.segment) >= _BREATH:
@@ -147,8 +156,8 @@ def _breaks(words: Sequence[Word], voices: Sequence[int | None], span: tuple[int
     gap = words[here].segment.start - words[here - 1].segment.end
     if voices[here] != voices[here - 1] or gap >= options.pause:
         return True
-    said = words[here - 1].segment.end - words[first].segment.start
-    return _ends_sentence(words[here - 1]) and said >= options.shortest
+    length = words[here - 1].segment.end - words[first].segment.start
+    return _ends_sentence(words[here - 1]) and length >= options.shortest
 
 
 def _cut(words: Sequence[Word], group: list[int], longest: float) -> list[list[int]]:

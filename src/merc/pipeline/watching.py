@@ -1,7 +1,7 @@
-"""The visible half of an analysis: frames within utterances → faces → people → the speaker's face of each utterance.
+"""The video half of an analysis: frames within utterances → faces → people → the speaker's face of each utterance.
 
-A recording is watched in blocks of a few minutes, each an artefact, so that a killed run goes on where it was. Of a
-face stay its place, its identity and its 128 emotion values; pictures are never kept.
+A recording is read in blocks of a few minutes, each of them cached, so that an interrupted run resumes from the last
+one. Of a face its box, its identity embedding and its 128-number emotion vector are kept; pictures never are.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 from merc.heads.head import Head
 from merc.media.forward import VideoOptions
 from merc.media.video import frames, sample_times
-from merc.people.faces import FaceObservations, FaceOptions, follow, group, observe
+from merc.people.faces import FaceObservations, FaceOptions, observe
 from merc.people.link import FaceEvidence, Links, link
-from merc.pipeline.listening import Heard
+from merc.people.tracks import follow, group
+from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import Job
 
 BLOCK = 300.0
-"""Seconds of recording that are watched at a time."""
+"""Seconds of recording that are read at a time."""
 PARTNER = 0.12
 """Seconds after a frame at which a second one shows whether the mouth moves."""
 HEIGHT = 720
@@ -31,15 +32,20 @@ _COLUMNS = ("times", "boxes", "scores", "embeddings", "expressions", "motion", "
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The speaker's face of each utterance, which voices have a face, and what was lost of the picture.
+class DetectedFaces:
+    """All faces of a recording, or None and the reason; ``notes`` say what was lost of the picture."""
 
-    ``looked`` says whether there was anything to look at.
-    """
+    faces: FaceObservations | None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedFaces:
+    """The speaker's face of each utterance, and the person of each voice; ``notes`` as in `DetectedFaces`."""
 
     faces: tuple[FaceEvidence, ...]
     links: Links | None
-    looked: bool
     notes: tuple[str, ...] = ()
 
     def linked(self, voice: int | None) -> tuple[bool, str | None]:
@@ -49,72 +55,64 @@ class Seen:
         return self.links.linked(voice)
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """All faces of a recording, or None and the reason; ``notes`` say what was lost of the picture."""
-
-    faces: FaceObservations | None
-    reason: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-def look(job: Job, heard: Heard) -> Sight:
-    """Find all faces in the frames within utterances, block by block, and join them into tracks and people."""
+def detect_faces(job: Job, audio: AudioResult) -> DetectedFaces:
+    """Detect all faces in the frames within utterances, block by block, and join them into tracks and people."""
     if job.probe.video is None:
-        return Sight(None, "the recording has no video")
+        return DetectedFaces(None, "the recording has no video")
     if not job.options.video:
-        return Sight(None, "faces were not looked for")
+        return DetectedFaces(None, "faces were not looked for")
     end = job.probe.duration
-    segments = [utterance.segment for utterance in heard.utterances if utterance.segment]
+    segments = [utterance.segment for utterance in audio.utterances if utterance.segment]
     times = sorted({round(time, 3) for segment in segments for time in sample_times(segment) if time < end})
     blocks = [list(inside) for _, inside in groupby(times, key=lambda time: time // BLOCK)]
-    parts = [_block(job, block, share=(n, len(blocks))) for n, block in enumerate(blocks)]
+    parts = [_block(job, block, number=n, count=len(blocks)) for n, block in enumerate(blocks)]
     lost = tuple(str(part.pop("lost")) for part in parts if "lost" in part)
     parts = parts or [_arrays(observe([]), Head.load("face"))]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
+    columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     options = FaceOptions()
     tracks = follow(columns["times"], columns["boxes"], columns["embeddings"], gap=options.track_gap)
     people = group(columns["times"], columns["embeddings"], tracks, cosine=options.person_cosine)
-    return Sight(FaceObservations(**columns, tracks=tracks, people=people), None, lost)
+    return DetectedFaces(FaceObservations(**columns, tracks=tracks, people=people), None, lost)
 
 
-def recognise(heard: Heard, sight: Sight) -> Seen:
+def link_faces(audio: AudioResult, detected: DetectedFaces) -> LinkedFaces:
     """Link people to voices and find the speaker's face in each utterance, or the reason why there is none."""
-    if sight.faces is None:
-        return Seen(tuple(FaceEvidence(reason=sight.reason) for _ in heard.utterances), None, False, sight.notes)
-    links = link(sight.faces, heard.turns)
+    if detected.faces is None:
+        missing = tuple(FaceEvidence(reason=detected.reason) for _ in audio.utterances)
+        return LinkedFaces(missing, None, detected.notes)
+    links = link(detected.faces, audio.turns)
     faces = tuple(
         links.speaker_face(utterance.segment, voice)
         if utterance.segment
         else FaceEvidence(reason="it is not known when the utterance was said")
-        for utterance, voice in zip(heard.utterances, heard.voices, strict=True)
+        for utterance, voice in zip(audio.utterances, audio.voices, strict=True)
     )
-    return Seen(faces, links, True, sight.notes)
+    return LinkedFaces(faces, links, detected.notes)
 
 
-def _block(job: Job, times: list[float], *, share: tuple[int, int]) -> dict[str, np.ndarray]:
-    """The faces of one block, from its artefact where it is there."""
-    number, count = share
+def _block(job: Job, times: list[float], *, number: int, count: int) -> dict[str, np.ndarray]:
+    """The faces of one block, from the cache where they are there."""
     partners = (round(time + PARTNER, 3) for time in times)
     wanted = sorted({*times, *(time for time in partners if time < job.probe.duration)})
     head = Head.load("face")
 
-    def tell(stage: str, done: float, total: float) -> None:
-        job.tell(stage, number + done / total, count)
+    def report(stage: str, done: float, total: float) -> None:
+        job.report(stage, number + done / total, count)
 
     def run() -> dict[str, np.ndarray]:
-        pictures = frames(job.path, wanted, height=HEIGHT, options=VideoOptions(threads=job.options.workers))
-        found = observe(pictures, expected=len(wanted), progress=tell)
+        pictures = frames(job.path, wanted, height=HEIGHT, options=VideoOptions(threads=job.options.cpu_threads))
+        options = FaceOptions(device=job.device)
+        found = observe(pictures, options=options, expected=len(wanted), progress=report)
         return _arrays(found, head) | ({"lost": np.array(pictures.lost)} if pictures.lost else {})
 
     key = job.key("faces", wanted, head.card["weights"]["sha256"], weights=("mtcnn", "facenet"))
     arrays = job.cache.arrays(key, run)
-    tell("faces", 1, 1)
+    report("faces", 1, 1)
     return arrays
 
 
 def _arrays(found: FaceObservations, head: Head) -> dict[str, Any]:
-    """What is kept of a block: the columns, with the 128 emotion values of each face for its expression features."""
+    """What is cached of a block: the columns, with the 128 emotion values of each face for its expression features."""
     values = head.emotion_vector(found.expressions.astype(np.float32))
     arrays = replace(found, expressions=values).arrays()
     return {name: arrays[name] for name in _COLUMNS}

@@ -1,0 +1,226 @@
+"""The evidence of each modality: utterances are encoded and judged by its head, or missing with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from merc.backbones.mpnet_dialogue import BEFORE, WINDOW, DialogueEncoder, numbered
+from merc.cache import key
+from merc.conversation import Conversation, Evidence, Utterance
+from merc.errors import WeightError
+from merc.features.encoder import ENCODERS, Encoder
+from merc.heads.head import Head, SpokenHead, spoken_head
+from merc.heads.late_fusion import Observation
+from merc.labels import EKMAN7
+from merc.media.audio import release
+from merc.people.link import FaceEvidence
+from merc.people.short_turns import VoicedTurn, reassigned, voice_margins
+from merc.pipeline.listening import AudioResult, with_voices
+from merc.pipeline.options import Job
+from merc.pipeline.watching import DetectedFaces
+from merc.speech.asr import Language
+
+RATE = 16000
+SPEAKER_ENCODER = "campplus"
+"""The encoder whose vectors tell voices apart."""
+SHORTEST_VOICE = 0.4
+"""Seconds: the voice encoder's equal error rate rises steeply below about a second, and it sees nothing below this."""
+LONGEST_TURN = WINDOW - BEFORE
+"""Tokens of an utterance that are read: a transcript may have turns far longer than those of a series."""
+MOST_OVERLAP = 0.5
+"""Above this share of an utterance with two voices at once, the sound does not belong to one speaker."""
+
+Judged = tuple[Evidence, np.ndarray | None]
+"""Evidence of one modality for one utterance, with the vector behind it."""
+
+
+class Sounds:
+    """The sound of utterances as vectors: each encoder runs once, and later stages get the same arrays.
+
+    Attributes:
+        reasons: Why an utterance has no vector, by utterance; None: it has one.
+        spans: The segments of those that have one, in order.
+        device: Where encoders run.
+    """
+
+    def __init__(self, job: Job, audio: AudioResult) -> None:
+        self.reasons = [_no_voice(utterance, audio) for utterance in audio.utterances]
+        pairs = zip(audio.utterances, self.reasons, strict=True)
+        self.spans = [one.segment for one, reason in pairs if not reason and one.segment]
+        self.device = job.device
+        self._job, self._samples = job, audio.samples
+        self._vectors: dict[str, np.ndarray] = {}
+
+    def vectors(self, encoder: Encoder) -> np.ndarray:
+        """The vectors of the utterances that have one, ``(k, width)``."""
+        if encoder.name not in self._vectors:
+            self._vectors[encoder.name] = self._encoded(encoder)
+        return self._vectors[encoder.name]
+
+    def by_utterance(self, encoder: Encoder) -> list[np.ndarray | None]:
+        """The vector of each utterance, or None."""
+        rows = iter(self.vectors(encoder))
+        return [None if reason else next(rows) for reason in self.reasons]
+
+    def _encoded(self, encoder: Encoder) -> np.ndarray:
+        samples = self._samples
+        if samples is None or not self.spans:
+            return np.zeros((0, encoder.width), np.float32)
+
+        def run() -> dict[str, np.ndarray]:
+            cuts = [np.asarray(samples[int(span.start * RATE) : int(span.end * RATE)]) for span in self.spans]
+            vectors = np.asarray(encoder.encode(cuts))
+            release(samples)
+            return {"vectors": vectors}
+
+        what = key([[span.start, span.end] for span in self.spans], encoder.describe())
+        return _cached(self._job, "voice", what, run)
+
+
+def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], sounds: Sounds) -> list[Observation]:
+    """One observation an utterance, with evidence or a reason for text, voice and face."""
+    modalities = (text_evidence(job, audio), _voice_evidence(job, sounds), _face_evidence(faces))
+    return [_observation(items) for items in zip(*modalities, strict=True)]
+
+
+def _observation(items: Sequence[Judged]) -> Observation:
+    vectors = {evidence.modality: vector for evidence, vector in items if vector is not None}
+    return Observation(tuple(evidence for evidence, _ in items), vectors)
+
+
+def reassign_short_turns(audio: AudioResult, detected: DetectedFaces, sounds: Sounds) -> AudioResult:
+    """Let the face that is seen decide who said what is too short for the voice, unless a transcript says who."""
+    if detected.faces is None or audio.samples is None or audio.named or len(set(audio.voices)) < 2:
+        return audio
+    encoder = ENCODERS[SPEAKER_ENCODER](device=sounds.device)
+    seconds = [u.segment.duration if u.segment else 0.0 for u in audio.utterances]
+    margins = voice_margins(sounds.by_utterance(encoder), audio.voices, seconds)
+    places, turns = [], []
+    for place, (utterance, voice) in enumerate(zip(audio.utterances, audio.voices, strict=True)):
+        if utterance.segment and voice is not None:
+            places.append(place)
+            turns.append(VoicedTurn(utterance.segment, voice, float(margins[place])))
+    voices = list(audio.voices)
+    for place, voice in zip(places, reassigned(detected.faces, turns), strict=True):
+        voices[place] = voice
+    return with_voices(audio, voices)
+
+
+def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:
+    """Evidence of the words: read in the context of those before, where the fusion has an encoder for that."""
+    reasons = [_no_text(utterance, audio.language) for utterance in audio.utterances]
+    worded = [utterance for utterance, reason in zip(audio.utterances, reasons, strict=True) if not reason]
+    texts = [(utterance.text or "", utterance.speaker) for utterance in worded]
+    spoken = spoken_head()
+
+    def run() -> dict[str, np.ndarray]:
+        if spoken is not None:
+            return {"vectors": _in_conversation(job, texts, spoken)}
+        encoder = ENCODERS["mpnet"](device=job.device, threads=job.options.cpu_threads)
+        return {"vectors": np.asarray(encoder.encode([text for text, _ in texts]))}
+
+    what = key([text for text, _ in texts]) if spoken is None else key(texts, spoken.sha256)
+    vectors = _cached(job, "text", what, run, weights=("mpnet",)) if worded else np.zeros((0, 0), np.float32)
+    details = [{"words": len(text.split())} for text, _ in texts]
+    return _judge(spoken or Head.load("text"), reasons, details, vectors)
+
+
+def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: SpokenHead) -> np.ndarray:
+    """The vectors ``(n, 768)`` of utterances in their order, each with its speaker, as the head's encoder reads."""
+    turns = tuple(Utterance(str(n), text=text, speaker=speaker) for n, (text, speaker) in enumerate(texts))
+    encoder = DialogueEncoder(head.path, threads=job.options.cpu_threads, longest=LONGEST_TURN, device=job.device)
+    found = encoder.encode([numbered(Conversation("recording", turns))])
+    return np.stack([found[turn.id] for turn in turns])
+
+
+def _no_text(utterance: Utterance, language: Language | None) -> str | None:
+    if not utterance.text:
+        return "no words were recognised"
+    if language is not None and language.code != "en":
+        return f"the language is '{language.code}', and the text model was trained on English only"
+    return None
+
+
+def _voice_evidence(job: Job, sounds: Sounds) -> list[Judged]:
+    head = Head.load("voice")
+    details = [{"seconds": round(segment.duration, 3)} for segment in sounds.spans]
+    return _judge(head, sounds.reasons, details, sounds.vectors(voice_encoder(head, device=job.device)))
+
+
+def voice_encoder(head: Head, *, device: str = "cpu") -> Encoder:
+    """The encoder that a voice head was trained on, by the weights and the width that its card records.
+
+    Raises:
+        WeightError: there is none.
+    """
+    sha256 = head.card["base"]["sha256"]
+    for name in ENCODERS:
+        one = ENCODERS[name](device=device)
+        if one.modality == "voice" and one.width == head.width and one.describe()["sha256"] == sha256:
+            return one
+    raise WeightError(
+        f"voice head: no encoder gives {head.width} numbers from the weights {sha256[:12]}… that its card names; train "
+        "it again with 'merc train voice-head', or reinstall merc"
+    )
+
+
+def _no_voice(utterance: Utterance, audio: AudioResult) -> str | None:
+    if audio.samples is None:
+        return "the recording has no sound"
+    segment = utterance.segment
+    if segment is None:
+        return "it is not known when the utterance was said"
+    length = min(segment.end, len(audio.samples) / RATE) - segment.start
+    if length < SHORTEST_VOICE:
+        return f"{max(length, 0):.2f} s of sound is too short for a voice (at least {SHORTEST_VOICE} s)"
+    share = sum(segment.overlap(part) for part in audio.overlaps) / segment.duration
+    if share > MOST_OVERLAP:
+        return f"several voices speak at once for {share:.0%} of it"
+    return None
+
+
+def _face_evidence(faces: Sequence[FaceEvidence]) -> list[Judged]:
+    """A face is judged frame by frame and the frames' distributions are averaged."""
+    counts = [0 if face.expressions is None else len(face.expressions) for face in faces]
+    stacked = [face.expressions for face in faces if face.expressions is not None and len(face.expressions)]
+    judged = Head.load("face").classify(np.concatenate(stacked)) if stacked else np.zeros((0, len(EKMAN7)))
+    parts = np.split(judged, np.cumsum(counts)[:-1]) if counts else []
+    return [_one_face(face, part) for face, part in zip(faces, parts, strict=True)]
+
+
+def _one_face(face: FaceEvidence, judged: np.ndarray) -> Judged:
+    if face.expressions is None or not len(judged):
+        return Evidence("face", None, face.reason or "no face"), None
+    detail = {"frames": len(judged), "similarity": None if face.similarity is None else round(face.similarity, 3)}
+    return Evidence("face", _by_label(judged.mean(axis=0)), None, detail), face.expressions
+
+
+def _judge(
+    head: Head | SpokenHead, reasons: Sequence[str | None], details: Sequence[dict[str, Any]], vectors: np.ndarray
+) -> list[Judged]:
+    """Evidence of one modality for all utterances: details and vectors are of those without a reason, in order."""
+    judged = head.probabilities(vectors) if len(vectors) else np.zeros((0, len(EKMAN7)))
+    present = iter(zip(judged, details, vectors, strict=True))
+    result: list[Judged] = []
+    for reason in reasons:
+        if reason:
+            result.append((Evidence(head.name, None, reason), None))
+        else:
+            row, detail, vector = next(present)
+            result.append((Evidence(head.name, _by_label(row), None, detail), vector))
+    return result
+
+
+def _by_label(row: np.ndarray) -> dict[str, float]:
+    return {label: float(p) for label, p in zip(EKMAN7, row, strict=True)}
+
+
+def _cached(
+    job: Job, stage: str, what: str, run: Callable[[], dict[str, np.ndarray]], *, weights: tuple[str, ...] = ()
+) -> np.ndarray:
+    vectors = job.cache.arrays(job.key(f"encode {stage}", what, weights=weights), run)["vectors"]
+    job.report(f"encode {stage}", 1, 1)
+    return vectors

@@ -1,0 +1,120 @@
+"""Several recordings: which, where their results go, and what a failure costs; the analysis itself is replaced."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merc import MercError, Timeline
+from merc.conversation import Recording
+from merc.errors import MediaError, WeightError
+from merc.execution import Row
+from merc.pipeline import batch
+from merc.pipeline.batch import Analysed, BatchOptions, Request, _folders, as_json, find, run
+
+
+@pytest.fixture
+def analysed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the analysis is called with; a name with "bad" is damaged, one with "unfetched" lacks a weight."""
+    calls: list[dict[str, Any]] = []
+
+    def analyze(recording: Path, **options: Any) -> Timeline:
+        calls.append({"recording": recording, **options})
+        if "bad" in recording.name:
+            raise MediaError(f"{recording.name}: cannot be decoded")
+        if "unfetched" in recording.name:
+            raise WeightError("weight 'mpnet' is missing")
+        return Timeline(Recording(recording.name, "ab" * 32, 1.0, True, False), (), ())
+
+    monkeypatch.setattr(batch, "analyze", analyze)
+    return calls
+
+
+def recordings(folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return [folder / name for name in names]
+
+
+def test_folders_are_searched_in_depth_for_recordings_each_once(tmp_path: Path) -> None:
+    b, a, _ = recordings(tmp_path, "deep/b.WAV", "a.mp4", "notes.txt")
+    assert find([tmp_path, a]) == [a, b]
+
+
+def test_a_folder_without_recordings_says_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(MercError, match=r"holds no recordings: expected files ending in \.mp4"):
+        find([tmp_path])
+
+
+def test_one_transcript_for_several_recordings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.srt").write_text("")
+    with pytest.raises(MercError, match="one transcript for 2 recordings: give a folder"):
+        list(run([tmp_path / "a.wav", tmp_path / "b.wav"], batch=BatchOptions(transcript=tmp_path / "x.srt")))
+
+
+def test_recordings_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
+    names = [folder.name for folder in _folders([tmp_path / "a.wav", tmp_path / "a.mp4", tmp_path / "b.mp4"], None)]
+    assert names == ["a.wav.merc", "a.mp4.merc", "b.merc"]
+    assert _folders([tmp_path / "a.wav"], tmp_path / "out") == [tmp_path / "out"]
+    with pytest.raises(MercError, match=r"several recordings would be written to .*a\.wav\.merc"):
+        _folders([tmp_path / "x" / "a.wav", tmp_path / "y" / "a.wav"], tmp_path / "out")
+
+
+def test_a_bad_recording_is_a_row_and_leaves_no_folder(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:
+    bad, good = recordings(tmp_path, "bad.wav", "good.wav")
+    rows = list(run([bad, good], batch=BatchOptions(out=tmp_path / "out", formats=["json"])))
+    assert [row.reason for row in rows] == ["bad.wav: cannot be decoded", None]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.merc"]
+    assert rows[1].result is not None
+    assert rows[1].result.written == (tmp_path / "out" / "good.merc" / "timeline.json",)
+
+
+def test_a_folder_that_cannot_be_written_costs_its_recording_alone(
+    tmp_path: Path, analysed: list[dict[str, Any]]
+) -> None:
+    one, two = recordings(tmp_path, "one.wav", "two.wav")
+    (tmp_path / "one.merc").write_text("a file where the folder should be")
+    rows = list(run([one, two], batch=BatchOptions(formats=["json"])))
+    assert rows[0].reason is not None and "cannot write into" in rows[0].reason
+    assert rows[1].ok
+    assert [call["recording"].name for call in analysed] == ["two.wav"]
+
+
+def test_what_no_recording_causes_ends_the_run(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:
+    with pytest.raises(WeightError, match="weight 'mpnet' is missing"):
+        list(run(recordings(tmp_path, "unfetched.wav", "good.wav"), batch=BatchOptions(out=tmp_path / "out")))
+    assert len(analysed) == 1
+
+
+def test_each_recording_gets_the_transcript_of_its_name(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:
+    one, two = recordings(tmp_path, "one.wav", "two.wav")
+    said = tmp_path / "said"
+    recordings(said, "one.srt")
+    rows = list(run([one, two], batch=BatchOptions(out=tmp_path / "out", transcript=said, formats=["json"])))
+    assert [call["transcript"] for call in analysed] == [said / "one.srt"]
+    assert rows[1].reason is not None and "two.wav: no transcript in" in rows[1].reason
+
+
+def test_a_transcript_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MercError, match=r"transcript .*gone\.srt does not exist"):
+        BatchOptions(transcript=tmp_path / "gone.srt")
+
+
+def test_a_row_is_a_line_of_json() -> None:
+    timeline = Timeline(Recording("a.wav", "ab" * 32, 1.0, True, False), (), ())
+    request = Request(Path("x/a.wav"), Path("out"))
+    written = json.loads(as_json(Row(request, Analysed(timeline, ()))))
+    assert written["recording"]["name"] == "a.wav"
+    assert json.loads(as_json(Row(request, reason="no sound"))) == {"recording": "a.wav", "reason": "no sound"}
+
+
+def test_requests_and_results_can_go_to_and_from_other_processes() -> None:
+    timeline = Timeline(Recording("a.wav", "ab" * 32, 1.0, True, False), (), ())
+    made = batch._Analysis(BatchOptions(out=Path("out")))
+    assert pickle.loads(pickle.dumps(made)) == made
+    assert pickle.loads(pickle.dumps(Analysed(timeline, ()))).timeline == timeline

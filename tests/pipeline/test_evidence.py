@@ -1,0 +1,219 @@
+"""Evidence of each modality: words in their context, sounds encoded once, faces frame by frame, or the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from merc.backbones.mpnet_dialogue import numbered
+from merc.cache import Cache
+from merc.conversation import Conversation, Segment, Utterance
+from merc.errors import WeightError
+from merc.labels import EKMAN7
+from merc.media.audio import Probe
+from merc.people.link import FaceEvidence
+from merc.people.short_turns import VoicedTurn
+from merc.pipeline import evidence
+from merc.pipeline.evidence import Sounds, reassign_short_turns, text_evidence, voice_encoder
+from merc.pipeline.listening import AudioResult
+from merc.pipeline.options import AnalyzeOptions, Job
+from merc.pipeline.watching import DetectedFaces
+
+READ: list[Conversation] = []
+
+
+class Encoder:
+    """Instead of the encoder: the number of words up to here."""
+
+    def __init__(self, path: Path, *, threads: int, longest: int, device: str) -> None:
+        assert (path, threads, longest, device) == (Path("mine.safetensors"), 3, 192, "cpu")
+
+    def encode(self, conversations: Sequence[Conversation]) -> dict[str, np.ndarray]:
+        READ.extend(conversations)
+        words = [len((turn.text or "").split()) for turn in conversations[0]]
+        return {turn.id: np.array([sum(words[: n + 1])], np.float32) for n, turn in enumerate(conversations[0])}
+
+
+class Judge:
+    """Instead of the head: joy from the fourth word on."""
+
+    name, path, sha256 = "text", Path("mine.safetensors"), "0" * 64
+
+    def probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        label = np.where(vectors[:, 0] > 3, EKMAN7.index("joy"), EKMAN7.index("anger"))
+        return np.eye(len(EKMAN7))[label]
+
+
+def spoken(*said: tuple[str, str | None]) -> AudioResult:
+    turns = tuple(Utterance(f"u{n}", text=text, speaker=speaker) for n, (text, speaker) in enumerate(said))
+    return AudioResult(None, turns, (None,) * len(turns), (), (), None, ())
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.setattr(evidence, "DialogueEncoder", Encoder)
+    monkeypatch.setattr(evidence, "spoken_head", Judge)
+    READ.clear()
+    return Job(Path("x.wav"), Probe("wav", 1.0, None, None), "f" * 64, AnalyzeOptions(threads=3), Cache(tmp_path), None)
+
+
+def test_words_are_read_in_the_context_of_those_before(job: Job) -> None:
+    said = (("one two three", "Ann"), ("", "Bob"), ("four", "Bob"), ("five", None))
+    found = text_evidence(job, spoken(*said))
+    labels = [max(e.probabilities, key=e.probabilities.get) if e.probabilities else e.missing for e, _ in found]  # type: ignore[arg-type]
+    assert labels == ["anger", "no words were recognised", "joy", "joy"]
+    assert [vector if vector is None else vector.tolist() for _, vector in found] == [[3], None, [4], [5]]
+    assert [(turn.text, turn.speaker) for turn in READ[0]] == [
+        ("one two three", "Speaker 1"),
+        ("four", "Speaker 2"),
+        ("five", None),
+    ]
+
+
+def test_the_same_words_of_another_speaker_are_encoded_again_and_the_same_ones_are_not(job: Job) -> None:
+    first: Any = text_evidence(job, spoken(("a b", "Ann"), ("c", "Ann")))
+    again: Any = text_evidence(job, spoken(("a b", "Ann"), ("c", "Ann")))
+    assert len(READ) == 1 and first[1][0] == again[1][0]
+    text_evidence(job, spoken(("a b", "Ann"), ("c", "Bob")))
+    assert len(READ) == 2
+
+
+def test_without_words_nothing_is_read(job: Job) -> None:
+    assert [evidence.missing for evidence, _ in text_evidence(job, spoken(("", "Ann")))] == ["no words were recognised"]
+    assert not READ
+
+
+def test_speaker_ids_are_anonymised() -> None:
+    turns = [Utterance(str(n), speaker=name) for n, name in enumerate(("Ross", None, "Rachel", "Ross"))]
+    found = numbered(Conversation("d", tuple(turns)))
+    assert [turn.speaker for turn in found] == ["Speaker 1", None, "Speaker 2", "Speaker 1"]
+
+
+class Loudness:
+    """A voice encoder that gives the mean amplitude, and counts its runs."""
+
+    modality, width, shape, device = "voice", 1, (1,), "cpu"
+
+    def __init__(self, name: str = "loudness", sha256: str = "ab" * 32) -> None:
+        self.name, self._sha256, self.runs = name, sha256, 0
+
+    def describe(self) -> dict[str, Any]:
+        return {"encoder": self.name, "sha256": self._sha256, "width": 1}
+
+    def encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        self.runs += 1
+        return np.array([[np.abs(sound.astype(float)).mean()] for sound in batch], np.float32)
+
+
+def sounding(job: Job) -> AudioResult:
+    """Four utterances of two voices: the second is too short, the third is drowned by another voice."""
+    samples = np.lib.format.open_memmap(job.path.with_suffix(".npy"), "w+", np.int16, (16000 * 8,))
+    samples[:] = 1000
+    samples[16000 * 6 :] = 3000
+    spans = ((0, 2), (2, 2.3), (3, 5), (6, 8))
+    turns = tuple(Utterance(f"u{n}", text="x", segment=Segment(*span)) for n, span in enumerate(spans))
+    return AudioResult(samples, turns, (0, 1, 0, 1), (), (Segment(3.5, 5),), None, ())
+
+
+@pytest.fixture
+def sound_job(tmp_path: Path) -> Job:
+    probe = Probe("wav", 8.0, None, None)
+    return Job(tmp_path / "x.wav", probe, "f" * 64, AnalyzeOptions(), Cache(tmp_path / "cache"), None)
+
+
+def test_sounds_are_encoded_once_and_missing_ones_have_their_reason(sound_job: Job) -> None:
+    sounds, encoder = Sounds(sound_job, sounding(sound_job)), Loudness()
+    assert sounds.reasons == [
+        None,
+        "0.30 s of sound is too short for a voice (at least 0.4 s)",
+        "several voices speak at once for 75% of it",
+        None,
+    ]
+    assert sounds.vectors(encoder).tolist() == [[1000], [3000]]  # type: ignore[arg-type]
+    assert sounds.vectors(encoder) is sounds.vectors(encoder)  # type: ignore[arg-type]
+    assert encoder.runs == 1
+    rows = sounds.by_utterance(encoder)  # type: ignore[arg-type]
+    assert [None if row is None else row.tolist() for row in rows] == [[1000], None, None, [3000]]
+
+
+def test_encoders_of_one_weight_do_not_share_cached_vectors(sound_job: Job) -> None:
+    sounds, encoder, again, other = Sounds(sound_job, sounding(sound_job)), Loudness(), Loudness(), Loudness("means")
+    sounds.vectors(encoder)  # type: ignore[arg-type]
+    Sounds(sound_job, sounding(sound_job)).vectors(again)  # type: ignore[arg-type]
+    Sounds(sound_job, sounding(sound_job)).vectors(other)  # type: ignore[arg-type]
+    assert (encoder.runs, again.runs, other.runs) == (1, 0, 1)  # from the cache where encoder and sound are the same
+
+
+def test_without_sound_nothing_is_encoded(sound_job: Job) -> None:
+    encoder = Loudness()
+    sounds = Sounds(sound_job, spoken(("a", None)))
+    assert sounds.reasons == ["the recording has no sound"]
+    assert sounds.vectors(encoder).shape == (0, 1)  # type: ignore[arg-type]
+    assert encoder.runs == 0
+
+
+class Faces:
+    """Faces that were looked at."""
+
+    faces = object()
+
+
+@pytest.mark.parametrize("reason", ["no faces", "no sound", "named", "one voice"])
+def test_voices_are_not_reassigned_where_nothing_could_be_learned(sound_job: Job, reason: str) -> None:
+    audio = sounding(sound_job)
+    changed = {
+        "no faces": audio,
+        "no sound": replace(audio, samples=None),
+        "named": replace(audio, named=True),
+        "one voice": replace(audio, voices=(0, 0, 0, 0)),
+    }[reason]
+    detected = DetectedFaces(None, "the recording has no video") if reason == "no faces" else Faces()
+    assert reassign_short_turns(changed, detected, Sounds(sound_job, changed)) is changed  # type: ignore[arg-type]
+
+
+def test_short_turns_go_to_the_voice_that_the_faces_name(sound_job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[VoicedTurn] = []
+
+    def decided(faces: object, turns: Sequence[VoicedTurn]) -> list[int]:
+        given.extend(turns)
+        return [turn.speaker if turn.margin else 0 for turn in turns]
+
+    monkeypatch.setattr(evidence, "reassigned", decided)
+    monkeypatch.setattr(evidence, "ENCODERS", {"campplus": lambda device: Loudness("campplus")})
+    audio = sounding(sound_job)
+    found = reassign_short_turns(audio, Faces(), Sounds(sound_job, audio))  # type: ignore[arg-type]
+    assert [turn.margin for turn in given] == [1, 0, 0, 1]  # two long ones are certain, two have no vector
+    assert found.voices == (0, 0, 0, 1)
+    assert [utterance.speaker for utterance in found.utterances] == ["Speaker 1"] * 3 + ["Speaker 2"]
+    assert [turn.speaker for turn in found.turns] == [0, 0, 0, 1]
+
+
+def test_a_voice_head_names_its_encoder_by_weights_and_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"means": Loudness("means", "cd" * 32), "loudness": Loudness()}
+    monkeypatch.setattr(evidence, "ENCODERS", {name: lambda device, one=one: one for name, one in made.items()})
+    head: Any = SimpleNamespace(width=1, card={"base": {"sha256": "ab" * 32}})
+    assert voice_encoder(head) is made["loudness"]
+    head.width = 2
+    with pytest.raises(WeightError, match="no encoder gives 2 numbers from the weights abababababab… .*voice-head"):
+        voice_encoder(head)
+
+
+def test_a_face_is_judged_frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Head:
+        @staticmethod
+        def load(name: str) -> Any:
+            eye = np.eye(len(EKMAN7))
+            return SimpleNamespace(name=name, classify=lambda rows: eye[rows[:, 0].astype(int)])
+
+    monkeypatch.setattr(evidence, "Head", Head)
+    shown = FaceEvidence(expressions=np.array([[3.0], [3.0], [4.0], [4.0]]), similarity=0.61234)
+    found = evidence._face_evidence([FaceEvidence(reason="no face in 3 frames"), shown])
+    assert (found[0][0].missing, found[0][1]) == ("no face in 3 frames", None)
+    assert found[1][0].probabilities == pytest.approx({**dict.fromkeys(EKMAN7, 0.0), "joy": 0.5, "neutral": 0.5})
+    assert found[1][0].detail == {"frames": 4, "similarity": 0.612}

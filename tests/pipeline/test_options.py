@@ -1,0 +1,64 @@
+"""Options of an analysis: what they refuse, what they record, and what the key of an artefact depends on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from merc import AnalyzeOptions, MercError
+from merc.cache import Cache
+from merc.media.audio import Probe
+from merc.pipeline.options import Job
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"speakers": 0}, "speakers is 0: expected at least 1"),
+        ({"language": "english"}, "language is 'english': expected an ISO 639 code"),
+        ({"threshold": 2}, "threshold is 2: expected 0 to 1"),
+        ({"beam": 0}, "beam is 0"),
+        ({"threads": -1}, "threads is -1"),
+    ],
+)
+def test_options_name_the_value_and_what_was_expected(options: dict, message: str) -> None:
+    with pytest.raises(MercError, match=message):
+        AnalyzeOptions(**options)
+
+
+def test_threads_and_device_are_not_among_the_recorded_choices() -> None:
+    recorded = AnalyzeOptions(threads=3, device="cpu", beam=5).record()
+    assert recorded == {"speakers": None, "language": None, "video": True, "beam": 5, "threshold": None}
+
+
+def test_automatic_threads_are_at_most_four() -> None:
+    assert 1 <= AnalyzeOptions().cpu_threads <= 4
+    assert AnalyzeOptions(threads=7).cpu_threads == 7
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(Path("a.wav"), Probe("wav", 1.0, None, None), "f" * 64, AnalyzeOptions(), Cache(tmp_path))
+
+
+def test_a_key_depends_on_recording_stage_parts_weights_and_the_kind_of_device(job: Job) -> None:
+    key = job.key("words", 1.0, weights=("whisper-base",))
+    assert key == replace(job, options=AnalyzeOptions(threads=2)).key("words", 1.0, weights=("whisper-base",))
+    others = [
+        replace(job, sha256="0" * 64).key("words", 1.0, weights=("whisper-base",)),
+        job.key("speech", 1.0, weights=("whisper-base",)),
+        job.key("words", 2.0, weights=("whisper-base",)),
+        job.key("words", 1.0, weights=("silero-vad",)),
+        replace(job, device="cuda").key("words", 1.0, weights=("whisper-base",)),
+    ]
+    assert len({key, *others}) == 6
+    assert replace(job, device="cuda:1").key("words") == replace(job, device="cuda").key("words")
+
+
+def test_progress_is_reported_where_there_is_a_reporter(job: Job) -> None:
+    reported: list[tuple[str, float, float]] = []
+    job.report("decode", 1, 2)
+    replace(job, progress=lambda *values: reported.append(values)).report("decode", 1, 2)
+    assert reported == [("decode", 1, 2)]

@@ -205,12 +205,12 @@ def test_tables_that_do_not_fit_are_named(tmp_path: Path) -> None:
     for changed, message in (
         ((findings.drop("step"), verified), "table 'findings': no column step; expected utterance, "),
         ((findings, verified.with_columns(verdict=pl.lit("maybe"))), "has verdict 'maybe'; expected keep or remove"),
-        ((findings, pl.concat([verified, verified])), "occurs more than once; expected one row an utterance"),
+        ((findings, pl.concat([verified, verified])), "occurs more than once; expected one row per utterance"),
         ((findings, verified.with_columns(cosine=pl.lit("high"))), "table 'verified': conversion from `str` to `f64`"),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             write(*changed, tmp_path, title="x")
-    with pytest.raises(InputError, match="3 vectors for 12 utterances; expected one a row of 'verified'"):
+    with pytest.raises(InputError, match="3 vectors for 12 utterances; expected one per row of 'verified'"):
         write(findings, verified, tmp_path, title="x", vectors=np.zeros((3, 2)))
     assert not list(tmp_path.iterdir())
 

@@ -1,6 +1,6 @@
-"""What a check found, on one page and in tables: the corpus before and after, who was removed, and what to look at.
+"""The report of a check, as one page and as tables: the corpus before and after, what was removed, what to review.
 
-The page needs no network, no script and no other file. Beside it lie ``summary.json``, ``scores.parquet``,
+The page needs no network, no script and no other file. Next to it are written ``summary.json``, ``scores.parquet``,
 ``duplicates.parquet`` and, where text vectors are given, ``suspects.parquet``.
 """
 
@@ -38,9 +38,19 @@ def write(
 ) -> None:
     """Write the summary, the tables and ``report.html`` of a check into a folder, each complete or not at all.
 
-    ``vectors`` are text vectors (n, d), one a row of ``verified``, NaN where there is none; with them labels are
-    checked for errors. The same tables give the same bytes. Raises InputError for tables that lack columns or
-    contradict each other, OutputError where nothing can be written.
+    The same tables give the same bytes.
+
+    Args:
+        findings: One row per decision of a step.
+        verified: One row per utterance.
+        folder: Output folder.
+        title: Title of the page.
+        vectors: Text vectors ``(n, d)``, one per row of ``verified``, NaN where there is none; with them labels are
+            checked for errors.
+
+    Raises:
+        InputError: tables lack columns or contradict each other.
+        OutputError: nothing can be written.
     """
     analysis = analyse(findings, verified, vectors=vectors)
     tables = {"scores": analysis.scores, "duplicates": analysis.duplicates, "suspects": analysis.suspects}
@@ -57,9 +67,9 @@ def write(
 
 
 def analyse(findings: pl.DataFrame, verified: pl.DataFrame, *, vectors: np.ndarray | None = None) -> Analysis:
-    """Everything that the report says, computed: bias, scores, duplicates and, with vectors, suspected labels."""
+    """Compute what the report shows: bias, scores, duplicates and, with vectors, suspected labels."""
     findings = expect(findings, FINDINGS, name="findings")
-    verified = _sound(expect(verified, VERIFIED, name="verified"))
+    verified = _checked(expect(verified, VERIFIED, name="verified"))
     suspects, unsuspected = (None, None) if vectors is None else _suspects(verified, vectors)
     return Analysis(
         findings=findings,
@@ -78,16 +88,16 @@ def render(analysis: Analysis, *, title: str) -> str:
         title=f"{title} – quality check",
         header=report_sections.header(analysis, title=title),
         main=report_sections.main(analysis),
-        footer=f"<p>Written by merc {safe(__version__)}. The tables of this page lie beside it.</p>",
+        footer=f"<p>Written by merc {safe(__version__)}. The tables of this page are in the same folder.</p>",
         style=resource("merc.web", "charts.css") + resource("merc.quality", "style.css"),
     ).render()
 
 
-def _sound(verified: pl.DataFrame) -> pl.DataFrame:
+def _checked(verified: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     if twice := verified.filter(pl.col("utterance").is_duplicated())["utterance"].to_list():
-        raise InputError(f"table 'verified': '{twice[0]}' occurs more than once; expected one row an utterance")
+        raise InputError(f"table 'verified': '{twice[0]}' occurs more than once; expected one row per utterance")
     odd = verified.filter(~pl.col("verdict").is_in(["keep", "remove"]).fill_null(value=False))
     if len(odd):
         name, verdict = odd.row(0, named=True)["utterance"], odd.row(0, named=True)["verdict"]
@@ -98,7 +108,7 @@ def _sound(verified: pl.DataFrame) -> pl.DataFrame:
 def _suspects(verified: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFrame | None, str | None]:
     """The suspected labels, or why there are too few conversations or labels to suspect any."""
     if len(vectors) != len(verified):
-        raise InputError(f"{len(vectors)} vectors for {len(verified)} utterances; expected one a row of 'verified'")
+        raise InputError(f"{len(vectors)} vectors for {len(verified)} utterances; expected one per row of 'verified'")
     known = np.isfinite(vectors).all(axis=1) & verified["label"].is_not_null().to_numpy()
     table = verified.filter(known)
     groups = table["conversation"].fill_null("").to_list()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LISTED = 20
-"""Rows shown of a table whose whole lies beside the page."""
+"""Rows shown of a table; all rows are in a file next to the page."""
 
 _STEPS = {
     "speakers": "who speaks is named once, and one person only",
@@ -51,7 +51,7 @@ def header(analysis: Analysis, *, title: str) -> str:
 
 
 def main(analysis: Analysis) -> list[str]:
-    """The sections of the page; one that has nothing to say is empty."""
+    """The sections of the page; one without content is empty."""
     return [
         _composition(analysis),
         _removed(analysis),
@@ -142,7 +142,7 @@ def _bias(analysis: Analysis) -> str:
     if not analysis.overall:
         return ""
     lead = (
-        "A filter that removes one emotion, speaker or part of the dialogue more than others changes what is learnt. "
+        "A filter that removes one emotion, speaker or part of the dialogue more than others changes what is learned. "
         "Dots are rates of removal, bars their 95 % Wilson intervals, the dashed line the rate over all; a dot is "
         "filled where the interval leaves that line out."
     )
@@ -215,7 +215,7 @@ def _duplicates(analysis: Analysis) -> str:
         )
         more = f'<div class="attribute"><h3>Conversations that share long texts</h3>{listed}</div>'
     lead = (
-        "Utterances whose text also occurs in another split. Short ones are common phrases; long ones may be learnt "
+        "Utterances whose text also occurs in another split. Short ones are common phrases; long ones may be learned "
         "by heart. The same text may differ in case and blanks, the same words also in punctuation. All of them are in "
         "duplicates.parquet."
     )

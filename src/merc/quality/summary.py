@@ -19,9 +19,16 @@ _NO_SPLIT = "all"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """What a check found and what follows from it.
+    """What a check found, and the statistics computed from it.
 
-    ``suspects`` is None where no text vectors were given, and where ``unsuspected`` says why none can be told.
+    Attributes:
+        findings: One row per decision of a step.
+        verified: One row per utterance.
+        bias: Associations of removal with emotion, position and speaker.
+        scores: Quality scores by utterance and modality.
+        duplicates: Utterances whose text occurs in another split.
+        suspects: Suspected labels; None without text vectors, and where ``unsuspected`` says why there are none.
+        unsuspected: Why no label can be suspected.
     """
 
     findings: pl.DataFrame
@@ -39,7 +46,7 @@ class Analysis:
 
 
 def summary(analysis: Analysis, *, title: str) -> dict[str, Any]:
-    """Everything that the report counts, as JSON can write it; original − removed = verified in every split."""
+    """All counts of the report, as JSON can hold them; original − removed = verified in every split."""
     return {
         "format": 1,
         "title": title,
@@ -88,7 +95,7 @@ def removals(verified: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def kind(reason: str) -> str:
-    """A reason without its numbers and quoted names, so that like reasons count together."""
+    """A reason without its numbers and quoted names, so that equal kinds of reason are counted together."""
     return " ".join(_VARIABLE.sub("…", reason).split())
 
 
@@ -102,7 +109,7 @@ def measured(findings: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def speakers(verified: pl.DataFrame) -> dict[str, int]:
-    """How many names the corpus has, how many people they stand for after the check, and utterances renamed."""
+    """How many names the corpus has, how many people they denote after the check, and utterances renamed."""
     import polars as pl
 
     renamed = verified.filter(pl.col("speaker").is_not_null() & (pl.col("speaker") != pl.col("speaker_original")))

@@ -20,8 +20,10 @@ from merc.web.words import counted, fact, length, listed, percent
 def write(timeline: Timeline, path: str | Path) -> None:
     """Write the report of a timeline as one HTML file, complete or not at all.
 
-    The recording is played by the page where it lies beside it or one folder above. Raises OutputError when the file
-    cannot be written.
+    The page plays the recording where it lies next to it or one folder above.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(render(timeline).encode())
@@ -121,7 +123,7 @@ def _step(seconds: float) -> str:
 
 def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     cards = "".join(charts.share_card(timeline, name, own) for name, own in rows.items() if own)
-    lead = "The upper bar shares out speaking time, the lower one utterances. Each utterance counts for its one label."
+    lead = "The upper bar divides the speaking time, the lower one the utterances. Each utterance counts for one label."
     return section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
 
 
@@ -145,7 +147,7 @@ def _reading(timeline: Timeline) -> str:
         "utterances with a confidence of 70%, about 70 in 100 should be right on recordings like those of the "
         "calibration. On other recordings it can be too high.</dd>",
         "<dt>No label (abstained)</dt><dd>The evidence did not suffice to name one label, so none is given; the reason "
-        "stands beside it. Its probabilities are drawn hollow, and it counts in no label’s share.</dd>",
+        "is shown next to it. Its probabilities are drawn hollow, and it counts in no label’s share.</dd>",
         "<dt>Evidence</dt><dd>What the words, the voice and the face say, each alone, in percent. They may contradict "
         "each other; “together” is what follows from all of them. Where one is missing, the reason is given.</dd>",
         "</dl>",

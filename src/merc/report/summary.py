@@ -119,7 +119,7 @@ def overlapped(timeline: Timeline, rows: list[Row]) -> list[Segment]:
 
 
 def shares(timeline: Timeline, rows: list[Row]) -> Shares:
-    """How much of some utterances carries each label; an utterance without a time counts, but adds no seconds."""
+    """Seconds and number of utterances by label; an utterance without a time counts, but adds no seconds."""
     place = {label: position for position, label in enumerate(timeline.labels)}
     seconds, counts = [0.0] * (len(place) + 1), [0] * (len(place) + 1)
     for _, utterance, prediction in rows:
@@ -130,7 +130,7 @@ def shares(timeline: Timeline, rows: list[Row]) -> Shares:
 
 
 def ticks(seconds: float) -> list[float]:
-    """At most nine readable instants of a time axis, from 0."""
+    """At most nine readable ticks of a time axis, from 0."""
     width = next((s for s in STEPS if seconds / s <= 8), seconds / 8)
     return [width * position for position in range(int(seconds / width) + 1)]
 

@@ -22,7 +22,7 @@ def utterance_list(timeline: Timeline) -> str:
 
 
 def filters(timeline: Timeline) -> str:
-    """The form that narrows the list; hidden until the script finds that it can work."""
+    """The form that filters the list; hidden until the script has found that it can work."""
     people = "".join(f'<option value="{i}">{safe(name)}</option>' for i, name in enumerate(speakers(timeline)))
     labels = "".join(f'<option value="{i}">{safe(label)}</option>' for i, label in enumerate(timeline.labels))
     return (
@@ -65,7 +65,7 @@ def _time(utterance: Utterance) -> str:
 
 
 def _label(prediction: Prediction, place: dict[str, int]) -> str:
-    """The chip of the predicted label with its confidence; an abstention says what it leans to, and why it abstains."""
+    """The predicted label with its confidence; an abstention says what it leans to, and why it abstains."""
     sure = percent(prediction.confidence)
     if prediction.label is not None:
         chip = f'<b class="chip">{mark(place.get(prediction.label))}{safe(prediction.label)}</b>'
@@ -80,7 +80,7 @@ def _label(prediction: Prediction, place: dict[str, int]) -> str:
 
 
 def _evidence(timeline: Timeline, prediction: Prediction, place: dict[str, int]) -> str:
-    """What each modality says alone, folded away. Optional end tags are left out: there are 2,000 such tables."""
+    """The evidence of each modality, collapsed. Optional end tags are omitted: there are 2,000 such tables."""
     if not prediction.evidence and not prediction.probabilities:
         return ""
     brief = " ".join(f"<span>{safe(e.modality)} {_best(e, place)}</span>" for e in prediction.evidence)

@@ -56,14 +56,14 @@ def _relative(label: str) -> str:
 
 
 def stacking(labels: Sequence[str]) -> tuple[int, ...]:
-    """The order in which labels are stacked, as positions in ``labels``: neutral lies at the bottom."""
+    """The order in which labels are stacked, as positions in ``labels``: neutral is at the bottom."""
     rank = {name: place for place, name in enumerate(_BASE)}
     order = sorted(range(len(labels)), key=lambda i: (rank.get(_relative(labels[i]), len(rank)), i))
     return tuple(order)
 
 
 def css(labels: Sequence[str]) -> str:
-    """The style rules of the classes ``l0``, ``l1``, …, one a label, which set its colour ``--c`` and shape ``--s``."""
+    """The style rules of the classes ``l0``, ``l1``, … of labels, which set colour ``--c`` and shape ``--s``."""
     chosen = list(looks(labels).values())
     light = "".join(f".l{i}{{--c:{look.light};--s:{look.shape}}}" for i, look in enumerate(chosen))
     dark = "".join(f".l{i}{{--c:{look.dark}}}" for i, look in enumerate(chosen))

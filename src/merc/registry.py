@@ -51,9 +51,9 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._entries)
 
     def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self._entries, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, self, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        return f"unknown {self.kind} '{name}': {hint}known are {', '.join(sorted(self._entries))}"
+        return f"unknown {self.kind} '{name}': {hint}known are {', '.join(sorted(self))}"
 
 
 def load(path: str) -> Any:

@@ -68,6 +68,7 @@ def loaded(source: str, conversations: list[Conversation], *, tokens: bool = Fal
 def test_vectors_are_made_once_and_say_what_they_learned(corpus, adapters) -> None:
     first, again = loaded("mine", corpus[0]), loaded("mine", corpus[0])
     assert Counted.readings == 1 and first.sha256 == again.sha256
+    assert tuned_text.TunedText(adapters).licence.endswith("adapters: unknown, they have no card")
     assert (first.width, first.encoder["protocol"], first.encoder["fold"]) == (3, "meld-7", "official")
     turn = corpus[0][0].utterances[0]
     np.testing.assert_array_equal(again.rows[turn.id], np.full(3, len(turn.text)))

@@ -6,6 +6,7 @@ predictions would not be out-of-fold.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -54,8 +55,20 @@ class TunedText(Encoder):
         self.path = path
         self.name = f"{path.stem}{TOKENS if tokens else ''}"
         self.sequence = self.half = tokens
-        self.summary = f"MPNet with the adapters `{path.stem}`, fine-tuned on emotion; its card: {path.stem}.md"
+        title = self.card.get("title", "MPNet with adapters, without a card")
+        self.summary = f"{title}{': the state of each token' if tokens else ''}."
         super().__init__(device=device, threads=threads)
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """The card beside the file; empty where there is none."""
+        path = self.path.with_suffix(".json")
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+    @property
+    def licence(self) -> str:
+        """The terms of MPNet and of the adapters, by their card."""
+        return f"{super().licence}; adapters: {self.card.get('licence', 'unknown, they have no card')}"
 
     @cached_property
     def reading(self) -> Reading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -29,6 +30,10 @@ class Small:
 
     utterances: int = 50  # below this one figure moves by several points with each turn
     dialogues: int = 5  # fewer cannot be drawn again in a way that means something
+
+    def allow(self, group: Group) -> bool:
+        """Whether a group is large enough."""
+        return group.utterances >= self.utterances and group.dialogues >= self.dialogues
 
     def __str__(self) -> str:
         return f"below {self.utterances} utterances or {self.dialogues} dialogues a figure says little"
@@ -76,22 +81,25 @@ def by_group(
     The mean recall of the classes is the default because groups differ in how often each class occurs. Raises
     InputError for another number of names than utterances and where no utterance has a group.
     """
+    groups = _groups(runs, names, metric)
+    limits = small or Small()
+    large = [group for group in groups if limits.allow(group)]
+    left_out, little = list(names).count(None), tuple(group.name for group in groups if group not in large)
+    if len(large) < 2:
+        return Fairness(metric, groups, None, None, None, None, None, left_out, little, limits)
+    best, worst = max(large, key=attrgetter("value")), min(large, key=attrgetter("value"))
+    low, high = _difference(runs, [[name == one.name for name in names] for one in (best, worst)], metric)
+    gap = best.value - worst.value
+    return Fairness(metric, groups, best.name, worst.name, gap, low, high, left_out, little, limits)
+
+
+def _groups(runs: Runs, names: Sequence[str | None], metric: str) -> tuple[Group, ...]:
     if len(names) != len(runs.seeds[0]):
         raise InputError(f"{len(names)} group names for {len(runs.seeds[0])} utterances: expected one each, or None")
     kinds = sorted({name for name in names if name is not None})
     if not kinds:
         raise InputError("no utterance has a group: give at least one a name")
-    limits = small or Small()
-    parts = {kind: _only(runs, [name == kind for name in names], kind) for kind in kinds}
-    groups = tuple(_group(kind, part, metric) for kind, part in parts.items())
-    large = [g for g in groups if g.utterances >= limits.utterances and g.dialogues >= limits.dialogues]
-    left_out, little = sum(name is None for name in names), tuple(g.name for g in groups if g not in large)
-    if len(large) < 2:
-        return Fairness(metric, groups, None, None, None, None, None, left_out, little, limits)
-    best, worst = max(large, key=lambda g: g.value), min(large, key=lambda g: g.value)
-    low, high = _difference(runs, [[n == g.name for n in names] for g in (best, worst)], metric)
-    gap = best.value - worst.value
-    return Fairness(metric, groups, best.name, worst.name, gap, low, high, left_out, little, limits)
+    return tuple(_group(kind, _only(runs, [name == kind for name in names], kind), metric) for kind in kinds)
 
 
 def by_speaker(runs: Runs, *, metric: str = "unweighted_recall", small: Small | None = None) -> Fairness:

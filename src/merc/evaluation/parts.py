@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError, OutputError
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,20 +242,31 @@ def gather(
     """
     values = targets or {}
     chosen: dict[str, Conversation] = {}
-    scored: dict[str, Utterance] = {}
+    members: dict[str, Utterance] = {}
     for conversation in conversations:
-        for utterance in conversation:
-            if cut(conversation, utterance) == name:
-                chosen[conversation.id] = conversation
-                if utterance.id in labels or utterance.id in values:
-                    scored[utterance.id] = utterance
-    clusters = {u.id: str(c.meta.get("cluster", c.id)) for c in chosen.values() for u in c}
+        inside = {one.id: one for one in conversation if cut(conversation, one) == name}
+        if inside:
+            chosen[conversation.id] = conversation
+            members.update(inside)
+    known = labels.keys() | values.keys()
+    scored = [key for key in members if key in known]
+    clusters = _clusters(chosen.values())
     return Part(
         name=name,
         conversations=tuple(chosen),
-        labels={key: labels[key] for key in scored if key in labels},
+        labels=_only(labels, scored),
         context=frozenset(clusters),
-        dialogues={key: clusters[key] for key in scored},
-        speakers={key: scored[key].speaker for key in scored},
-        targets={key: values[key] for key in scored if key in values},
+        dialogues=_only(clusters, scored),
+        speakers={key: members[key].speaker for key in scored},
+        targets=_only(values, scored),
     )
+
+
+def _clusters(conversations: Iterable[Conversation]) -> dict[str, str]:
+    """By utterance what is resampled as one: a cluster of conversations, else the conversation."""
+    return {one.id: str(c.meta.get("cluster", c.id)) for c in conversations for one in c}
+
+
+def _only(values: Mapping[str, _T], keys: Iterable[str]) -> dict[str, _T]:
+    """The values of these keys, as far as there are any."""
+    return {key: values[key] for key in keys if key in values}

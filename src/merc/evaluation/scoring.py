@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -185,17 +187,17 @@ def pooled(folds: Sequence[Scored]) -> Scored:
         raise InputError("no fold to pool; expected at least one")
     if len({columns(fold) for fold in folds}) > 1:
         raise InputError("folds of different label sets cannot be pooled; expected one protocol")
-    ids = tuple(name for fold in folds for name in fold.ids)
+    ids = tuple(chain.from_iterable(fold.ids for fold in folds))
     if len(set(ids)) < len(ids):
-        twice = next(name for place, name in enumerate(ids) if name in ids[:place])
+        twice = Counter(ids).most_common(1)[0][0]
         raise InputError(f"utterance '{twice}' is tested by two folds; expected folds of one protocol and one seed")
     return replace(
         folds[0],
         ids=ids,
         true=np.concatenate([fold.true for fold in folds]),
         predicted=np.concatenate([fold.predicted for fold in folds]),
-        dialogues=tuple(name for fold in folds for name in fold.dialogues),
-        speakers=tuple(name for fold in folds for name in fold.speakers),
+        dialogues=tuple(chain.from_iterable(fold.dialogues for fold in folds)),
+        speakers=tuple(chain.from_iterable(fold.speakers for fold in folds)),
     )
 
 

@@ -66,19 +66,24 @@ def item(record: Mapping[str, Any], *, meta: Mapping[str, Any] | None = None) ->
     parts: dict[str, Any] = {}
     rest = dict(meta or {})
     for name, value in record.items():
-        field, unit = field_of(name)
         if value is None or value == "":
             continue
+        field, unit = field_of(name)
         if field is None or field in parts:
             rest[str(name)] = value
-        elif field in ("start", "end", "duration"):
-            parts[field] = _time(name, value, unit)
         else:
-            parts[field] = value if field == "text" and isinstance(value, str) else str(value).strip()
+            parts[field] = _value(field, name, value, unit)
     if "end" not in parts and None not in (parts.get("start"), parts.get("duration")):
         parts["end"] = round(parts["start"] + parts["duration"], 6)
     parts.pop("duration", None)
     return Item(**parts, meta=rest)
+
+
+def _value(field: str, name: str, value: Any, unit: float) -> Any:
+    """A cell as its field holds it: times in seconds, texts unchanged, everything else as stripped text."""
+    if field in ("start", "end", "duration"):
+        return _time(name, value, unit)
+    return value if field == "text" and isinstance(value, str) else str(value).strip()
 
 
 def _time(name: str, value: Any, unit: float) -> float | None:

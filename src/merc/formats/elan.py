@@ -172,20 +172,29 @@ def _utterances(
     children: Sequence[ElementTree.Element],
     slots: Mapping[str | None, str | None],
 ) -> Iterator[Item]:
-    speaker = tier.get("PARTICIPANT")
-    if speaker is None:
-        speaker = tier.get("TIER_ID")
-    below = [(child.get("LINGUISTIC_TYPE_REF") or "", _references(child)) for child in children]
-    ours = tier.get("LINGUISTIC_TYPE_REF") == _UTTERANCE and [kind for kind, _ in below] == [_LABEL, _CONFIDENCE]
+    speaker = tier.get("PARTICIPANT", tier.get("TIER_ID")) or None
+    below = [(child.get("LINGUISTIC_TYPE_REF", ""), _references(child)) for child in children]
+    kinds = [one.get("LINGUISTIC_TYPE_REF") for one in (tier, *children)]
+    ours = kinds == [_UTTERANCE, _LABEL, _CONFIDENCE]
     annotations = list(tier.iterfind("ANNOTATION/ALIGNABLE_ANNOTATION"))
-    spoken = ours or not below or any(annotation.findtext("ANNOTATION_VALUE") for annotation in annotations)
-    texts = None if spoken else below.pop(0)[1]
+    texts = None if ours or not below or _spoken(annotations) else below.pop(0)[1]
     for annotation in annotations:
-        name = annotation.get("ANNOTATION_ID") or ""
-        own = annotation.findtext("ANNOTATION_VALUE") if texts is None else texts.get(name)
-        start, end = (_time(path, annotation, slots, key) for key in ("TIME_SLOT_REF1", "TIME_SLOT_REF2"))
-        values = {kind: refers[name] for kind, refers in below if name in refers}
-        yield Item(own or None, speaker or None, start, end, name or None, meta=_prediction(values) if ours else values)
+        name = annotation.get("ANNOTATION_ID", "")
+        own = texts.get(name) if texts is not None else annotation.findtext("ANNOTATION_VALUE")
+        start = _time(path, annotation, slots, "TIME_SLOT_REF1")
+        end = _time(path, annotation, slots, "TIME_SLOT_REF2")
+        yield Item(own or None, speaker, start, end, name, meta=_values(below, name, ours=ours))
+
+
+def _spoken(annotations: Sequence[ElementTree.Element]) -> bool:
+    """Whether any annotation has a text of its own."""
+    return any(annotation.findtext("ANNOTATION_VALUE") for annotation in annotations)
+
+
+def _values(children: Sequence[tuple[str, Mapping[str, str]]], name: str, *, ours: bool) -> dict[str, Any]:
+    """The values of child tiers that refer to an annotation; those that merc wrote are read as a prediction."""
+    values = {kind: refers[name] for kind, refers in children if name in refers}
+    return _prediction(values) if ours else values
 
 
 def _prediction(values: Mapping[str, str]) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def _utterance(utterance: Utterance, prediction: Prediction, order: Mapping[str,
 def _plain(value: Any, owner: str) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, str | bool | int):
+    if isinstance(value, str | bool | int | None):
         return value
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -184,23 +184,39 @@ class _Tokens:
 
 
 def _speakers(tiers: Sequence[_Tier]) -> Iterator[Item]:
-    names = {tier.name for tier in tiers}
-    owners = {tier.name: owner for tier in tiers if (owner := _owner(tier.name, names)) is not None}
+    owners = _owners(tiers)
     place = 0
     while place < len(tiers):
         tier = tiers[place]
         follows = [one.name for one in tiers[place + 1 : place + 3]]
-        labels = tiers[place + 1] if follows[:1] == [f"label@{tier.name}"] else None
-        if labels is not None:
-            ours = follows[1:] == [f"words@{tier.name}"]
-            yield from _ours(tier, labels, tiers[place + 2].intervals if ours else ())
-            place += 3 if ours else 2
+        if follows[:1] == [f"label@{tier.name}"]:
+            words = tiers[place + 2].intervals if follows[1:] == [f"words@{tier.name}"] else None
+            yield from _ours(tier, tiers[place + 1], words or ())
+            place += 2 if words is None else 3
             continue
         place += 1
         if tier.name not in owners:
-            spoken = (one for one in tiers if owners.get(one.name) == tier.name and "word" in one.name.lower())
-            words = next(spoken, _Tier("", ())).intervals
-            yield from _with_words([_item(tier.name, entry) for entry in tier.intervals if entry[2].strip()], words)
+            yield from _spoken(tier, tiers, owners)
+
+
+def _owners(tiers: Sequence[_Tier]) -> dict[str, str]:
+    """By name of a tier the name of the speaker's tier that it belongs to."""
+    names = {tier.name for tier in tiers}
+    return {tier.name: owner for tier in tiers if (owner := _owner(tier.name, names)) is not None}
+
+
+def _spoken(tier: _Tier, tiers: Sequence[_Tier], owners: Mapping[str, str]) -> Iterator[Item]:
+    """The utterances of a speaker's tier, with the words of the tier that belongs to it."""
+    said = [_item(tier.name, entry) for entry in tier.intervals if entry[2].strip()]
+    return _with_words(said, _words_of(tier, tiers, owners))
+
+
+def _words_of(tier: _Tier, tiers: Sequence[_Tier], owners: Mapping[str, str]) -> Sequence[tuple[float, float, str]]:
+    """The intervals of the first tier of words that belongs to a speaker's tier."""
+    for one in tiers:
+        if owners.get(one.name) == tier.name and "word" in one.name.lower():
+            return one.intervals
+    return ()
 
 
 def _owner(name: str, names: set[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -56,16 +57,22 @@ def read(path: Path) -> Conversation:
                 f"{path.name} line {number} is '{row[:40]}', expected 'SPEAKER name 1 start duration …'; "
                 f"{source.hint(path, text)}"
             )
-    recordings = sorted({name for name, _ in turns})
-    if len(recordings) > 1 and path.stem not in recordings:
+    wanted = _recording(path, sorted({name for name, _ in turns}))
+    return source.conversation(
+        path, [item for name, item in turns if name == wanted], notes=notes, meta={"format": "rttm"}
+    )
+
+
+def _recording(path: Path, recordings: Sequence[str]) -> str:
+    """The recording that is read: the only one, or of several the one with the name of the file."""
+    if len(recordings) <= 1:
+        return recordings[0] if recordings else ""
+    if path.stem not in recordings:
         raise FormatError(
             f"{path.name} describes {len(recordings)} recordings ({', '.join(recordings[:3])}, …), expected one: "
             "give a file with one recording, or rename it after the recording"
         )
-    wanted = path.stem if len(recordings) > 1 else recordings[0] if recordings else ""
-    return source.conversation(
-        path, [item for name, item in turns if name == wanted], notes=notes, meta={"format": "rttm"}
-    )
+    return path.stem
 
 
 def _turn(path: Path, number: int, fields: list[str]) -> tuple[str, Item]:

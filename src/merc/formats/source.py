@@ -131,15 +131,17 @@ def conversation(
     """
     if not items:
         raise FormatError(f"{path.name} has no utterance: expected at least one; check that the export is complete")
-    said = list(notes)
+    said = [*notes]
     ids = [item.id or f"u{number}" for number, item in enumerate(items, 1)]
-    if repeated := [name for name, count in Counter(ids).items() if count > 1]:
-        said.append(f"{path.name} repeats the id {repeated[0]}; its utterances are numbered u1 to u{len(items)}.")
+    repeated, count = Counter(ids).most_common(1)[0]
+    if count > 1:
+        said.append(f"{path.name} repeats the id {repeated}; its utterances are numbered u1 to u{len(items)}.")
         ids = [f"u{number}" for number in range(1, len(items) + 1)]
-    utterances = tuple(_utterance(name, item) for name, item in zip(ids, items, strict=True))
+    utterances = tuple(map(_utterance, ids, items))
     if lost := [utterance.id for utterance in utterances if "times" in utterance.meta]:
         said.append(f"{path.name}: {_listing(lost)} (negative, reversed, empty or incomplete times).")
-    return Conversation(path.stem, utterances, {"file": path.name, **(meta or {}), "notes": tuple(said)})
+    facts = {"file": path.name, **(meta or {}), "notes": tuple(said)}
+    return Conversation(path.stem, utterances, facts)
 
 
 def _listing(ids: Sequence[str]) -> str:

@@ -53,12 +53,18 @@ def split_speakers(texts: Sequence[str]) -> list[tuple[str | None, str]]:
     split: list[tuple[str | None, str]] = []
     for text, match in zip(texts, matches, strict=True):
         name = match["name"].strip() if match else ""
-        recurs, plain = counts[name] > 1, " " not in name or _capitalised(name)
-        if match and (name.isupper() or (recurs and (usual or _capitalised(name))) or (usual and plain)):
+        if match and _is_speaker(name, recurs=counts[name] > 1, usual=usual):
             split.append((name, text[match.end() :].strip()))
         else:
             split.append((None, text))
     return split
+
+
+def _is_speaker(name: str, *, recurs: bool, usual: bool) -> bool:
+    """Whether a prefix is a speaker; ``usual``: at least half of the texts have a prefix."""
+    if name.isupper() or (recurs and _capitalised(name)):
+        return True
+    return usual and (recurs or " " not in name or _capitalised(name))
 
 
 def split_turns(text: str) -> list[str]:

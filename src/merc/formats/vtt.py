@@ -67,13 +67,17 @@ def read(path: Path) -> Conversation:
             "check that the export was complete"
         )
     voices = [item for _, item in cues]
-    if len({number for number, _ in cues}) < len(cues):
+    if len(dict(cues)) < len(cues):
         notes = (*notes, f"{path.name} has cues with several voices; their utterances share the time of the cue.")
-    if tagged([item.text or "" for item in voices]):
-        found, more = [untagged(item) for item in voices], list[str]()
-    else:
-        found, more = spoken(path, voices)
+    found, more = _read_tags(voices) or spoken(path, voices)
     return source.conversation(path, found, notes=(*notes, *more), meta={"format": "vtt"})
+
+
+def _read_tags(voices: Sequence[Item]) -> tuple[list[Item], list[str]] | None:
+    """The utterances of subtitles that merc wrote, with their predictions; None for others."""
+    if not tagged([item.text or "" for item in voices]):
+        return None
+    return [untagged(item) for item in voices], []
 
 
 def _cues(text: str) -> Iterator[Item]:

@@ -19,6 +19,8 @@ from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold
 from merc.features import spec, tuned_text
 from merc.features.feature import Feature
+from merc.training import material
+from merc.training.material import refuse_in_sample
 from tests.recipes import made_meld
 
 
@@ -111,13 +113,13 @@ def test_a_home_folder_is_no_mean() -> None:
 def test_an_encoder_is_refused_where_it_learned_what_is_held_out(corpus, adapters, source) -> None:
     conversations, fold = corpus
     text = {"text": loaded(source, conversations)}
-    tuned_text.refuse_seen(text, fold, conversations, corpus="meld")
+    refuse_in_sample(text, fold, conversations, corpus="meld")
     turned = replace(fold, train=fold.valid, valid=fold.train)
     with pytest.raises(
         InputError, match="trained on the training part of meld-7, fold official, seed 0; 14 of its dialogues"
     ):
-        tuned_text.refuse_seen(text, turned, conversations, corpus="meld")
-    tuned_text.refuse_seen(text, turned, conversations, corpus="iemocap")  # those were other conversations
+        refuse_in_sample(text, turned, conversations, corpus="meld")
+    refuse_in_sample(text, turned, conversations, corpus="iemocap")  # those were other conversations
 
 
 def test_dialogues_that_another_seed_would_train_on_are_not_held_against_an_encoder(corpus, monkeypatch) -> None:
@@ -130,14 +132,14 @@ def test_dialogues_that_another_seed_would_train_on_are_not_held_against_an_enco
         def folds(self, conversations, *, seed=0):
             return [turned if seed else fold]
 
-    monkeypatch.setattr(tuned_text, "PROTOCOLS", {"drawn": Drawn()})
+    monkeypatch.setattr(material, "PROTOCOLS", {"drawn": Drawn()})
     rows = {"a": np.zeros(1)}
     by_seed = [
         Feature("e", 1, rows, encoder={"protocol": "drawn", "fold": "official", "seed": seed}) for seed in (0, 1)
     ]
-    tuned_text.refuse_seen({"text": by_seed[1]}, turned, conversations, corpus="meld")
+    refuse_in_sample({"text": by_seed[1]}, turned, conversations, corpus="meld")
     with pytest.raises(InputError, match="fold official, seed 0"):
-        tuned_text.refuse_seen({"text": by_seed[0]}, turned, conversations, corpus="meld")
+        refuse_in_sample({"text": by_seed[0]}, turned, conversations, corpus="meld")
 
 
 def test_every_encoder_that_comes_with_merc_has_its_card() -> None:

@@ -1,7 +1,7 @@
-"""Fine-tuned text encoders as features: vectors of utterances in their dialogue, and the refusal of in-sample leakage.
+"""Fine-tuned text encoders as features: vectors of utterances in their dialogue, with what the encoders learned from.
 
-An encoder that was trained on dialogues must not give features to a fold that validates or tests on them: its
-predictions would not be out-of-fold.
+An encoder that was trained on dialogues must not give features to a fold that validates or tests on them: see
+`merc.training.material.refuse_in_sample`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from merc import paths
 from merc.cache import Cache, file_hash, key
 from merc.conversation import Conversation
 from merc.errors import InputError
-from merc.evaluation.protocol import PROTOCOLS, Fold
 from merc.features.encoder import Encoder
 from merc.features.feature import Feature
 from merc.progress import Progress
@@ -157,7 +156,7 @@ def beside(features: Sequence[Feature]) -> Feature:
         raise InputError(f"features {long[0]} are sequences and cannot be concatenated; name one source alone")
     ids = [name for name in features[0].rows if all(name in one.rows for one in features)]
     rows = {name: np.concatenate([one.rows[name] for one in features], -1) for name in ids}
-    learned = [dict(part) for one in features for part in _learned(one.encoder)]
+    learned = [dict(part) for one in features for part in trained_on(one.encoder)]
     return Feature(
         "+".join(one.source for one in features),
         sum(one.width for one in features),
@@ -192,27 +191,7 @@ def averaged(features: Sequence[Feature]) -> Feature:
     )
 
 
-def refuse_seen(
-    features: Mapping[str, Feature], fold: Fold, conversations: Sequence[Conversation], *, corpus: str
-) -> None:
-    """Raise InputError where an encoder was fine-tuned on dialogues that the fold validates or tests on."""
-    kept = {*fold.valid.conversations, *fold.test.conversations}
-    for modality, feature in features.items():
-        for part in _learned(feature.encoder):
-            if not part["protocol"] or PROTOCOLS[part["protocol"]].corpus != corpus:
-                continue
-            known = {one.name: one for one in PROTOCOLS[part["protocol"]].folds(conversations, seed=part["seed"])}
-            seen = set(known[part["fold"]].train.conversations) & kept if part["fold"] in known else set()
-            if seen:
-                learned = f"{part['protocol']}, fold {part['fold']}, seed {part['seed']}"
-                raise InputError(
-                    f"{modality} features {feature.source}: the encoder was trained on the training part of {learned}; "
-                    f"{len(seen)} of its dialogues are held out here, first '{min(seen)}'; train an encoder for this "
-                    "fold and seed with 'merc train dialogue-encoder'"
-                )
-
-
-def _learned(encoder: Mapping[str, Any]) -> list[dict[str, Any]]:
+def trained_on(encoder: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Protocol, fold and seed of each encoder behind a feature; the protocol is empty where it learned no dialogues."""
     if "parts" in encoder:
         return [dict(one) for one in encoder["parts"]]

@@ -13,14 +13,14 @@ from merc import paths
 from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
-from merc.features import spec, tuned_text
+from merc.features import spec
 from merc.features.feature import Feature, per_speaker
 from merc.features.spec import FeatureSpec
 from merc.progress import Progress
 from merc.recipes import with_t5
 from merc.systems import SYSTEMS, Setup
 from merc.training.device import seeded
-from merc.training.material import Material, refuse_unreadable
+from merc.training.material import Material, refuse_in_sample, refuse_unreadable
 from merc.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Prepared:
         The text of an utterance and its features are no secret; test labels are not in it.
         """
         found = self._features(fold, progress)
-        tuned_text.refuse_seen(found, fold, self.conversations, corpus=self.protocol.corpus)
+        refuse_in_sample(found, fold, self.conversations, corpus=self.protocol.corpus)
         if unknown := sorted(set(self.options.per_speaker) - set(found)):
             raise InputError(f"per-speaker values of {unknown[0]}: the features have {', '.join(found)}")
         who = spec.speakers(self.conversations)

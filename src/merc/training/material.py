@@ -15,7 +15,9 @@ import numpy as np
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
+from merc.evaluation.protocol import PROTOCOLS, Fold
 from merc.features.feature import Feature, Scaling
+from merc.features.tuned_text import trained_on
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -197,6 +199,36 @@ def refuse_unreadable(features: Mapping[str, Feature], reading: Mapping[str, str
                 f"system '{system}' reads {name} as {way}, but features '{feature.source}' are {_NAMES[feature.kind]}; "
                 f"choose another source with --features {name}=SOURCE, or an option of the system that reads these"
             )
+
+
+def refuse_in_sample(
+    features: Mapping[str, Feature], fold: Fold, conversations: Sequence[Conversation], *, corpus: str
+) -> None:
+    """Refuse features from an encoder that was trained on dialogues which the fold validates or tests on.
+
+    Args:
+        features: By modality.
+        fold: The parts of the corpus.
+        conversations: All conversations of the corpus.
+        corpus: Its name.
+
+    Raises:
+        InputError: The predictions would not be out-of-fold.
+    """
+    held_out = {*fold.valid.conversations, *fold.test.conversations}
+    for modality, feature in features.items():
+        for part in trained_on(feature.encoder):
+            if not part["protocol"] or PROTOCOLS[part["protocol"]].corpus != corpus:
+                continue
+            folds = {one.name: one for one in PROTOCOLS[part["protocol"]].folds(conversations, seed=part["seed"])}
+            seen = set(folds[part["fold"]].train.conversations) & held_out if part["fold"] in folds else set()
+            if seen:
+                learned = f"{part['protocol']}, fold {part['fold']}, seed {part['seed']}"
+                raise InputError(
+                    f"{modality} features {feature.source}: the encoder was trained on the training part of {learned}; "
+                    f"{len(seen)} of its dialogues are held out here, first '{min(seen)}'; train an encoder for this "
+                    "fold and seed with 'merc train dialogue-encoder'"
+                )
 
 
 class _ItemMaker:

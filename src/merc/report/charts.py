@@ -122,23 +122,27 @@ def _tip(timeline: Timeline, column: Slice) -> str:
     return f"{span}: {column.label or NO_LABEL}, confidence {percent(column.confidence)}"
 
 
+def _bridge(start: tuple[float, float, float], end: tuple[float, float, float]) -> str:
+    """The path of a band between two stretches, each x, top and bottom; empty where both are below one unit."""
+    (left, top, bottom), (right, to_top, to_bottom) = start, end
+    if max(bottom - top, to_bottom - to_top) < 1:
+        return ""
+    a, b, middle = number(left), number(right), number((left + right) / 2)
+    t, u, v, w = map(number, (top, to_top, to_bottom, bottom))
+    return f"M{a} {t}C{middle} {t} {middle} {u} {b} {u}V{v}C{middle} {v} {middle} {w} {a} {w}Z"
+
+
 def _bridges(timeline: Timeline, time: Axis, columns: Sequence[Slice]) -> str:
     """Faint bands from one utterance of a speaker to the next, to lead the eye; nothing was measured there."""
     if time.step is not None:
         return ""
     paths: dict[int, list[str]] = {place: [] for place in stacking(timeline.labels)}
     for one, two in pairwise(columns):
-        if not (one.probabilities and two.probabilities and 0 < two.start - one.end <= BRIDGE):
-            continue
-        left, right = _x(time, one.end), _x(time, two.start)
-        middle, ends = number((left + right) / 2), _levels(timeline, two)
-        for place, (top, bottom) in _levels(timeline, one).items():
-            (to_top, to_bottom), a, b = ends[place], number(left), number(right)
-            if max(bottom - top, to_bottom - to_top) < 1:
-                continue
-            t, u, v, w = (number(y) for y in (top, to_top, to_bottom, bottom))
-            paths[place].append(f"M{a} {t}C{middle} {t} {middle} {u} {b} {u}V{v}C{middle} {v} {middle} {w} {a} {w}Z")
-    drawn = "".join(f'<path class="l{place}" d="{"".join(d)}"/>' for place, d in paths.items() if d)
+        if one.probabilities and two.probabilities and 0 < two.start - one.end <= BRIDGE:
+            ends = _levels(timeline, two)
+            for place, begin in _levels(timeline, one).items():
+                paths[place].append(_bridge((_x(time, one.end), *begin), (_x(time, two.start), *ends[place])))
+    drawn = "".join(f'<path class="l{place}" d="{"".join(d)}"/>' for place, d in paths.items() if any(d))
     return f'<g class="bridge">{drawn}</g>'
 
 

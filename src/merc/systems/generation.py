@@ -63,9 +63,7 @@ class Grammar(nn.Module):
 
     def __init__(self, sequences: Sequences) -> None:
         super().__init__()
-        flat = [tuple(text) for texts in sequences for text in texts]
-        if not all(sequences) or not all(flat) or len(set(flat)) < len(flat):
-            raise InputError("unimse: sequences: every class needs a text, every text a token, no text stands twice")
+        flat = _distinct(sequences)
         starts = list(dict.fromkeys(text[:-1] for text in flat))
         numbers = iter(range(len(flat)))
         by_class = [tuple(next(numbers) for _ in texts) for texts in sequences]
@@ -90,3 +88,11 @@ def _table(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     longest = max(map(len, rows))
     values = torch.tensor([[*row, *(0 for _ in range(longest - len(row)))] for row in rows])
     return values, torch.arange(longest)[None] < torch.tensor([len(row) for row in rows])[:, None]
+
+
+def _distinct(sequences: Sequences) -> list[tuple[int, ...]]:
+    """The label texts of all classes, one after another; raises InputError for an empty or repeated one."""
+    flat = [tuple(text) for texts in sequences for text in texts]
+    if not all(sequences) or not all(flat) or len(set(flat)) < len(flat):
+        raise InputError("unimse: sequences: every class needs a text, every text a token, and no text may repeat")
+    return flat

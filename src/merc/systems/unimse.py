@@ -200,16 +200,20 @@ class UniMse(System):
         self.t5 = new_t5(options, tokens=int(self.grammar.tokens.max()) + 1)
         self.sides = [name for name in self.inputs if name != "text"]
         self.text = None if options.t5 else ModalityEntry({"text": self.inputs["text"]}, options.width)
-        if self.sides:
-            self.side = ModalityEntry({name: self.inputs[name] for name in self.sides}, options.side)
-        wide, adapters = options.side * len(self.sides), options.fused if self.sides else 0
-        self.adapters = nn.ModuleList(Adapter(options.width, wide, down=options.down) for _ in range(adapters))
+        self._make_sides(options)
         self.place = nn.Parameter(torch.randn(2 * options.around + 1, options.width) * 0.1)
         contrasted = self.sides if options.contrast else []
         self.compare = nn.ModuleDict({name: nn.Linear(options.side, options.shared) for name in contrasted})
         self.fused_compare = nn.Linear(options.width, options.shared) if contrasted else None
         self.register_buffer("adopted", torch.tensor(False))
         self._freeze()
+
+    def _make_sides(self, options: UniMseOptions) -> None:
+        """The entry of voice and face, and the adapters that fuse them into the last layers; none without them."""
+        if self.sides:
+            self.side = ModalityEntry({name: self.inputs[name] for name in self.sides}, options.side)
+        wide, adapters = options.side * len(self.sides), options.fused if self.sides else 0
+        self.adapters = nn.ModuleList(Adapter(options.width, wide, down=options.down) for _ in range(adapters))
 
     @property
     def variant(self) -> str:

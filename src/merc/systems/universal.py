@@ -121,10 +121,11 @@ def fill(labels: Sequence[UniversalLabel], vectors: np.ndarray) -> list[Universa
 def _filled(unit: np.ndarray, values: Sequence[Any], groups: Sequence[str | None]) -> list[Any]:
     """Each missing value from the nearest row of the same group that has one: unit vectors ``(n, d)``."""
     found = list(values)
-    for group in dict.fromkeys(one for one in groups if one is not None):
-        inside = [row for row, one in enumerate(groups) if one == group]
-        known = [row for row in inside if values[row] is not None]
-        asking = [row for row in inside if values[row] is None]
+    inside: dict[str | None, tuple[list[int], list[int]]] = {}
+    for row, (group, value) in enumerate(zip(groups, values, strict=True)):
+        inside.setdefault(group, ([], []))[value is None].append(row)
+    inside.pop(None, None)
+    for known, asking in inside.values():
         if known and asking:  # a row that asks is never among those that know: the query itself is excluded
             nearest = (unit[asking] @ unit[known].T).argmax(1)
             for row, place in zip(asking, nearest, strict=True):

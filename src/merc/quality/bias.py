@@ -7,6 +7,7 @@ Cramér's V, corrected for the size of the table (Bergsma 2013, doi:10.1016/j.jk
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -126,12 +127,12 @@ def wilson(removed: int, count: int, *, confidence: float = 0.95) -> tuple[float
 
 def pooled(groups: Sequence[str | None], removed: np.ndarray, *, least: float) -> list[str | None]:
     """Put the groups whose expected counts of removed or kept utterances are below ``least`` into one, "N others"."""
-    known = [group for group in groups if group is not None]
+    known = {row: group for row, group in enumerate(groups) if group is not None}
     if not known:
         return list(groups)
-    share = float(np.mean([out for group, out in zip(groups, removed, strict=True) if group is not None]))
-    names, counts = np.unique(known, return_counts=True)
-    small = {str(name) for name, count in zip(names, counts, strict=True) if count * min(share, 1 - share) < least}
+    share = float(np.mean(removed[list(known)]))
+    counts = Counter(known.values())
+    small = {name for name, count in counts.items() if count * min(share, 1 - share) < least}
     if len(small) < 2:
         return list(groups)
     return [f"{len(small)} others" if group in small else group for group in groups]

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,15 +47,13 @@ def duplicate_utterances(verified: pl.DataFrame) -> pl.DataFrame:
     splits = list(dict.fromkeys(row["split"] for row in rows))
     exact, words = _index(rows, "exact"), _index(rows, "words")
     found = []
-    for row in rows:
-        for other in splits:
-            if other == row["split"]:
-                continue
-            twins = exact.get((other, same_case(row["text"])), ())
-            match = "exact" if twins else "words"
-            twins = twins or words.get((other, plain_words(row["text"])), ())
-            if twins:
-                found.append(_pair(row, other, match, twins))
+    for row, other in product(rows, splits):
+        if other == row["split"]:
+            continue
+        if twins := exact.get((other, same_case(row["text"]))):
+            found.append(_pair(row, other, "exact", twins))
+        elif twins := words.get((other, plain_words(row["text"]))):
+            found.append(_pair(row, other, "words", twins))
     text, whole = pl.String, pl.Int64
     kinds = {"utterance": text, "conversation": text, "split": text, "label": text, "text": text, "words": whole}
     kinds |= {"match": text, "twin_split": text, "twin": text, "twin_conversation": text, "twins": whole}

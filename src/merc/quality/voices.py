@@ -40,18 +40,20 @@ def judge_voices(subjects: Sequence[Subject], sounds: Mapping[str, Measured], *,
 
 def _cosines(subjects: Sequence[Subject], voices: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The cosine of each voice to the mean of the speaker's others that were not removed, where these are enough."""
+    heard = [subject for subject in subjects if subject.speaker and subject.id in voices]
     sums: dict[str, np.ndarray] = {}
     counts: Counter[str] = Counter()
-    known = {s.id: s.speaker for s in subjects if s.kept and s.speaker and s.id in voices}
-    for name, speaker in known.items():
-        sums[speaker] = sums.get(speaker, np.zeros_like(voices[name])) + voices[name]
-        counts[speaker] += 1
+    for subject in heard:
+        if subject.kept:
+            voice, speaker = voices[subject.id], subject.speaker or ""
+            sums[speaker] = sums.get(speaker, np.zeros_like(voice)) + voice
+            counts[speaker] += 1
     cosines = {}
-    for subject in subjects:
-        speaker, counted = subject.speaker or "", subject.id in known
-        if subject.id in voices and counts[speaker] - counted >= LEAST:
-            others = sums[speaker] - (voices[subject.id] if counted else 0)
-            cosines[subject.id] = float(voices[subject.id] @ others / max(float(np.linalg.norm(others)), 1e-9))
+    for subject in heard:
+        voice, speaker = voices[subject.id], subject.speaker or ""
+        if counts[speaker] - subject.kept >= LEAST:
+            others = sums[speaker] - voice * subject.kept
+            cosines[subject.id] = float(voice @ others / max(float(np.linalg.norm(others)), 1e-9))
     return cosines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -154,13 +154,15 @@ def _columns(segment: Segment, width: float) -> Iterator[tuple[int, float]]:
 def _average(timeline: Timeline, start: float, end: float, parts: list[tuple[float, Prediction]]) -> Slice:
     """The average of one column, weighted by seconds; without a label where most of it abstains."""
     known = [(seconds, vector, p) for seconds, p in parts if (vector := _vector(timeline, p))]
-    total = sum(seconds for seconds, _, _ in known)
     if not known:
         return Slice(start, end, None, None, 0.0)
-    mean = tuple(
-        sum(seconds * vector[place] for seconds, vector, _ in known) / total for place in range(len(timeline.labels))
-    )
-    confidence = sum(seconds * p.confidence for seconds, _, p in known) / total
+    weights = [seconds for seconds, _, _ in known]
+    mean = tuple(_weighted(column, weights) for column in zip(*(vector for _, vector, _ in known), strict=True))
+    confidence = _weighted([p.confidence for _, _, p in known], weights)
     abstained = sum(seconds for seconds, p in parts if p.label is None)
     label = timeline.labels[mean.index(max(mean))]
     return Slice(start, end, mean, label if abstained * 2 <= sum(s for s, _ in parts) else None, confidence)
+
+
+def _weighted(values: Sequence[float], weights: Sequence[float]) -> float:
+    return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)

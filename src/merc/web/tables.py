@@ -22,9 +22,8 @@ def table(
         foot: The last row holds sums.
         label: The id of the heading that names the table, for readers who scroll it by keyboard.
     """
-    right = [bool(rows) and all(_numeric(row[column]) for row in rows) for column in range(len(rows[0]) if rows else 0)]
-    right = right or [False] * len(heads)
-    sides = [' class="n"' if side else "" for side in right]
+    columns: list[tuple[object, ...]] = list(zip(*rows, strict=True)) or [("",)] * len(heads)
+    sides = [' class="n"' if all(map(_numeric, column)) else "" for column in columns]
     lines = []
     for number, row in enumerate(rows):
         cells = "".join(f"<td{side}>{_cell(value)}</td>" for value, side in zip(row[1:], sides[1:], strict=True))

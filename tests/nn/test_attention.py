@@ -30,11 +30,11 @@ def test_equals_torch(values):
             values, values * 2, values + 1, key_padding_mask=~KEEP, average_attn_weights=False, need_weights=True
         )
         torch.testing.assert_close(ours(values, values * 2, values + 1, keep=KEEP), expected)
-        torch.testing.assert_close(ours.shares(values, values * 2, keep=KEEP), shares)
+        torch.testing.assert_close(ours.weights(values, values * 2, keep=KEEP), shares)
 
 
 def test_shares_sum_to_one_and_are_zero_where_not_kept(values):
-    shares = attention().shares(values, values, keep=KEEP)
+    shares = attention().weights(values, values, keep=KEEP)
     torch.testing.assert_close(shares.sum(-1), torch.ones(2, 2, 5))
     assert not shares[~KEEP[:, None, None].expand_as(shares)].any()
 

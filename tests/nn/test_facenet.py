@@ -64,7 +64,7 @@ def test_reads_float_constants_by_name_and_skips_the_rest(tmp_path):
 @pytest.mark.parametrize("content", [b"\x0b\x0b\x0b", constant("w", np.zeros(4, np.float32))[:-9], b"\x0a\x05hello"])
 def test_refuses_what_is_no_graph(tmp_path, content):
     (tmp_path / "g.pb").write_bytes(content)
-    with pytest.raises(WeightError, match=r"g\.pb is not a frozen TensorFlow graph .*: fetch the weight anew"):
+    with pytest.raises(WeightError, match=r"g\.pb is not a frozen TensorFlow graph .*: download the weight again"):
         read_graph(tmp_path / "g.pb")
 
 

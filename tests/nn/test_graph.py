@@ -64,7 +64,7 @@ def test_graph_transformer_equals_a_loop(heads):
             scores = torch.stack([query[i, head] @ key[j, head] / math.sqrt(WIDTH) for j in near] or [torch.zeros(())])
             values = torch.stack([value[j, head] for j in near] or [torch.zeros(WIDTH)])
             parts.append(scores.softmax(0) @ values)
-        rows.append(torch.cat(parts) + layer.own(nodes[i]))
+        rows.append(torch.cat(parts) + layer.skip(nodes[i]))
     torch.testing.assert_close(layer(nodes, graph), torch.stack(rows), atol=1e-5, rtol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_graph_transformer_equals_torch_geometric(heads):
     ours.query.load_state_dict(theirs.lin_query.state_dict())
     ours.key.weight.data.copy_(theirs.lin_key.weight)
     ours.value.load_state_dict(theirs.lin_value.state_dict())
-    ours.own.load_state_dict(theirs.lin_skip.state_dict())
+    ours.skip.load_state_dict(theirs.lin_skip.state_dict())
     expected = theirs(nodes, torch.stack([graph.source, graph.target]))
     torch.testing.assert_close(ours(nodes, graph), expected, atol=1e-5, rtol=1e-5)
 
@@ -134,7 +134,7 @@ def test_reach_leaves_padding_out_and_refuses_none():
         [True, False, False],
         [False] * 3,
     ]
-    with pytest.raises(InputError, match="a reach of 0 turns of the same speaker; expected 1 or more"):
+    with pytest.raises(InputError, match="turns of the same speaker 0; expected 1 or more"):
         same_speaker_reach(mask, torch.zeros(1, 3), 0)
 
 
@@ -145,8 +145,8 @@ def looped(layer, turns, pairs, same, *, plain):
     half = 3 * width
     with torch.no_grad():
         for cell, mine, other in (
-            (first, (layer.from_turn, layer.from_turn_bias), (layer.from_heard, layer.from_heard_bias)),
-            (second, (layer.from_heard, layer.from_heard_bias), (layer.from_turn, layer.from_turn_bias)),
+            (first, (layer.turn_gates, layer.turn_gates_bias), (layer.context_gates, layer.context_gates_bias)),
+            (second, (layer.context_gates, layer.context_gates_bias), (layer.turn_gates, layer.turn_gates_bias)),
         ):
             part = slice(0, half) if cell is first else slice(half, None)
             cell.weight_ih.copy_(mine[0][0, :, part].T)
@@ -159,8 +159,8 @@ def looped(layer, turns, pairs, same, *, plain):
         near = [j for j in range(len(turns)) if pairs[i, j]]
         heard = torch.zeros(width)
         if near:
-            scores = torch.stack([states[j] @ layer.telling[0] for j in near])
-            scores = scores if plain else F.leaky_relu(scores + turn @ layer.asking[0], 0.2)
+            scores = torch.stack([states[j] @ layer.state_score[0] for j in near])
+            scores = scores if plain else F.leaky_relu(scores + turn @ layer.turn_score[0], 0.2)
             shares = scores.softmax(0)
             heard = sum(share * states[j] @ kinds[bool(same[i, j])] for share, j in zip(shares, near, strict=True))
         states.append(first(turn[None], heard[None])[0] + second(heard[None], turn[None])[0])

@@ -8,7 +8,7 @@ import torch
 from merc.errors import InputError
 from merc.nn.triplet import ResNet18
 from merc.systems import SYSTEMS
-from merc.systems.m2fnet import Extractor, FusionModule, M2FNet, M2FNetOptions, face_weights, scene_and_faces
+from merc.systems.m2fnet import Extractor, FusionModule, M2FNet, M2FNetOptions, Stream, face_weights, scene_and_faces
 
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
@@ -33,7 +33,7 @@ def test_equal_keys_leave_the_content_of_the_voice_without_effect(fusion):
     module, text, mask = fusion
     one, two = (torch.randn(2, 1, 8).expand(2, 6, 8) for _ in range(2))
     torch.testing.assert_close(module(text, {"voice": one}, mask), module(text, {"voice": two}, mask))
-    shares = module.attend["voice"].shares(text, one, keep=mask)
+    shares = module.attend["voice"].weights(text, one, keep=mask)
     torch.testing.assert_close(shares, torch.full_like(shares, 1 / 6))
 
 
@@ -49,6 +49,37 @@ def test_keys_have_no_route_but_the_weights(fusion):
     text = torch.randn(2, 1, 8).expand(2, 6, 8)
     one, two = (module(text, {"voice": torch.randn(2, 6, 8)}, mask) for _ in range(2))
     torch.testing.assert_close(one, two)
+
+
+def test_voice_and_face_themselves_are_read_by_the_classifier():
+    torch.manual_seed(0)
+    system, batch = (
+        M2FNet({"text": 6, "voice": 4, "face": 3}, CLASSES, SMALL).eval(),
+        made_batch({"text": 6, "voice": 4, "face": 3}, (5,)),
+    )
+    system(batch).loss.backward()
+    for part in system.label[0].weight.grad.chunk(3, 1):
+        assert part.abs().sum() > 0
+
+
+def test_what_a_stream_is_given_goes_around_its_context_layers():
+    """F = Tr(P x) + P x: where the layers say nothing, P x is left."""
+    torch.manual_seed(0)
+    stream, mask = Stream(4, M2FNetOptions(width=8, heads=2, dropout=0.0)).eval(), torch.ones(1, 3, dtype=torch.bool)
+    for parameter in stream.layers.parameters():
+        parameter.data.zero_()
+    stream.positions = False
+    values = torch.randn(1, 3, 4)
+    projected = stream.project(values)
+    torch.testing.assert_close(stream(values, mask, mask), stream.norm(2 * projected))
+
+    class Silent(torch.nn.Module):
+        def forward(self, values, *, keep):
+            return torch.zeros_like(values)
+
+    stream.layers = torch.nn.ModuleList([Silent()])
+    torch.testing.assert_close(stream(values, mask, mask), stream.norm(projected))
+    assert stream(values, mask, mask).abs().sum() > 1
 
 
 def test_dialogue_context_reaches_every_turn_and_no_other_dialogue():

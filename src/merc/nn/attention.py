@@ -1,4 +1,4 @@
-"""Masked attention: a sequence looks at another one, and padding is never looked at.
+"""Multi-head attention and transformer layers with masks.
 
 Symbols: B sequences, Q queries, K keys, h width.
 """
@@ -15,7 +15,16 @@ from merc.errors import InputError
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose queries, keys and values may come from three places (Vaswani et al. 2017, 3.2.2)."""
+    """Multi-head attention; queries, keys and values may differ (Vaswani et al. 2017, section 3.2.2).
+
+    Args:
+        width: h, a multiple of ``heads``.
+        heads: Number of heads.
+        dropout: Dropout on the attention weights, from 0 to below 1.
+
+    Raises:
+        InputError: If ``width`` is not a multiple of ``heads``.
+    """
 
     def __init__(self, width: int, heads: int = 4, *, dropout: float = 0.0) -> None:
         super().__init__()
@@ -26,61 +35,93 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, *, keep: Tensor) -> Tensor:
-        """``query (B, Q, h)``, ``key``, ``value (B, K, h)``, ``keep`` bool ``(B, K)`` or ``(B, Q, K)``: ``(B, Q, h)``.
+        """Attend to the keys that are kept.
 
-        Only kept keys are looked at; a query that may look at none gets zeros.
+        Args:
+            query: ``(B, Q, h)``.
+            key: ``(B, K, h)``.
+            value: ``(B, K, h)``.
+            keep: bool ``(B, K)`` or ``(B, Q, K)``, True for a key that may be attended to.
+
+        Returns:
+            ``(B, Q, h)``; zeros for a query without keys.
         """
         seen = keep[:, None] if keep.ndim == 2 else keep  # (B, 1 or Q, K)
         any_seen = seen.any(-1, keepdim=True)  # (B, 1 or Q, 1)
-        heard = scaled_dot_product_attention(
+        attended = scaled_dot_product_attention(
             self._split(self.query(query)),
             self._split(self.key(key)),
             self._split(self.value(value)),
             attn_mask=(seen | ~any_seen)[:, None],
             dropout_p=self.dropout if self.training else 0.0,
         )  # (B, heads, Q, h / heads)
-        out: Tensor = self.out(heard.transpose(1, 2).flatten(2))
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out * any_seen
 
-    def shares(self, query: Tensor, key: Tensor, *, keep: Tensor) -> Tensor:
-        """How much each query looks at each key, ``(B, heads, Q, K)``: rows sum to 1, 0 where a key is not kept."""
+    def weights(self, query: Tensor, key: Tensor, *, keep: Tensor) -> Tensor:
+        """Attention weights ``(B, heads, Q, K)``: rows sum to 1, 0 where a key is not kept. See ``forward``."""
         seen = keep[:, None] if keep.ndim == 2 else keep
-        asked, offered = self._split(self.query(query)), self._split(self.key(key))
-        scores = asked @ offered.transpose(-1, -2) / asked.shape[-1] ** 0.5
-        shares = torch.softmax(scores.masked_fill(~seen[:, None], torch.finfo(scores.dtype).min), -1)
-        return shares * seen[:, None]
+        q, k = self._split(self.query(query)), self._split(self.key(key))
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        weights = torch.softmax(scores.masked_fill(~seen[:, None], torch.finfo(scores.dtype).min), -1)
+        return weights * seen[:, None]
 
     def _split(self, values: Tensor) -> Tensor:
         return values.view(*values.shape[:-1], self.heads, -1).transpose(1, 2)  # (B, heads, steps, h / heads)
 
 
 class EncoderLayer(nn.Module):
-    """One transformer encoder layer, normalised before each part: attention over the sequence, then two layers."""
+    """Transformer encoder layer with pre-norm: self-attention, then a feed-forward network.
+
+    Args:
+        width: h, a multiple of ``heads``.
+        heads: Number of heads.
+        dropout: Dropout from 0 to below 1.
+        inner: Width of the feed-forward network (default: 2 h).
+    """
 
     def __init__(self, width: int, heads: int = 4, *, dropout: float = 0.0, inner: int | None = None) -> None:
         super().__init__()
         inner = 2 * width if inner is None else inner
-        self.attend = Attention(width, heads, dropout=dropout)
-        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.think = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, width))
+        self.attention = Attention(width, heads, dropout=dropout)
+        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        layers = nn.Linear(width, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, width)
+        self.feed_forward = nn.Sequential(*layers)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, values: Tensor, *, keep: Tensor) -> Tensor:
-        """``values (B, T, h)``, ``keep`` bool ``(B, T)`` or ``(B, T, T)``: ``(B, T, h)``."""
-        seen = self.before(values)
-        values = values + self.drop(self.attend(seen, seen, seen, keep=keep))
-        thought: Tensor = self.drop(self.think(self.between(values)))
-        return values + thought
+        """Encode a sequence.
+
+        Args:
+            values: ``(B, T, h)``.
+            keep: bool ``(B, T)`` or ``(B, T, T)``, True for a step that may be attended to.
+
+        Returns:
+            ``(B, T, h)``.
+        """
+        normed = self.attention_norm(values)
+        values = values + self.drop(self.attention(normed, normed, normed, keep=keep))
+        added: Tensor = self.drop(self.feed_forward(self.feed_forward_norm(values)))
+        return values + added
 
 
 def sinusoids(length: int, width: int, *, like: Tensor) -> Tensor:
-    """Places in a sequence as sines and cosines (Vaswani et al. 2017, 3.5): ``(length, width)``, width even or odd."""
-    place = torch.arange(length, device=like.device, dtype=like.dtype)[:, None]
+    """Sinusoidal position encodings (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        length: Number of positions.
+        width: Even or odd.
+        like: Device and dtype of the result.
+
+    Returns:
+        ``(length, width)``.
+    """
+    position = torch.arange(length, device=like.device, dtype=like.dtype)[:, None]
     step = torch.exp(torch.arange(0, width, 2, device=like.device, dtype=like.dtype) * (-math.log(10_000) / width))
-    return torch.stack((torch.sin(place * step), torch.cos(place * step)), -1).flatten(1)[:, :width]
+    return torch.stack((torch.sin(position * step), torch.cos(position * step)), -1).flatten(1)[:, :width]
 
 
 def kept_or_all(present: Tensor, mask: Tensor) -> Tensor:
-    """What a sequence may look at: present steps, or all real ones where none is present; bool ``(B, T)`` each."""
+    """Steps to attend to: those present, or all real ones in a row where none is present; bool ``(B, T)`` each."""
     kept = present & mask
     return torch.where(kept.any(-1, keepdim=True), kept, mask)

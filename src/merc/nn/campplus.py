@@ -1,11 +1,11 @@
-"""CAM++, a speaker encoder: 80 mel bins over time become 192 numbers that say whose voice it is.
+"""CAM++, a speaker encoder: log-mel spectrograms with 80 bins to speaker embeddings of 192 numbers.
 
 Wang et al. 2023, "CAM++: A fast and efficient network for speaker verification using context-aware masking". A
 two-dimensional convolutional head, a time-delay layer that halves the frame rate, three densely connected blocks whose
-layers are gated by the mean of their surroundings, and the mean and deviation over time.
+layers are gated by the mean of their context, and statistics pooling (mean and standard deviation over time).
 
 Shapes: ``(batch, channels, bins, time)`` in the head, ``(batch, channels, time)`` after it. The network is for
-inference: it is made from a state dict, and batch normalisation that follows a convolution is folded into it.
+inference: it is built from a state dict, and batch normalisation after a convolution is folded into it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from merc import weights
 from merc.nn.fbank import fbank
 
 DIMENSION = 192
-"""Numbers in an embedding."""
+"""Width of an embedding."""
 SHORTEST = 10
-"""Frames below which the network cannot say anything: 0.1 s and a little."""
+"""Minimum number of frames, about 0.1 s."""
 
 _BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation of each dense block
-_CONTEXT = 100  # frames of 20 ms that a gate averages, beside the mean of all
+_CONTEXT = 100  # frames of 20 ms that a gate averages, in addition to the mean of all
 _EPSILON = 1e-5  # of batch normalisation
 _GATE = {
     "local": "linear_local.weight",
@@ -40,19 +40,34 @@ State = Mapping[str, Tensor]
 
 
 def load() -> CamPlus:
-    """The network with its pretrained weights; raises WeightError when they are absent or altered."""
+    """Load the network with its pretrained weights.
+
+    Raises:
+        WeightError: If they are missing or have the wrong hash.
+    """
     path = weights.path("campplus") / weights.WEIGHTS["campplus"].files[0].name
     return CamPlus(torch.load(path, weights_only=True, map_location="cpu"))
 
 
 def features(samples: np.ndarray) -> Tensor:
-    """What the network hears of 16 kHz sound (int16 or float): mel bins ``(frames, 80)`` minus their mean over time."""
+    """Input features of the network.
+
+    Args:
+        samples: ``(n,)`` mono at 16 kHz, int16 or float in [-1, 1).
+
+    Returns:
+        ``(frames, 80)`` log-mel energies minus their mean over time.
+    """
     bins = fbank(samples)
     return bins - bins.mean(0) if len(bins) else bins
 
 
 class CamPlus(nn.Module):
-    """The whole network, built from the published state dict."""
+    """The network.
+
+    Args:
+        state: The published state dict.
+    """
 
     def __init__(self, state: State) -> None:
         super().__init__()
@@ -64,7 +79,14 @@ class CamPlus(nn.Module):
         self.eval()
 
     def forward(self, bins: Tensor) -> Tensor:
-        """Embed ``(batch, frames, 80)`` mean-subtracted mel bins as ``(batch, 192)``; not normalised to length one."""
+        """Embed mean-subtracted log-mel spectrograms.
+
+        Args:
+            bins: ``(batch, frames, 80)``.
+
+        Returns:
+            ``(batch, 192)``, not normalised to unit length.
+        """
         x = self.head(bins.transpose(1, 2))  # (batch, 320, frames)
         x = F.relu_(F.conv1d(x, self.delay.weight, self.delay.bias, stride=2, padding=2))
         for block in self.blocks:
@@ -90,7 +112,7 @@ class _Convolution(nn.Module):
 
 
 class _Scale(nn.Module):
-    """Batch normalisation and the rectifier, for inputs that are shared and so cannot be folded."""
+    """Batch normalisation and ReLU, for shared inputs, where it cannot be folded into a convolution."""
 
     scale: Tensor
     shift: Tensor
@@ -123,7 +145,7 @@ class _Head(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside a short cut; the one whose short cut has weights halves the bins."""
+    """Residual block of two convolutions; a block whose shortcut has weights halves the bins."""
 
     def __init__(self, state: State, name: str) -> None:
         super().__init__()
@@ -141,7 +163,7 @@ class _Residual(nn.Module):
 
 
 class _Block(nn.Module):
-    """Densely connected layers, each adding 32 channels to what all before it gave, then half the channels."""
+    """Densely connected layers, each appending 32 channels, followed by a layer that halves the channels."""
 
     weight: Tensor
 
@@ -159,7 +181,7 @@ class _Block(nn.Module):
 
 
 class _Layer(nn.Module):
-    """A narrow dilated convolution whose output is gated by the mean of its surroundings and of the whole."""
+    """A narrow dilated convolution whose output is gated by the mean of its context and of the utterance."""
 
     local: Tensor
     squeeze: Tensor
@@ -172,15 +194,15 @@ class _Layer(nn.Module):
         self.dilation = dilation
         self.scale = _Scale(state, f"{name}.nonlinear1.batchnorm")
         self.narrow = _Convolution(state, f"{name}.linear1", f"{name}.nonlinear2.batchnorm")
-        for own, published in _GATE.items():
-            self.register_buffer(own, state[f"{name}.cam_layer.{published}"])
+        for name_here, published in _GATE.items():
+            self.register_buffer(name_here, state[f"{name}.cam_layer.{published}"])
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu_(F.conv1d(self.scale(x), self.narrow.weight, self.narrow.bias))  # (batch, 128, time)
         local = F.conv1d(x, self.local, padding=self.dilation, dilation=self.dilation)
-        near = F.avg_pool1d(x, _CONTEXT, _CONTEXT, ceil_mode=True)  # (batch, 128, stretches)
+        near = F.avg_pool1d(x, _CONTEXT, _CONTEXT, ceil_mode=True)  # (batch, 128, segments)
         gate = F.relu_(F.conv1d(near + x.mean(-1, keepdim=True), self.squeeze, self.squeeze_bias))
-        gate = F.conv1d(gate, self.gate, self.gate_bias).sigmoid_()  # (batch, 32, stretches)
+        gate = F.conv1d(gate, self.gate, self.gate_bias).sigmoid_()  # (batch, 32, segments)
         return local * gate.repeat_interleave(_CONTEXT, -1)[..., : x.shape[-1]]
 
 

@@ -1,4 +1,4 @@
-"""Log mel filter banks as Kaldi computes them, the input of speaker encoders."""
+"""Log-mel filter banks as in Kaldi, the input of speaker encoders."""
 
 from __future__ import annotations
 
@@ -24,26 +24,37 @@ _FLOOR = float(np.finfo(np.float32).eps)
 
 
 def frame_count(samples: int) -> int:
-    """How many whole frames lie in a number of samples; 0 below 25 ms."""
+    """Number of complete frames in a number of samples; 0 below 25 ms.
+
+    Example:
+        >>> frame_count(400), frame_count(16000)
+        (1, 98)
+    """
     return max(0, 1 + (samples - FRAME) // HOP)
 
 
 def fbank(samples: np.ndarray) -> torch.Tensor:
-    """Log mel energies ``(frames, 80)`` of 16 kHz mono sound, int16 or float in [-1, 1).
+    """Log-mel energies.
 
-    Kaldi's ``compute-fbank-feats`` without dither: 25 ms frames each 10 ms that fit whole into the sound, the mean of
-    a frame removed, pre-emphasis .97, a Povey window, power spectrum of 512 points, triangles on Kaldi's mel scale
-    from 20 Hz to 8 kHz. The scale is that of floats in [-1, 1), with a floor at float32's epsilon; the other
-    scale, that of int16, differs by a constant above the floor, which subtracting the mean removes.
+    Kaldi's ``compute-fbank-feats`` without dither: complete frames of 25 ms every 10 ms, mean removal per frame,
+    pre-emphasis .97, Povey window, power spectrum of 512 points, triangular filters on Kaldi's mel scale from 20 Hz to
+    8 kHz. Energies are those of floats in [-1, 1), floored at the epsilon of float32; energies of int16 would differ by
+    a constant above the floor, which mean subtraction removes.
+
+    Args:
+        samples: ``(n,)`` mono at 16 kHz, int16 or float in [-1, 1).
+
+    Returns:
+        ``(frames, 80)``.
     """
     import torch
 
-    sound = torch.from_numpy(np.array(samples, dtype=np.float32))
+    wave = torch.from_numpy(np.array(samples, dtype=np.float32))
     if samples.dtype == np.int16:
-        sound /= 32768
-    if len(sound) < FRAME:
-        return torch.zeros(0, BINS, device=sound.device)
-    frames = sound.unfold(0, FRAME, HOP)  # (frames, 400)
+        wave /= 32768
+    if len(wave) < FRAME:
+        return torch.zeros(0, BINS, device=wave.device)
+    frames = wave.unfold(0, FRAME, HOP)  # (frames, 400)
     frames = frames - frames.mean(1, keepdim=True)
     before = torch.cat([frames[:, :1], frames[:, :-1]], 1)
     frames = (frames - _PREEMPHASIS * before) * torch.from_numpy(_window())
@@ -61,7 +72,7 @@ def _window() -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _triangles() -> np.ndarray:
-    """The weights ``(257, 80)`` of the spectrum's points in each mel bin; triangles overlap by half on the mel axis."""
+    """Weights ``(257, 80)`` of spectrum points in mel bins; triangles overlap by half on the mel axis."""
 
     def mel(hertz: np.ndarray | float) -> np.ndarray:
         return 1127.0 * np.log1p(np.asarray(hertz, dtype=np.float64) / 700.0)
@@ -71,5 +82,5 @@ def _triangles() -> np.ndarray:
     rising = (points - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - points) / (edges[2:] - edges[1:-1])
     weights: np.ndarray = np.clip(np.minimum(rising, falling), 0, None)
-    weights[-1] = 0  # Kaldi leaves the point at half the rate out
+    weights[-1] = 0  # Kaldi omits the Nyquist frequency
     return weights.astype(np.float32)

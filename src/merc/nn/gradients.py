@@ -1,4 +1,4 @@
-"""Gradients that are steered by how well each modality learns: how strongly, and in which direction.
+"""Gradient modulation by how fast each modality learns: magnitude and direction.
 
 CGGM (Guo et al., NeurIPS 2024, arXiv 2411.01409). Symbols: M modalities, gain_i the improvement of modality i's own
 classifier, B_i the factor of its encoder's gradient, g_i the gradient of its classifier's loss, g that of the fused.
@@ -16,10 +16,19 @@ from merc.errors import InputError
 
 
 def gradient_factors(gains: Tensor, *, strength: float = 1.3, least: float = 1e-3, most: float = 2.0) -> Tensor:
-    """B_i = strength (sum of gains - gain_i) / sum of gains: the slower a modality learns, the larger; ``(M,)`` each.
+    """Gradient factors B_i = strength (sum of gains - gain_i) / sum of gains: larger for modalities that learn slowly.
 
-    Gains below 0 count as 0. Where they sum to less than ``least`` nobody learns, and all get strength (M - 1) / M.
-    None exceeds ``most``; where that cuts nothing, the factors sum to strength (M - 1). One modality alone gets 1.
+    Args:
+        gains: ``(M,)`` improvement of the classifier of each modality; negative gains count as 0.
+        strength: Sum of the factors over M - 1, unless they are clipped.
+        least: If the gains sum to less, no modality learns, and each factor is strength (M - 1) / M.
+        most: Maximum factor.
+
+    Returns:
+        ``(M,)``; 1 for a single modality.
+
+    Raises:
+        InputError: If the gains are not a non-empty vector.
     """
     if gains.ndim != 1 or not len(gains):
         raise InputError(f"gains of shape {tuple(gains.shape)}; expected one for each modality")
@@ -32,25 +41,38 @@ def gradient_factors(gains: Tensor, *, strength: float = 1.3, least: float = 1e-
 
 
 def scale_gradients(parameters: Iterable[nn.Parameter], factor: float) -> None:
-    """Multiply the gradients of these parameters in place; those without one are left alone."""
+    """Multiply the gradients of parameters in place; parameters without a gradient are skipped."""
     for parameter in parameters:
         if parameter.grad is not None:
             parameter.grad.mul_(factor)
 
 
 def label_gradient(logits: Tensor, labels: Tensor) -> Tensor:
-    """What cross-entropy sends back to each logit, softmax - one-hot: ``(n, C)``, ``(n,)`` without -1 -> ``(n, C)``.
+    """Gradient of cross-entropy with respect to the logits, softmax - one-hot, as a differentiable expression.
 
-    As an expression of the logits it can itself be differentiated, whatever stands before them.
+    Args:
+        logits: ``(n, C)``.
+        labels: ``(n,)``, without -1.
+
+    Returns:
+        ``(n, C)``.
     """
     return torch.softmax(logits, -1) - one_hot(labels, logits.shape[-1]).to(logits.dtype)
 
 
 def direction_loss(factors: Tensor, cosines: Tensor) -> Tensor:
-    """``L_gm = mean(|B_i| - B_i cos(g_i, g))``, ``(M,)`` each: 0 where all gradients point the same way."""
+    """L_gm = mean(|B_i| - B_i cos(g_i, g)): 0 if all gradients have the same direction.
+
+    Args:
+        factors: B_i, ``(M,)``.
+        cosines: cos(g_i, g), ``(M,)``.
+
+    Returns:
+        A scalar.
+    """
     return (factors.abs() - factors * cosines).mean()
 
 
 def cosine(one: Tensor, other: Tensor) -> Tensor:
-    """Cosine between two gradients of the same shape, taken as one long vector each; 0 where one of them is zero."""
+    """Cosine similarity of two gradients of the same shape, flattened; 0 if either is zero."""
     return cosine_similarity(one.flatten(), other.flatten(), dim=0)

@@ -1,4 +1,4 @@
-"""What the C library does with memory that a training step has freed."""
+"""Reuse of freed memory between training steps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ _MMAP_MAX, _TRIM_THRESHOLD = -4, -1  # of mallopt(3)
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep what is freed for the rest of the process; whether this C library can be told so.
+    """Configure glibc to keep freed memory for reuse, for the rest of the process.
 
-    By default each large tensor comes from the kernel anew and every page of it is filled with zeros first, which a
-    training step, whose tensors are the same each time, pays again and again (`bench/memory.py`). The process then
-    holds what it needed most until it ends: for trainings, not for a long recording.
+    By default each large tensor is mapped anew, and the kernel zeroes all its pages. A training step allocates the same
+    tensors every time and pays for this again and again (``bench/memory.py``). With this setting the process keeps its
+    peak memory until it ends: suitable for training, not for analysing long recordings.
+
+    Returns:
+        Whether the C library supports it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,9 +1,9 @@
-"""MTCNN: three small networks in a row find the faces of an image and five landmarks of each.
+"""MTCNN: face detection with five landmarks by a cascade of three small networks.
 
 Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks" (IEEE SPL 2016).
-P-Net slides over a pyramid of the image and proposes windows, R-Net refuses most of them, O-Net judges the rest and
-places the landmarks. The published weights read pictures with their axes swapped, (n, w, h, 3) RGB, scaled to
-(x − 127.5) / 128; their boxes are corrections in fractions of the window.
+P-Net slides over an image pyramid and proposes windows, R-Net rejects most of them, O-Net scores the rest and predicts
+the landmarks. The published weights expect images with swapped axes, (n, w, h, 3) RGB, scaled to (x − 127.5) / 128;
+boxes are predicted as offsets in fractions of the window.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 _CELL, _STRIDE = 12, 2
-"""P-Net judges windows of 12 pixels, two pixels apart."""
+"""P-Net scores windows of 12 pixels, two pixels apart."""
 
 _SHRINK = 0.709
-"""Each step of the pyramid has half the area of the one before."""
+"""Scale between levels of the pyramid: each has half the area of the one before."""
 
 
 class Cascade:
@@ -38,7 +38,11 @@ class Cascade:
 
     @classmethod
     def load(cls, *, threads: int = 1) -> Cascade:
-        """Load the published weights; raises WeightError when they have not been fetched."""
+        """Load the published weights.
+
+        Raises:
+            WeightError: If they are missing or have the wrong hash.
+        """
         from merc.weights import path
 
         return cls(path("mtcnn"), threads=threads)
@@ -46,18 +50,23 @@ class Cascade:
     def detect(
         self, image: np.ndarray, *, smallest: float, thresholds: Sequence[float]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Find the faces of an image, uint8 RGB (h, w, 3), whose side is at least ``smallest`` pixels.
+        """Detect faces.
 
-        ``thresholds`` are the least probabilities of the three networks. Returns boxes (k, 4) as left, top, right,
-        bottom in pixels, probabilities (k,) and landmarks (k, 5, 2) as x, y: the eyes, the nose, the mouth's corners,
-        the left of the image first. The most probable face comes first.
+        Args:
+            image: uint8 RGB (h, w, 3).
+            smallest: Minimum side of a face in pixels.
+            thresholds: Minimum probability of each of the three networks.
+
+        Returns:
+            Boxes (k, 4) as left, top, right, bottom in pixels; probabilities (k,), in descending order; landmarks
+            (k, 5, 2) as x, y of eyes, nose and corners of the mouth, left to right in the image.
         """
         boxes = self._propose(image, smallest, thresholds[0])
         boxes = self._refuse(image, boxes, thresholds[1])
         return self._place(image, boxes, thresholds[2])
 
     def _run(self, net: str, pictures: np.ndarray) -> list[np.ndarray]:
-        """Outputs for float pictures (n, h, w, 3): corrections first, probability of a face last."""
+        """Outputs for float images (n, h, w, 3): offsets first, probability of a face last."""
         session = self._nets[net]
         swapped = np.ascontiguousarray(pictures.transpose(0, 2, 1, 3))
         outputs: list[np.ndarray] = session.run(None, {session.get_inputs()[0].name: swapped})
@@ -71,7 +80,7 @@ class Cascade:
         scale, small, interpolation = _CELL / smallest, image, cv2.INTER_AREA
         while min(height, width) * scale >= _CELL:
             small = cv2.resize(small, (round(width * scale), round(height * scale)), interpolation=interpolation)
-            interpolation = cv2.INTER_LINEAR  # each step from the one before: the shrinking is less than twofold
+            interpolation = cv2.INTER_LINEAR  # each level from the one before: the factor is less than two
             corrections, faces = self._run("pnet", _scaled(small)[None])
             found.append(_windows(corrections[0], faces[0], scale, threshold))
             scale *= _SHRINK
@@ -109,7 +118,7 @@ def _scaled(picture: np.ndarray) -> np.ndarray:
 
 
 def _windows(corrections: np.ndarray, faces: np.ndarray, scale: float, threshold: float) -> np.ndarray:
-    """P-Net's windows above the threshold: (k, 9) box, probability, four corrections; its maps are (w, h)."""
+    """Windows of P-Net above the threshold: (k, 9) box, probability, four offsets; its maps are (w, h)."""
     x, y = np.nonzero(faces >= threshold)
     corner = np.stack([x, y], axis=1) * _STRIDE
     boxes = np.concatenate([corner / scale, (corner + _CELL) / scale], axis=1).astype(np.float32)
@@ -131,7 +140,7 @@ def _squared(boxes: np.ndarray) -> np.ndarray:
 
 
 def _windows_of(image: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
-    """The boxes' contents, black beyond the image's edge, as scaled pictures (n, side, side, 3)."""
+    """Crops of the boxes, black outside the image, as scaled images (n, side, side, 3)."""
     import cv2
 
     pictures = np.empty((len(boxes), side, side, 3), np.uint8)
@@ -144,9 +153,21 @@ def _windows_of(image: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
 
 
 def kept(boxes: np.ndarray, scores: np.ndarray, limit: float, *, smaller: bool = False) -> np.ndarray:
-    """Indices of the boxes that no better one overlaps by more than ``limit``, best first.
+    """Non-maximum suppression.
 
-    Overlap is the shared area over the union, or with ``smaller`` over the smaller of the two.
+    Args:
+        boxes: (k, 4) left, top, right, bottom.
+        scores: (k,).
+        limit: Maximum overlap with a box of a higher score.
+        smaller: Measure overlap by the intersection over the smaller area instead of the union.
+
+    Returns:
+        Indices of the remaining boxes, highest score first.
+
+    Example:
+        >>> boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 3], [6, 0, 8, 2]])
+        >>> kept(boxes, np.array([0.9, 0.8, 0.7]), 0.5)
+        array([0, 2])
     """
     order = np.argsort(-scores, kind="stable")
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)

@@ -1,9 +1,8 @@
-"""Who of up to three voices speaks in each 17 ms of a stretch of sound: the segmentation network of pyannote 3.0.
+"""Segmentation network of pyannote 3.0: activity of up to three speakers every 17 ms.
 
-Plaquet and Bredin 2023, "Powerset multi-class cross entropy loss for neural speaker diarization". Band-pass filters
-with learned edges (SincNet) and two convolutions, four bidirectional LSTM layers, two linear layers, and the seven
-classes: silence, one of three voices, two of them at once. The numbering of voices means nothing from one stretch to
-the next.
+Plaquet and Bredin 2023, "Powerset multi-class cross entropy loss for neural speaker diarization". Learned band-pass
+filters (SincNet) and two convolutions, four bidirectional LSTM layers, two linear layers, and seven classes: silence,
+one of three speakers, two of them at once. Speaker numbers are not comparable between windows.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from merc import weights
 from merc.nn.fbank import RATE
 
 WINDOW = 10 * RATE
-"""Samples of the stretches that the network was trained on: 10 s."""
+"""Samples in a window of the training data: 10 s."""
 STEP = 270
 """Samples from one output frame to the next: 16.9 ms."""
 FIELD = 991
-"""Samples that one output frame sees before the LSTM: 61.9 ms; the first frame's middle is half of it."""
+"""Receptive field in samples of an output frame before the LSTM: 61.9 ms; the first frame is centred at half of it."""
 POWERSET = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
-"""Which of the three voices speak in each class."""
+"""Which of the three speakers are active in each class."""
 
 _STRIDE = 10
 _LOWEST_EDGE = 50.0
@@ -37,10 +36,13 @@ State = Mapping[str, Tensor]
 
 
 def load() -> Segmentation:
-    """The network with its pretrained weights; raises WeightError when they are absent or altered.
+    """Load the network with its pretrained weights.
 
-    The checkpoint also holds three values of foreign classes. They are replaced by stand-ins that do nothing, so that
-    the restricted unpickler suffices.
+    The checkpoint also has three objects of third-party classes. They are replaced by inert stand-ins, so that the
+    restricted unpickler can be used.
+
+    Raises:
+        WeightError: If the weights are missing or have the wrong hash.
     """
     path = weights.path("segmentation") / weights.WEIGHTS["segmentation"].files[0].name
     module = "pyannote.audio.core.task"
@@ -54,19 +56,28 @@ def load() -> Segmentation:
 
 
 def frame_count(samples: int) -> int:
-    """How many output frames a number of samples gives; 0 when there are too few for one."""
+    """Number of output frames for a number of samples; 0 below the receptive field.
+
+    Example:
+        >>> frame_count(WINDOW)
+        589
+    """
     return max(0, 1 + (samples - FIELD) // STEP)
 
 
 class _StandIn:
-    """Takes the place of a class that the checkpoint mentions and nobody needs."""
+    """Replaces a class that the checkpoint refers to and that is not needed."""
 
     def __init__(self, *values: object) -> None:
         self.values = values
 
 
 class Segmentation(nn.Module):
-    """The whole network, built from the published state dict."""
+    """The network.
+
+    Args:
+        state: The published state dict.
+    """
 
     def __init__(self, state: State) -> None:
         super().__init__()
@@ -80,7 +91,14 @@ class Segmentation(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, sound: Tensor) -> Tensor:
-        """Log probabilities ``(batch, frames, 7)`` of the classes in ``(batch, samples)`` sound in [-1, 1)."""
+        """Log-probabilities of the seven classes.
+
+        Args:
+            sound: ``(batch, samples)`` at 16 kHz in [-1, 1).
+
+        Returns:
+            ``(batch, frames, 7)``.
+        """
         x = self.filters(sound[:, None]).transpose(1, 2)  # (batch, frames, 60)
         x, _ = self.lstm(x)
         for linear in self.linear:
@@ -89,7 +107,7 @@ class Segmentation(nn.Module):
 
 
 class _Filters(nn.Module):
-    """Sound to 60 channels a frame: 80 band-pass filters, then two convolutions, each pooled by three."""
+    """Waveform to 60 channels per frame: 80 band-pass filters, then two convolutions, each max-pooled by three."""
 
     band_pass: Tensor
 
@@ -118,10 +136,10 @@ def _norm(state: State, name: str, channels: int) -> nn.InstanceNorm1d:
 
 
 def _band_pass(state: State) -> Tensor:
-    """The filters ``(80, 1, 251)``: 40 even and 40 odd ones, made from their learned lower edges and widths in hertz.
+    """Filters ``(80, 1, 251)``, 40 even and 40 odd, from their learned lower edges and bandwidths in hertz.
 
-    Ravanelli and Bengio 2018: the difference of two sinc functions under a Hamming window; the odd half replaces sine
-    by cosine. Each is divided by twice its width.
+    Ravanelli and Bengio 2018: the difference of two sinc functions with a Hamming window; odd filters have cosine in
+    place of sine. Each is divided by twice its bandwidth.
     """
     low = _LOWEST_EDGE + state["sincnet.conv1d.0.filterbank.low_hz_"].abs()  # (40, 1)
     high = (low + _NARROWEST_BAND + state["sincnet.conv1d.0.filterbank.band_hz_"].abs()).clamp(_LOWEST_EDGE, RATE / 2)
@@ -130,7 +148,7 @@ def _band_pass(state: State) -> Tensor:
     width = 2 * (high - low)
     even = (torch.sin(high * angle) - torch.sin(low * angle)) / (angle / 2) * window / width
     odd = (torch.cos(low * angle) - torch.cos(high * angle)) / (angle / 2) * window / width
-    one, nought = torch.ones_like(low), torch.zeros_like(low)
+    one, zero = torch.ones_like(low), torch.zeros_like(low)
     even = torch.cat([even, one, even.flip(1)], 1)
-    odd = torch.cat([odd, nought, -odd.flip(1)], 1)
+    odd = torch.cat([odd, zero, -odd.flip(1)], 1)
     return torch.cat([even, odd])[:, None]

@@ -1,4 +1,4 @@
-"""How many threads torch uses, for a while."""
+"""Temporary number of CPU threads of PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import torch
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use ``count`` threads and no gradients inside the block; the number before is restored after it."""
+    """Context manager: use ``count`` CPU threads and inference mode; the previous number is restored afterwards.
+
+    Args:
+        count: Number of threads, at least 1.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

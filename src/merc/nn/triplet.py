@@ -1,7 +1,7 @@
-"""Vectors from triplets: a margin that adapts to the distances, and terms that keep the vectors from collapsing.
+"""Adaptive-margin triplet loss with variance and covariance terms against collapse, and a ResNet-18 encoder.
 
 M2FNet (Chudasama et al. 2022, arXiv 2206.02187), section on the feature extractor. Symbols: n triplets of an anchor a,
-a positive p of the same class and a negative of another, d numbers a vector, D the Euclidean distance of two of them.
+a positive p of the same class and a negative n of another, d the width of a vector, D the Euclidean distance.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from merc.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class TripletOptions:
-    """Weights of the three terms, and where ours departs from the print."""
+    """Weights of the three terms, and differences from the paper."""
 
-    margin_weight: float = 20.0  # lambda 1, given
-    covariance_weight: float = 5.0  # lambda 2, given
-    variance_weight: float = 1.0  # lambda 3, given
-    normalise: bool = True  # distances between unit vectors, as FaceNet takes them; not given by the source
-    hinge: bool = True  # not printed; no effect on unit vectors, without either the loss has no lower end
+    margin_weight: float = 20.0  # lambda 1 of the paper
+    covariance_weight: float = 5.0  # lambda 2 of the paper
+    variance_weight: float = 1.0  # lambda 3 of the paper
+    normalise: bool = True  # distances between unit vectors, as in FaceNet; not stated in the paper
+    hinge: bool = True  # not in the paper; no effect on unit vectors; with neither, the loss is unbounded below
     differentiable_margin: bool = (
-        False  # True (compat): gradients through the margin, which then pulls negatives closer
+        False  # True: gradients flow through the margin, as printed, and pull negatives closer
     )
 
     def __post_init__(self) -> None:
@@ -35,13 +35,13 @@ class TripletOptions:
         if min(weights) < 0:
             raise InputError(f"triplet loss: weights {weights}; expected none below 0")
         if not (self.normalise or self.hinge):
-            raise InputError("triplet loss: neither unit vectors nor a hinge, so it has no minimum; set one of them")
+            raise InputError("triplet loss: without normalise and hinge it is unbounded below; set one of them")
 
 
 class TripletLoss(nn.Module):
     """Adaptive-margin triplet loss with variance and covariance terms: L = 20 L_AMT + 5 L_Cov + L_Var.
 
-    Its value does not tell good vectors from bad ones, as the margin grows while negatives move away; its slope does.
+    Its value is not a measure of quality, as the margin grows while negatives move away; its gradient is meaningful.
     """
 
     def __init__(self, options: TripletOptions | None = None) -> None:
@@ -49,7 +49,14 @@ class TripletLoss(nn.Module):
         self.options = TripletOptions() if options is None else options
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """Three times ``(n, d)``, n >= 2: a scalar."""
+        """Compute the loss of ``(n, d)`` each, n >= 2.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            InputError: If there are fewer than two triplets.
+        """
         options, three = self.options, (anchor, positive, negative)
         a, p, n = (normalize(one, dim=-1) for one in three) if options.normalise else three
         near, far, other = (torch.linalg.vector_norm(one - two + 1e-6, dim=-1) for one, two in ((a, p), (a, n), (p, n)))
@@ -64,10 +71,16 @@ class TripletLoss(nn.Module):
 
 
 def adaptive_margin(near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
-    """The two parts of the margin, from D_ap and D_an: (m_sim, m_dissim), each above 1; the margin is their sum.
+    """Margins m_sim = 1 + 2 exp(-4 D_ap) and m_dissim = 1 + 2 exp(4 D_an - 4), each above 1; the margin is their sum.
 
-    m_sim = 1 + 2 exp(-4 D_ap) falls as the positive moves away; m_dissim = 1 + 2 exp(4 D_an - 4) grows without end as
-    the negative moves away (110 at D_an = 2).
+    m_sim decreases as the positive moves away; m_dissim grows without bound as the negative does (110 at D_an = 2).
+
+    Args:
+        near: D_ap, ``(n,)``.
+        far: D_an, ``(n,)``.
+
+    Returns:
+        (m_sim, m_dissim), ``(n,)`` each.
     """
     return 1 + 2 * torch.exp(-4 * near), 1 + 2 * torch.exp(4 * far - 4)
 
@@ -75,10 +88,20 @@ def adaptive_margin(near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
 def adaptive_triplet(
     near: Tensor, far: Tensor, other: Tensor, *, hinge: bool = True, differentiable_margin: bool = False
 ) -> Tensor:
-    """L_AMT of each triplet: D_ap - (D_an + D_pn) / 2 + m_sim + m_dissim, from the three distances ``(n,)``.
+    """L_AMT of each triplet: D_ap - (D_an + D_pn) / 2 + m_sim + m_dissim.
 
-    The margin is a constant to the gradient, which is then +1 for D_ap and -1/2 for D_an everywhere. Where it is not
-    (``differentiable_margin``), negatives are pulled closer beyond D_an = 0.307 and positives pushed apart below 0.52.
+    By default the margin is constant for the gradient, which is +1 for D_ap and -1/2 for D_an. With a differentiable
+    margin, negatives are pulled closer beyond D_an = 0.307, and positives pushed apart below D_ap = 0.52.
+
+    Args:
+        near: D_ap, ``(n,)``.
+        far: D_an, ``(n,)``.
+        other: D_pn, ``(n,)``.
+        hinge: Clip the loss at 0.
+        differentiable_margin: Let gradients flow through the margin.
+
+    Returns:
+        ``(n,)``.
     """
     parts = adaptive_margin(near, far)
     margin = parts[0] + parts[1]
@@ -87,13 +110,13 @@ def adaptive_triplet(
 
 
 def variance_term(vectors: Tensor, *, floor: float = 1e-4) -> Tensor:
-    """How far the standard deviations of ``(n, d)`` fall short of 1, on average (Bardes et al. 2022, VICReg, eq. 1)."""
+    """Mean of max(0, 1 - standard deviation) over the columns of ``(n, d)`` (VICReg, Bardes et al. 2022, eq. 1)."""
     _enough(vectors)
     return torch.relu(1 - torch.sqrt(vectors.var(0) + floor)).mean()
 
 
 def covariance_term(vectors: Tensor) -> Tensor:
-    """Sum of squared covariances between the columns of ``(n, d)``, over d (VICReg, eq. 4)."""
+    """Sum of squared covariances between the columns of ``(n, d)``, divided by d (VICReg, eq. 4)."""
     _enough(vectors)
     centred = vectors - vectors.mean(0)
     covariance = centred.T @ centred / (len(vectors) - 1)  # (d, d)
@@ -102,13 +125,21 @@ def covariance_term(vectors: Tensor) -> Tensor:
 
 def _enough(vectors: Tensor) -> None:
     if vectors.ndim != 2 or len(vectors) < 2:
-        raise InputError(f"triplets of shape {tuple(vectors.shape)}; expected (n, d) with n of 2 or more")
+        raise InputError(f"triplets of shape {tuple(vectors.shape)}; expected (n, d) with n >= 2")
 
 
 def triplets(labels: Tensor, *, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """For every item that has a mate and a stranger, one of each at random: row numbers of anchors, mates, strangers.
+    """Draw a positive and a negative at random for every item that has both.
 
-    ``labels``: int64 ``(n,)`` without -1. Raises InputError where no triplet can be made.
+    Args:
+        labels: int64 ``(n,)``, without -1.
+        generator: Source of randomness, on the device of the labels.
+
+    Returns:
+        Row numbers of anchors, positives and negatives.
+
+    Raises:
+        InputError: If there is no triplet.
     """
     same = labels[:, None] == labels[None]  # (n, n)
     mates = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
@@ -121,7 +152,7 @@ def triplets(labels: Tensor, *, generator: torch.Generator) -> tuple[Tensor, Ten
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions and a way around them (He et al. 2016, figure 2)."""
+    """Two 3x3 convolutions with a shortcut (He et al. 2016, figure 2)."""
 
     def __init__(self, wide: int, width: int, *, stride: int = 1) -> None:
         super().__init__()
@@ -145,9 +176,11 @@ def _shortcut(wide: int, width: int, stride: int) -> nn.Sequential:
 
 
 class ResNet18(nn.Module):
-    """Image to vector: the residual network of 18 layers (He et al. 2016, table 1).
+    """ResNet-18 without the classifier (He et al. 2016, table 1).
 
-    ``(n, channels, H, W)`` -> ``(n, 512)``; other ``widths`` give a smaller one, the last of them the vector's width.
+    Args:
+        channels: Channels of the image.
+        widths: Channels of the four stages; the last is the width of the output.
     """
 
     def __init__(self, channels: int = 3, *, widths: Sequence[int] = (64, 128, 256, 512)) -> None:
@@ -165,6 +198,6 @@ class ResNet18(nn.Module):
         self.blocks = nn.Sequential(*blocks)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Mean over places of the last maps."""
+        """Encode ``(n, channels, H, W)`` as ``(n, d)``, the mean over positions of the last maps."""
         maps: Tensor = self.blocks(self.stem(image))  # (n, d, H / 32, W / 32)
         return maps.mean((2, 3))

@@ -1,4 +1,4 @@
-"""Visual token sequences: spline layers, choice of tokens by a guide, causal convolutions over what is left.
+"""Visual token sequences: spline layers (KAN), token compression, causal convolutions.
 
 Symbols: n sequences, S tokens in each, d width, k tokens kept. Sources: Kolmogorov-Arnold networks, Liu et al. 2024
 (arXiv 2404.19756); compression of visual sequences, DeepMSI-MER (arXiv 2502.08573); temporal convolution, Bai et al.
@@ -17,9 +17,15 @@ from merc.errors import InputError
 
 
 def bsplines(values: Tensor, grid: Tensor, order: int) -> Tensor:
-    """B-spline bases of each value: ``(...)``, knots ``(G,)`` -> ``(..., G - order - 1)``.
+    """B-spline basis functions by the Cox-de Boor recursion.
 
-    Non-negative, and their sum is 1 between knot ``order`` and knot ``G - order - 1``. Cox-de Boor recursion.
+    Args:
+        values: ``(...)``.
+        grid: Knots, ``(G,)``.
+        order: Order of the splines.
+
+    Returns:
+        ``(..., G - order - 1)``, non-negative; they sum to 1 between knot ``order`` and knot ``G - order - 1``.
     """
     x = values[..., None]
     bases = ((x >= grid[:-1]) & (x < grid[1:])).to(values.dtype)
@@ -31,9 +37,14 @@ def bsplines(values: Tensor, grid: Tensor, order: int) -> Tensor:
 
 
 class Kan(nn.Module):
-    """A layer whose every connection is a learned spline: y_o = sum_i (w_oi silu(x_i) + sum_b c_oib B_b(x_i)).
+    """Kolmogorov-Arnold layer: every connection is a spline, y_o = sum_i (w_oi silu(x_i) + sum_b c_oib B_b(x_i)).
 
-    Values are squeezed by ``reach * tanh(x / reach)`` so that none leaves the grid, which spans -reach to reach.
+    Args:
+        wide: Width of the input.
+        width: Width of the output.
+        intervals: Intervals of the grid.
+        order: Order of the splines.
+        reach: The grid spans -reach to reach; inputs are limited to it by ``reach * tanh(x / reach)``.
     """
 
     grid: Tensor
@@ -58,14 +69,26 @@ class Kan(nn.Module):
 def compress(
     tokens: Tensor, real: Tensor, guide: Tensor, *, keep: int, threshold: float, fold: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Keep the tokens that point where the guide points and fold those like them in.
+    """Keep the tokens most similar to a guide vector, and merge similar dropped tokens into them.
 
-    ``tokens (n, S, d)``, ``real (n, S)``, ``guide (n, d)`` -> tokens ``(n, k, d)``, which are real ``(n, k)``, and
-    their places before ``(n, k)``; k is ``keep`` or S if that is less. Kept are the largest cosines with the guide,
-    in the order of the sequence, earlier ones first among equals; where fewer are real, the unreal stand first. A
-    dropped token whose cosine with its nearest kept token exceeds ``threshold`` is folded in:
-    kept = (1 - fold) kept + fold mean(share * dropped), share being the softmax of the cosines with the guide. Kept
-    tokens pass the gradient of a factor share / share, that is 1, to the guide. Raises InputError for ``keep`` below 1.
+    Tokens are ranked by their cosine with the guide; ties are broken by position; the order of the sequence is kept.
+    A dropped token whose cosine with its nearest kept token exceeds ``threshold`` is merged:
+    kept = (1 - fold) kept + fold mean(share * dropped), where share is the softmax of the cosines with the guide. Kept
+    tokens are multiplied by share / detached share, which is 1, so that gradients reach the guide.
+
+    Args:
+        tokens: ``(n, S, d)``.
+        real: bool ``(n, S)``, False for padding.
+        guide: ``(n, d)``.
+        keep: Maximum number of tokens, at least 1; k is the minimum of this and S.
+        threshold: Minimum cosine of a dropped token that is merged.
+        fold: Weight of merged tokens.
+
+    Returns:
+        Tokens ``(n, k, d)``, their mask ``(n, k)`` (padding first), and their positions in the input ``(n, k)``.
+
+    Raises:
+        InputError: If ``keep`` is below 1.
     """
     if keep < 1:
         raise InputError(f"{keep} tokens to keep; expected 1 or more")
@@ -86,13 +109,18 @@ def compress(
 
 
 def _folded(kept: Tensor, weighted: Tensor, nearest: Tensor, fold: float) -> Tensor:
-    """Kept tokens ``(n, k, d)`` with a share of the mean of what is nearest to them, by ``nearest (n, k, S)``."""
+    """Kept tokens ``(n, k, d)`` with the mean of the dropped tokens nearest to them, by ``nearest (n, k, S)``."""
     count = nearest.sum(-1, keepdim=True)  # (n, k, 1)
     return torch.lerp(kept, nearest @ weighted / count.clamp_min(1), fold * (count > 0).to(kept.dtype))
 
 
 class CausalConvolutions(nn.Module):
-    """Three residual convolutions over time of kernel 3 and dilation 1, 2, 4: a step sees 14 steps back, none ahead."""
+    """Residual causal convolutions of kernel 3; with dilations 1, 2, 4 a step depends on 14 steps before it.
+
+    Args:
+        width: d.
+        dilations: One per convolution.
+    """
 
     def __init__(self, width: int, *, dilations: tuple[int, ...] = (1, 2, 4)) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""The encoder of Whisper base in torch, so that all its layers can be seen and gradients can pass.
+"""The encoder of Whisper base in PyTorch, which gives access to all layers and to gradients.
 
 Paper: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision". Two convolutions (the second
 halves the rate), sinusoidal positions, six pre-norm transformer layers of width 512, eight heads, and a last norm. The
-weights are read from the file that speech recognition uses already (CTranslate2's format), so nothing else is fetched.
+weights are read from the CTranslate2 file that speech recognition uses, so no other file is needed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from merc.errors import WeightError
 WIDTH = 512
 LAYERS = 6
 STATES = LAYERS + 1
-"""Hidden states: what enters the first layer, and what leaves each; the last one is normed."""
+"""Number of hidden states: the input of the first layer and the output of each; the last one is normalised."""
 HEADS = 8
 MELS = 80
 POSITIONS = 1500
-"""Frames of 20 ms in the 30 seconds that the network was trained with."""
+"""Frames of 20 ms in 30 s, the length of the training data."""
 
 _KINDS = (np.float32, np.int8, np.int16, np.int32, np.float16)  # numbered as in the file
 
 
 class Layer(nn.Module):
-    """Self-attention and a feed-forward block, each after a norm and added to what came in."""
+    """Pre-norm transformer layer: self-attention and a feed-forward network, with residual connections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Layer(nn.Module):
         self.narrow = nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, states: Tensor) -> Tensor:
-        """States (batch, frames, 512) to states of the same shape."""
+        """Transform (batch, frames, 512); the shape does not change."""
         batch, frames, _ = states.shape
         joined = self.attention_in(self.attention_norm(states))
         split = joined.view(batch, frames, 3, HEADS, -1).permute(2, 0, 3, 1, 4)  # (3, batch, heads, frames, 64)
@@ -54,7 +54,7 @@ class Layer(nn.Module):
 
 
 class WhisperNetwork(nn.Module):
-    """Log-mel spectrograms to hidden states; `load` gives one with the pretrained weights."""
+    """Log-mel spectrograms to hidden states; ``load`` returns one with the pretrained weights."""
 
     positions: Tensor
 
@@ -67,7 +67,14 @@ class WhisperNetwork(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
 
     def forward(self, mels: Tensor) -> Tensor:
-        """Spectrograms (batch, 80, 2 × frames), frames at most 1,500, to hidden states (batch, 7, frames, 512)."""
+        """Encode log-mel spectrograms.
+
+        Args:
+            mels: (batch, 80, 2 × frames), at most 1,500 frames.
+
+        Returns:
+            Hidden states (batch, 7, frames, 512).
+        """
         sound = F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2)  # (batch, frames, 512)
         states = [sound + self.positions[: sound.shape[1]]]
         for layer in self.layers:
@@ -77,7 +84,11 @@ class WhisperNetwork(nn.Module):
 
 
 def load() -> WhisperNetwork:
-    """The network with its pretrained weights; raises WeightError when 'whisper-base' is absent or another model."""
+    """Load the network with its pretrained weights.
+
+    Raises:
+        WeightError: If 'whisper-base' is missing or another model.
+    """
     from merc import weights
 
     stored = read(weights.path("whisper-base") / "model.bin")
@@ -92,19 +103,20 @@ def load() -> WhisperNetwork:
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The encoder's arrays of a model in CTranslate2's binary format, version 6, by name.
+    """Arrays of the encoder by name, from a model in CTranslate2's binary format, version 6.
 
-    Raises WeightError for a file of another format or one that ends too early.
+    Raises:
+        WeightError: If the file has another format or is truncated.
     """
     content = memoryview(path.read_bytes())
     try:
         return dict(_variables(content))
     except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
-        raise WeightError(f"{path} is no model of CTranslate2 ({error}); fetch the weight again") from error
+        raise WeightError(f"{path} is not a CTranslate2 model ({error}); download the weight again") from error
 
 
 def _variables(content: memoryview) -> Iterator[tuple[str, np.ndarray]]:
-    """Version, name of the model and its revision; then name, shape, kind and bytes of each array."""
+    """Arrays of the encoder: version, model name and revision, then name, shape, dtype and bytes of each array."""
     (version,) = struct.unpack_from("<I", content)
     if version != 6:
         raise ValueError(f"format version {version}, expected 6")
@@ -122,13 +134,13 @@ def _variables(content: memoryview) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _text(content: memoryview, place: int) -> tuple[str, int]:
-    """A text that is preceded by its length and ended by a zero byte, and where it ends."""
+    """A string with a length prefix and a terminating zero byte, and the offset of its end."""
     (length,) = struct.unpack_from("<H", content, place)
     return bytes(content[place + 2 : place + 1 + length]).decode(), place + 2 + length
 
 
 def _names() -> Iterator[tuple[str, str]]:
-    """Each parameter here and its name in the file."""
+    """Names of parameters, here and in the file."""
     yield "positions", "encoder/position_encodings/encodings"
     modules = [("first", "conv1", True), ("second", "conv2", True), ("norm", "layer_norm", False)]
     inside = (

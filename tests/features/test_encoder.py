@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from merc.features.spec import FeatureSpec, Place
 from merc.features.store import Store
 from merc.prepare.options import PrepareOptions
 from merc.prepare.prepare import prepare
+from tests.backbones.made import other_default_device
 
 
 class Letters(Encoder):
@@ -81,6 +82,39 @@ def test_every_encoder_says_what_it_is_before_its_weights_are_loaded(monkeypatch
             assert (whole.input, whole.shape, whole.sequence) == (one.input, one.shape, True), name
     described = [str(ENCODERS[name]().describe()) for name in ENCODERS if encoders.describable(name) is None]
     assert len(set(described)) == len(described)
+
+
+def batch_for(kind: str) -> Any:
+    """Something to encode of each kind of input."""
+    generator = np.random.default_rng(0)
+    return {
+        "text": ["Yes.", "No, not that again!"],
+        "dialogue": CORPUS,
+        "sound": [generator.normal(0, 0.1, 9600).astype(np.float32)],
+        "face": generator.integers(0, 256, (1, 160, 160, 3), dtype=np.uint8),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mpnet", "campplus", "egemaps", "whisper-base", "whisper-base-statistics", "facenet", "facenet-expression"]
+    + ["meld-warm", "texts-tokens"],
+)
+def test_no_tensor_is_made_on_another_device(name: str, weight: Callable[..., None]) -> None:
+    import torch
+
+    if (why := encoders.describable(name)) is not None:
+        pytest.skip(why)
+    one = ENCODERS[name]()
+    weight(*one.weights)
+    expected = one.encode(batch_for(one.input))
+    before = torch.get_num_threads()
+    with other_default_device():  # loading included
+        found = ENCODERS[name]().encode(batch_for(one.input))
+    assert torch.get_num_threads() == before and len(found) == len(expected)
+    for row, wanted in zip(found, expected, strict=True):
+        assert isinstance(row, np.ndarray) and row.shape[-len(one.shape) :] == one.shape
+        np.testing.assert_array_equal(row, wanted)
 
 
 def test_shipped_encoders_are_listed_and_unknown_ones_refused() -> None:

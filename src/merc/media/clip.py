@@ -72,23 +72,33 @@ def offset_times(extent: Extent) -> list[float]:
     return sorted(time for time in near if 0 <= time < extent.limit)
 
 
-def extent_of(path: str | Path, start: float | None, end: float | None) -> Extent:
-    """Where an utterance lies in its video.
-
-    Args:
-        path: The recording.
-        start: Start of the utterance in seconds; None: the file is the utterance.
-        end: End in seconds; one past that of the recording is cut.
+def video_seconds(path: str | Path) -> float:
+    """Where a recording ends, in seconds.
 
     Raises:
-        MediaError: the file cannot be read or holds no video, or the utterance starts after its end.
+        MediaError: the file cannot be read or holds no video.
     """
     from merc.media import container
 
     found = container.probe(path)
     if found.video is None:
         raise MediaError(f"{Path(path).name}: holds no video; expected a video stream for faces")
-    limit = min(found.duration, LONGEST)
+    return min(found.duration, LONGEST)
+
+
+def extent_of(path: str | Path, start: float | None, end: float | None, *, seconds: float | None = None) -> Extent:
+    """Where an utterance lies in its video.
+
+    Args:
+        path: The recording.
+        start: Start of the utterance in seconds; None: the file is the utterance.
+        end: End in seconds; one past that of the recording is cut.
+        seconds: `video_seconds`, where it is known.
+
+    Raises:
+        MediaError: the file cannot be read or holds no video, or the utterance starts after its end.
+    """
+    limit = video_seconds(path) if seconds is None else seconds
     if start is None or end is None:
         return Extent(0.0, limit, limit)
     if start >= limit:

@@ -16,7 +16,7 @@ import numpy as np
 
 from merc.errors import MediaError, MissingExtra, OutputError, WeightError
 from merc.features.encoder import ENCODERS, Encoder
-from merc.media.clip import RATE, ClipDecoder, Extent, cut, extent_of, frame_times, offset_times
+from merc.media.clip import RATE, ClipDecoder, Extent, cut, extent_of, frame_times, offset_times, video_seconds
 
 if TYPE_CHECKING:
     from merc.people.faces import FaceObservations, FaceObserver
@@ -128,9 +128,10 @@ class ClipEncoder:
 
     def _faces(self, clip: Clip, result: Encoded) -> None:
         extents: dict[int, Extent] = {}
+        seconds = video_seconds(clip.path)
         for number, part in enumerate(clip.parts):
             try:
-                extents[number] = extent_of(clip.path, part.start, part.end)
+                extents[number] = extent_of(clip.path, part.start, part.end, seconds=seconds)
             except MediaError as error:
                 for feature in clip.features:
                     _missing(result, feature, [number], str(error))

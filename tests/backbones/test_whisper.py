@@ -1,0 +1,46 @@
+"""Whisper's encoder behind the contract: frames, lengths, layers and devices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from merc.backbones.whisper import FRAME, WhisperBackbone
+from merc.errors import InputError
+
+from .made import other_default_device, whisper
+
+
+@pytest.fixture(scope="module")
+def backbone() -> WhisperBackbone:
+    return WhisperBackbone(*whisper())
+
+
+def test_frames_of_20_ms_and_which_are_sound(backbone: WhisperBackbone) -> None:
+    inputs = backbone.prepare([np.zeros(3 * FRAME, np.float32), np.zeros(FRAME + 1, np.float32)])
+    with torch.no_grad():
+        states = backbone(inputs)
+    assert states.values.shape == (2, 3, 7, 512) and states.mask.sum(1).tolist() == [3, 2]
+    assert backbone.prepare([np.zeros(10, np.float32)], samples=5 * FRAME).values.shape == (1, 80, 10)
+    with pytest.raises(InputError, match="a sound of 30.1 s: expected at most 30 s; cut it first"):
+        backbone.prepare([np.zeros(481_000, np.float32)])
+
+
+def test_no_tensor_is_made_on_another_device(backbone: WhisperBackbone) -> None:
+    sound = [np.zeros(2 * FRAME, np.float32)]
+    with torch.no_grad():
+        expected = backbone(backbone.prepare(sound)).values
+        with other_default_device():
+            states = backbone(backbone.prepare(sound))
+    torch.testing.assert_close(states.values, expected)
+    assert states.mask.device.type == "cpu"
+
+
+def test_the_last_layers_or_adapters_can_be_trained() -> None:
+    one = WhisperBackbone(*whisper())
+    assert len(one.trainable("top-k", layers=2)) == 2 * len(list(one.layers()[0].parameters()))
+    adapters = one.trainable("lora", rank=2)
+    assert len(adapters) == 2 * 4 * len(one.layers())
+    one(one.prepare([np.zeros(FRAME, np.float32)])).values.square().mean().backward()
+    assert adapters[-1].grad is not None

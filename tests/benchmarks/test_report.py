@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from merc.benchmarks import cell, runner, table2, table2_report, titles
-from merc.benchmarks.cell import Unit
-from merc.benchmarks.report import Report, carry_out
+from merc.benchmarks.cell import Cell
+from merc.benchmarks.report import Report, run_bench
 from merc.benchmarks.runner import BenchOptions, Outcome
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.scoring import Answers
-from merc.reporting.results_page import edited
+from merc.reporting.results_page import SETTINGS, edited
 
 SKILL: Mapping[str, float] = {"text": 0.6, "voice": 0.4, "face": 0.35, "concat": 0.4, "cogmen": 0.8}
 
 
-def planted(one: Unit, options: BenchOptions) -> None:
-    """The file of a unit as a training would leave it, with answers that are right as often as SKILL says."""
+def planted(one: Cell, options: BenchOptions) -> None:
+    """The file of a cell as a training would leave it, with answers that are right as often as SKILL says."""
     labels = PROTOCOLS[one.request.protocol].label_set
     items, skill = 210, SKILL.get(one.request.system) or max(SKILL[name] for name in one.request.modalities)
     generator = np.random.default_rng([one.request.seed, len(one.request.modalities)])
@@ -34,18 +34,23 @@ def planted(one: Unit, options: BenchOptions) -> None:
     facts = {
         **{"format": cell.FORMAT, "request": one.request.as_json(), "fold": one.fold, "parameters": 10, "epoch": 1},
         **{"seconds": 1.0, "features": {name: name * 8 for name in one.request.modalities}, "incomparable": ""},
+        **{
+            "settings": {"system": {"width": 64}, "training": {"batch": 16, "seed": 0}},
+            "notes": ["a note"],
+            "code": "c0de",
+        },
         **{"best_test_epoch_figure": 0.9, "temperature": 2.0, "labels": list(labels), "ids": list(given.ids)},
         **{"dialogues": list(dialogues), "speakers": list(speakers), "true": true.tolist(), "variant": ""},
         **{"predicted": predicted.tolist(), "logits": (4.0 * np.eye(len(labels))[predicted]).tolist()},
     }
-    path = one.path(options.place)
+    path = one.path(options.runs)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(facts), encoding="utf-8")
 
 
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchOptions:
-    """A bench of two systems whose units are all there; the corpus itself is not needed."""
+    """A bench of two systems whose cells are all there; the corpus itself is not needed."""
     monkeypatch.setattr(runner, "_folds", lambda protocol, seed, data: ("official",))
     return BenchOptions(only=("concat", "cogmen"), protocols=("meld-7",), seeds=2, folder=tmp_path / "bench")
 
@@ -54,7 +59,7 @@ def done(kind: str, options: BenchOptions, *, title: str = "") -> Report:
     plan = table2.plan if kind == "paper" else runner.plan
     for one in plan(options):
         planted(one, options)
-    return carry_out(kind, options, title=title)
+    return run_bench(kind, options, title=title)
 
 
 def test_other_features_are_another_section_and_the_same_ones_the_same(options: BenchOptions, tmp_path: Path) -> None:
@@ -139,14 +144,12 @@ def test_the_command_repeats_the_bench_and_names_no_folder() -> None:
     assert titles.heading("variants", varied) == "Variants of cogmen: iemocap6"
 
 
-def test_only_a_whole_bench_takes_its_place_in_the_document_by_itself() -> None:
-    found = Outcome((), {})
-    assert Report("systems", BenchOptions(), found).whole
-    assert Report("systems", BenchOptions(features={"meld": "text=mpnet"}), found).whole
-    assert not Report("systems", BenchOptions(seeds=1), found).whole
-    assert not Report("systems", BenchOptions(), Outcome((), {}, ("concat (text) under meld-7",))).whole
-    assert not Report("systems", BenchOptions(only=("concat",)), found).whole
-    assert not Report("systems", BenchOptions(training={"epochs": 1}), found).whole
-    complete = BenchOptions(only=(table2.SYSTEM,), protocols=table2.PROTOCOLS_USUAL, seeds=5)
-    assert Report("paper", complete, found).whole
-    assert not Report("paper", complete, found, failures=("x",)).whole
+def test_every_section_prints_the_settings_of_its_rows_and_the_version_of_the_code(options: BenchOptions) -> None:
+    report = done("systems", options)
+    text = report.tables()
+    assert f"{SETTINGS} (code c0de):\n\n* concat: system: width 64; training: batch 16\n" in text
+    assert "* cogmen: system: width 64; training: batch 16\n" in text
+    assert "* Note: a note." in text
+    assert {record.code for record in report.outcome.records} == {"c0de"}
+    assert all(record.notes == ("a note",) for record in report.outcome.records)
+    assert all(record.settings["training"] == {"batch": 16, "seed": 0} for record in report.outcome.records)

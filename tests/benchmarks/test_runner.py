@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from merc.benchmarks import cell, runner, table2, variants
-from merc.benchmarks.cell import Unit
-from merc.benchmarks.report import carry_out
-from merc.benchmarks.runner import BenchOptions, metric_name
+from merc.benchmarks.cell import Cell
+from merc.benchmarks.report import run_bench
+from merc.benchmarks.runner import BenchOptions
 from merc.benchmarks.variants import named
 from merc.errors import FormatError, InputError
+from merc.evaluation.metrics import NAMES
 from merc.recipes.request import Request
+from merc.systems import SYSTEMS
 from tests.recipes import made_meld
 
 TRAINING = {"epochs": 3, "learning_rate": 1e-2}
@@ -33,23 +35,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> BenchOptions:
     )
 
 
-def finished(options: BenchOptions) -> list[Unit]:
-    """Every unit done in this process: processes of their own take seconds to start."""
-    units = runner.plan(options)
-    for one in units:
-        cell.do(one, options.place)
-    return units
+def finished(options: BenchOptions) -> list[Cell]:
+    """Every cell done in this process: processes of their own take seconds to start."""
+    cells = runner.plan(options)
+    for one in cells:
+        cell.run(one, options.runs)
+    return cells
 
 
 def test_the_plan_holds_every_system_seed_and_fold_once(made: BenchOptions) -> None:
-    units = runner.plan(made)
-    assert [(one.request.system, one.request.seed, one.fold) for one in units] == [
+    cells = runner.plan(made)
+    assert [(one.request.system, one.request.seed, one.fold) for one in cells] == [
         ("concat", 0, "official"),
         ("concat", 1, "official"),
         ("cogmen", 0, "official"),
         ("cogmen", 1, "official"),
     ]
-    assert len({one.path(made.place) for one in units}) == 4
+    assert len({one.path(made.runs) for one in cells}) == 4
 
 
 def test_a_system_that_cannot_read_the_features_is_left_out(made: BenchOptions) -> None:
@@ -71,18 +73,18 @@ def test_rows_are_records_with_intervals_published_figures_and_comparisons(made:
         assert {"calibration_error", "calibration_error_scaled"} <= set(record.figures)
     (pair,) = report.comparisons["meld-7 weighted_f1"]
     assert (pair.first, pair.second) == ("concat (text)", "cogmen (text)")
-    ledger = (made.place / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    ledger = (made.runs / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
     reasons = {json.loads(line)["reason"] for line in ledger}
     assert reasons == {"not a result: best test epoch", cell.REASON}
 
 
 def test_a_finished_unit_is_not_done_again_and_its_bytes_repeat(made: BenchOptions, tmp_path: Path) -> None:
     (first, *_) = finished(made)
-    path = first.path(made.place)
+    path = first.path(made.runs)
     before = path.stat().st_mtime_ns
-    cell.do(first, made.place)
+    cell.run(first, made.runs)
     assert path.stat().st_mtime_ns == before
-    cell.do(first, tmp_path)
+    cell.run(first, tmp_path)
     one, other = (json.loads(where.read_text(encoding="utf-8")) for where in (path, first.path(tmp_path)))
     assert {**one, "seconds": 0} == {**other, "seconds": 0}
 
@@ -90,25 +92,25 @@ def test_a_finished_unit_is_not_done_again_and_its_bytes_repeat(made: BenchOptio
 def test_units_of_other_features_and_damaged_ones_are_refused_and_other_options_are_other_units(
     made: BenchOptions,
 ) -> None:
-    units = finished(made)
-    other = Unit(replace(units[0].request, training={"epochs": 4}), units[0].fold)
+    cells = finished(made)
+    other = Cell(replace(cells[0].request, training={"epochs": 4}), cells[0].fold)
     with pytest.raises(InputError, match="not there yet; run the bench to its end"):
-        cell.read(other, made.place)
-    path = units[0].path(made.place)
+        cell.read(other, made.runs)
+    path = cells[0].path(made.runs)
     kept = path.read_text(encoding="utf-8")
     facts = json.loads(kept)
     try:
         path.write_text(json.dumps({**facts, "features": {"text": "f" * 64}}), encoding="utf-8")
         with pytest.raises(InputError, match="its text features have hash .*compare systems on the same features"):
-            runner.outcome(units, made)
+            runner.outcome(cells, made)
         path.write_text(json.dumps({**facts, "request": {}}), encoding="utf-8")
         with pytest.raises(FormatError, match="holds another request than its name says"):
-            cell.read(units[0], made.place)
+            cell.read(cells[0], made.runs)
         path.write_text(kept[:100], encoding="utf-8")
         with pytest.raises(FormatError, match="cannot be read .*remove it and run the bench again"):
-            runner.outcome(units, made)
+            runner.outcome(cells, made)
         path.unlink()
-        assert runner.outcome(units, made).unfinished == ("concat (text) under meld-7",)
+        assert runner.outcome(cells, made).unfinished == ("concat (text) under meld-7",)
     finally:
         path.write_text(kept, encoding="utf-8")
 
@@ -116,7 +118,7 @@ def test_units_of_other_features_and_damaged_ones_are_refused_and_other_options_
 def test_a_bench_is_carried_out_in_processes(made: BenchOptions, tmp_path: Path) -> None:
     options = replace(made, only=("concat",), seeds=1, folder=tmp_path / "bench", workers=1)
     told: list[float] = []
-    report = carry_out("systems", options, progress=lambda stage, done, total: told.append(done / total))
+    report = run_bench("systems", options, progress=lambda stage, done, total: told.append(done / total))
     assert told[-1] == 1.0
     assert report.failures == ()
     (record,) = (json.loads(line) for line in report.json().splitlines())
@@ -127,51 +129,51 @@ def test_a_bench_is_carried_out_in_processes(made: BenchOptions, tmp_path: Path)
 def test_a_unit_that_cannot_be_done_is_a_line_with_its_reason(made: BenchOptions, tmp_path: Path) -> None:
     wrong = replace(runner.plan(made)[0].request, options={"depth": 1})
     with pytest.raises(InputError, match="system 'concat' has no option 'depth'"):
-        Unit(wrong, "official").path(tmp_path)
+        Cell(wrong, "official").path(tmp_path)
     absent = replace(runner.plan(made)[0].request, features=f"text={tmp_path}:made")
-    (failed,) = runner.run([Unit(absent, "official")], replace(made, folder=tmp_path, workers=1))
+    (failed,) = runner.run([Cell(absent, "official")], replace(made, folder=tmp_path, workers=1))
     assert "is no feature store" in failed.reason
 
 
 def test_the_table_of_the_paper_stands_beside_ours() -> None:
-    asked = Unit(Request("mamba", "meld-7", modalities=("text", "voice", "face")), "official")
+    asked = Cell(Request("mamba", "meld-7", modalities=("text", "voice", "face")), "official")
     figure = table2.printed(asked, "weighted_f1")
     assert figure is not None and (figure.value, figure.comparable) == (64.3, False)
     assert "filtered" in figure.why
-    voice = Unit(Request("mamba", "meld-7", modalities=("voice",)), "official")
+    voice = Cell(Request("mamba", "meld-7", modalities=("voice",)), "official")
     assert table2.printed(voice, "weighted_f1") is None
     assert table2.printed(asked, "macro_f1") is None
     assert len(table2.CONFIGURATIONS) == 7
 
 
-def test_metrics_as_sources_print_them() -> None:
-    assert [metric_name(name) for name in ("weighted F1", "WA", "accuracy", "macro F1")] == [
-        *("weighted_f1", "accuracy", "accuracy", "macro_f1")
-    ]
+def test_published_figures_name_their_metric_as_records_do() -> None:
+    for name, kind in SYSTEMS.items():
+        for figure in kind.description.published:
+            assert figure.metric in NAMES, (name, figure.metric)
 
 
 def test_options_are_checked() -> None:
     with pytest.raises(InputError, match="0 seeds, 2 workers: expected at least 1 of each"):
         BenchOptions(seeds=0)
     with pytest.raises(InputError, match="bench 'all': expected systems, paper, variants"):
-        carry_out("all", BenchOptions())
+        run_bench("all", BenchOptions())
 
 
 def test_a_variant_may_set_class_weights_by_name_and_quality_weights(made: BenchOptions) -> None:
     changes = 'weighed:class_weights={"fear":2,"joy":1},batch=4,weights=w.csv'
-    units = variants.plan(replace(made, only=("concat",), seeds=1, variants=named([changes])))
-    asked = units[1].request
+    cells = variants.plan(replace(made, only=("concat",), seeds=1, variants=named([changes])))
+    asked = cells[1].request
     assert asked.training["class_weights"] == {"fear": 2, "joy": 1} and asked.training["batch"] == 4
-    assert (asked.weights, units[0].request.weights) == (Path("w.csv"), None)
+    assert (asked.weights, cells[0].request.weights) == (Path("w.csv"), None)
 
 
 def test_variants_of_a_system_are_rows_of_their_own(made: BenchOptions) -> None:
     chosen = replace(made, only=("concat",), seeds=1, variants=named(["narrow:system.width=8,batch=4"]))
-    units = variants.plan(chosen)
-    assert [one.name for one in units] == ["concat, as it is", "concat, narrow"]
-    assert units[1].request.options == {"width": 8}
-    assert units[1].request.training == {**TRAINING, "batch": 4}
-    assert units[0].path(made.place) != units[1].path(made.place)
+    cells = variants.plan(chosen)
+    assert [one.name for one in cells] == ["concat, as it is", "concat, narrow"]
+    assert cells[1].request.options == {"width": 8}
+    assert cells[1].request.training == {**TRAINING, "batch": 4}
+    assert cells[0].path(made.runs) != cells[1].path(made.runs)
     with pytest.raises(InputError, match="variant 'narrow': expected NAME:SETTING,SETTING"):
         named(["narrow"])
     with pytest.raises(InputError, match="needs one system and at least one variant"):
@@ -183,3 +185,21 @@ def test_systems_of_sequences_are_adapted_to_single_vectors() -> None:
     assert asked.options == {"bins": 1, "glances": 1}
     with pytest.raises(InputError, match="options width of a system: name that one system alone"):
         BenchOptions(options={"width": 1})
+
+
+def test_other_code_is_another_cell_and_changed_code_is_refused(
+    made: BenchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = runner.plan(made)[0]
+    before = first.path(made.runs)
+    monkeypatch.setattr(cell, "code_version", lambda: "another")
+    assert first.path(made.runs) != before
+    with pytest.raises(InputError, match="merc's modules were changed while the bench ran"):
+        cell.run(first, made.runs, code="planned with this")
+
+
+def test_a_row_records_its_settings(made: BenchOptions) -> None:
+    cells = finished(made)
+    record = runner.outcome(cells, made).records[0]
+    assert record.settings["training"]["epochs"] == 3 and "learning_rate" in record.settings["training"]
+    assert record.settings["system"] and len(record.code) == 64

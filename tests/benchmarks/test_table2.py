@@ -1,4 +1,4 @@
-"""The bench of the source paper's table: its units, its recipe, the printed figures beside them."""
+"""The bench of the source paper's table: its cells, its recipe, the printed figures beside them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from merc.benchmarks import cell, table2
-from merc.benchmarks.cell import Unit
+from merc.benchmarks.cell import Cell
 from merc.benchmarks.report import completed
 from merc.benchmarks.runner import BenchOptions, outcome
 from merc.errors import InputError
@@ -35,12 +35,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> BenchOptions:
 
 
 def test_every_configuration_is_read_alone_and_within_its_dialogue(made: BenchOptions) -> None:
-    units = table2.plan(replace(made, seeds=2))
+    cells = table2.plan(replace(made, seeds=2))
     configurations = [("text",), ("voice",), ("text", "voice")]
-    assert [(one.request.system, one.request.modalities, one.request.seed) for one in units] == [
+    assert [(one.request.system, one.request.modalities, one.request.seed) for one in cells] == [
         (system, chosen, seed) for system in ("mamba", "mamba_dialogue") for chosen in configurations for seed in (0, 1)
     ]
-    assert len({one.path(made.place) for one in units}) == len(units)
+    assert len({one.path(made.runs) for one in cells}) == len(cells)
 
 
 def test_settings_reach_the_systems_that_have_them(made: BenchOptions) -> None:
@@ -60,27 +60,27 @@ def test_features_without_any_configuration_are_refused(made: BenchOptions) -> N
 
 def test_the_voice_of_iemocap_is_measured_against_its_speaker_and_nothing_else_is() -> None:
     for system in (table2.SYSTEM, table2.CONTEXTUAL):
-        heard = table2.trained(Request(system, "iemocap4-session", modalities=("text", "voice")))
+        heard = table2.with_recipe(Request(system, "iemocap4-session", modalities=("text", "voice")))
         assert heard.training["per_speaker"] == ("voice",)
         for protocol, modalities in (("iemocap4-session", ("text",)), ("meld-7", ("text", "voice"))):
-            assert "per_speaker" not in table2.trained(Request(system, protocol, modalities=modalities)).training
+            assert "per_speaker" not in table2.with_recipe(Request(system, protocol, modalities=modalities)).training
         given = Request(system, "iemocap6", modalities=("voice",), training={"per_speaker": "", "epochs": 3})
-        assert table2.trained(given).training["per_speaker"] == ""
-        assert settled(table2.trained(given))["training"]["epochs"] == 3
+        assert table2.with_recipe(given).training["per_speaker"] == ""
+        assert settled(table2.with_recipe(given))["training"]["epochs"] == 3
 
 
 def test_what_is_set_for_the_table_exists_in_its_systems() -> None:
     for system in (table2.SYSTEM, table2.CONTEXTUAL):
         assert SYSTEMS[system].description.level == ("utterance" if system == table2.SYSTEM else "dialogue")
-        for protocol in table2.PROTOCOLS_USUAL:
+        for protocol in table2.DEFAULT_PROTOCOLS:
             assert protocol in PROTOCOLS
-            assert settled(table2.trained(Request(system, protocol, modalities=("text",))))
+            assert settled(table2.with_recipe(Request(system, protocol, modalities=("text",))))
 
 
 def test_a_published_figure_of_single_utterances_stands_beside_a_row_with_context_and_says_so() -> None:
     for protocol in ("iemocap4-session", "iemocap4-session:drawn-once"):
         figures = [
-            table2.printed(Unit(Request(system, protocol, modalities=("text", "voice")), "session-1"), "accuracy")
+            table2.printed(Cell(Request(system, protocol, modalities=("text", "voice")), "session-1"), "accuracy")
             for system in (table2.SYSTEM, table2.CONTEXTUAL)
         ]
         assert [figure.value for figure in figures if figure] == [72.9, 72.9]
@@ -91,11 +91,11 @@ def test_rows_alone_and_in_their_dialogue_are_compared(made: BenchOptions) -> No
     chosen = replace(
         made, training={"epochs": 2}, options={"d_model": 8, "d_state": 4, "modality_width": 4, "text_width": 4}
     )
-    units = [one for one in table2.plan(chosen) if one.request.modalities == ("text", "voice")]
-    for one in units:
-        cell.do(one, chosen.place)
-    found = outcome(units, chosen, beside=table2.printed)
-    held = {one.row: [(one, cell.read(one, chosen.place))] for one in units}
+    cells = [one for one in table2.plan(chosen) if one.request.modalities == ("text", "voice")]
+    for one in cells:
+        cell.run(one, chosen.runs)
+    found = outcome(cells, chosen, published=table2.printed)
+    held = {one.row: [(one, cell.read(one, chosen.runs))] for one in cells}
     records = completed(found.records, held)
     assert [(record.system, record.metric) for record in records if record.metric == "weighted_f1"] == [
         ("mamba", "weighted_f1"),
@@ -110,6 +110,6 @@ def test_the_source_s_own_recipe_is_a_matter_of_settings(made: BenchOptions, tmp
     weights = {"neutral": 4, "surprise": 15, "fear": 15, "sadness": 3, "joy": 1, "disgust": 6, "anger": 6}
     recipe = {"learning_rate": 1e-5, "batch": 32, "smoothing": 0.2, "patience": 10, "class_weights": weights}
     asked = table2.plan(replace(made, training={**recipe, "epochs": 1}, options={"d_state": 4, "text_width": 0}))[0]
-    cell.do(asked, tmp_path)
+    cell.run(asked, tmp_path)
     assert settled(asked.request)["training"]["class_weights"] == weights
     assert cell.read(asked, tmp_path).epoch == 1

@@ -12,6 +12,7 @@ def test_a_result_says_what_its_encoders_are() -> None:
         protocols=("meld-7",), features={"meld": "text=meld-warm~meld-warm-none+texts,face=meld-warm~strange"}
     )
     line = titles.features(chosen, {})
-    assert f"the mean of ({titles.MEANT['meld-warm']}), ({titles.MEANT['meld-warm-none']}); beside it MPNet" in line
-    assert f"face `meld-warm~strange`, {titles.MEANT['meld-warm']}." in line
-    assert set(tuned_text.shipped()) <= set(titles.MEANT)
+    first, second = (titles.DESCRIPTIONS[name] for name in ("meld-warm", "meld-warm-none"))
+    assert f"the mean of ({first}), ({second}); joined with MPNet" in line
+    assert f"face `meld-warm~strange`, {titles.DESCRIPTIONS['meld-warm']}." in line
+    assert set(tuned_text.shipped()) <= set(titles.DESCRIPTIONS)

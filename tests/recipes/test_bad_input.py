@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.benchmarks.run_report import judge
+from merc.benchmarks.run_report import report_run
 from merc.conversation import Conversation
 from merc.errors import InputError, ProtocolError, UnknownName
 from merc.recipes import request as asking
@@ -42,7 +42,7 @@ def judged(asked: Request, root: Path) -> float:
     """Train, answer test, and the share that was right; every answer must be there and finite."""
     (trained,) = train(asked, root / "run")
     assert isinstance(trained, Trained) and np.isfinite([row["loss"] for row in trained.fitted.history]).all()
-    found = judge(root / "run", split="test", data=root)
+    found = report_run(root / "run", split="test", data=root)
     assert len(found.answers.ids) == sum(found.record.label_counts.values())
     assert np.isfinite(found.probabilities).all()
     return found.record.figures["accuracy"]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from merc.backbones import t5
 from merc.benchmarks import cell, runner
 from merc.benchmarks.cell import Unit
-from merc.benchmarks.run_report import judge
+from merc.benchmarks.run_report import report_run
 from merc.benchmarks.runner import BenchOptions
 from merc.cli import evaluate as evaluate_verb
 from merc.cli import train as train_verb
@@ -61,7 +61,7 @@ def test_a_t5_in_a_folder_is_trained_on_words_and_judged(root: Path) -> None:
     model, _ = t5.load(str(folder))
     ours = trained.system.state_dict()
     assert (ours["t5.shared.weight"] == model.state_dict()["shared.weight"]).all()  # frozen, as the source has it
-    judged = judge(root / "run", split="test", data=root)
+    judged = report_run(root / "run", split="test", data=root)
     assert sum(judged.record.label_counts.values()) == 42
     assert judged.text().startswith("unimse (T5 'tiny') (text, voice), meld-7, test")
 

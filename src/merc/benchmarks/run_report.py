@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from merc.benchmarks.report import sentence
 from merc.cache import replacing
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import Fairness, by_speaker
@@ -20,9 +19,10 @@ from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers, pooled
 from merc.recipes.request import variant
 from merc.recipes.systems import evaluate, load_run
-from merc.reporting.diagnostics import Portrait, stacked
+from merc.reporting.diagnostics import Diagnostics, stacked
 from merc.reporting.fairness import table
 from merc.reporting.markdown import aligned, joined
+from merc.reporting.printing import sentence
 from merc.reporting.records import Record, measured
 
 FEW = 12
@@ -30,35 +30,35 @@ FEW = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A run on one part: its record, and the portrait drawn from its answers and probabilities.
+class RunReport:
+    """A run on one part: its record, and the diagnostics drawn from its answers and probabilities.
 
     ``speakers`` are the figures of each speaker where these are few, else None.
     """
 
     split: str
     record: Record
-    portrait: Portrait
+    diagnostics: Diagnostics
     speakers: Fairness | None = None
 
     @property
     def answers(self) -> Answers:
         """The answers of all folds."""
-        return self.portrait.runs.seeds[0]
+        return self.diagnostics.runs.seeds[0]
 
     @property
     def probabilities(self) -> np.ndarray:
         """Scaled probabilities ``(n, C)``."""
-        return self.portrait.scaled
+        return self.diagnostics.scaled
 
     @property
     def errors(self) -> tuple[float, float]:
         """The expected calibration error before and after scaling."""
-        return self.portrait.errors
+        return self.diagnostics.errors
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        groups = self.portrait.groups()
+        groups = self.diagnostics.groups()
         return {
             **self.record.to_dict(),
             "split": self.split,
@@ -66,7 +66,7 @@ class Judged:
             "confusion": self.answers.matrix.tolist(),
             "calibration_error": round(self.errors[0], 6),
             "calibration_error_scaled": round(self.errors[1], 6),
-            "coverage": self.portrait.answered(),
+            "coverage": self.diagnostics.answered(),
             "groups": {
                 kind: {group.name: round(group.value, 6) for group in found.groups} for kind, found in groups.items()
             },
@@ -84,18 +84,18 @@ class Judged:
         if record.why:
             lines.append(f"not comparable: {record.why}")
         speakers = f"Speakers (mean recall of the classes):\n\n{table(self.speakers)}" if self.speakers else ""
-        return aligned(joined(["\n".join(lines), self.portrait.words(), speakers]))
+        return aligned(joined(["\n".join(lines), self.diagnostics.words(), speakers]))
 
     def draw(self, folder: Path) -> list[Path]:
         """Write the confusion matrix and the risk-coverage curve as SVG files into a folder."""
-        pictures = {f"{kind}.svg": picture for kind, picture in self.portrait.pictures().items()}
+        pictures = {f"{kind}.svg": picture for kind, picture in self.diagnostics.pictures().items()}
         for name, picture in pictures.items():
             with replacing(folder / name) as temporary:
                 temporary.write_text(picture, encoding="utf-8")
         return [folder / name for name in pictures]
 
 
-def judge(folder: Path, *, split: str, data: Path | None = None) -> Judged:
+def report_run(folder: Path, *, split: str, data: Path | None = None) -> RunReport:
     """Answer a part of every fold that was trained and measure; openings of test are recorded in the run's ledger."""
     prepared = load_run(folder, data=data)
     found = list(evaluate(folder, split=split, data=data))
@@ -112,9 +112,9 @@ def judge(folder: Path, *, split: str, data: Path | None = None) -> Judged:
     runs = Runs(record.system, (pooled(answered),))
     plain = softmax(stacked([[one.logits for one in found]]))
     scaled = softmax(stacked([[one.logits / one.temperature for one in found]]))
-    portrait = Portrait(f"{record.name} on {record.protocol}, {split}", runs, plain, scaled, record.metric)
+    diagnostics = Diagnostics(f"{record.name} on {record.protocol}, {split}", runs, plain, scaled, record.metric)
     few = 1 < len(set(runs.seeds[0].speakers) - {None}) <= FEW
-    return Judged(split, record, portrait, by_speaker(runs) if few else None)
+    return RunReport(split, record, diagnostics, by_speaker(runs) if few else None)
 
 
 def _of(fold: str, given: Answers) -> Answers:

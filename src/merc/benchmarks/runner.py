@@ -1,6 +1,6 @@
-"""Many systems, one protocol each time, the same features: planned, run by a few processes, put into records.
+"""Many systems under the same protocols on the same features: planned, run by several processes, made into records.
 
-Every unit (protocol, system, modalities, seed, fold) has a file of its own, so a bench may be stopped at any time.
+Every cell (protocol, system, modalities, seed, fold) has a file of its own, so a bench may be stopped at any time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from merc.benchmarks import cell
-from merc.benchmarks.cell import Done, Unit
+from merc.benchmarks.cell import Cell, CellResult, Row
+from merc.benchmarks.code import code_version
 from merc.errors import InputError, MercError
 from merc.evaluation.calibration import expected_calibration_error, softmax
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Runs
-from merc.evaluation.scoring import Answers, pooled
+from merc.evaluation.scoring import pooled
 from merc.evaluation.significance import Comparison, compare_all
-from merc.features import spec
+from merc.features.spec import FeatureSpec
 from merc.paths import cache_root
 from merc.progress import Progress
 from merc.recipes.request import Request, corpus_root, read
@@ -36,9 +37,10 @@ from merc.systems import SYSTEMS, Published
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-Beside = Callable[[Unit, str], Published | None]
+PublishedFigure = Callable[[Cell, str], Published | None]
+"""The published figure of a cell under a metric."""
 
-USUAL = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")
+DEFAULT_PROTOCOLS = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")
 """The protocols of ``merc bench systems``."""
 
 FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {
@@ -54,7 +56,7 @@ class BenchOptions:
 
     only: tuple[str, ...] = ()
     """Systems; none: every one that the features allow."""
-    protocols: tuple[str, ...] = USUAL
+    protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
     """By name."""
     features: Mapping[str, str] | None = None
     """By corpus, as on the command line; None: the usual ones."""
@@ -67,9 +69,9 @@ class BenchOptions:
     options: Mapping[str, Any] | None = None
     """Options of the system, by name; for a bench of one system."""
     variants: Mapping[str, tuple[str, ...]] | None = None
-    """Of a bench of variants: by name what is set differently, as on the command line."""
+    """Of a bench of variants: by name the settings that differ, as on the command line."""
     folder: Path | None = None
-    """Where the files of the units lie; None: the cache."""
+    """Where the files of the cells lie; None: the cache."""
     data: Path | None = None
     """The folder of all corpora."""
 
@@ -80,43 +82,43 @@ class BenchOptions:
             raise InputError(f"{self.seeds} seeds, {self.workers} workers: expected at least 1 of each")
 
     @property
-    def place(self) -> Path:
-        """The folder in use."""
+    def runs(self) -> Path:
+        """The folder of the cells in use."""
         return self.folder or cache_root() / "bench"
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A unit that could not be done, with the reason."""
+    """A cell that failed, with the reason."""
 
-    unit: Unit
+    cell: Cell
     reason: str
 
 
-def plan(options: BenchOptions) -> list[Unit]:
-    """The units of ``merc bench systems``, in the order of protocols, systems, seeds and folds.
+def plan(options: BenchOptions) -> list[Cell]:
+    """The cells of ``merc bench systems``, in the order of protocols, systems, seeds and folds.
 
     A system whose needs the features of a corpus do not meet is left out there. Raises UnknownName for a system or
     protocol that is not known, InputError where nothing is left.
     """
     names = options.only or tuple(sorted(SYSTEMS))
-    units: list[Unit] = []
+    cells: list[Cell] = []
     for protocol in options.protocols:
-        there = spec.parse(features_of(protocol, options))
+        there = FeatureSpec.parse(features_of(protocol, options))
         for name in names:
             described = SYSTEMS[name].description
             read = tuple(modality for modality in there if modality in described.modalities)
             if set(described.needs) <= set(there) and read:
-                units += cells(request(name, protocol, options=options, modalities=read), seeds=options.seeds)
-    if not units:
+                cells += cells_of(request(name, protocol, options=options, modalities=read), seeds=options.seeds)
+    if not cells:
         raise InputError(f"no system of {', '.join(names)} can read the features of {', '.join(options.protocols)}")
-    return units
+    return cells
 
 
 def request(name: str, protocol: str, *, options: BenchOptions, modalities: tuple[str, ...]) -> Request:
-    """What a bench asks of a system under a protocol; the seed is set later."""
+    """The request of a system under a protocol; the seed is set later."""
     features = features_of(protocol, options)
-    single = FOR_SINGLE_VECTORS.get(name, {}) if spec.single(features) else {}
+    single = FOR_SINGLE_VECTORS.get(name, {}) if FeatureSpec.parse(features).single else {}
     chosen = {**single, **(options.options or {})}
     return Request(
         name, protocol, features, modalities, options=chosen, training=options.training or {}, data=options.data
@@ -126,15 +128,15 @@ def request(name: str, protocol: str, *, options: BenchOptions, modalities: tupl
 def features_of(protocol: str, options: BenchOptions) -> str:
     """The features of a protocol's corpus: those named, or the usual ones."""
     corpus = PROTOCOLS[protocol].corpus
-    return (options.features or {}).get(corpus) or spec.usual(corpus)
+    return (options.features or {}).get(corpus) or str(FeatureSpec.usual(corpus))
 
 
-def cells(request: Request, *, seeds: int, name: str = "") -> list[Unit]:
+def cells_of(request: Request, *, seeds: int, name: str = "") -> list[Cell]:
     """A request for each seed and fold of its protocol."""
     found = []
     for seed in range(seeds):
-        asked = replace(request, seed=seed)
-        found += [Unit(asked, fold, name) for fold in _folds(request.protocol, seed, request.data)]
+        seeded = replace(request, seed=seed)
+        found += [Cell(seeded, fold, name) for fold in _folds(request.protocol, seed, request.data)]
     return found
 
 
@@ -147,25 +149,25 @@ def _folds(protocol: str, seed: int, data: Path | None) -> tuple[str, ...]:
     return tuple(fold.name for fold in chosen.folds(conversations, seed=seed))
 
 
-def run(units: Sequence[Unit], options: BenchOptions, *, progress: Progress | None = None) -> list[Failed]:
-    """Do what is not done yet, in a few processes; the units that failed, with their reasons."""
-    folder = options.place
-    missing = [one for one in units if not one.path(folder).exists()]
-    done = len(units) - len(missing)
+def run(cells: Sequence[Cell], options: BenchOptions, *, progress: Progress | None = None) -> list[Failed]:
+    """Run the cells that have no result yet, in several processes; gives those that failed, with their reasons."""
+    folder = options.runs
+    missing = [one for one in cells if not one.path(folder).exists()]
+    done = len(cells) - len(missing)
     failed = []
     pool = ProcessPoolExecutor(options.workers, mp_context=get_context("spawn"), initializer=_alone)
     try:
-        waiting = {pool.submit(cell.do, one, folder): one for one in missing}
+        waiting = {pool.submit(cell.run, one, folder, code=code_version()): one for one in missing}
         for finished in as_completed(waiting):
             done += 1
             if (error := finished.exception()) is not None:
                 reason = str(error) if isinstance(error, MercError) else f"{type(error).__name__}: {error}"
                 failed.append(Failed(waiting[finished], reason))
             if progress:
-                progress("runs", done, len(units))
+                progress("runs", done, len(cells))
     finally:
         pool.shutdown(cancel_futures=True)  # what has not begun is left when the user interrupts
-    return sorted(failed, key=lambda one: (one.unit.row, one.unit.request.seed, one.unit.fold))
+    return sorted(failed, key=lambda one: (one.cell.row, one.cell.request.seed, one.cell.fold))
 
 
 def _alone() -> None:
@@ -191,44 +193,52 @@ class Outcome:
     unfinished: tuple[str, ...] = ()
 
 
-def outcome(units: Sequence[Unit], options: BenchOptions, *, beside: Beside | None = None) -> Outcome:
-    """Read the files and make a record of each row; protocols whose figure is not weighted F1 get that one too.
+def outcome(cells: Sequence[Cell], options: BenchOptions, *, published: PublishedFigure | None = None) -> Outcome:
+    """Read the results and make a record of each row; protocols whose metric is not weighted F1 get that one too.
 
-    ``beside`` gives the published figure of a row; by default that of the system's description. Raises
-    InputError where rows of one protocol rest on different features.
+    Args:
+        cells: The plan.
+        options: Of the bench.
+        published: Gives the published figure of a row; by default that of the system's description.
+
+    Raises:
+        InputError: Rows of one protocol depend on different features.
     """
-    rows: dict[tuple[str, str, tuple[str, ...]], list[Unit]] = {}
-    for one in units:
+    rows: dict[Row, list[Cell]] = {}
+    for one in cells:
         rows.setdefault(one.row, []).append(one)
-    done = {row: _read(cells, options.place) for row, cells in rows.items()}
-    unfinished = tuple(f"{row[1]} ({'+'.join(row[2])}) under {row[0]}" for row, held in done.items() if held is None)
+    done = {row: results(own, options.runs) for row, own in rows.items()}
+    unfinished = tuple(f"{row[1]} ({'+'.join(row[2])}) under {row[0]}" for row, found in done.items() if found is None)
     records: list[Record] = []
     comparisons: dict[str, tuple[Comparison, ...]] = {}
     for protocol in dict.fromkeys(row[0] for row in rows):
-        held = {row: found for row, found in done.items() if row[0] == protocol and found is not None}
-        _refuse_other_features(held)
+        finished = {row: found for row, found in done.items() if row[0] == protocol and found is not None}
+        _refuse_other_features(finished)
         for metric in dict.fromkeys((PROTOCOLS[protocol].metric, "weighted_f1")):
-            made = [_record(row, found, metric=metric, beside=beside or described) for row, found in held.items()]
+            made = [
+                _record(row, found, metric=metric, published=published or described) for row, found in finished.items()
+            ]
             records += made
-            runs = [_runs(row_name(record), found) for record, found in zip(made, held.values(), strict=True)]
+            runs = [runs_of(row_name(record), found) for record, found in zip(made, finished.values(), strict=True)]
             if len(runs) > 1:
                 comparisons[f"{protocol} {metric}"] = tuple(compare_all(runs, metric=metric, resamples=2000))
     return Outcome(tuple(records), comparisons, unfinished)
 
 
-Held = list[tuple[Unit, Done]]
+Results = list[tuple[Cell, CellResult]]
+"""The cells of a row, each with its result."""
 
 
-def _read(cells: Sequence[Unit], folder: Path) -> Held | None:
-    """The files of a row, or None while one is missing."""
+def results(cells: Sequence[Cell], folder: Path) -> Results | None:
+    """The results of a row's cells, or None while one is missing."""
     if not all(one.path(folder).exists() for one in cells):
         return None
     return [(one, cell.read(one, folder)) for one in cells]
 
 
-def _refuse_other_features(held: Mapping[tuple[str, str, tuple[str, ...]], Held]) -> None:
+def _refuse_other_features(finished: Mapping[Row, Results]) -> None:
     seen: dict[tuple[str, int, str], str] = {}
-    for found in held.values():
+    for found in finished.values():
         for one, done in found:
             for modality, sha256 in done.features.items():
                 first = seen.setdefault((one.fold, one.request.seed, modality), sha256)
@@ -240,21 +250,29 @@ def _refuse_other_features(held: Mapping[tuple[str, str, tuple[str, ...]], Held]
                     )
 
 
-def _by_seed(found: Held) -> dict[int, list[Answers]]:
-    seeds: dict[int, list[Answers]] = {}
-    for one, done in found:
-        seeds.setdefault(one.request.seed, []).append(done.answers)
+def by_seed(found: Results) -> dict[int, list[CellResult]]:
+    """The results of each seed, in the order of the folds."""
+    seeds: dict[int, list[CellResult]] = {}
+    for one, result in found:
+        seeds.setdefault(one.request.seed, []).append(result)
     return seeds
 
 
-def _runs(name: str, found: Held) -> Runs:
-    return Runs(name, tuple(pooled(folds) for folds in _by_seed(found).values()))
+def runs_of(name: str, found: Results) -> Runs:
+    """The pooled answers of each seed."""
+    return Runs(name, tuple(pooled([one.answers for one in folds]) for folds in by_seed(found).values()))
 
 
-def _record(row: tuple[str, str, tuple[str, ...]], found: Held, *, metric: str, beside: Beside) -> Record:
+def measured_row(row: Row, found: Results, *, metric: str) -> Record:
+    """The record of a row's answers on a metric."""
     protocol, name, modalities = row
+    answers = {seed: [one.answers for one in folds] for seed, folds in by_seed(found).items()}
     chosen = replace(PROTOCOLS[protocol], metric=metric)
-    record = measured(_by_seed(found), protocol=chosen, system=name, modalities=modalities)
+    return measured(answers, protocol=chosen, system=name, modalities=modalities)
+
+
+def _record(row: Row, found: Results, *, metric: str, published: PublishedFigure) -> Record:
+    record = measured_row(row, found, metric=metric)
     claimed = [done.best_test_epoch_figure for _, done in found]
     first, one = found[0]
     record = replace(
@@ -264,14 +282,17 @@ def _record(row: tuple[str, str, tuple[str, ...]], found: Held, *, metric: str, 
         train_seconds=sum(done.seconds for _, done in found) / record.n,
         feature_hashes=one.features,
         figures={**record.figures, **_calibration([done for _, done in found])},
-        best_test_epoch_figure=sum(claimed) / len(claimed) if metric == PROTOCOLS[protocol].metric else None,
+        best_test_epoch_figure=sum(claimed) / len(claimed) if metric == PROTOCOLS[row[0]].metric else None,
+        settings=one.settings,
+        notes=tuple(dict.fromkeys(note for _, done in found for note in done.notes)),
+        code=one.code,
     )
     if one.incomparable:
         record = replace(record, comparable=False, why=one.incomparable)
-    return _placed(record, beside(first, metric))
+    return _with_published(record, published(first, metric))
 
 
-def _calibration(done: Sequence[Done]) -> dict[str, float]:
+def _calibration(done: Sequence[CellResult]) -> dict[str, float]:
     """Expected calibration error before and after the temperatures that validation gave, over all seeds and folds."""
     true = np.concatenate([one.answers.true for one in done])
     plain = softmax(np.concatenate([one.logits for one in done]))
@@ -280,24 +301,15 @@ def _calibration(done: Sequence[Done]) -> dict[str, float]:
     return dict(zip(("calibration_error", "calibration_error_scaled"), errors, strict=True))
 
 
-def described(one: Unit, metric: str) -> Published | None:
-    """The figure that the system's source prints for this protocol, by any name of the metric."""
+def described(one: Cell, metric: str) -> Published | None:
+    """The figure that the system's source prints for this protocol and metric."""
     for figure in SYSTEMS[one.request.system].description.published:
-        if figure.protocol == one.request.protocol and metric_name(figure.metric) == metric:
+        if (figure.protocol, figure.metric) == (one.request.protocol, metric):
             return figure
     return None
 
 
-_METRICS = {"wf1": "weighted_f1", "wa": "accuracy", "acc": "accuracy", "ua": "unweighted_recall", "acc-2": "accuracy"}
-
-
-def metric_name(printed: str) -> str:
-    """A metric as sources print it ("weighted F1", "WA") under the name that records use."""
-    plain = printed.lower().replace(" ", "_")
-    return _METRICS.get(plain, plain)
-
-
-def _placed(record: Record, figure: Published | None) -> Record:
+def _with_published(record: Record, figure: Published | None) -> Record:
     if figure is None:
         return record
     return replace(

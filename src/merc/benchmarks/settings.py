@@ -1,32 +1,40 @@
-"""What a user writes on the command line, turned into the values that this room takes."""
+"""Settings of the command line turned into protocols, options and features."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from merc.errors import InputError, UnknownName
-from merc.evaluation.protocol import PROTOCOLS
-
-USUAL: Mapping[str, str] = {"meld": "meld-7", "iemocap": "iemocap6", "cmu-mosi": "cmu-mosi"}
-"""The protocol of a corpus where none is named."""
+from merc.errors import InputError
+from merc.evaluation.protocol import PROTOCOLS, default_protocol
 
 
-def protocol_of(corpus: str, protocol: str | None) -> str:
-    """The protocol named, or the corpus's usual one.
+def protocol_of(corpus: str | None, protocol: str | None) -> str:
+    """The protocol named, else the default one of the corpus, else that of MELD.
 
-    Raises UnknownName for another corpus or protocol, InputError for a protocol of another corpus.
+    Args:
+        corpus: Id of a corpus; several joined by "+".
+        protocol: Name of a protocol.
+
+    Raises:
+        UnknownName: A corpus without a protocol, or a protocol that is not known.
+        InputError: A protocol of another corpus.
+
+    Example:
+        >>> protocol_of("iemocap", None), protocol_of(None, "rafdb"), protocol_of(None, None)
+        ('iemocap6', 'rafdb', 'meld-7')
     """
-    if corpus not in USUAL:
-        raise UnknownName(f"corpus '{corpus}' has no protocol; expected one of {', '.join(sorted(USUAL))}")
-    name = protocol or USUAL[corpus]
-    if PROTOCOLS[name].corpus != corpus:
+    if protocol is None:
+        return default_protocol(corpus or "meld").name
+    chosen = PROTOCOLS[protocol]
+    if corpus not in (None, chosen.corpus):
+        own = sorted(one.name for one in PROTOCOLS.values() if one.corpus == corpus)
         raise InputError(
-            f"protocol '{name}' divides {PROTOCOLS[name].corpus}, not {corpus}; expected one of "
-            + ", ".join(sorted(one for one, held in PROTOCOLS.items() if held.corpus == corpus))
+            f"protocol '{protocol}' divides {chosen.corpus}, not {corpus}; expected one of "
+            f"{', '.join(own) or 'another corpus (merc protocols lists all)'}"
         )
-    return name
+    return protocol
 
 
 def listed(names: str | None) -> tuple[str, ...]:
@@ -73,7 +81,8 @@ def by_corpus(choices: Sequence[str]) -> dict[str, str] | None:
     found = {}
     for choice in choices:
         corpus, sign, features = choice.partition(":")
-        if not sign or corpus not in USUAL:
-            raise InputError(f"features '{choice}': expected CORPUS:MODALITY=SOURCE,… with {', '.join(USUAL)}")
+        known = sorted({one.corpus for one in PROTOCOLS.values()} - {"any"})
+        if not sign or corpus not in known:
+            raise InputError(f"features '{choice}': expected CORPUS:MODALITY=SOURCE,… with one of {', '.join(known)}")
         found[corpus] = features
     return found or None

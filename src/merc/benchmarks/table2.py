@@ -1,6 +1,6 @@
-"""Table II of the source paper beside our figures: the Mamba fusion on every choice of modalities.
+"""Table II of Wang and Beigi 2025 (QC-MERC) and our figures: the Mamba fusion on every choice of modalities.
 
-Source: Wang and Beigi, RTI-20251118-01 (arXiv 2511.14969), Table II: accuracy and weighted F1 on filtered test sets.
+Source: RTI-20251118-01 (arXiv 2511.14969), Table II: accuracy and weighted F1 on filtered test sets.
 The fusion reads each utterance alone, as in the paper (``mamba``), and within its dialogue (``mamba_dialogue``).
 """
 
@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from merc.benchmarks.cell import Unit
-from merc.benchmarks.runner import BenchOptions, cells, features_of, request
+from merc.benchmarks.cell import Cell
+from merc.benchmarks.runner import BenchOptions, cells_of, features_of, request
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS
-from merc.features import spec
+from merc.features.spec import FeatureSpec
 from merc.recipes.request import Request
 from merc.systems import SYSTEMS, Published
 
 SYSTEM = "mamba"
 CONTEXTUAL = "mamba_dialogue"
-PROTOCOLS_USUAL = ("meld-7", "iemocap4-session")
+DEFAULT_PROTOCOLS = ("meld-7", "iemocap4-session")
 CONFIGURATIONS = (
     ("text",),
     ("face",),
@@ -58,7 +58,7 @@ _PRINTED: Mapping[str, Mapping[tuple[str, ...], tuple[float, float]]] = {
 
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {SYSTEM: {"text_width": 128, "d_state": 16, "dropout": 0.4}, CONTEXTUAL: {}}
-"""What is set differently from a system's defaults, so that the whole table takes half an hour on two cores.
+"""Options that differ from a system's defaults, so that the whole table takes half an hour on two cores.
 
 A single vector is a sequence of one step, in which there is nothing for many states to remember.
 """
@@ -67,14 +67,14 @@ TRAINING: Mapping[str, Mapping[str, Any]] = {
     SYSTEM: {"learning_rate": 1e-3, "batch": 64, "epochs": 15, "patience": 4},
     CONTEXTUAL: {"epochs": 20, "patience": 5},
 }
-"""What is set differently from a system's recipe, for the same reason."""
+"""Training options that differ from a system's recipe, for the same reason."""
 
 BY_CORPUS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"meld": {CONTEXTUAL: {"batch": 32}}}
 """The same for one corpus: MELD has 1,039 short training dialogues, IEMOCAP about a hundred long ones."""
 
 
-def plan(options: BenchOptions) -> list[Unit]:
-    """The units of every configuration that the features allow, each utterance alone and within its dialogue.
+def plan(options: BenchOptions) -> list[Cell]:
+    """The cells of every configuration that the features allow, each utterance alone and within its dialogue.
 
     A changed option (``--set system.NAME=VALUE``) reaches the systems that have it. Raises InputError where the
     features allow no configuration, and for an option that neither system has.
@@ -82,34 +82,35 @@ def plan(options: BenchOptions) -> list[Unit]:
     known = {system: {one.name for one in fields(SYSTEMS[system].Options)} for system in (SYSTEM, CONTEXTUAL)}
     if strange := sorted(set(options.options or {}) - set().union(*known.values())):
         raise InputError(f"neither {SYSTEM} nor {CONTEXTUAL} has an option '{strange[0]}'")
-    units: list[Unit] = []
+    cells: list[Cell] = []
     for protocol in options.protocols:
-        there = spec.parse(features_of(protocol, options))
+        there = FeatureSpec.parse(features_of(protocol, options))
         for system, names in known.items():
             own = {name: value for name, value in (options.options or {}).items() if name in names}
-            held = replace(options, only=(system,), options={**OPTIONS[system], **own})
+            changed = replace(options, only=(system,), options={**OPTIONS[system], **own})
             for chosen in CONFIGURATIONS:
                 if set(chosen) <= set(there):
-                    asked = request(system, protocol, options=held, modalities=chosen)
-                    units += cells(trained(asked), seeds=options.seeds)
-    if not units:
+                    one = with_recipe(request(system, protocol, options=changed, modalities=chosen))
+                    cells += cells_of(one, seeds=options.seeds)
+    if not cells:
         raise InputError(f"the features of {', '.join(options.protocols)} allow no configuration of the paper")
-    return units
+    return cells
 
 
-def trained(asked: Request) -> Request:
+def with_recipe(request: Request) -> Request:
     """The request with the recipe of this table; what the user set stays.
 
-    On IEMOCAP the voice is measured against each speaker's own mean and deviation, in every row alike.
+    On IEMOCAP the voice is standardised by each speaker's own mean and deviation, test speakers included, in every row
+    alike; the record notes it.
     """
-    corpus = PROTOCOLS[asked.protocol].corpus
-    recipe = {**TRAINING[asked.system], **BY_CORPUS.get(corpus, {}).get(asked.system, {})}
-    if corpus == "iemocap" and "voice" in asked.modalities:
+    corpus = PROTOCOLS[request.protocol].corpus
+    recipe = {**TRAINING[request.system], **BY_CORPUS.get(corpus, {}).get(request.system, {})}
+    if corpus == "iemocap" and "voice" in request.modalities:
         recipe["per_speaker"] = ("voice",)  # ten speakers of about a thousand utterances each
-    return replace(asked, training={**recipe, **asked.training})
+    return replace(request, training={**recipe, **request.training})
 
 
-def printed(unit: Unit, metric: str) -> Published | None:
+def printed(unit: Cell, metric: str) -> Published | None:
     """What the paper's table prints for a configuration, or None where it has no figure."""
     protocol, _, modalities = unit.row
     figures = _PRINTED.get(protocol.removesuffix(":drawn-once"), {}).get(modalities)

@@ -1,18 +1,18 @@
-"""Table II of the source paper with our figures beside its own, in its layout: one row a choice of inputs."""
+"""Table II of Wang and Beigi 2025 (QC-MERC) with our figures, in its layout: one row a choice of inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from merc.benchmarks import table2
-from merc.benchmarks.cell import Unit
-from merc.evaluation.metrics import NAMES
+from merc.benchmarks.cell import Cell
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.selection import NOT_A_RESULT
 from merc.evaluation.significance import Comparison
 from merc.recipes.request import Request
 from merc.reporting import markdown
 from merc.reporting.leaderboard import claimed, contrasts, figure, row_name, verdicts
+from merc.reporting.printing import number, title
 from merc.reporting.records import Record
 from merc.systems import SYSTEMS, Published
 
@@ -32,8 +32,8 @@ def table(records: Sequence[Record], *, protocol: str) -> str:
     why = dict.fromkeys(figure.why for figure in printed if figure)
     counts = ", ".join(f"{name} {number:,}" for name, number in chosen[0].label_counts.items())
     head = f"{sum(chosen[0].label_counts.values()):,} test utterances ({counts}), {chosen[0].n} seeds. "
-    told = f"The paper's figures are not comparable: {'; '.join(why)}." if why else ""
-    return markdown.joined([head + "T text, V face, A voice.", *tables, told])
+    comparable = f"The paper's figures are not comparable: {'; '.join(why)}." if why else ""
+    return markdown.joined([head + "T text, V face, A voice.", *tables, comparable])
 
 
 def systems(records: Sequence[Record]) -> list[str]:
@@ -46,11 +46,11 @@ def differences(records: Sequence[Record], comparisons: Sequence[Comparison]) ->
     rows = {row_name(record): record for record in records}
     called = {row: letters(record.modalities) for row, record in rows.items()}
     first, *others = systems(records)
-    asked = [
+    questions = [
         (f"**{name}** against itself on T, the text alone,", [(row, f"{name} (text)") for row in _rows(rows, name)])
         for name in (first, *others)
     ]
-    asked += [
+    questions += [
         (
             f"**{name}** against {first} on the same inputs,",
             [(row, first + row[len(name) :]) for row in _rows(rows, name)],
@@ -58,8 +58,11 @@ def differences(records: Sequence[Record], comparisons: Sequence[Comparison]) ->
         for name in others
     ]
     metric = comparisons[0].metric if comparisons else ""
-    found = [(said, contrasts([pair for pair in pairs if len(set(pair)) == 2], comparisons)) for said, pairs in asked]
-    return markdown.joined([verdicts(said, one, metric=metric, names=called) for said, one in found])
+    found = [
+        (opening, contrasts([pair for pair in pairs if len(set(pair)) == 2], comparisons))
+        for opening, pairs in questions
+    ]
+    return markdown.joined([verdicts(opening, one, metric=metric, names=called) for opening, one in found])
 
 
 def _rows(rows: Mapping[str, Record], system: str) -> list[str]:
@@ -76,7 +79,7 @@ def _one(records: Sequence[Record], protocol: str) -> str:
     head = ["inputs", "paper: WA", "paper: weighted F1", "ours: WA ± sd [95 %]", "ours: weighted F1 ± sd [95 %]"]
     head += [f"best test epoch ({NOT_A_RESULT})", "calibration error → scaled"]
     parts = [name for name in ("improvised", "scripted") if name in first.figures]
-    head += [f"{name}, {NAMES[PROTOCOLS[protocol].metric]}" for name in parts]
+    head += [f"{name}, {title(PROTOCOLS[protocol].metric)}" for name in parts]
     rows = [_row(chosen, records, protocol, parts=parts) for chosen in table2.CONFIGURATIONS]
     return markdown.joined(
         [f"**{first.system}**, {SYSTEMS[first.system].description.title}:", markdown.table([head, *rows])]
@@ -99,9 +102,9 @@ def _row(chosen: tuple[str, ...], records: Sequence[Record], protocol: str, *, p
         *ours,
         ended,
         " → ".join(scaled),
-        *(f"{100 * others[name]:.1f}" for name in parts),
+        *(number(others[name]) for name in parts),
     ]
 
 
 def _printed(protocol: str, modalities: tuple[str, ...], metric: str) -> Published | None:
-    return table2.printed(Unit(Request(table2.SYSTEM, protocol, modalities=modalities), ""), metric)
+    return table2.printed(Cell(Request(table2.SYSTEM, protocol, modalities=modalities), ""), metric)

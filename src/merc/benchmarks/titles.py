@@ -1,23 +1,25 @@
-"""What a bench is called: the command that makes it again, its section in the document, its features in words."""
+"""The words of a bench: the command that makes it again, its section on the page, its features and settings."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from merc.benchmarks import runner, table2
 from merc.benchmarks.runner import BenchOptions
 from merc.evaluation.protocol import PROTOCOLS
 from merc.features import spec
-from merc.reporting.results_page import slug
+from merc.reporting.markdown import cell
+from merc.reporting.records import Record
+from merc.reporting.results_page import SETTINGS, slug
 
-USUAL: Mapping[str, tuple[tuple[str, ...], int]] = {
-    "systems": (runner.USUAL, 3),
-    "paper": (table2.PROTOCOLS_USUAL, 5),
+DEFAULTS: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "systems": (runner.DEFAULT_PROTOCOLS, 3),
+    "paper": (table2.DEFAULT_PROTOCOLS, 5),
 }
-"""By bench the protocols and the number of seeds that make it whole."""
+"""By bench the default protocols and number of seeds."""
 
 HEADINGS: Mapping[str, str] = {
     "systems": "Published systems on the same features",
@@ -25,7 +27,7 @@ HEADINGS: Mapping[str, str] = {
     "variants": "Variants of",
 }
 
-MEANT: Mapping[str, str] = {
+DESCRIPTIONS: Mapping[str, str] = {
     "mpnet": "all-mpnet-base-v2 as it is",
     "texts": "MPNet tuned on five corpora of texts",
     "meld-warm": "MPNet tuned on texts, then on MELD's training dialogues, what was said before in view",
@@ -39,7 +41,7 @@ MEANT: Mapping[str, str] = {
     "opensmile73": "73 acoustic values",
     "cnn100": "100 values of the picture as released",
 }
-"""What the sources that come with merc and its corpora are."""
+"""The sources that come with merc and its corpora, in words."""
 
 
 def command(kind: str, options: BenchOptions, *, title: str = "") -> str:
@@ -49,12 +51,12 @@ def command(kind: str, options: BenchOptions, *, title: str = "") -> str:
         words += list(options.only)
     elif kind == "systems":
         words += [word for name in options.only for word in ("--only", name)]
-    if options.protocols != USUAL.get(kind, ((), 0))[0]:
+    if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         words += [word for name in options.protocols for word in ("--protocols", name)]
     words += ["--seeds", str(options.seeds)]
     for corpus, features in given(options).items():
         words += ["--features", f"{corpus}:{short(features)}"]
-    for name, value in _settings(options).items():
+    for name, value in _changes(options).items():
         words += ["--set", f"{name}={value}"]
     for name, changes in (options.variants or {}).items():
         words += ["--variant", f"{name}:{','.join(changes)}"]
@@ -68,10 +70,10 @@ def section(kind: str, options: BenchOptions, *, title: str = "") -> str:
     parts = ["bench", kind]
     if kind != "paper":
         parts += options.only
-    if options.protocols != USUAL.get(kind, ((), 0))[0]:
+    if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         parts += options.protocols
     parts += [f"{corpus} {short(features)}" for corpus, features in given(options).items()]
-    parts += [f"{name} {value}" for name, value in _settings(options).items()]
+    parts += [f"{name} {value}" for name, value in _changes(options).items()]
     return slug(" ".join(parts))
 
 
@@ -83,9 +85,9 @@ def heading(kind: str, options: BenchOptions, *, title: str = "") -> str:
     parts = [f"{corpus} {short(features)}" for corpus, features in given(options).items()]
     if kind == "systems" and options.only:
         parts.append(", ".join(options.only))
-    if options.protocols != USUAL.get(kind, ((), 0))[0]:
+    if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         parts.append(", ".join(options.protocols))
-    parts += [f"{name}={value}" for name, value in _settings(options).items()]
+    parts += [f"{name}={value}" for name, value in _changes(options).items()]
     return f"{plain}: {'; '.join(parts)}" if parts else plain
 
 
@@ -96,14 +98,43 @@ def features(options: BenchOptions, hashes: Mapping[str, Mapping[str, str]]) -> 
     """
     lines = []
     for corpus in dict.fromkeys(PROTOCOLS[name].corpus for name in options.protocols):
-        chosen = (options.features or {}).get(corpus) or spec.usual(corpus)
-        told = [_told(corpus, name, one, hashes.get(corpus, {})) for name, one in spec.parse(chosen).items()]
-        lines.append(f"* Features of {corpus}: {'; '.join(told)}.")
+        chosen = (options.features or {}).get(corpus) or str(spec.FeatureSpec.usual(corpus))
+        sources = spec.FeatureSpec.parse(chosen)
+        words = [_source(corpus, name, one, hashes.get(corpus, {})) for name, one in sources.items()]
+        lines.append(f"* Features of {corpus}: {'; '.join(words)}.")
     return "\n".join(lines)
 
 
+def settings(records: Sequence[Record]) -> str:
+    """Every option of the rows as they ran, what was done to their features, and the version of the code.
+
+    Rows that differ in their modalities or seed alone share a line.
+    """
+    lines: dict[str, None] = {}
+    for record in records:
+        if record.settings:
+            lines[f"* {cell(record.system)}: {_options(record.settings)}"] = None
+    if not lines:
+        return ""
+    notes = [f"* Note: {cell(note)}." for note in dict.fromkeys(note for record in records for note in record.notes)]
+    code = ", ".join(dict.fromkeys(record.code[:12] for record in records if record.code))
+    return f"{SETTINGS} (code {code or 'unknown'}):\n\n" + "\n".join([*lines, *notes])
+
+
+def _options(settings: Mapping[str, Any]) -> str:
+    """Options by group, such as ``system width 64, …; training batch 16, …``."""
+    groups = []
+    for group, values in settings.items():
+        pairs = [f"{name} {_written(value)}" for name, value in values.items() if name not in _OF_THE_RUN]
+        groups.append(f"{group}: {', '.join(pairs) or 'no options'}")
+    return cell("; ".join(groups))
+
+
+_OF_THE_RUN = ("seed", "threads", "device")  # differ between the runs of a row, or leave its figures as they are
+
+
 def given(options: BenchOptions) -> dict[str, str]:
-    """By corpus the features that are not the usual ones, of the corpora that the protocols need."""
+    """By corpus the features that are not the default ones, of the corpora that the protocols need."""
     needed = {PROTOCOLS[name].corpus for name in options.protocols}
     chosen = options.features or {}
     return {name: chosen[name] for name in sorted(needed & set(chosen)) if chosen[name] != spec.USUAL.get(name)}
@@ -131,22 +162,22 @@ def _last(source: str) -> str:
     return "/".join(parts[max(start, 0) :])
 
 
-def _told(corpus: str, modality: str, source: str, hashes: Mapping[str, str]) -> str:
+def _source(corpus: str, modality: str, source: str, hashes: Mapping[str, str]) -> str:
     name = spec.TABLE_NAMES.get(corpus, {}).get(modality, source) if source == "table" else _last(source)
-    known = [meant for alike in spec.parts(name) if (meant := _meant(alike))]
-    words = f"{modality} `{name}`" + (f", {'; beside it '.join(known)}" if known else "")
+    known = [meant for alike in spec.parts(name) if (meant := _described(alike))]
+    words = f"{modality} `{name}`" + (f", {'; joined with '.join(known)}" if known else "")
     if holes := [word for word in ("fold", "seed") if f"{{{word}}}" in source]:
         return f"{words}, other vectors for each {' and '.join(holes)}"
     return words + (f" ({hashes[modality][:8]})" if modality in hashes else "")
 
 
-def _meant(alike: list[str]) -> str:
+def _described(alike: list[str]) -> str:
     """What some sources are whose mean is read, or the only one; nothing where they are not known."""
-    known = [MEANT[part] for part in alike if part in MEANT]
+    known = [DESCRIPTIONS[part] for part in alike if part in DESCRIPTIONS]
     return f"the mean of ({'), ('.join(known)})" if len(known) > 1 else "".join(known)
 
 
-def _settings(options: BenchOptions) -> dict[str, str]:
+def _changes(options: BenchOptions) -> dict[str, str]:
     """Changes of the recipe and options of the system, as ``--set`` names them; paths by their last part."""
     own = {f"system.{name}": value for name, value in (options.options or {}).items()}
     changes = {**(options.training or {}), **own}

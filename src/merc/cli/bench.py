@@ -1,4 +1,4 @@
-"""``merc bench``: systems under the same protocols on the same features; the source paper's table beside ours."""
+"""``merc bench``: systems under the same protocols on the same features; Table II of QC-MERC and ours."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ app = typer.Typer(help="Compare systems: systems, paper, variants, heads, texts.
 app.command("heads")(heads.heads)
 app.command("texts")(heads.texts)
 
-Only = Annotated[list[str] | None, typer.Option(help="Only this system; may be given again.")]
-Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol; may be given again.")]
-Features = Annotated[list[str] | None, typer.Option(help="CORPUS:MODALITY=SOURCE,…; may be given again.")]
+Only = Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")]
+Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol; may be repeated.")]
+Features = Annotated[list[str] | None, typer.Option(help="CORPUS:MODALITY=SOURCE,…; may be repeated.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: a training option, or system.NAME=VALUE.")]
 Seeds = Annotated[int, typer.Option(help="Runs of each system.")]
 Workers = Annotated[int, typer.Option(help="Processes, one thread each.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the runs; a killed bench goes on there.")]
-Results = Annotated[
-    Path | None, typer.Option(help="Document whose section is written; default for a whole bench docs/results.md.")
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder of the runs, where a stopped bench resumes; default the cache."),
 ]
+Results = Annotated[Path | None, typer.Option(help="Page whose section is written; default: none, tables are printed.")]
 Title = Annotated[
     str, typer.Option(help="Words for the section's heading, such as what its features are; default: their names.")
 ]
@@ -52,12 +53,12 @@ def systems(
 ) -> None:
     """Every system that the features of a corpus allow, with intervals and what differs significantly."""
     from merc.benchmarks import settings
-    from merc.benchmarks.runner import USUAL, BenchOptions
+    from merc.benchmarks.runner import DEFAULT_PROTOCOLS, BenchOptions
 
     training, own = settings.settings(set_ or ())
     options = BenchOptions(
         only=tuple(only or ()),
-        protocols=tuple(protocols or USUAL),
+        protocols=tuple(protocols or DEFAULT_PROTOCOLS),
         features=settings.by_corpus(features or ()),
         training=training,
         options=own,
@@ -83,15 +84,15 @@ def paper(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Table II of the source paper beside ours: the Mamba fusion on T, V, A, T+A, T+V, V+A and T+V+A."""
+    """Table II of Wang & Beigi 2025 (QC-MERC) and ours: the Mamba fusion on T, V, A and their combinations."""
     from merc.benchmarks import settings
     from merc.benchmarks.runner import BenchOptions
-    from merc.benchmarks.table2 import PROTOCOLS_USUAL, SYSTEM
+    from merc.benchmarks.table2 import DEFAULT_PROTOCOLS, SYSTEM
 
     training, own = settings.settings(set_ or ())
     options = BenchOptions(
         only=(SYSTEM,),
-        protocols=tuple(protocols or PROTOCOLS_USUAL),
+        protocols=tuple(protocols or DEFAULT_PROTOCOLS),
         features=settings.by_corpus(features or ()),
         training=training,
         options=own,
@@ -106,7 +107,7 @@ def paper(
 @app.command()
 def variants(
     system: Annotated[str, typer.Argument(help="A name from 'merc systems'.")],
-    variant: Annotated[list[str], typer.Option(help="NAME:SETTING,SETTING; may be given again.")],
+    variant: Annotated[list[str], typer.Option(help="NAME:SETTING,SETTING; may be repeated.")],
     protocols: Protocols = None,
     features: Features = None,
     set_: Set = None,
@@ -141,16 +142,15 @@ def variants(
 
 
 def _run(kind: str, options: BenchOptions, *, title: str, results: Path | None, as_json: bool, quiet: bool) -> None:
-    from merc.benchmarks.report import carry_out
+    from merc.benchmarks.report import run_bench
 
     with terminal.progress(quiet=quiet) as progress:
-        done = carry_out(kind, options, title=title, progress=progress)
-    typer.echo(done.json() if as_json else done.tables())
-    if results is not None or (done.whole and Path("docs").is_dir()):
-        page = results or Path("docs/results.md")
-        section = done.publish(page)
+        report = run_bench(kind, options, title=title, progress=progress)
+    typer.echo(report.json() if as_json else report.tables())
+    if results is not None:
+        section = report.publish(results)
         if not quiet:
-            sys.stderr.write(f"merc: section {section} of {page} is written\n")
-    for line in done.failures:
+            sys.stderr.write(f"merc: section {section} of {results} is written\n")
+    for line in report.failures:
         sys.stderr.write(f"merc: {line}\n")
-    sys.exit(1 if done.failures else 0)
+    sys.exit(1 if report.failures else 0)

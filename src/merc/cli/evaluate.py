@@ -17,9 +17,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Print accuracy, F1 and recall with a 95 % interval over dialogues, pooled over the folds, and by class."""
-    from merc.benchmarks.run_report import judge
+    from merc.benchmarks.run_report import report_run
 
-    judged = judge(run, split=split, data=data)
+    report = report_run(run, split=split, data=data)
     if figures is not None:
-        judged.draw(figures)
-    typer.echo(json.dumps(judged.as_json(), indent=1) if as_json else judged.text())
+        report.draw(figures)
+    typer.echo(json.dumps(report.as_json(), indent=1) if as_json else report.text())

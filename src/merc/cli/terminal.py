@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +19,23 @@ def console(*, stderr: bool = True) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+WIDTH = 80
+"""Columns that lists keep to."""
+
+
+def wrapped(line: str, *, indent: int = 4) -> str:
+    """A line broken at spaces to ``WIDTH`` columns, its further lines indented.
+
+    Example:
+        >>> print(wrapped("name  " + "word " * 16, indent=6))
+        name  word word word word word word word word word word word word word word
+              word word
+    """
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    ).rstrip()
 
 
 @contextmanager

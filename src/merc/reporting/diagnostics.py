@@ -26,7 +26,7 @@ _GROUPS = {"speaker": by_speaker, "gender": by_gender, "dialogue": by_kind}
 
 
 @dataclass(frozen=True, slots=True)
-class Portrait:
+class Diagnostics:
     """A system's answers with the probabilities behind them.
 
     ``plain`` and ``scaled`` are probabilities ``(seeds * n, C)`` before and after the temperature that validation gave,
@@ -130,5 +130,5 @@ def _bold(text: str, chosen: bool) -> str:
 
 
 def stacked(parts: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Values ``(n, C)`` of the folds of each seed below each other, seed by seed, as ``Portrait`` takes them."""
+    """Values ``(n, C)`` of the folds of each seed below each other, seed by seed, as ``Diagnostics`` takes them."""
     return np.concatenate([fold for seed in parts for fold in seed])

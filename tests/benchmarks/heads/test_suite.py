@@ -16,7 +16,7 @@ from merc.benchmarks.heads import cell, feature_sets, suite
 from merc.benchmarks.heads.cell import FeatureSet
 from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Source, Step, within_person
 from merc.benchmarks.heads.splits import DIVISIONS, conversations
-from merc.benchmarks.heads.suite import SECTION, VALIDATION, HeadsOptions, Report, carry_out, planned
+from merc.benchmarks.heads.suite import SECTION, VALIDATION, HeadsOptions, Report, planned, run_bench
 from merc.cache import Cache
 from merc.cli import heads
 from merc.corpora import Item
@@ -26,7 +26,7 @@ from merc.evaluation.item_splits import LARGEST
 from merc.evaluation.protocol import Ledger
 from merc.evaluation.resampling import estimate
 from merc.labels import EKMAN7
-from merc.recipes.head_options import AdaptOptions
+from merc.recipes.head_training import HeadOptions
 from merc.recipes.samples import Sample, Selection
 from merc.reporting import records
 from merc.reporting.results_page import edited
@@ -239,7 +239,7 @@ def test_the_plan_measures_shipped_and_best_heads_everywhere() -> None:
             if division.modality == modality:
                 names = [step.name for step, on in pairs if on.name == name]
                 assert names == [step.name for step in own if division.compared or step.shipped or step.best]
-    assert all(isinstance(step.options(), AdaptOptions) for step in STEPS)
+    assert all(isinstance(step.options(), HeadOptions) for step in STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(made: None, place: Path) -> Report:
-    return carry_out(HeadsOptions(place, seeds=2), cache=Cache(place / "artefacts"))
+    return run_bench(HeadsOptions(place, seeds=2), cache=Cache(place / "artefacts"))
 
 
 def test_a_report_says_what_was_measured(report: Report, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_second_run_trains_nothing_and_opens_nothing(
         raise AssertionError("trained again")
 
     monkeypatch.setattr(cell, "train", no_training)
-    again = carry_out(HeadsOptions(place, seeds=2), cache=Cache(place / "artefacts"))
+    again = run_bench(HeadsOptions(place, seeds=2), cache=Cache(place / "artefacts"))
     assert again.json() == report.json()
     assert len(ledger.read_text(encoding="utf-8").splitlines()) == len(openings)
 

@@ -19,7 +19,7 @@ from merc.errors import InputError
 from merc.evaluation.protocol import Ledger
 from merc.labels import EKMAN7
 from merc.progress import Progress
-from merc.reporting.head_card import table
+from merc.reporting.card_page import rows as table
 from merc.reporting.records import Record, measured
 from merc.reporting.results_page import Section, update
 
@@ -66,11 +66,6 @@ class HeadsOptions:
             if DIVISIONS[name].modality not in self.modalities:
                 raise InputError(f"division '{name}' is of the {DIVISIONS[name].modality}, which is not asked for")
 
-    @property
-    def whole(self) -> bool:
-        """Whether this is all that the bench is made of."""
-        return set(self.modalities) == set(MODALITIES) and not self.only
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -100,7 +95,7 @@ class Report:
         update(path, Section(SECTION, "\n\n".join(parts)))
 
 
-def carry_out(options: HeadsOptions, *, cache: Cache | None = None, progress: Progress | None = None) -> Report:
+def run_bench(options: HeadsOptions, *, cache: Cache | None = None, progress: Progress | None = None) -> Report:
     """Do what is missing and read everything; what is done is kept, so a killed bench goes on where it stopped.
 
     Raises InputError for corpora that are missing, WeightError for a missing encoder.

@@ -1,0 +1,45 @@
+"""``merc bench`` prints its tables and writes a page only where it is told to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from merc.benchmarks import report, runner
+from merc.benchmarks.runner import BenchOptions, Outcome
+from merc.cli.app import app
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder with docs/ as the working one, and a bench that trains nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    monkeypatch.setattr(runner, "run", lambda *_, **__: [])
+    monkeypatch.setattr(runner, "outcome", lambda *_, **__: Outcome((), {}, ("concat (text) under meld-7",)))
+    monkeypatch.setitem(report.PLANS, "systems", lambda options: [])  # type: ignore[misc]
+    return tmp_path
+
+
+def test_no_page_is_written_unasked(quick: Path) -> None:
+    shown = RUN.invoke(app, ["bench", "systems", "-q"])
+    assert shown.exit_code == 0
+    assert "Not finished: concat (text) under meld-7." in shown.output
+    assert list((quick / "docs").iterdir()) == []
+
+
+def test_the_page_named_is_written(quick: Path) -> None:
+    shown = RUN.invoke(app, ["bench", "systems", "-q", "--results", "page.md"])
+    assert shown.exit_code == 0
+    assert "<!-- begin bench-systems " in (quick / "page.md").read_text(encoding="utf-8")
+    assert list((quick / "docs").iterdir()) == []
+
+
+def test_a_bench_keeps_its_runs_in_the_cache_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MERC_CACHE", str(tmp_path))
+    assert BenchOptions().runs == tmp_path / "bench"
+    assert BenchOptions(folder=tmp_path / "x").runs == tmp_path / "x"

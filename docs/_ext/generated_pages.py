@@ -182,15 +182,14 @@ def _protocols() -> str:
         "comparable; [how results are made](../explanation/how-results-are-made.md) explains the rules. Generated from",
         "the registry.",
         "",
-        "| protocol | corpus | classes | metric | split |",
+        "| protocol | corpora | predicts | metric | split |",
         "|---|---|---|---|---|",
     ]
     for name, protocol in PROTOCOLS.items():
-        classes = ", ".join(protocol.label_set) or "those of the corpus"
+        targets = ", ".join(protocol.label_set or protocol.dimensions) or "the labels of the corpus"
         warning = f" **{protocol.warning}**" if protocol.warning else ""
-        lines.append(
-            f"| `{name}` | {protocol.corpus} | {classes} | {protocol.metric} | {protocol.description}{warning} |"
-        )
+        row = (f"`{name}`", ", ".join(protocol.corpora), targets, protocol.metric, protocol.description + warning)
+        lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
 

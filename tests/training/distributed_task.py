@@ -1,6 +1,6 @@
 """What each process of ``tests/training/test_device.py`` runs under torchrun.
 
-    python -m torch.distributed.run --nproc-per-node 2 -m tests.training.distributed_task FOLDER [KILL_AT_STEP]
+python -m torch.distributed.run --nproc-per-node 2 -m tests.training.distributed_task FOLDER [KILL_AT_STEP]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A task of the loop that trains in milliseconds: points on a plane in three classes, a network with dropout and norm."""
+"""A task of the loop that trains in milliseconds: points in three classes, a network with dropout and layer norm."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from merc.errors import InputError
-from merc.evaluation.metrics import STATISTICS, confusion
+from merc.evaluation.metrics import STATISTICS, ccc, confusion, mae, pearson
 from merc.features.feature import Origins, refuse_others
 from merc.training import curriculum
 from merc.training.curriculum import CurriculumOptions, Turns
@@ -21,7 +21,7 @@ from merc.training.loop import Computed, Task
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from merc.systems import Batch, System
+    from merc.systems import Batch, Output, System
     from merc.training.options import TrainOptions
 
 Look = Callable[["System"], Mapping[str, float]]
@@ -29,16 +29,51 @@ Look = Callable[["System"], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What a system predicts: ``logits (n, C)`` float32; class numbers ``(n,)``, -1 where not known."""
+    """What a system predicts for n utterances.
+
+    Attributes:
+        ids: of the utterances.
+        logits: ``(n, C)`` float32; C is 0 where the system predicts no classes.
+        labels: class numbers ``(n,)``, -1 where not known.
+        values: ``(n, A)`` float32; A is 0 where the system predicts no dimensions.
+        targets: ``(n, A)`` float32, NaN where not known.
+    """
 
     ids: tuple[str, ...]
     logits: np.ndarray
     labels: np.ndarray
+    values: np.ndarray
+    targets: np.ndarray
 
-    def figures(self) -> dict[str, float]:
-        """Accuracy, macro and weighted F1, unweighted recall; raises InputError where a label is not known."""
-        matrix = confusion(self.labels, self.logits.argmax(1), classes=self.logits.shape[1])
-        return {name: statistic(matrix) for name, statistic in STATISTICS.items()}
+    def figures(self, dimensions: Sequence[str] = ()) -> dict[str, float]:
+        """Accuracy, macro and weighted F1, unweighted recall of classes; CCC, Pearson's r and MAE of dimensions.
+
+        Args:
+            dimensions: names of the targets, for "ccc/NAME"; "ccc" alone is the mean over dimensions.
+
+        Raises:
+            InputError: where a label is not known, or a dimension has no known target.
+        """
+        found: dict[str, float] = {}
+        if self.logits.shape[1]:
+            matrix = confusion(self.labels, self.logits.argmax(1), classes=self.logits.shape[1])
+            found |= {name: statistic(matrix) for name, statistic in STATISTICS.items()}
+        if self.values.shape[1]:
+            found |= self._dimensions(dimensions or [str(number) for number in range(self.values.shape[1])])
+        return found
+
+    def _dimensions(self, names: Sequence[str]) -> dict[str, float]:
+        measures = {"ccc": ccc, "pearson": pearson, "mae": mae}
+        found: dict[str, float] = {}
+        for metric, measure in measures.items():
+            each = [
+                # a constant prediction has no correlation: it tells nothing, which is what 0 says
+                float(np.nan_to_num(measure(self.targets[:, place], self.values[:, place])))
+                for place in range(len(names))
+            ]
+            found[metric] = float(np.mean(each))
+            found |= {f"{metric}/{name}": value for name, value in zip(names, each, strict=True)}
+        return found
 
 
 def system_task(
@@ -48,17 +83,20 @@ def system_task(
     classes: Sequence[str],
     *,
     options: TrainOptions,
+    dimensions: Sequence[str] = (),
     features: Origins | None = None,
     look: Look | None = None,
 ) -> Task:
-    """The task of training a system, judged by its accuracy, F1 and recall on validation items.
+    """The task of training a system, judged by its figures on validation items.
 
     Args:
         system: trained in place.
         train: items that it learns from.
-        valid: items that choose the epoch.
-        classes: names of the classes, in the order of its logits.
+        valid: items that choose the epoch; none where the options have ``metric=None``.
+        classes: names of the classes, in the order of its logits; none where it learns dimensions alone, or nothing
+            that is labelled.
         options: batch size, class weights, smoothing, modality dropout, curriculum.
+        dimensions: names of the targets, in the order of ``Output.values``.
         features: by modality where the features come from; a checkpoint is continued with the same ones only.
         look: called with the system after each epoch; gives further figures.
 
@@ -67,14 +105,17 @@ def system_task(
             of single utterances.
         UnknownName: for a curriculum that is not known.
     """
-    weights = class_weights(options.class_weights, train, classes)
-    system.label_loss.configure(class_weights=weights, smoothing=options.smoothing)
+    weights = None
+    if classes:
+        weights = class_weights(options.class_weights, train, classes)
+        system.label_loss.configure(class_weights=weights, smoothing=options.smoothing)
     chosen = _curriculum(options, train, classes) if options.curriculum else None
     held, device = in_order(valid, options.batch), chosen_device(options.device)
 
     def judge(module: nn.Module) -> dict[str, float]:
         judged = cast("System", module)
-        return {**predict(judged, held, device=device).figures(), **(look(judged) if look else {})}
+        figures = predict(judged, held, device=device).figures(dimensions) if valid else {}
+        return {**figures, **(look(judged) if look else {})}
 
     def check(before: Mapping[str, Any], folder: Path) -> None:
         refuse_others(features or {}, before.get("features", {}), where=folder)
@@ -84,8 +125,8 @@ def system_task(
         data=ItemData(train, options.batch, choose=chosen),
         loss=losses_of,
         judge=judge,
-        size=lambda batch: labelled_weight(batch, weights),
-        facts={"classes": list(classes), "features": features or {}},
+        size=lambda batch: labelled_weight(batch, weights) if classes else _targeted(batch),
+        facts={"classes": list(classes), "dimensions": list(dimensions), "features": features or {}},
         check_facts=check,
         augment=lambda batch, random: with_modalities_dropped(batch, options.modality_dropout, generator=random),
         all_data_from=min(options.buckets, len(train)) if chosen else 1,
@@ -93,11 +134,15 @@ def system_task(
 
 
 def losses_of(module: nn.Module, batch: Batch) -> Computed:
-    """The losses of a system; none where no utterance has a label."""
-    if not bool(batch.labelled.any()):
-        return Computed({})
-    output = module(batch)
+    """The losses of a system; none where it finds nothing to learn from in the batch."""
+    output: Output = module(batch)
     return Computed(output.losses, output)
+
+
+def _targeted(batch: Batch) -> float:
+    """Utterances with a target, or all where the batch has none at all."""
+    known = ~batch.targets.isnan().all(-1) & batch.mask
+    return float(known.sum()) or float(batch.mask.sum())
 
 
 def labelled_weight(batch: Batch, class_weights: Tensor | None = None) -> float:
@@ -132,25 +177,40 @@ def class_weights(setting: bool | Mapping[str, float], items: Sequence[Item], cl
 def predict(
     system: System, read: Iterable[Batch], *, ids: Collection[str] | None = None, device: str = "cpu"
 ) -> Predicted:
-    """Logits of the utterances with these ids, by default of all that have a label, in the order of the batches.
+    """What a system predicts for the utterances with these ids, in the order of the batches.
 
-    The system is left in evaluation mode.
+    Args:
+        system: left in evaluation mode.
+        read: batches on the CPU.
+        ids: None: all that have a label or a target.
+        device: where the system is.
     """
     import torch
 
     system.eval()
-    logits, labels = [], []
+    rows: list[tuple[Tensor, ...]] = []
     names: list[str] = []
     with torch.inference_mode():
         for batch in read:
-            wanted = batch.labelled if ids is None else _with_ids(batch, ids)
-            predicted = system(batch.to(device)).logits
-            if predicted is None:
-                raise InputError(f"system '{system.description.name}' predicts no classes; it cannot be judged by them")
-            logits.append(predicted.cpu()[wanted])
-            labels.append(batch.labels[wanted])
+            wanted = _known(batch) if ids is None else _with_ids(batch, ids)
+            output = system(batch.to(device))
+            logits, values = (_or_none(one, batch)[wanted] for one in (output.logits, output.values))
+            rows.append((logits, batch.labels[wanted], values, batch.targets[wanted]))
             names += [batch.ids[row][turn] for row, turn in wanted.nonzero().tolist()]
-    return Predicted(tuple(names), torch.cat(logits).float().numpy(), torch.cat(labels).numpy())
+    logits, labels, values, targets = (torch.cat(column) for column in zip(*rows, strict=True))
+    return Predicted(
+        tuple(names), logits.float().numpy(), labels.numpy(), values.float().numpy(), targets.float().numpy()
+    )
+
+
+def _known(batch: Batch) -> Tensor:
+    """True where an utterance has a label or a target: bool ``(B, T)``."""
+    return batch.labelled | (batch.mask & ~batch.targets.isnan().all(-1))
+
+
+def _or_none(given: Tensor | None, batch: Batch) -> Tensor:
+    """Predictions on the CPU; ``(B, T, 0)`` where there are none."""
+    return batch.mask.new_zeros(*batch.mask.shape, 0).float() if given is None else given.cpu()
 
 
 def _with_ids(batch: Batch, ids: Collection[str]) -> Tensor:

@@ -162,3 +162,11 @@ def test_voices_of_two_people_are_told_apart(data, weight):
     assert min(same) > 0.5
     assert np.mean(other) < 0.35
     assert np.mean(same) > np.mean(other) + 0.25
+
+
+def test_it_is_made_and_runs_on_the_device_of_its_weights(state):
+    with torch.device("meta"):
+        made = campplus.CamPlus(state)
+        out = made(torch.zeros(1, 40, 80, device="cpu"))
+        bins = campplus.features(np.zeros(8000, np.int16))
+    assert {one.device.type for one in (out, bins, *made.buffers())} == {"cpu"}

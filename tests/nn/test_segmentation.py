@@ -36,9 +36,12 @@ def random_state():
     return state
 
 
+STATE = random_state()
+
+
 @pytest.fixture(scope="module")
 def network():
-    return segmentation.Segmentation(random_state())
+    return segmentation.Segmentation(STATE)
 
 
 @pytest.mark.parametrize("samples", [2000, 16000, 160000])
@@ -98,3 +101,10 @@ def test_one_voice_is_heard(data, weight):
     spoken = classes > 0
     assert 0.6 < spoken.float().mean() < 1
     assert (classes[spoken] == classes[spoken].mode().values).float().mean() > 0.95
+
+
+def test_it_is_made_and_runs_on_the_device_of_its_weights():
+    with torch.device("meta"):
+        made = segmentation.Segmentation(STATE)
+        out = made(torch.zeros(1, 2000, device="cpu"))
+    assert {one.device.type for one in (out, *made.parameters(), *made.buffers())} == {"cpu"}

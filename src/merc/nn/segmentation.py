@@ -81,10 +81,11 @@ class Segmentation(nn.Module):
 
     def __init__(self, state: State) -> None:
         super().__init__()
-        self.filters = _Filters(state)
-        self.lstm = nn.LSTM(60, _HIDDEN, num_layers=4, bidirectional=True, batch_first=True)
-        self.linear = nn.ModuleList([nn.Linear(2 * _HIDDEN, _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)])
-        self.classifier = nn.Linear(_HIDDEN, len(POWERSET))
+        with next(iter(state.values())).device:
+            self.filters = _Filters(state)
+            self.lstm = nn.LSTM(60, _HIDDEN, num_layers=4, bidirectional=True, batch_first=True)
+            self.linear = nn.ModuleList([nn.Linear(2 * _HIDDEN, _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)])
+            self.classifier = nn.Linear(_HIDDEN, len(POWERSET))
         for part in ("lstm", "linear", "classifier"):
             own = {key.removeprefix(f"{part}."): value for key, value in state.items() if key.startswith(f"{part}.")}
             self.get_submodule(part).load_state_dict(own)

@@ -1,0 +1,67 @@
+"""The encoder of Whisper: shapes, and the reader of CTranslate2's format on a file made here."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from merc.errors import WeightError
+from merc.nn import whisper
+
+
+def string(text: str) -> bytes:
+    return struct.pack("<H", len(text) + 1) + text.encode() + b"\0"
+
+
+def array(name: str, values: np.ndarray) -> bytes:
+    kind = whisper._KINDS.index(values.dtype.type)
+    shape = struct.pack(f"<{values.ndim}I", *values.shape)
+    return string(name) + bytes([values.ndim]) + shape + struct.pack("<BI", kind, values.nbytes) + values.tobytes()
+
+
+def model(*arrays: bytes, version: int = 6) -> bytes:
+    return struct.pack("<I", version) + string("WhisperSpec") + struct.pack("<II", 3, len(arrays)) + b"".join(arrays)
+
+
+def test_arrays_of_the_encoder_are_read_by_name(tmp_path: Path) -> None:
+    first = np.arange(6, dtype=np.float16).reshape(2, 3)
+    second = np.array([1, -2], np.int8)
+    path = tmp_path / "model.bin"
+    path.write_bytes(model(array("decoder/x", second), array("encoder/a", first), array("encoder/b", second)))
+    found = whisper.read(path)
+    assert sorted(found) == ["encoder/a", "encoder/b"]
+    np.testing.assert_array_equal(found["encoder/a"], first)
+    assert found["encoder/b"].tolist() == [1, -2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (model(version=5), r"model.bin is not a CTranslate2 model \(format version 5, expected 6\); download"),
+        (model(array("encoder/a", np.ones(4, np.float32)))[:-3], "is not a CTranslate2 model"),
+        (b"", "is not a CTranslate2 model"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "model.bin").write_bytes(content)
+    with pytest.raises(WeightError, match=message):
+        whisper.read(tmp_path / "model.bin")
+
+
+def test_every_parameter_has_a_name_in_the_file() -> None:
+    with torch.device("meta"):
+        network = whisper.WhisperNetwork()
+    assert {name for name, _ in whisper._names()} == set(network.state_dict())
+
+
+def test_all_states_have_half_the_rate_of_the_spectrogram_and_the_last_is_normalised() -> None:
+    torch.manual_seed(0)
+    network = whisper.WhisperNetwork().eval()
+    with torch.no_grad():
+        states = network(torch.randn(2, whisper.MELS, 12))
+    assert states.shape == (2, whisper.STATES, 6, whisper.WIDTH)
+    assert float(states[:, -1].mean(-1).abs().max()) < 1e-5

@@ -81,5 +81,5 @@ def test_what_is_no_sound_and_no_picture_is_refused(tmp_path: Path, weight: Call
     items = [Item("noise", ("joy",), source=Source(tmp_path / "noise"))]
     with pytest.raises(InputError, match="cannot decode audio of item 'noise'"):
         SpeechLayers(1).vectors(items)
-    with pytest.raises(InputError, match="item 'noise' is no picture that can be decoded"):
+    with pytest.raises(InputError, match="cannot decode the picture of item 'noise'"):
         FaceLayers(1).vectors(items)

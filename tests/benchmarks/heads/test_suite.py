@@ -272,6 +272,15 @@ def test_a_report_says_what_was_measured(report: Report, tmp_path: Path) -> None
     assert f"<!-- begin {SECTION} " in page.read_text(encoding="utf-8") and not edited(page)
 
 
+def test_a_record_names_what_its_row_depends_on(report: Report) -> None:
+    by_row = {(record.system, record.protocol): record for record in report.records if record.metric == "accuracy"}
+    plain, linear = by_row["face embedding", "rafdb"], by_row["face layers", "rafdb"]
+    assert plain.settings["head"]["epochs"] == 3 and set(linear.settings["head"]) == {"penalties"}
+    assert plain.code and plain.feature_hashes["face"] != by_row["face embedding", "face-random"].feature_hashes["face"]
+    assert by_row["voice layers", "speech3-speaker"].notes == (suite.PER_PERSON,)
+    assert by_row["voice embedding", "speech3-speaker"].notes == ()
+
+
 def test_six_classes_are_told_apart_where_there_are_six(report: Report) -> None:
     for record in report.records:
         six = record.protocol in ("ckplus-subject", "face-without-rafdb")

@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from merc.benchmarks.code import code_version
 from merc.benchmarks.heads.splits import Division, conversations, utterance_id
 from merc.cache import Cache, key
 from merc.errors import InputError
 from merc.evaluation.classes import plain
 from merc.evaluation.protocol import Fold, Ledger, Part, ProtocolWarning
 from merc.evaluation.scoring import Answers, answers
-from merc.heads.mlp import CLASSES, Weights, logits
+from merc.heads.mlp import Classifier
 from merc.labels import EKMAN7
-from merc.recipes.head_options import AdaptOptions
-from merc.recipes.head_training import Examples, train
-from merc.recipes.linear_head import PENALTIES, ridge
+from merc.recipes.head_training import PENALTIES, Examples, HeadOptions, ridge, train
 from merc.recipes.samples import Sample
 
 FORMAT = 1
@@ -78,9 +77,16 @@ class Cell:
 
     step: str
     features: FeatureSet
-    options: AdaptOptions
+    options: HeadOptions
     seed: int
     linear: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every option of the head's training."""
+        if self.linear:
+            return {"penalties": list(PENALTIES)}
+        return {name: value for name, value in asdict(self.options).items() if name in _TRAINING}
 
     def results(self, *, cache: Cache, ledger: Ledger) -> list[CellResult]:
         """The result of each fold, from the cache or trained now; raises ProtocolError as the division's folds do."""
@@ -91,9 +97,8 @@ class Cell:
 
     def _fold(self, fold: Fold, cache: Cache, ledger: Ledger) -> CellResult:
         parts = [tuple(fold.train.labels), tuple(fold.valid.labels), fold.test.ids]
-        options = {name: value for name, value in asdict(self.options).items() if name in _TRAINING}
-        how = {"penalties": PENALTIES} if self.linear else options
-        name = key("bench heads", FORMAT, self.features.sha256, self.features.division.name, how, self.seed, parts)
+        version = FORMAT, code_version(), self.features.sha256, self.features.division.name
+        name = key("bench heads", *version, self.settings, self.seed, parts)
         kept = cache.json(name, lambda: self._trained(fold, ledger))
         answered = [_answers(kept[part]) for part in ("test", "valid")]
         return CellResult(answered[0], answered[1], kept["epoch"], kept["parameters"], kept["seconds"])
@@ -104,11 +109,11 @@ class Cell:
         parts = self._examples(fold.train, rows), self._examples(fold.valid, rows)
         run = ridge(*parts, seed=self.seed) if self.linear else train(*parts, self.options, seed=self.seed)
         seconds = time.process_time() - start
-        judged = {"valid": fold.valid, "test": fold.test.open(REASON, ledger=ledger)}
+        measured = {"valid": fold.valid, "test": fold.test.open(REASON, ledger=ledger)}
         return {
-            **{name: _plain(self._answered(run.weights, part, rows)) for name, part in judged.items()},
+            **{name: _plain(self._answered(run.head, part, rows)) for name, part in measured.items()},
             "epoch": run.epoch,
-            "parameters": parameters(run.weights, linear=self.linear),
+            "parameters": run.head.parameters,
             "seconds": round(seconds, 2),
         }
 
@@ -116,20 +121,13 @@ class Cell:
         classes = np.array([EKMAN7.index(label) for label in part.labels.values()], dtype=np.int64)
         return Examples(self.features.vectors[[rows[name] for name in part.labels]], classes)
 
-    def _answered(self, weights: Weights, part: Part, rows: Mapping[str, int]) -> Answers:
+    def _answered(self, head: Classifier, part: Part, rows: Mapping[str, int]) -> Answers:
         """The labels of the division that a head predicts for a part."""
         labels = self.features.division.protocol.label_set
         vectors = self.features.vectors[[rows[name] for name in part.labels]]
-        scores = logits(weights, vectors)[:, [EKMAN7.index(label) for label in labels]]
+        scores = head.logits(vectors)[:, [EKMAN7.index(label) for label in labels]]
         predicted = [labels[place] for place in scores.argmax(1)]
         return answers(part, dict(zip(part.labels, predicted, strict=True)), labels=labels)
-
-
-def parameters(weights: Weights, *, linear: bool) -> int:
-    """How many numbers of a head were learnt; of a linear one, those of its map alone."""
-    if linear:
-        return CLASSES * (int(weights["weight_0"].shape[1]) + 1)
-    return int(sum(layer.size for layer in weights.values()))
 
 
 def _plain(given: Answers) -> dict[str, Any]:

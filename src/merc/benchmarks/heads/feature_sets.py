@@ -22,7 +22,8 @@ from merc.cache import Cache
 from merc.errors import InputError
 from merc.features.of_items import Vectors, features, of_items
 from merc.progress import Progress
-from merc.recipes.head_options import AdaptOptions, default_options
+from merc.recipes.head_training import HeadOptions
+from merc.recipes.heads import default_options
 from merc.recipes.samples import SELECTORS, Sample
 
 
@@ -52,7 +53,7 @@ class Step:
     shipped: bool = False
     best: bool = False
 
-    def options(self, *, threads: int = 1) -> AdaptOptions:
+    def options(self, *, threads: int = 1) -> HeadOptions:
         """How its head is trained."""
         return replace(default_options(self.modality), threads=threads, **self.changes)
 

@@ -1,4 +1,4 @@
-"""``merc bench heads``: voice and face heads on the source paper's kind of split and on splits that keep people apart.
+"""``merc bench heads``: voice and face heads on random splits, as in Wang and Beigi 2025, and on person-disjoint ones.
 
 Every figure is a record with its interval, by class and over seeds; a table shows each step from the frozen identity
 embedding to the features in use.
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from merc.benchmarks.code import code_version
 from merc.benchmarks.heads.cell import Cell, CellResult
 from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Step
 from merc.benchmarks.heads.splits import DIVISIONS, Division
@@ -19,7 +20,9 @@ from merc.errors import InputError
 from merc.evaluation.protocol import Ledger
 from merc.labels import EKMAN7
 from merc.progress import Progress
+from merc.reporting import leaderboard
 from merc.reporting.card_page import rows as table
+from merc.reporting.printing import NONE, figure, number
 from merc.reporting.records import Record, measured
 from merc.reporting.results_page import Section, update
 
@@ -27,18 +30,28 @@ MODALITIES = ("voice", "face")
 SECTION = "adapt-heads"
 METRICS = ("accuracy", "macro_f1")
 VALIDATION = ":validation"
-"""Ends the protocol's name of a figure on the part that chose the epoch, which is what the source paper reports."""
+"""Ends the protocol's name of a figure on the part that chose the epoch, which is what the paper reports."""
 
 PAPER: Mapping[str, tuple[float, str, str]] = {
-    f"voice-random{VALIDATION}": (0.69, "source paper, voice MLP", "with CREMA-D, 512-d embeddings of another encoder"),
-    f"face-random{VALIDATION}": (0.825, "source paper, face MLP", "another draw of 15 %"),
+    f"voice-random{VALIDATION}": (
+        0.69,
+        "Wang & Beigi 2025, voice MLP",
+        "with CREMA-D, 512-d embeddings of another encoder",
+    ),
+    f"face-random{VALIDATION}": (0.825, "Wang & Beigi 2025, face MLP", "another draw of 15 %"),
 }
 
+PER_PERSON = (
+    "each column standardised within each person, test people included, without labels: it needs a person's other "
+    "recordings"
+)
+"""The note of rows whose features are normalised by person."""
+
 NOTE = (
-    "Heads on frozen features; the interval is of people drawn again, or of items where nobody is named. The epoch is "
-    "that of the best macro F1 on validation. *Validation* rows are the part that chose the epoch, the source paper's "
-    "kind of figure. Where items are drawn at random the same speakers are in train and test: the difference to the "
-    "rows that keep them apart is the speaker recognised again. Folds are pooled: each item is tested once."
+    "Heads on frozen features; intervals resample people, or items where nobody is named. The best checkpoint is that "
+    "of the highest macro F1 on validation. *Validation* rows are the part that chose it, the kind of figure that Wang "
+    "& Beigi 2025 report. Where items are drawn at random the same speakers are in train and test: the difference to "
+    "the speaker-disjoint rows is in-sample leakage. Folds are pooled: each item is tested once."
 )
 
 
@@ -55,7 +68,7 @@ class HeadsOptions:
     seeds: int = 3
     """Runs of each head, with seeds 0, 1, 2, …"""
     threads: int = 1
-    """Of the processor."""
+    """CPU threads for torch."""
 
     def __post_init__(self) -> None:
         if not self.modalities or set(self.modalities) - set(MODALITIES):
@@ -64,7 +77,7 @@ class HeadsOptions:
             raise InputError(f"{self.seeds} seeds, {self.threads} threads: expected at least 1 of each")
         for name in self.only:
             if DIVISIONS[name].modality not in self.modalities:
-                raise InputError(f"division '{name}' is of the {DIVISIONS[name].modality}, which is not asked for")
+                raise InputError(f"division '{name}' is of the {DIVISIONS[name].modality}, which --modality leaves out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +109,7 @@ class Report:
 
 
 def run_bench(options: HeadsOptions, *, cache: Cache | None = None, progress: Progress | None = None) -> Report:
-    """Do what is missing and read everything; what is done is kept, so a killed bench goes on where it stopped.
+    """Run the cells that have no result yet and read all; a stopped bench resumes with the cells that are missing.
 
     Raises InputError for corpora that are missing, WeightError for a missing encoder.
     """
@@ -106,14 +119,23 @@ def run_bench(options: HeadsOptions, *, cache: Cache | None = None, progress: Pr
     for modality in options.modalities:
         pairs = list(planned(modality, options.only))
         feature_sets = FeatureSets(modality, options.data, threads=options.threads, cache=store, progress=progress)
-        for number, (step, division) in enumerate(pairs, start=1):
+        for finished, (step, division) in enumerate(pairs, start=1):
             features = feature_sets.of(step, division)
             training = step.options(threads=options.threads)
             cells = {seed: Cell(step.name, features, training, seed, step.linear) for seed in range(options.seeds)}
             found = {seed: cell.results(cache=store, ledger=ledger) for seed, cell in cells.items()}
-            records += _records(step, division, found)
+            records += [
+                replace(
+                    record,
+                    settings={"head": cells[0].settings},
+                    notes=(PER_PERSON,) if step.by_person else (),
+                    feature_hashes={modality: features.sha256},
+                    code=code_version(),
+                )
+                for record in _records(step, division, found)
+            ]
             if progress:
-                progress(f"{modality} heads", number, len(pairs))
+                progress(f"{modality} heads", finished, len(pairs))
     return Report(options, tuple(records))
 
 
@@ -127,22 +149,22 @@ def planned(modality: str, only: Sequence[str] = ()) -> Iterator[tuple[Step, Div
 
 
 def _records(step: Step, division: Division, found: Mapping[int, Sequence[CellResult]]) -> Iterator[Record]:
-    """Accuracy and macro F1 on the test parts and, where the division tells it, on the validation part."""
-    cost = [done for folds in found.values() for done in folds]
-    parts = {division.name: {seed: [done.test for done in folds] for seed, folds in found.items()}}
+    """Accuracy and macro F1 on the test parts and, for a validated division, on the validation part."""
+    results = [one for folds in found.values() for one in folds]
+    parts = {division.name: {seed: [one.test for one in folds] for seed, folds in found.items()}}
     if division.validated:
         name = f"{division.name}{VALIDATION}"
-        parts[name] = {seed: [done.valid for done in folds] for seed, folds in found.items()}
+        parts[name] = {seed: [one.valid for one in folds] for seed, folds in found.items()}
     for name, runs in parts.items():
         for metric in METRICS:
             protocol = replace(division.protocol, name=name, metric=metric)
             record = measured(runs, protocol=protocol, system=step.name, modalities=(step.modality,))
-            seconds = sum(done.seconds for done in cost) / len(found)
-            yield _beside(replace(record, parameters=cost[0].parameters, train_seconds=seconds))
+            seconds = sum(one.seconds for one in results) / len(found)
+            yield _with_published(replace(record, parameters=results[0].parameters, train_seconds=seconds))
 
 
-def _beside(record: Record) -> Record:
-    """The record with what must be said of it: that its part chose the epoch, and the figure of the source paper."""
+def _with_published(record: Record) -> Record:
+    """The record with the published figure, and why it is not comparable if its part chose the epoch."""
     if record.protocol.endswith(VALIDATION):
         record = replace(record, comparable=False, why=f"the part that chose the epoch; {record.why}")
     if record.protocol in PAPER and record.metric == "accuracy":
@@ -165,10 +187,10 @@ def _divisions(records: Sequence[Record]) -> str:
             _title(first.protocol),
             f"{sum(first.label_counts.values()):,}",
             f"{first.system}{' (shipped)' if first.system in _shipped() else ''}",
-            _figure(first),
-            _figure(second),
-            " ".join(f"{100 * value:.1f}" for value in first.folds.values()) or "–",
-            f"{100 * first.published:.1f} ({first.source})" if first.published else "",
+            leaderboard.figure(first),
+            leaderboard.figure(second),
+            " ".join(number(value) for value in first.folds.values()) or NONE,
+            f"{number(first.published)} ({first.source})" if first.published else "",
         )
         for first, second in _pairs(records)
         if first.system in everywhere
@@ -199,7 +221,7 @@ def _classes(records: Sequence[Record]) -> str:
         (
             _title(record.protocol),
             record.system,
-            *(f"{100 * record.recalls[label]:.1f}" if label in record.recalls else "–" for label in EKMAN7),
+            *(number(record.recalls[label]) if label in record.recalls else NONE for label in EKMAN7),
         )
         for record in records
         if record.metric == METRICS[0] and record.system in everywhere
@@ -233,13 +255,7 @@ def _shipped() -> set[str]:
     return {step.name for step in STEPS if step.shipped}
 
 
-def _figure(record: Record) -> str:
-    """Such as ``62.8 ± 0.4 [60.5, 64.9]``, in percent."""
-    spread = f" ± {100 * record.sd:.1f}" if record.sd is not None else ""
-    return f"{100 * record.mean:.1f}{spread} [{100 * record.low:.1f}, {100 * record.high:.1f}]"
-
-
 def _short(pair: tuple[Record, Record] | None) -> str:
     if pair is None:
-        return "–"
-    return " / ".join(f"{100 * one.mean:.1f}" + (f" ± {100 * one.sd:.1f}" if one.sd else "") for one in pair)
+        return NONE
+    return " / ".join(figure(one.mean, sd=one.sd or None, metric=one.metric) for one in pair)

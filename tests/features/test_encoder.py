@@ -97,8 +97,10 @@ def batch_for(kind: str) -> Any:
 
 @pytest.mark.parametrize(
     "name",
-    ["mpnet", "campplus", "egemaps", "whisper-base", "whisper-base-statistics", "facenet", "facenet-expression"]
-    + ["meld-warm", "texts-tokens"],
+    [
+        *("mpnet", "campplus", "egemaps", "whisper-base", "whisper-base-statistics", "facenet", "facenet-expression"),
+        *("meld-warm", "texts-tokens"),
+    ],
 )
 def test_no_tensor_is_made_on_another_device(name: str, weight: Callable[..., None]) -> None:
     import torch

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from merc.errors import FormatError, InputError
+from merc.features.feature import origins, refuse_others
 from merc.features.store import Feature, Store, Writer
+from merc.features.stored import read
 
 DESCRIPTION = {"encoder": "made-up", "sha256": "ab" * 32, "width": 3}
 VECTOR = Feature("voice", (3,), DESCRIPTION, corpus="made", licence="free")
@@ -164,22 +166,19 @@ def test_another_encoder_cannot_go_on(tmp_path: Path, change: dict[str, Any], sa
         Writer(tmp_path, replace(VECTOR, **change))
 
 
-def test_other_weights_than_the_checkpoints_are_refused(tmp_path: Path) -> None:
-    fill(tmp_path, 4)
-    Store.open(tmp_path, expected={"voice": DESCRIPTION})
+def test_other_frames_than_the_checkpoints_are_named(tmp_path: Path) -> None:
+    made = []
+    for place, seen in (("old", {"per_second": 1.0, "offsets": [-0.2, 0.2]}), ("new", {"per_second": 2.0})):
+        fill(tmp_path / place, 4, feature=replace(VECTOR, description=DESCRIPTION | seen))
+        made.append(origins({"face": read(tmp_path / place, "voice", ["u0", "u1"], corpus="made")}))
+    refuse_others(made[0], made[0], where=tmp_path)
     with pytest.raises(
         InputError,
-        match=r"feature 'voice' of .* was made with another encoder than the checkpoint's \(sha256 abababababab…, "
-        r"expected cdcdcdcdcdcd…\): prepare the corpus again with the checkpoint's encoder",
+        match=r"the face features were made with other weights or from another file: new:voice .*; the checkpoint was "
+        r"trained on old:voice .* \(per_second 2.0, expected 1.0; offsets absent, expected \[-0.2, 0.2\]\); prepare "
+        "them again as they were, or train again into another folder",
     ):
-        Store.open(tmp_path, expected={"voice": DESCRIPTION | {"sha256": "cd" * 32}})
-    with pytest.raises(InputError, match="feature 'face' is not in .*, which holds voice: prepare it first"):
-        Store.open(tmp_path, expected={"face": DESCRIPTION})
-
-
-def test_a_processor_of_other_precision_is_no_other_encoder(tmp_path: Path) -> None:
-    fill(tmp_path, 4, feature=replace(VECTOR, description=DESCRIPTION | {"precision": "bfloat16"}))
-    Store.open(tmp_path, expected={"voice": DESCRIPTION | {"precision": "float32"}})
+        refuse_others(made[1], made[0], where=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +248,7 @@ def test_twice_foreign_and_gaps_are_named(tmp_path: Path) -> None:
     said = "\n".join(Store.open(tmp_path).verify())
     assert "voice: 4 utterances are there twice, first 'u0'" in said
     assert "mpnet: made with the weight 000000000000… of 'mpnet', merc's is 78c0197b6159…" in said
-    assert "mpnet: lacks 3 utterances that others have, first 'u1': prepare on" in said
+    assert "mpnet: lacks 3 utterances that others have, first 'u1': run 'merc prepare' again" in said
 
 
 def test_meta_of_another_format(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Faces in frames, tracks, people and the mouth's motion: on made-up arrays, and on real clips where there are some."""
+"""Faces in frames and the motion of mouths: on made-up arrays, and on real clips where there are some."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from merc.errors import InputError
 from merc.people import faces as faces_module
 from merc.people.faces import FaceDetector, FaceObservations, FaceOptions, mouth_motion, observe
-from merc.people.tracks import follow, group
 
 
 @dataclass
@@ -29,60 +28,10 @@ def clip(path, times):
                 yield Shot(wanted.pop(0), frame.to_ndarray(format="rgb24"))
 
 
-def unit(*angles: float) -> np.ndarray:
-    """Embeddings in a plane: the cosine of two is that of the difference of their angles in degrees."""
-    radians = np.radians(angles)
-    return np.pad(np.stack([np.cos(radians), np.sin(radians)], axis=1), ((0, 0), (0, 510))).astype(np.float32)
-
-
-BOX = [0.4, 0.2, 0.6, 0.6]
-FAR = [0.0, 0.0, 0.1, 0.2]
-
-
 @pytest.fixture(scope="module")
 def detector(weight):
     weight("mtcnn")
     return FaceDetector()
-
-
-@pytest.mark.parametrize(
-    ("times", "boxes", "angles", "expected"),
-    [
-        ([0, 1, 2], [BOX, BOX, BOX], [0, 20, 40], [0, 0, 0]),  # one face that stays
-        ([0, 1], [BOX, FAR], [0, 30], [0, 0]),  # moved, but the likeness is .87
-        ([0, 1], [BOX, FAR], [0, 60], [0, 1]),  # moved, and not alike
-        ([0, 1], [BOX, BOX], [0, 80], [0, 1]),  # a cut: same place, another face
-        ([0, 5], [BOX, BOX], [0, 0], [0, 1]),  # not seen for too long
-        ([0, 0, 1, 1], [BOX, FAR, FAR, BOX], [0, 90, 90, 0], [0, 1, 1, 0]),  # two at once, in any order
-    ],
-)
-def test_follow(times, boxes, angles, expected):
-    tracks = follow(np.array(times, float), np.array(boxes, float), unit(*angles), gap=1.6)
-    assert tracks.tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("times", "angles", "tracks", "expected"),
-    [
-        ([0, 5, 10], [0, 90, 10], [0, 1, 2], [0, 1, 0]),
-        ([0, 5], [0, 50], [0, 1], [0, 0]),  # cosine .64
-        ([0, 5], [0, 70], [0, 1], [0, 1]),  # cosine .34
-        ([0, 0], [0, 10], [0, 1], [0, 1]),  # twins: in one frame two faces are two people
-        ([0, 5, 6, 7], [90, 0, 0, 0], [0, 1, 1, 2], [1, 0, 0, 0]),  # the most seen is number 0
-        ([], [], [], []),
-    ],
-)
-def test_group(times, angles, tracks, expected):
-    vectors = unit(*angles) if angles else np.zeros((0, 512), np.float32)
-    people = group(np.array(times, float), vectors, np.array(tracks, np.int64), cosine=0.5)
-    assert people.tolist() == expected
-
-
-def test_group_joins_thousands_of_tracks_in_stretches():
-    count = 5000
-    angles = np.where(np.arange(count) % 3 == 0, 0.0, 90.0)
-    people = group(np.arange(count, dtype=float), unit(*angles), np.arange(count), cosine=0.5)
-    assert people.tolist() == (angles == 0).astype(int).tolist()
 
 
 def test_mouth_motion_tells_a_moving_mouth_from_a_moving_head():
@@ -178,3 +127,34 @@ def test_frames_must_rise_and_repeats_are_passed_over(monkeypatch, detector, wei
     assert observe([Shot(1.0, grey), Shot(1.0, grey), Shot(2.0, grey)]).frame_times.tolist() == [1.0, 2.0]
     with pytest.raises(InputError, match=r"frame at 0.5 s follows one at 1.0 s: expected rising times; sort them"):
         observe([Shot(1.0, grey), Shot(0.5, grey)])
+
+
+class Brightness:
+    """Stands in for a face encoder: the mean of a crop, repeated."""
+
+    def __init__(self, crop: str, width: int) -> None:
+        self.crop, self.width, self.seen = crop, width, 0
+
+    def encode(self, batch: np.ndarray) -> np.ndarray:
+        self.seen += len(batch)
+        return np.repeat(batch.mean((1, 2, 3), dtype=np.float64)[:, None], self.width, 1).astype(np.float32)
+
+
+def test_every_encoder_gets_the_crops_it_reads(monkeypatch):
+    class Detector:
+        def __init__(self, options):
+            pass
+
+        def detect(self, image):
+            marks = np.array([[[45, 50], [75, 50], [60, 65], [50, 80], [70, 80]]], np.float32)
+            return faces_module.Faces(np.array([[30, 30, 90, 100]], np.float64), np.array([0.9]), marks)
+
+    monkeypatch.setattr(faces_module, "FaceDetector", Detector)
+    identity, other = Brightness("box", 512), Brightness("upright", 3)
+    observer = faces_module.FaceObserver(faces_module.EVERY_FRAME, identity=identity, encoders={"other": other})
+    shots = [Shot(0.1 * n, np.full((120, 120, 3), 10 * n, np.uint8)) for n in range(20)]
+    seen = observer.observe(shots)
+    assert len(seen) == 20 == identity.seen == other.seen, "every frame is looked at, however near"
+    np.testing.assert_allclose(seen.encoded["other"][:, 0], [10 * n for n in range(20)], atol=1)
+    assert seen.embeddings.shape == (20, 512) and seen.expressions.shape == (20, 0) and np.isnan(seen.motion).all()
+    assert "encoded" not in seen.arrays()

@@ -235,6 +235,33 @@ def _row(one: Encoder) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def difference(there: Mapping[str, Any], wanted: Mapping[str, Any], *, within: str = "") -> str:
+    """The differences of two descriptions in words, or nothing.
+
+    Args:
+        there: What is.
+        wanted: What was expected.
+        within: Name of the entry that both are part of.
+
+    Example:
+        >>> difference({"encoder": "facenet", "per_second": 2.0}, {"encoder": "facenet", "per_second": 1.0})
+        'per_second 2.0, expected 1.0'
+    """
+    found = []
+    for name in [*wanted, *(name for name in there if name not in wanted)]:
+        old, new = there.get(name), wanted.get(name)
+        if old != new and isinstance(old, dict) and isinstance(new, dict):
+            found.append(difference(old, new, within=f"{name} "))
+        elif old != new:
+            found.append(f"{within}{name} {_short(old)}, expected {_short(new)}")
+    return "; ".join(found)
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None or value == "" else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
+
+
 def check_sound(sound: np.ndarray, number: int, *, empty: bool = True) -> None:
     """Raise InputError unless a sound is one channel of int16 or float samples.
 

@@ -6,6 +6,7 @@ mistake of whoever made it and is refused.
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from merc.errors import InputError
+from merc.features.encoder import difference
 
 MODALITIES = ("text", "voice", "face", "motion")
 KINDS = ("values", "tokens", "sound")
@@ -218,13 +220,16 @@ def per_speaker(feature: Feature, speakers: Mapping[str, str | None]) -> Feature
     return replace(feature, rows=rows, notes=(*feature.notes, note))
 
 
-Origins = Mapping[str, Mapping[str, str]]
-"""By modality the ``hash`` of the features and what they were ``made`` with, in words."""
+Origins = Mapping[str, Mapping[str, Any]]
+"""By modality the ``hash`` of the features, what they were ``made`` with in words, and the ``encoder`` as described."""
 
 
-def origins(features: Mapping[str, Feature]) -> dict[str, dict[str, str]]:
-    """Where features come from, for the record of a checkpoint."""
-    return {name: {"hash": one.sha256, "made": one.origin} for name, one in features.items()}
+def origins(features: Mapping[str, Feature]) -> dict[str, dict[str, Any]]:
+    """Where features come from, for the record of a checkpoint; as JSON can hold it."""
+    return {
+        name: {"hash": one.sha256, "made": one.origin, "encoder": json.loads(json.dumps(dict(one.encoder)))}
+        for name, one in features.items()
+    }
 
 
 def refuse_others(now: Origins, then: Origins, *, where: Path) -> None:
@@ -233,11 +238,17 @@ def refuse_others(now: Origins, then: Origins, *, where: Path) -> None:
         before = then.get(name, {})
         if one["hash"] != before.get("hash"):
             raise InputError(
-                f"{where}: the {name} features were made with other weights or from another file: {_said(one)}; the "
-                f"checkpoint was trained on {_said(before)}; prepare them again as they were, or train again into "
-                "another folder"
+                f"{where}: the {name} features were made with other weights or from another file: {_named(one)}; the "
+                f"checkpoint was trained on {_named(before)}{_unlike(one, before)}; prepare them again as they were, "
+                "or train again into another folder"
             )
 
 
-def _said(origin: Mapping[str, str]) -> str:
+def _unlike(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """In what the descriptions of two encoders differ, where both are known."""
+    found = difference(now["encoder"], then["encoder"]) if now.get("encoder") and then.get("encoder") else ""
+    return f" ({found})" if found else ""
+
+
+def _named(origin: Mapping[str, Any]) -> str:
     return f"{origin.get('made', 'others')}, hash {origin.get('hash', 'none')[:12]}…"

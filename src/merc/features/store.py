@@ -1,9 +1,9 @@
-"""The feature store: what encoders made of a corpus, ragged arrays by utterance, with what they depend on beside them.
+"""The feature store: what encoders made of a corpus, ragged arrays by utterance, with descriptions of the encoders.
 
 A store is a folder with one folder a feature ("mpnet", "campplus", …). Each holds ``meta.json`` (the encoder's name,
-weight hash, options and shape) and shards, ``shard-00000.safetensors`` and so on. A shard is one file of
-values, offsets and an index, is complete or absent, and carries the hash of its own content, so that a killed run goes
-on where it stopped and damage is found. An utterance without a vector has a row too: its reason.
+weight hash, options and shape) and shards, ``shard-00000.safetensors`` and so on. A shard is one file of values,
+offsets and an index, is complete or absent, and carries the hash of its own content, so that a killed run resumes with
+the next shard and damage is found. An utterance without a vector has a row too: its reason.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ import numpy as np
 from merc.cache import key, replacing
 from merc.errors import FormatError, InputError
 from merc.features import shard
+from merc.features.encoder import difference
 from merc.features.shard import Row, Shard
 
 FORMAT = 1
 SHARD = 64
-"""Utterances in a shard: what a killed run loses at most."""
+"""Utterances of a shard: what a killed run loses at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ class Feature:
     description: Mapping[str, Any]
     sequence: bool = False
     half: bool = False
-    """Kept as float16, which halves the disk; values are given out as float32."""
+    """Stored as float16, which halves the disk; values are returned as float32."""
     corpus: str = ""
     licence: str = ""
     checked: str = ""
-    """SHA-256 of the verdicts by which unsound utterances were left without a vector; empty: not checked."""
+    """SHA-256 of the verdicts that left unsound utterances without a vector; empty: not checked."""
 
     def __post_init__(self) -> None:
         if not self.name or not all(sign.isalnum() or sign in "-_." for sign in self.name) or self.name[0] == ".":
@@ -55,7 +56,7 @@ class Feature:
 
     @property
     def dtype(self) -> str:
-        """How values lie on disk."""
+        """Type of the values on disk."""
         return "float16" if self.half else "float32"
 
 
@@ -76,9 +77,17 @@ class Writer:
     """Adds utterances to one feature of a store; use it in a ``with`` block, one writer a feature at a time.
 
     ``done`` holds the utterances that are there already: leave them out. Shards are filled in the order of ``add``, so
-    that a run that was killed and started again writes the same bytes as one that was not. Raises InputError when the
-    folder holds the feature of another encoder, weight or option, and FormatError for a shard that is damaged.
-    ``retry`` removes the shards in which a vector is missing, so that their utterances are no longer in ``done``.
+    that a run that was killed and resumed writes the same bytes as one that was not.
+
+    Args:
+        folder: The store.
+        feature: What is written.
+        size: Utterances of a shard.
+        retry: Remove the shards in which a vector is missing, so that their utterances are no longer in ``done``.
+
+    Raises:
+        InputError: the folder holds the feature of another encoder, weight or option.
+        FormatError: a shard is damaged.
     """
 
     def __init__(self, folder: Path, feature: Feature, *, size: int = SHARD, retry: bool = False) -> None:
@@ -101,9 +110,9 @@ class Writer:
         path = self._folder / "meta.json"
         if path.exists():
             there = _read_meta(path)
-            if difference := _difference(_document(there), _document(self.feature)):
+            if unlike := difference(_document(there), _document(self.feature)):
                 raise InputError(
-                    f"{self._folder} holds a feature made otherwise ({difference}): choose another folder or remove it"
+                    f"{self._folder} holds a feature made otherwise ({unlike}): choose another folder or remove it"
                 )
         else:
             with replacing(path) as temporary:
@@ -171,27 +180,18 @@ class Store:
         self._ends: dict[str, list[np.ndarray]] = {}
 
     @classmethod
-    def open(cls, folder: str | Path, *, expected: Mapping[str, Mapping[str, Any]] | None = None) -> Store:
-        """Open a store; ``expected`` maps features to the descriptions that a checkpoint was trained with.
+    def open(cls, folder: str | Path) -> Store:
+        """Open a store.
 
-        Raises InputError for a folder that is no store, lacks an expected feature or holds one that was made with
-        another encoder, weight or option, and FormatError where ``meta.json`` cannot be read.
+        Raises:
+            InputError: the folder is not a store.
+            FormatError: a ``meta.json`` cannot be read.
         """
         folder = Path(folder)
         paths = sorted(folder.glob("*/meta.json"))
         if not paths:
             raise InputError(f"{folder} is no feature store: expected folders with meta.json; run 'merc prepare' first")
-        store = cls(folder, {path.parent.name: _read_meta(path) for path in paths})
-        for name, description in (expected or {}).items():
-            there = _plain(store._feature(name).description)
-            # a processor without bfloat16 gives vectors of cosine .9999 to one with it: no other encoder
-            same = {"precision": there.get("precision")} if "precision" in there else {}
-            if difference := _difference(there, _plain(description) | same):
-                raise InputError(
-                    f"feature '{name}' of {folder} was made with another encoder than the checkpoint's "
-                    f"({difference}): prepare the corpus again with the checkpoint's encoder"
-                )
-        return store
+        return cls(folder, {path.parent.name: _read_meta(path) for path in paths})
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ class Store:
         return {utterance: reason for one in self._index(encoder) for utterance, reason in one.reasons.items()}
 
     def get(self, encoder: str, ids: Sequence[str]) -> list[np.ndarray | None]:
-        """The arrays of utterances in the order asked, float32 (rows, …); None where the vector is missing.
+        """The arrays of utterances in the order given, float32 (rows, …); None where the vector is missing.
 
         Raises InputError for an utterance that was never prepared.
         """
@@ -323,7 +323,7 @@ class Store:
 
 
 def _foreign(feature: Feature) -> Iterator[str]:
-    """Say it when a feature rests on weights that this installation does not know under that name."""
+    """A problem where a feature was made with other weights than this installation has under that name."""
     from merc.weights import WEIGHTS
 
     encoder, sha256 = feature.description.get("encoder"), feature.description.get("sha256")
@@ -335,13 +335,16 @@ def _foreign(feature: Feature) -> Iterator[str]:
 
 
 def _gaps(seen: Mapping[str, set[str]]) -> list[str]:
-    """Utterances that some features know and others do not: a run that has not ended."""
+    """Utterances that some features hold and others do not: a run that has not ended."""
     everything = set().union(*seen.values()) if seen else set()
     problems = []
     for name in sorted(seen):
         absent = sorted(everything - seen[name])
         if absent:
-            problems.append(f"{name}: lacks {len(absent)} utterances that others have, first '{absent[0]}': prepare on")
+            problems.append(
+                f"{name}: lacks {len(absent)} utterances that others have, first '{absent[0]}': "
+                "run 'merc prepare' again"
+            )
     return problems
 
 
@@ -366,20 +369,3 @@ def _read_meta(path: Path) -> Feature:
         return Feature(shape=shape, **{name: stored[name] for name in names})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} cannot be read ({error}): remove its folder and prepare again") from error
-
-
-def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any], *, within: str = "") -> str:
-    """The first differences of two descriptions in words, or nothing."""
-    said = []
-    for name in [*wanted, *(name for name in there if name not in wanted)]:
-        old, new = there.get(name), wanted.get(name)
-        if old != new and isinstance(old, dict) and isinstance(new, dict):
-            said.append(_difference(old, new, within=f"{name} "))
-        elif old != new:
-            said.append(f"{within}{name} {_short(old)}, expected {_short(new)}")
-    return "; ".join(said)
-
-
-def _short(value: Any) -> str:
-    text = "absent" if value is None or value == "" else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}…"

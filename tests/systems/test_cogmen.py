@@ -8,7 +8,7 @@ from merc.nn.graph import edges, window_pairs
 from merc.systems import SYSTEMS
 from merc.systems.cogmen import Cogmen, CogmenOptions, attention_heads, relation_types
 
-from .contract import CLASSES, SystemContract, in_order, made_batch
+from .contract import CLASSES, SystemContract, in_order, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
 
 SMALL = CogmenOptions(context=32, layers=1, feedforward=32, graph=24, dropout=0.1)
@@ -61,6 +61,28 @@ def test_window_of_minus_one_is_full_context():
     assert int(window_pairs(mask, past=-1, future=0).sum()) == 28
     with pytest.raises(InputError, match="window of -2 earlier and 0 later turns"):
         window_pairs(mask, past=-2, future=0)
+
+
+class Untouched(torch.nn.Module):
+    """Stands where the transformer was, so that only the graph carries what is said to other turns."""
+
+    def forward(self, values, **_):
+        return values
+
+
+@pytest.mark.parametrize(("past", "future", "reached"), [(1, 0, [3, 4, 5]), (0, 1, [1, 2, 3]), (2, 0, [3, 4, 5, 6, 7])])
+def test_a_turn_is_heard_by_those_whose_window_holds_it(past, future, reached):
+    """Two layers of the graph, so twice as far as the window; the turns after hear with the past, those before with
+    the future."""
+    torch.manual_seed(0)
+    options = CogmenOptions(context=16, layers=1, graph=12, past=past, future=future, dropout=0.0)
+    system = Cogmen({"text": 6}, CLASSES, options).eval()
+    system.context = Untouched()
+    batch = made_batch({"text": 6}, (9,))
+    other, _ = batch.vectors("text")
+    other[0, 3] += 1
+    differs = (system(batch).logits - system(with_vectors(batch, text=other)).logits).abs().sum(-1)[0] > 1e-6
+    assert differs.nonzero()[:, 0].tolist() == reached
 
 
 def test_permuting_a_batch_permutes_its_outputs():

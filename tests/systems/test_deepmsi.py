@@ -63,6 +63,28 @@ def test_contrast_excludes_self_pairs_and_handles_anchors_without_a_partner():
     assert unlabelled == contrast(visual[:3], other[:3], labels[:3], temperature=0.5)
 
 
+def test_the_contrast_is_of_face_with_each_guide_by_the_labels_of_the_batch():
+    torch.manual_seed(0)
+    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(dropout=0.0, contrast=0.3)).eval()
+    batch = made_batch(WIDTHS, (6, 5))
+    output = system(batch)
+    rows = {name: values[batch.mask] for name, values in output.representations.items()}
+    for name in ("text", "voice"):
+        wanted = contrast(rows["face"], rows[name], batch.labels[batch.mask], temperature=system.options.temperature)
+        torch.testing.assert_close(output.losses[f"contrast_{name}"], 0.3 * wanted)
+    assert set(output.losses) == {"label", "contrast_text", "contrast_voice"}
+
+
+@pytest.mark.parametrize("name", ["text", "voice"])
+def test_text_and_voice_both_make_the_guide(name):
+    torch.manual_seed(0)
+    system, batch = DeepMsi(WIDTHS, CLASSES).eval(), made_batch(WIDTHS, (5,))
+    other = with_vectors(batch, **{name: batch.vectors(name)[0] + torch.arange(WIDTHS[name])})
+    assert not torch.allclose(system(batch).extras["guide"], system(other).extras["guide"])
+    face = with_vectors(batch, face=batch.vectors("face")[0] + 1)
+    assert torch.equal(system(batch).extras["guide"], system(face).extras["guide"])
+
+
 def test_future_zero_sees_no_later_face():
     torch.manual_seed(0)
     system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(future=0)).eval()

@@ -149,6 +149,23 @@ def promised(count, *, seed, turns=(12, 16), classes=3, away=3, size=16):
     return batches
 
 
+def test_each_stack_reaches_as_far_as_its_own_graph():
+    """Another reach of the short graph changes the short stack alone, and of the long graph the long one alone."""
+    batch, states = made_batch({"text": 6}, (12, 9)), {}
+    for short, long in ((1, 5), (4, 5), (1, 3)):
+        torch.manual_seed(0)
+        system = Lsdgnn({"text": 6}, CLASSES, replace(SMALL, short=short, long=long)).eval()
+        extras = system(batch).extras
+        states[short, long] = extras["short"], extras["long"]
+    base = states[1, 5]
+    assert not torch.allclose(states[4, 5][0], base[0]) and torch.equal(states[4, 5][1], base[1])
+    assert torch.equal(states[1, 3][0], base[0]) and not torch.allclose(states[1, 3][1], base[1])
+
+
+def test_the_curriculum_belongs_to_the_recipe():
+    assert Lsdgnn.description.recipe.curriculum == "weighted_shift"
+
+
 def test_the_long_graph_beats_a_second_short_one_where_the_evidence_is_far_back():
     """The same network with both stacks reaching back one turn must carry it all the way; the long one looks it up."""
     world = World(classes=3, widths={"text": 8, "voice": 1})

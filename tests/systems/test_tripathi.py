@@ -8,7 +8,15 @@ import torch
 from merc.errors import InputError
 from merc.systems.cggm import Cggm, CggmOptions
 from merc.systems.contract import Batch, Rows
-from merc.systems.tripathi import Tripathi, TripathiOptions, compacted, time_bins
+from merc.systems.tripathi import (
+    PictureBranch,
+    Tripathi,
+    TripathiOptions,
+    VoiceBranch,
+    compacted,
+    run_over,
+    time_bins,
+)
 from merc.training.gradients import Modulation
 
 from .contract import CLASSES, SystemContract
@@ -91,6 +99,31 @@ def test_all_streams_missing_but_one_gives_finite_output():
         output = system(alone)
         assert torch.isfinite(output.logits).all()
         assert all(vectors.any() == (other == name) for other, vectors in output.representations.items())
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_the_order_of_time_and_of_markers_is_seen_in_the_picture(axis):
+    torch.manual_seed(0)
+    branch = PictureBranch(6, replace(SMALL, bins=8, dropout=0.0)).eval()
+    values, present = torch.randn(2, 8, 6), torch.ones(2, 8, dtype=torch.bool)
+    assert not torch.allclose(branch(values, present), branch(values.flip(axis), present), atol=1e-4)
+    flat = values.mean(axis, keepdim=True).expand_as(values)
+    assert not torch.allclose(branch(values, present), branch(flat, present), atol=1e-4)
+
+
+def test_a_glance_weighs_the_states_of_the_frames_by_their_scores():
+    torch.manual_seed(0)
+    branch = VoiceBranch(3, replace(SMALL, glances=1, dropout=0.0)).eval()
+    branch.score.weight.data *= 30
+    values, present = torch.randn(1, 6, 3) * 3, torch.ones(1, 6, dtype=torch.bool)
+    states, last = run_over(branch.lstm, values, torch.tensor([6]))
+    scores = torch.tanh(branch.asked(last) + branch.offered(states[0])) @ branch.score.weight[0]  # (S,)
+    weights = torch.softmax(scores, 0)
+    assert weights.max() > 0.3, "one frame stands out"
+    seen = branch.step((weights[:, None] * states[0]).sum(0, keepdim=True), last)
+    torch.testing.assert_close(branch(values, present), branch.out(seen))
+    uniform = branch.step(states[0].mean(0, keepdim=True), last)
+    assert not torch.allclose(branch.out(uniform), branch.out(seen), atol=1e-3)
 
 
 def test_gradient_reaches_each_branch():

@@ -164,6 +164,18 @@ def test_contrast_is_between_fused_text_and_each_other_modality():
     assert system_of()(batch.without("voice")).losses["contrast_voice"] == 0
 
 
+def test_the_contrast_pairs_each_utterance_with_its_own_voice_and_face():
+    batch = made_batch(WIDTHS, (5, 3))
+    system = system_of().eval()
+    output, mask = system(batch), batch.mask
+    fused = system.fused_compare(output.extras["fused"][mask])
+    for name in ("voice", "face"):
+        own = system.compare[name](output.representations[name][mask])
+        wanted = info_nce(fused, own, temperature=system.options.temperature)
+        torch.testing.assert_close(output.losses[f"contrast_{name}"], system.options.contrast * wanted)
+        assert not torch.allclose(wanted, info_nce(fused, own.roll(1, 0), temperature=system.options.temperature))
+
+
 @pytest.mark.parametrize("left", [("text",), ("text", "voice"), ("text", "face")])
 def test_removing_audio_leaves_shapes_valid(left):
     batch = made_batch(WIDTHS, (4, 1))

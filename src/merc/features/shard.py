@@ -52,7 +52,7 @@ class Shard:
 
 
 def write(folder: Path, number: int, rows: Sequence[Row], *, shape: tuple[int, ...], dtype: str) -> None:
-    """Write a shard, complete or not at all; rows that are present have the shape (count, *shape)."""
+    """Write a shard, complete or not at all; rows that are present have the shape ``(count, *shape)``."""
     from safetensors.numpy import save_file
 
     counts = [0 if values is None else len(values) for _, values, _ in rows]

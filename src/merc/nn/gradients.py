@@ -61,7 +61,7 @@ def label_gradient(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def direction_loss(factors: Tensor, cosines: Tensor) -> Tensor:
-    """L_gm = mean(|B_i| - B_i cos(g_i, g)): 0 if all gradients have the same direction.
+    """``L_gm = mean(|B_i| - B_i cos(g_i, g))``: 0 if all gradients have the same direction.
 
     Args:
         factors: B_i, ``(M,)``.

@@ -179,8 +179,8 @@ def checks(root: Path) -> list[tuple[str, int, int]]:
     rows = []
     for name, chosen in VARIANTS.items():
         if tabled or not chosen.table:
-            found = Counter(chosen.label(turn) for turn in turns)
-            rows.append((name, chosen.count, sum(n for label, n in found.items() if label is not None)))
+            found = Counter(filter(None, map(chosen.label, turns)))
+            rows.append((name, chosen.count, found.total()))
             rows += [(f"{name} {label}", n, found[label]) for label, n in chosen.counts.items()]
     found_parts = cosmic(root)
     parts = (("train", 108), ("valid", 12), ("test", 31))

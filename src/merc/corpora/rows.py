@@ -132,22 +132,21 @@ def parsed(
     """
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(_physical(text), delimiter=delimiter, quoting=quoting, strict=True)
-    header: list[str] | None = None
-    number = 0
-    while True:
+    number, header = 1, _cells(reader, f"{name}, row 1") or []
+    if missing := [column for column in columns if column not in header]:
+        raise FormatError(f"{name}: no column {', '.join(missing)}; expected {', '.join(columns)}")
+    while (cells := _cells(reader, f"{name}, row {number + 1}")) is not None:
         number += 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise FormatError(f"{name}, row {number}: {error}; download the file again") from error
-        if cells is None and header is not None:
-            return
-        if header is None:
-            header = cells or []
-            if missing := [column for column in columns if column not in header]:
-                raise FormatError(f"{name}: no column {', '.join(missing)}; expected {', '.join(columns)}")
-        elif cells:
+        if cells:
             yield _row(cells, header, f"{name}, row {number}")
+
+
+def _cells(reader: Iterator[list[str]], where: str) -> list[str] | None:
+    """Cells of the next row, empty for a blank one; None at the end."""
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        raise FormatError(f"{where}: {error}; download the file again") from error
 
 
 def _physical(text: str) -> Iterator[str]:

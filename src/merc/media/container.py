@@ -155,9 +155,13 @@ def main_video(container: Any) -> Any | None:
     return next((stream for stream in candidates if not stream.disposition & still), None)
 
 
+def _main_streams(container: Any) -> list[Any]:
+    return [stream for stream in (main_audio(container), main_video(container)) if stream is not None]
+
+
 def origin(container: Any) -> float:
     """Time zero of the recording in the container's own seconds (see the top of this file)."""
-    streams = [stream for stream in (main_audio(container), main_video(container)) if stream is not None]
+    streams = _main_streams(container)
     starts = [float(s.start_time * s.time_base) for s in streams if s.start_time is not None]
     first = min(starts, default=0.0)
     return 0.0 if -WARM_UP < first < 0 else first
@@ -178,9 +182,7 @@ def packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
 
     zero, failures = origin(container), 0
     ticks = {s.index: float(s.time_base) for s in container.streams if s.time_base}
-    streams = [stream]
-    if own_end(stream) is None:
-        streams = [s for s in (main_audio(container), main_video(container)) if s is not None]
+    streams = [stream] if own_end(stream) is not None else _main_streams(container)
     while failures < READ_FAILURES:
         try:
             for packet in container.demux(streams):
@@ -330,9 +332,8 @@ def _duration(container: Any, zero: float) -> float:
     """Seconds from time zero to the end; a file without a duration (a live webm) is read without decoding."""
     if container.duration is not None:
         return max(0.0, float((container.start_time or 0) + container.duration) / 1e6 - zero)
-    streams = [stream for stream in (main_audio(container), main_video(container)) if stream is not None]
     damage = Damage()
-    for _ in packets(container, streams[0], damage):
+    for _ in packets(container, _main_streams(container)[0], damage):
         pass
     container.seek(0)
     return damage.reached

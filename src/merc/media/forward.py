@@ -67,7 +67,7 @@ class Reader:
         self.hole = False
         self.ended = False
         self._container, self._stream, self._wanted = container, stream, wanted
-        self._lazy, self._on_seconds = options.skip_unwanted, on_seconds
+        self._lazy, self._on_seconds = options.skip_unwanted, on_seconds or (lambda seconds: None)
         self._zero, self._tick = origin(container), float(stream.time_base)
         self._context = stream.codec_context
         self._context.thread_count = options.threads
@@ -82,7 +82,7 @@ class Reader:
         self._fed: list[
             tuple[float, bool]
         ] = []  # times passed to the decoder without output yet; whether output is required
-        self._last: float | None = None  # time of the last decoded frame
+        self._last = math.inf  # time of the last decoded frame; infinite before the first
         self._smeared: float | None = None  # time of damage that later frames still depend on
 
     def frames(self) -> Iterator[tuple[float, Any]]:
@@ -96,7 +96,7 @@ class Reader:
             self._bytes += packet.size
             if time is None or self._needed(time):
                 yield from self._release()
-            if self._on_seconds is not None and time is not None and time >= reported + 1:
+            if time is not None and time >= reported + 1:
                 reported = time
                 self._on_seconds(time)
         self.ended = True
@@ -111,7 +111,7 @@ class Reader:
     def _drop(self, keyframe: float) -> None:
         self._held, self._bytes = [], 0
         self._context.flush_buffers()
-        self._fed, self._last, self._smeared = [], None, None
+        self._fed, self._last, self._smeared = [], math.inf, None
         self._floor = keyframe
 
     def _release(self) -> Iterator[tuple[float, Any]]:
@@ -150,9 +150,9 @@ class Reader:
 
     def _watch(self, time: float) -> None:
         """Detect frames without output: lost ones are damage, skipped ones may leave too wide a gap."""
-        last = time if self._last is None else self._last
+        last = self._last
         absent = [must for fed, must in self._fed if last + 1e-3 < fed < time - 1e-3]
-        lost = sum(absent) or (len(absent) if len(absent) > LONGEST_RUN else 0)
+        lost = sum(absent) or len(absent) * (len(absent) > LONGEST_RUN)
         if lost and not self.hole:
             self.damage.damaged += lost
             self._stain(time)

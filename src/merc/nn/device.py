@@ -1,4 +1,4 @@
-"""Which device a computation runs on, by name, and a scope in which third-party code makes its tensors there."""
+"""Devices by name, and a scope in which third-party code makes its tensors on a device."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def resolve(name: str | torch.device = "auto") -> torch.device:
-    """The device of a name.
+    """Device by name.
 
     Args:
-        name: "auto", "cpu", "cuda", "cuda:1", "mps", or a device, which is returned as it is.
+        name: "auto", "cpu", "cuda", "cuda:1", "mps", or a device, which is returned unchanged.
 
     Raises:
-        InputError: the name is unknown, or this machine or this build of torch has no such device.
+        InputError: If the name is unknown, or this machine or this build of PyTorch has no such device.
     """
     import torch
 
     if isinstance(name, torch.device):
         return name
     if name == "auto":
-        return torch.device("cuda" if _cuda() else "mps" if _mps() else "cpu")
+        return torch.device(_best())
     kind, _, number = name.partition(":")
     if kind not in DEVICES[1:] or (number and not number.isdigit()):
         raise InputError(f"device '{name}': expected {', '.join(DEVICES)}, or one card as cuda:0")
@@ -41,12 +41,16 @@ def resolve(name: str | torch.device = "auto") -> torch.device:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether a device has bfloat16 products; where they are emulated, bfloat16 is slower than float32."""
+    """Whether a device multiplies bfloat16 natively; emulated, it is slower than float32."""
     import torch
 
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())  # the public name is newer
+
+
+def _best() -> str:
+    return "cuda" if _cuda() else "mps" if _mps() else "cpu"
 
 
 def _cuda() -> int:

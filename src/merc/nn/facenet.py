@@ -337,7 +337,7 @@ class FaceNet:
         start, end = len("InceptionResnetV1/"), len("/weights")
         names = [name[start:-end] for name in self._constants if name.endswith("/weights") and "Bottleneck" not in name]
         raw = {name: (self._constant(f"{name}/weights"), self._bias(name)) for name in names}
-        for block in {name: 0 for name in map(_block_of, names) if name}:
+        for block in filter(None, dict.fromkeys(map(_block_of, names))):
             self._join_entrances(raw, block)
         for name, (weight, bias) in raw.items():
             exits = name.endswith("/Conv2d_1x1") and "block" in name.lower()

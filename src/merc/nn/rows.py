@@ -109,7 +109,7 @@ class Rows:
 
     @classmethod
     def of_vectors(cls, values: Tensor, present: Tensor) -> Rows:
-        """Pack one vector an utterance: ``values (B, T, d)``, ``present`` bool ``(B, T)``."""
+        """Pack one vector per utterance: ``values (B, T, d)``, ``present`` bool ``(B, T)``."""
         return cls(values[present], present.long())
 
     @classmethod

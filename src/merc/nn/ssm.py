@@ -370,12 +370,12 @@ def _check(x: Tensor, offsets: Tensor, *, width: int, pool: bool) -> None:
         raise InputError(
             f"offsets are {offsets.dtype} of shape {tuple(offsets.shape)}; expected int64 (sequences + 1,)"
         )
-    lengths = offsets.diff()
-    if int(offsets[0]) != 0 or int(offsets[-1]) != len(x) or bool((lengths < 0).any()):
+    lengths, ends = offsets.diff(), (int(offsets[0]), int(offsets[-1]))
+    if ends != (0, len(x)) or bool((lengths < 0).any()):
         raise InputError(
-            f"offsets run from {int(offsets[0])} to {int(offsets[-1])} over {len(x)} tokens; "
+            f"offsets run from {ends[0]} to {ends[1]} over {len(x)} tokens; "
             "they must begin with 0, never fall, and end with the number of tokens"
         )
-    if pool and bool((lengths == 0).any()):
+    if pool and not bool(lengths.all()):
         empty = int((lengths == 0).nonzero()[0])
-        raise InputError(f"sequence {empty} has no token, so it has no mean; leave it out before pooling")
+        raise InputError(f"sequence {empty} has no token, so it has no mean; remove it before pooling")

@@ -22,3 +22,16 @@ def threads(count: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def restored_threads() -> Iterator[None]:
+    """Context manager: restore PyTorch's number of CPU threads afterwards.
+
+    For libraries that set the threads of the calling process when they load (CTranslate2).
+    """
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -45,7 +45,7 @@ def test_the_calibration_on_conversation_is_used_where_there_is_one(copied: Path
     bias = dict.fromkeys(EKMAN7, 0.0) | {"neutral": 50.0}
     sha256 = json.loads((copied / "text.json").read_text())["weights"]["sha256"]
     fusion = {"heads": {"text": sha256}, "text": {"temperature": 2.0, "bias": bias, "layer": None}}
-    (copied / "fusion.json").write_text(json.dumps(fusion))
+    (copied / "fusion.json").write_text(json.dumps({"fusion": fusion}))
     vectors = np.eye(16, dtype=np.float32)
     moved = Head.load("text", folder=copied).probabilities(vectors)
     assert (moved.argmax(1) == EKMAN7.index("neutral")).all()
@@ -64,7 +64,7 @@ def test_the_layer_fitted_on_conversation_is_used_where_there_is_one(copied: Pat
     save_file({"weight": weight, "bias": np.arange(7, dtype=np.float32)}, layer)
     sha256 = json.loads((copied / "text.json").read_text())["weights"]["sha256"]
     moved = {"temperature": 1.0, "bias": {}, "layer": {"file": layer.name, "sha256": file_hash(layer)}}
-    (copied / "fusion.json").write_text(json.dumps({"heads": {"text": sha256}, "text": moved}))
+    (copied / "fusion.json").write_text(json.dumps({"fusion": {"heads": {"text": sha256}, "text": moved}}))
     head = Head.load("text", folder=copied)
     vectors = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
     np.testing.assert_allclose(head.logits(vectors), vectors[:, -7:] + np.arange(7), atol=1e-5)
@@ -90,15 +90,15 @@ def test_words_in_conversation_are_judged_by_the_layers_that_were_trained_with_t
     with pytest.raises(WeightError, match="missing, or not the file that the card of the fusion names"):
         SpokenHead(path, sha256="0" * 64, temperature=1.0)
     save_file(layers | {"head.4.bias": np.zeros(4, np.float16)}, path)
-    with pytest.raises(WeightError, match="has no layers for 7 labels; name an encoder tuned on meld-7"):
+    with pytest.raises(WeightError, match="has no layers for 7 labels; name an encoder trained on meld-7"):
         SpokenHead(path, sha256=file_hash(path), temperature=1.0)
 
 
 def test_a_fusion_of_another_head_is_refused(copied: Path) -> None:
-    (copied / "fusion.json").write_text(json.dumps({"heads": {"text": "0" * 64}, "text": {"temperature": 1.0}}))
-    with pytest.raises(
-        WeightError, match="text head: .*fusion.json was fitted on another one; run 'merc adapt fusion'"
-    ):
+    other = {"heads": {"text": "0" * 64}, "text": {"temperature": 1.0}}
+    (copied / "fusion.json").write_text(json.dumps({"fusion": other}))
+    message = "text head: .*fusion.json was fitted to another one; run 'merc train late-fusion'"
+    with pytest.raises(WeightError, match=message):
         Head.load("text", folder=copied)
 
 
@@ -110,16 +110,20 @@ def test_other_widths_are_refused(trained: Path) -> None:
 def test_unknown_and_missing_heads(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="head 'smell': expected text, voice, face"):
         Head.load("smell")
-    with pytest.raises(WeightError, match=r"voice: .*voice\.json is missing; make it with 'merc adapt voice'"):
+    with pytest.raises(
+        WeightError, match=r"voice: .*voice\.json is missing; make it with 'merc train voice-head --out"
+    ):
         Head.load("voice", folder=tmp_path)
-    with pytest.raises(WeightError, match=r"fusion\.json is missing; make it with 'merc adapt fusion'"):
+    with pytest.raises(WeightError, match=r"fusion\.json is missing; make it with 'merc train late-fusion --out"):
         fusion_card(folder=tmp_path)
 
 
 def test_altered_and_missing_weights(copied: Path) -> None:
     weights = copied / "text.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(WeightError, match=r"text head: .*has SHA-256 .*its card says .*train it anew"):
+    with pytest.raises(
+        WeightError, match=r"text head: .*has SHA-256 .*its card says .*train it with 'merc train text-head"
+    ):
         Head.load("text", folder=copied)
     weights.unlink()
     with pytest.raises(WeightError, match=r"text head: .*text\.safetensors is missing"):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from merc.recipes import adapt
-from tests.recipes.made_up import QUICK, WordVectors, make_meld, make_texts, spoken
+from merc.recipes.heads import train_head
+from merc.recipes.recipe import Folders
+from tests.recipes.made_up import QUICK, make_meld, make_texts, spoken, words
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +21,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def patched() -> Iterator[pytest.MonkeyPatch]:
     """The text encoder replaced by one that needs no weights."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("merc.features.of_items.TextVectors", WordVectors)
-        patch.setattr("merc.recipes.late_fusion.TextVectors", WordVectors)
+        patch.setattr("merc.recipes.heads.of_items", words)
+        patch.setattr("merc.recipes.late_fusion.of_items", words)
         patch.setattr("merc.recipes.late_fusion.spoken_logits", spoken(0.0))
         yield patch
 
@@ -31,5 +32,5 @@ def trained(corpora: Path, tmp_path_factory: pytest.TempPathFactory, patched: py
     """The folder with the files of a text head trained on the made-up corpora."""
     patched.setenv("MERC_CACHE", str(tmp_path_factory.mktemp("cache")))
     out = tmp_path_factory.mktemp("cards")
-    adapt("text", data=corpora, out=out, options=QUICK)
+    train_head("text", QUICK, Folders(corpora, out))
     return out

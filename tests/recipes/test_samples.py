@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from merc.recipes.head_training import HeadOptions
 
 from merc.errors import InputError
-from merc.recipes.head_options import AdaptOptions
+from merc.evaluation.leaks import normalised
 from merc.recipes.samples import (
     PARTS,
     TEST_SPEAKERS,
     VALIDATION_SPEAKERS,
     Selection,
-    normalised,
     plain,
     select_faces,
     select_texts,
@@ -43,7 +43,7 @@ def test_texts_with_the_same_words_are_the_same() -> None:
 
 
 def test_duplicates_once_contradictions_never(corpora: Path) -> None:
-    selection = select_texts(corpora, AdaptOptions())
+    selection = select_texts(corpora, HeadOptions())
     texts = [sample.item.text for sample in selection.samples]
     assert len(texts) == len(set(texts))
     assert sentence("joy", 0) in texts  # again in CrowdFlower as happiness: one class, kept once
@@ -53,7 +53,7 @@ def test_duplicates_once_contradictions_never(corpora: Path) -> None:
 
 
 def test_every_item_is_kept_or_counted(corpora: Path) -> None:
-    selection = select_texts(corpora, AdaptOptions(train_cap=5, held_cap=2))
+    selection = select_texts(corpora, HeadOptions(train_cap=5, held_cap=2))
     removed = sum(n for reasons in selection.removed.values() for n in reasons.values())
     assert len(selection.samples) + removed == 7 * 30 + 20 + 6 + 2
     per_class = Counter((sample.part, sample.label) for sample in selection.samples)
@@ -63,7 +63,7 @@ def test_every_item_is_kept_or_counted(corpora: Path) -> None:
 
 def test_a_smaller_cap_takes_a_part_of_the_larger(corpora: Path) -> None:
     small, large = (
-        {(s.corpus, s.item.id, s.part) for s in select_texts(corpora, AdaptOptions(train_cap=cap)).samples}
+        {(s.corpus, s.item.id, s.part) for s in select_texts(corpora, HeadOptions(train_cap=cap)).samples}
         for cap in (5, 9)
     )
     assert small < large
@@ -73,7 +73,7 @@ def test_the_split_follows_the_seed_only(corpora: Path, tmp_path: Path) -> None:
     def parts(selection: Selection) -> dict[str | None, str]:
         return {sample.item.text: sample.part for sample in selection.samples}
 
-    options = AdaptOptions()
+    options = HeadOptions()
     again = parts(select_texts(make_texts(tmp_path), options))
     assert parts(select_texts(corpora, options)) == again
     assert parts(select_texts(corpora, replace(options, split_seed=1))) != again
@@ -84,7 +84,7 @@ def test_the_missing_corpus_is_named(tmp_path: Path) -> None:
     make_texts(tmp_path)
     (tmp_path / "text/isear").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="corpus 'isear': no folder or file .*text/isear; International Survey"):
-        select_texts(tmp_path, AdaptOptions())
+        select_texts(tmp_path, HeadOptions())
 
 
 def speakers(selection: Selection) -> dict[str, set[str]]:
@@ -92,7 +92,7 @@ def speakers(selection: Selection) -> dict[str, set[str]]:
 
 
 def test_voices_are_disjoint(data: Path) -> None:
-    heard = speakers(select_voices(data, AdaptOptions()))
+    heard = speakers(select_voices(data, HeadOptions()))
     assert not heard["train"] & heard["test"]
     assert not heard["train"] & heard["validation"]
     assert not heard["validation"] & heard["test"]
@@ -101,7 +101,7 @@ def test_voices_are_disjoint(data: Path) -> None:
 
 
 def test_faces_are_disjoint(data: Path) -> None:
-    selection = select_faces(data, AdaptOptions())
+    selection = select_faces(data, HeadOptions())
     seen = speakers(Selection(tuple(s for s in selection.samples if s.corpus == "ckplus"), {}))
     assert all(seen.values())
     assert not seen["train"] & seen["test"]
@@ -113,6 +113,6 @@ def test_faces_are_disjoint(data: Path) -> None:
 
 
 def test_texts_are_disjoint(data: Path) -> None:
-    selection = select_texts(data, AdaptOptions())
+    selection = select_texts(data, HeadOptions())
     parts = {part: {normalised(selection.samples[n].item.text or "") for n in selection.part(part)} for part in PARTS}
     assert sum(len(texts) for texts in parts.values()) == len(set().union(*parts.values())) == len(selection.samples)

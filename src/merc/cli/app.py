@@ -8,7 +8,6 @@ import typer
 
 from merc import __version__
 from merc.cli import (
-    adapt,
     analyze,
     bench,
     cache,
@@ -17,10 +16,10 @@ from merc.cli import (
     demo,
     evaluate,
     prepare,
+    protocols,
     store,
     systems,
     train,
-    tune,
     weights,
 )
 
@@ -51,12 +50,11 @@ def root(
 
 app.command("analyze")(analyze.analyze)
 app.command("demo")(demo.demo)
-app.command("adapt")(adapt.adapt)
 app.command("check")(check.check)
 app.command("prepare")(prepare.prepare)
 app.command("systems")(systems.systems)
-app.command("train")(train.train)
-app.command("tune")(tune.tune)
+app.command("protocols")(protocols.protocols)
+app.command("train", cls=train.TrainCommand)(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(bench.app, name="bench")
 app.add_typer(corpora.app, name="corpora")

@@ -1,10 +1,10 @@
-"""``merc systems``: the published systems, what they read, their size, licence and figures."""
+"""``merc systems``: the published systems with inputs, size, licence and figures; and the recipes of ``merc train``."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ def systems(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     page: Annotated[Path | None, typer.Option(help="Write the page of reference to this file.")] = None,
 ) -> None:
-    """List the systems, or say everything about one."""
+    """List systems and recipes, or describe one system."""
     from merc.cache import replacing
     from merc.recipes import systems_page
 
@@ -28,11 +28,16 @@ def systems(
     elif name:
         typer.echo(systems_page.text(name))
     else:
-        from rich.table import Table
+        lines = [(16, line) for row in systems_page.rows() for line in _lines(row)]
+        recipes = systems_page.targets()["Recipes"]
+        lines += [(0, ""), (0, "Recipes"), *((22, f"  {one:<20}{title}") for one, title in recipes), (0, "")]
+        lines.append((0, "'merc systems NAME' says more of a system, 'merc protocols' what it can be trained on."))
+        typer.echo("\n".join(terminal.wrapped(line, indent=indent) for indent, line in lines))
 
-        table = Table("name", "what", "reads", "needs", "parameters", "published", box=None, pad_edge=False)
-        for row in systems_page.rows():
-            figures = "; ".join(f"{one['protocol']} {one['value']}" for one in row["published"])
-            reads, needs = ", ".join(row["modalities"]), ", ".join(row["needs"]) or "any"
-            table.add_row(row["name"], row["title"], reads, needs, f"{row['parameters']:,}", figures)
-        terminal.console(stderr=False).print(table)
+
+def _lines(row: dict[str, Any]) -> list[str]:
+    """A system in two lines: what it is; what it reads, its parameters and published figures."""
+    needs = f" (needs {', '.join(row['needs'])})" if row["needs"] else ""
+    figures = "; ".join(f"{one['protocol']} {one['value']}" for one in row["published"])
+    facts = f"{', '.join(row['modalities'])}{needs}; {row['parameters']:,} parameters; published: {figures or 'none'}"
+    return [f"{row['name']:<16}{row['title']}", f"{'':<16}{facts}"]

@@ -1,55 +1,152 @@
-"""``merc train``: a system learns a corpus under a protocol; weights, history and their origin go into a folder."""
+"""``merc train TARGET``: a system on a corpus under a protocol, or a recipe: a head, the late fusion, an encoder."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from merc.cli import terminal
 
+if TYPE_CHECKING:
+    from merc.recipes.recipe import Recipe
+
+_ANY_RECIPE = ("data", "out", "set", "quiet")
+_OF_SYSTEMS = ("corpus", "protocol", "features", "modalities", "seed", "fold", "weights", "threads", "device")
+
+
+class TrainCommand(TyperCommand):
+    """The command with its targets below the options; they are imported only when help is printed."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # of click, which typer may bring under another name
+        """Write the targets in two groups."""
+        from merc.recipes.systems_page import targets
+
+        for heading, rows in targets().items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
 
 def train(
-    system: Annotated[str, typer.Argument(help="A name from 'merc systems'.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; a killed run goes on there.")],
-    corpus: Annotated[str, typer.Option(help="meld, iemocap or cmu-mosi.")] = "meld",
-    protocol: Annotated[str | None, typer.Option(help="How the corpus is divided; default: its usual one.")] = None,
+    target: Annotated[str, typer.Argument(help="A system or a recipe, see below.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the results, where a killed run resumes; runs/TARGET.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="NAME=VALUE: an option of the recipe or of the training; system.NAME, hook.NAME of a system."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads for torch.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
+    start: Annotated[str | None, typer.Option(help="Encoders: parameters to start from, a file or a name.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Id of a corpus; several joined by +; default meld.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="A name from 'merc protocols'; default: that of the corpus.")
+    ] = None,
+    fold: Annotated[list[str] | None, typer.Option(help="Only this fold; may be repeated.")] = None,
     features: Annotated[
         str | None,
-        typer.Option(help="'prepared', or MODALITY=SOURCE,…: a name or FOLDER:ENCODER; default: those of the tables."),
+        typer.Option(
+            help="Systems: 'prepared', or MODALITY=SOURCE,…: a name or FOLDER:ENCODER; default: those of the tables."
+        ),
     ] = None,
-    modalities: Annotated[str | None, typer.Option(help="A choice among them, such as text,voice.")] = None,
-    seed: Annotated[int, typer.Option(help="Reaches everything that is random.")] = 0,
-    fold: Annotated[list[str] | None, typer.Option(help="Only this fold; may be given again.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE: a training option, or system.NAME=VALUE.")
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Table of utterance and weight: quality weights.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
+    modalities: Annotated[str | None, typer.Option(help="Systems: a choice among them, such as text,voice.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Systems: table of utterance and quality weight.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Train every fold of the protocol and print what validation says; 'merc evaluate' opens the test part."""
-    from merc.benchmarks.report import sentence
+    """Train a system on every fold of a protocol, or what a recipe trains; print figures or the model card."""
+    from merc.recipes import RECIPES
+
+    flags: dict[str, Any] = {"seed": seed, "threads": threads, "device": device, "start": start, "corpus": corpus}
+    flags |= {"protocol": protocol, "fold": fold, "features": features, "modalities": modalities, "weights": weights}
+    given = {name: value for name, value in flags.items() if value is not None and value != []}
+    folder = out or Path("runs") / target
+    if target in RECIPES:
+        _recipe(RECIPES[target], given, set_ or (), data=data, out=folder, quiet=quiet)
+    else:
+        _system(target, given, set_ or (), data=data, out=folder, quiet=quiet)
+
+
+def _recipe(
+    recipe: Recipe[Any], given: Mapping[str, Any], changes: Sequence[str], *, data: Path | None, out: Path, quiet: bool
+) -> None:
+    from merc.paths import data_root
+    from merc.recipes.recipe import Folders
+
+    options = recipe.settings(_values(recipe, given, changes))
+    with terminal.progress(quiet=quiet) as progress:
+        outcome = recipe.train(options, Folders(data_root(data), out, progress))
+    if not quiet:
+        typer.echo(outcome.card.page())
+    for line in (*outcome.lines, f"written to {out}"):
+        typer.echo(line)
+
+
+def _values(recipe: Recipe[Any], given: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Options of a recipe by name, from flags and ``--set``; raises InputError for a flag that does not apply."""
+    from merc.benchmarks.settings import protocol_of, settings
+    from merc.errors import InputError
+
+    values, of_system = settings(changes)
+    values |= {f"system.{name}": value for name, value in of_system.items()}
+    known = recipe.names
+    allowed: set[str] = {name for name in ("seed", "threads", "device", "start", "protocol", "fold") if name in known}
+    allowed |= {"corpus"} if "protocol" in known else set()
+    for name, value in given.items():
+        if name not in allowed:
+            hint = "; its seeds are an option: --set seeds=[0,1]" if name == "seed" and "seeds" in known else ""
+            _refuse(recipe.name, name, {*allowed, *_ANY_RECIPE}, hint)
+        if name == "fold" and len(value) > 1:
+            raise InputError(f"{recipe.name} trains one fold at a time; give one --fold, not {', '.join(value)}")
+        values[name] = value[0] if name == "fold" else value
+    if corpus := values.pop("corpus", None):
+        values["protocol"] = protocol_of(corpus, given.get("protocol"))
+    return values
+
+
+def _system(
+    name: str, given: Mapping[str, Any], changes: Sequence[str], *, data: Path | None, out: Path, quiet: bool
+) -> None:
     from merc.benchmarks.settings import listed, protocol_of, settings
     from merc.recipes.request import Request
     from merc.recipes.systems import train as run
+    from merc.recipes.systems_page import refuse_unknown_target
+    from merc.reporting.printing import sentence
 
-    training, options = settings(set_ or ())
-    asked = Request(
-        system,
-        protocol_of(corpus, protocol),
-        features=features,
-        modalities=listed(modalities),
-        seed=seed,
+    refuse_unknown_target(name)
+    for flag in given:
+        if flag not in _OF_SYSTEMS:
+            _refuse(f"system '{name}'", flag, {*_OF_SYSTEMS, *_ANY_RECIPE})
+    training, options = settings(changes)
+    training |= {flag: given[flag] for flag in ("threads", "device") if flag in given}
+    request = Request(
+        name,
+        protocol_of(given.get("corpus"), given.get("protocol")),
+        features=given.get("features"),
+        modalities=listed(given.get("modalities")),
+        seed=given.get("seed", 0),
         options=options,
         training=training,
-        weights=weights,
+        weights=given.get("weights"),
         data=data,
     )
     with terminal.progress(quiet=quiet) as progress:
-        for trained in run(asked, out, only=fold or (), progress=progress):
+        for trained in run(request, out, only=given.get("fold", ()), progress=progress):
             figures = trained.fitted.figures()
             typer.echo(f"{trained.fold.name}: epoch {trained.fitted.best}, validation {sentence(figures)}")
     if not quiet:
         typer.echo(f"weights in {out}; next: merc evaluate {out} --split test")
+
+
+def _refuse(target: str, flag: str, allowed: set[str], hint: str = "") -> None:
+    from merc.errors import InputError
+
+    names = ", ".join(f"--{name}" for name in sorted(allowed))
+    raise InputError(f"{target} takes no --{flag}; it takes {names}{hint}")

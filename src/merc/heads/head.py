@@ -1,4 +1,4 @@
-"""The heads that ship with merc: vectors of a frozen encoder in, calibrated probabilities of seven labels out."""
+"""The shipped heads: vectors of a frozen encoder in, calibrated probabilities of seven labels out."""
 
 from __future__ import annotations
 
@@ -20,15 +20,28 @@ from merc.paths import SHIPPED, SHIPPED_ENCODERS
 NAMES = ("text", "voice", "face")
 
 _SPOKEN = ("head.1.weight", "head.1.bias", "head.4.weight", "head.4.bias")
+_TARGETS = {**{name: f"{name}-head" for name in NAMES}, "fusion": "late-fusion"}
 _LAYERS = tuple(f"{kind}_{number}" for number in range(3) for kind in ("weight", "bias"))
 
 
 class Head:
     """A small network over the vectors of one encoder, with the calibration of its logits.
 
-    ``probabilities`` are ``softmax(logits / temperature + bias)``, labels in the order of EKMAN7. ``card`` says what it
-    was trained on, how well it does and what its licence allows. With ``layer``, logits come from a linear layer fitted
-    on conversation, ``weight (7, 128 + width)`` and ``bias (7,)``, over the emotion vector and the embedding.
+    ``probabilities`` are ``softmax(logits / temperature + bias)``, labels in the order of EKMAN7.
+
+    Args:
+        name: "text", "voice" or "face".
+        weights: Layers of the network; see ``merc.heads.mlp``.
+        temperature: Of the logits.
+        bias: ``(7,)``, added after the temperature.
+        card: The model card as JSON.
+        layer: A linear layer fitted on conversation, ``weight (7, 128 + width)`` and ``bias (7,)``, which gives the
+            logits from the emotion vector and the embedding instead.
+
+    Example:
+        >>> voice = Head.load("voice")
+        >>> voice.probabilities(np.zeros((2, voice.width))).shape
+        (2, 7)
     """
 
     labels = EKMAN7
@@ -52,16 +65,22 @@ class Head:
 
     @property
     def width(self) -> int:
-        """Length of the vectors that the head takes."""
+        """Length of the input vectors."""
         return int(self.weights["weight_0"].shape[1])
 
     @classmethod
     def load(cls, name: str, *, folder: Path | None = None, conversation: bool = True) -> Head:
-        """Load a head: "text", "voice" or "face", by default one that ships with merc, else one in ``folder``.
+        """Load a head.
 
-        ``conversation`` takes the calibration on conversational speech, or the layer fitted there, where the card of
-        the fusion holds one for this head (text); otherwise the calibration is that on the head's own corpora. Raises
-        InputError for another name, WeightError for a file that is missing or is not the one of the card.
+        Args:
+            name: "text", "voice" or "face".
+            folder: Of the files; default: the shipped ones.
+            conversation: Take the calibration on conversational speech, or the layer fitted there, where the card of
+                the fusion has one for this head (text); otherwise the calibration on the head's own corpora.
+
+        Raises:
+            InputError: for another name.
+            WeightError: for a file that is missing or not the one of its card.
         """
         if name not in NAMES:
             raise InputError(f"head '{name}': expected {', '.join(NAMES)}")
@@ -81,17 +100,17 @@ class Head:
         return softmax(self.logits(embeddings) / self.temperature + self.bias)
 
     def emotion_vector(self, embeddings: np.ndarray) -> np.ndarray:
-        """The layer below the labels, after its ReLU: ``(n, 128)`` float32; raises InputError for another width."""
+        """The second hidden layer after its ReLU: ``(n, 128)`` float32; raises InputError for another width."""
         return hidden(self.weights, self._checked(embeddings))
 
     def classify(self, vectors: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities ``(n, 7)`` float64 of emotion vectors ``(n, 128)``: the head's last step alone."""
+        """Calibrated probabilities ``(n, 7)`` float64 of emotion vectors ``(n, 128)``: the last layer alone."""
         scores = vectors.astype(np.float64) @ self.weights["weight_2"].T + self.weights["bias_2"]
         return softmax(scores / self.temperature + self.bias)
 
     def _checked(self, embeddings: np.ndarray) -> np.ndarray:
         if embeddings.ndim != 2 or embeddings.shape[1] != self.width:
-            encoder = self.card.get("encoder", {}).get("encoder", "its encoder")
+            encoder = (self.card.get("base") or {}).get("name", "its encoder")
             raise InputError(
                 f"{self.name} head: embeddings of shape {embeddings.shape}; expected (n, {self.width}) from {encoder}"
             )
@@ -99,11 +118,18 @@ class Head:
 
 
 class SpokenHead:
-    """What reads the words in conversation: a tuned encoder's file, and the two layers that were trained with it.
+    """The classifier of text in conversation: the file of a fine-tuned encoder, and the two layers trained with it.
 
-    Over the vectors ``(n, 768)`` that the encoder gives utterances behind what was said before them, speakers told by
-    number, ``probabilities`` are ``softmax(logits / temperature)``, labels in the order of EKMAN7. Raises WeightError
-    for a file whose hash is not ``sha256`` or that has no layers for seven labels.
+    Over the vectors ``(n, 768)`` that the encoder gives utterances in the context of those before them, with anonymised
+    speaker ids, ``probabilities`` are ``softmax(logits / temperature)``, labels in the order of EKMAN7.
+
+    Args:
+        path: File of the encoder.
+        sha256: Its hash in the card of the fusion.
+        temperature: Of the logits.
+
+    Raises:
+        WeightError: for a file with another hash, or without layers for seven labels.
     """
 
     name = "text"
@@ -113,18 +139,18 @@ class SpokenHead:
 
         if not path.exists() or file_hash(path) != sha256:
             raise WeightError(
-                f"{path}: missing, or not the file that the card of the fusion names; run 'merc adapt fusion' or "
-                "install merc anew"
+                f"{path}: missing, or not the file that the card of the fusion names; run 'merc train late-fusion' or "
+                "reinstall merc"
             )
         self.path, self.sha256, self.temperature = path, sha256, temperature
         layers = {name: values.astype(np.float64) for name, values in load_file(path).items() if name in _SPOKEN}
         if len(layers) != len(_SPOKEN) or len(layers[_SPOKEN[-1]]) != len(EKMAN7):
-            raise WeightError(f"{path} has no layers for {len(EKMAN7)} labels; name an encoder tuned on meld-7")
+            raise WeightError(f"{path} has no layers for {len(EKMAN7)} labels; name an encoder trained on meld-7")
         self._layers = [layers[name] for name in _SPOKEN]
 
     @property
     def width(self) -> int:
-        """Length of the vectors that the head takes."""
+        """Length of the input vectors."""
         return int(self._layers[0].shape[1])
 
     def logits(self, vectors: np.ndarray) -> np.ndarray:
@@ -141,9 +167,10 @@ class SpokenHead:
 
 
 def spoken_head(*, folder: Path | None = None) -> SpokenHead | None:
-    """The head that reads words in conversation, or None where the card of the fusion names no encoder for it.
+    """The classifier of text in conversation; None where the card of the fusion names no encoder for it.
 
-    Raises WeightError for a missing card, and for an encoder that is missing or is not the one of the card.
+    Raises:
+        WeightError: for a missing card, and an encoder that is missing or not the one of the card.
     """
     return _spoken(folder or SHIPPED)
 
@@ -160,7 +187,7 @@ def _spoken(folder: Path) -> SpokenHead | None:
 @lru_cache(maxsize=16)
 def _load(name: str, folder: Path, conversation: bool) -> Head:
     card = _read_card(folder / f"{name}.json", name)
-    path = _vouched(folder, name, card["weights"])
+    path = _verified(folder, name, card["weights"])
     calibration: dict[str, Any] = {"temperature": card["calibration"]["temperature"]}
     if conversation and (folder / "fusion.json").exists():
         calibration = _conversational(folder, name, card) or calibration
@@ -168,32 +195,34 @@ def _load(name: str, folder: Path, conversation: bool) -> Head:
 
 
 def _conversational(folder: Path, name: str, card: dict[str, Any]) -> dict[str, Any] | None:
-    """What the fusion changes of a head's calibration: nothing, temperature and bias, or the layer."""
-    fusion = _read_card(folder / "fusion.json", "fusion")
+    """What the fusion changes in the calibration of a head: nothing, temperature and bias, or the layer."""
+    fusion = fusion_card(folder=folder)
     moved = fusion.get(name, {})
     if "temperature" not in moved:
         return None
     if fusion["heads"][name] != card["weights"]["sha256"]:
-        raise WeightError(f"{name} head: {folder / 'fusion.json'} was fitted on another one; run 'merc adapt fusion'")
+        raise WeightError(
+            f"{name} head: {folder / 'fusion.json'} was fitted to another one; run 'merc train late-fusion'"
+        )
     if moved.get("layer"):
-        return {"layer": _tensors(_vouched(folder, "fusion", moved["layer"]), ("weight", "bias"))}
+        return {"layer": _tensors(_verified(folder, "fusion", moved["layer"]), ("weight", "bias"))}
     return {"temperature": moved["temperature"], "bias": np.array([moved["bias"][label] for label in EKMAN7])}
 
 
 def joined(emotions: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
-    """What the layer fitted on conversation reads: emotion vectors beside embeddings, ``(n, 128 + width)`` float64."""
+    """Inputs of the layer fitted on conversation: emotion vectors and embeddings, ``(n, 128 + width)`` float64."""
     return np.hstack([emotions, embeddings]).astype(np.float64)
 
 
-def _vouched(folder: Path, name: str, weights: dict[str, Any]) -> Path:
-    """The file of a card's weights; raises WeightError when it is missing or is another one."""
+def _verified(folder: Path, name: str, weights: dict[str, Any]) -> Path:
+    """The file of a card's weights; raises WeightError when it is missing or has another hash."""
     path = folder / str(weights["file"])
+    command = f"train it with 'merc train {_TARGETS[name]} --out {folder}', or reinstall merc"
     if not path.exists():
-        raise WeightError(f"{name} head: {path} is missing; train it with 'merc adapt {name}', or install merc anew")
+        raise WeightError(f"{name} head: {path} is missing; {command}")
     if (actual := file_hash(path)) != weights["sha256"]:
         raise WeightError(
-            f"{name} head: {path} has SHA-256 {actual[:12]}…, its card says {weights['sha256'][:12]}…; "
-            f"train it anew with 'merc adapt {name}', or install merc anew"
+            f"{name} head: {path} has SHA-256 {actual[:12]}…, its card says {weights['sha256'][:12]}…; {command}"
         )
     return path
 
@@ -211,7 +240,7 @@ def _tensors(path: Path, expected: tuple[str, ...]) -> Weights:
         weights: Weights = load_file(path)
     except SafetensorError as error:
         raise WeightError(
-            f"{path} is not a safetensors file ({error}); train the head anew with 'merc adapt'"
+            f"{path} is not a safetensors file ({error}); train the head again with 'merc train'"
         ) from error
     if sorted(weights) != sorted(expected):
         raise WeightError(f"{path} holds {', '.join(sorted(weights))}; expected {', '.join(expected)}")
@@ -219,25 +248,25 @@ def _tensors(path: Path, expected: tuple[str, ...]) -> Weights:
 
 
 def fusion_card(*, folder: Path | None = None) -> dict[str, Any]:
-    """How the heads are weighed against each other in conversation; raises WeightError when the card is missing."""
-    return _read_card((folder or SHIPPED) / "fusion.json", "fusion")
+    """The settings of late fusion; raises WeightError when its card is missing."""
+    return dict(_read_card((folder or SHIPPED) / "fusion.json", "fusion")["fusion"])
 
 
 def head_models(*, folder: Path | None = None) -> tuple[Model, ...]:
-    """The shipped heads, and what reads words in conversation, as they are listed in a result."""
+    """The heads and the classifier of text in conversation, as a result lists them."""
     place = folder or SHIPPED
     cards = [(name, _read_card(place / f"{name}.json", name)) for name in NAMES]
     models = [Model(f"{name} head", card["title"], card["licence"], card["weights"]["sha256"]) for name, card in cards]
-    fusion = _read_card(place / "fusion.json", "fusion")
-    if layer := fusion["text"].get("layer"):
-        models.append(Model("conversation layer", layer["title"], layer["licence"], layer["sha256"]))
-    if encoder := fusion["text"].get("encoder"):
-        models.append(Model("conversation encoder", encoder["title"], encoder["licence"], encoder["sha256"]))
+    text = fusion_card(folder=place)["text"]
+    for part in ("layer", "encoder"):
+        if found := text.get(part):
+            models.append(Model(f"conversation {part}", found["title"], found["licence"], found["sha256"]))
     return tuple(models)
 
 
 def _read_card(path: Path, name: str) -> dict[str, Any]:
     if not path.exists():
-        raise WeightError(f"{name}: {path} is missing; make it with 'merc adapt {name}', or install merc anew")
+        command = f"'merc train {_TARGETS[name]} --out {path.parent}'"
+        raise WeightError(f"{name}: {path} is missing; make it with {command}, or reinstall merc")
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return card

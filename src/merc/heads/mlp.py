@@ -1,6 +1,12 @@
-"""The network of a head at run time: three linear layers in numpy, rectifiers between them."""
+"""Classifiers over vectors at run time, in numpy: three linear layers with rectifiers between them, and a linear map.
+
+Symbols: n vectors of width d, 7 labels.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -9,6 +15,51 @@ from merc.labels import EKMAN7
 Weights = dict[str, np.ndarray]
 CLASSES = len(EKMAN7)
 LARGE = 1_000_000  # bytes of a layer in float32, above which half of them are saved
+
+
+class Classifier(Protocol):
+    """Anything that gives logits for vectors."""
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+
+    def logits(self, vectors: np.ndarray) -> np.ndarray:
+        """Uncalibrated logits ``(n, 7)`` float64 of vectors ``(n, d)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mlp:
+    """Three linear layers: ``weight_i (out, in)`` and ``bias_i (out,)`` for i = 0, 1, 2."""
+
+    weights: Weights
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return int(sum(layer.size for layer in self.weights.values()))
+
+    def logits(self, vectors: np.ndarray) -> np.ndarray:
+        """Uncalibrated logits ``(n, 7)`` float64 of vectors ``(n, d)``."""
+        return logits(self.weights, vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """A linear map: ``weight (7, d)`` and ``bias (7,)``."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return int(self.weight.size + self.bias.size)
+
+    def logits(self, vectors: np.ndarray) -> np.ndarray:
+        """Logits ``(n, 7)`` float64 of vectors ``(n, d)``."""
+        result: np.ndarray = (np.asarray(vectors, np.float32) @ self.weight.T + self.bias).astype(np.float64)
+        return result
 
 
 def rounded(weight: np.ndarray) -> np.ndarray:
@@ -30,6 +81,6 @@ def hidden(weights: Weights, vectors: np.ndarray) -> np.ndarray:
 
 
 def logits(weights: Weights, vectors: np.ndarray) -> np.ndarray:
-    """What the softmax takes, before any calibration: ``(n, 7)`` float64."""
+    """Logits before calibration: ``(n, 7)`` float64."""
     result: np.ndarray = (hidden(weights, vectors) @ weights["weight_2"].T + weights["bias_2"]).astype(np.float64)
     return result

@@ -1,15 +1,15 @@
-"""The sentence encoder learns to read a corpus of dialogues: low-rank adapters on MPNet, and the vectors they give.
+"""The dialogue encoder: MPNet learns to read a corpus of dialogues, and gives vectors of its utterances.
 
-Low-rank adapters (Hu et al., 2021) stand beside every linear layer of the frozen encoder; a head of two linear layers
-reads the label of each utterance from the mean of its tokens. Trained on the training part of one fold, the epoch is
-chosen by its validation part; the vectors of all utterances then go into a feature store, from which systems learn.
+Low-rank adapters (Hu et al., 2021) on every linear layer of the frozen encoder; two linear layers predict the label of
+each utterance from the mean of its tokens. Trained on the training part of one fold, the best checkpoint is chosen by
+validation weighted F1. Writes ``adapters.safetensors``, ``.json`` and ``.md``, and a feature store of all utterances,
+from which systems learn.
 """
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Iterator, Sequence, Set
+import shutil
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,206 +17,171 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from merc import weights
-from merc.backbones.mpnet_dialogue import (
-    BEFORE,
-    WINDOW,
-    Reading,
-    batches,
-    cut,
-    frozen_mpnet,
-    mpnet_tokenizer,
-    opened,
-    read,
-    scored,
-)
-from merc.backbones.mpnet_windows import Window, pooled
-from merc.cache import file_hash, replacing
+from merc.backbones.mpnet_dialogue import BEFORE, WINDOW, Reading, adapters, cut, scored
+from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
-from merc.errors import InputError, MissingExtra
+from merc.corpora import CONVERSATIONS, CORPORA
+from merc.errors import InputError
 from merc.evaluation.metrics import confusion, f1, weighted_f1
-from merc.evaluation.protocol import Epoch, Fold, select
+from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
 from merc.features.store import Feature, Writer
-from merc.nn.memory import keep_freed_memory
+from merc.options import above, at_least, below_one
+from merc.paths import SHIPPED_ENCODERS, corpus_root
 from merc.progress import Progress
+from merc.recipes.recipe import Folders, Outcome, Recipe
+from merc.reporting import cards
+from merc.training.contract import Fitted, Run
+from merc.training.loop import fit
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from merc.backbones.mpnet_windows import Window
+    from merc.recipes.encoder_training import TextClassifier, Windows
 
-
-TARGETS = ("q", "k", "v", "o", "intermediate.dense", "output.dense")
-"""The linear layers of MPNet that get an adapter: all of them."""
+_CONTEXT = {
+    "none": "An utterance is read alone.",
+    "past": "An utterance is read in the context of those before it; later ones are not seen.",
+    "both": "An utterance is read in the context of those before and after it: not for use while somebody speaks.",
+}
+_SPEAKERS = {
+    "name": "The speaker's name is put before the words.",
+    "letter": "A letter is put before the words for each speaker, in the order of appearance.",
+    "none": "Speakers are not given.",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class DialogueOptions:
-    """How the encoder is tuned; raises InputError for a value that cannot be used."""
+class DialogueEncoderOptions:
+    """Options of the dialogue encoder; raises InputError for a value that cannot be used."""
 
+    protocol: str = "meld-7"
+    """How the corpus is divided; one with classes."""
+    fold: str = ""
+    """Fold of the protocol; empty: the first."""
     context: str = "past"
-    """What an utterance sees: "none", "past" utterances, or "both" sides."""
+    """What an utterance attends to: "none", "past" utterances, or "both" sides."""
     speakers: str = "name"
-    """What stands before the words: the speaker's "name", a "letter" by order of appearance, or "none"."""
+    """What is put before the words: the speaker's "name", a "letter" by order of appearance, or "none"."""
+    start: str = ""
+    """Adapters to start from: a file, or a shipped one by name, such as texts; empty: MPNet."""
     rank: int = 16
-    """Of the adapters; 16 gives 2.7 million numbers, 5.3 MB at half precision."""
+    """Of the adapters; 16 gives 2.7 million parameters, 5.3 MB in half precision."""
     epochs: int = 5
     """Passes over the training dialogues."""
     learning_rate: float = 4e-4
-    """Of the adapters; low-rank adapters want some twenty times the rate of full tuning."""
+    """Of the adapters; they take some twenty times the rate of full fine-tuning."""
     head_rate: float = 1e-3
-    """Of the two layers that read the label."""
+    """Learning rate of the two layers that predict the label."""
     smoothing: float = 0.05
-    """Of the labels, which annotators often disagree on."""
+    """Label smoothing: annotators often disagree."""
     batch_tokens: int = 1024
-    """Padded tokens a step."""
+    """Padded tokens of a batch."""
     window: int = 448
-    """Tokens of a stretch of dialogue in training, at most."""
+    """Most tokens of a window in training."""
     before: int = 112
-    """Of them, tokens of what came before."""
+    """Of them, tokens of context at its start."""
     seed: int = 0
-    """Reaches everything that is random."""
+    """Random seed."""
     threads: int = 2
-    """Of torch."""
+    """CPU threads for torch."""
+    device: str = "auto"
+    """"cpu", "cuda", "mps", or "auto"."""
+    checkpoint_seconds: float = 60.0
+    """Least seconds between two checkpoints."""
 
     def __post_init__(self) -> None:
         Reading(self.context, self.speakers)
-        for name in ("rank", "epochs", "batch_tokens", "window", "threads"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
+        at_least(1, rank=self.rank, epochs=self.epochs, threads=self.threads)
+        at_least(1, batch_tokens=self.batch_tokens, window=self.window)
         if not 0 <= self.before < self.window:
             raise InputError(f"before {self.before}: expected 0 to below the window of {self.window} tokens")
-        if not (self.learning_rate > 0 and self.head_rate > 0 and 0 <= self.smoothing < 1):
-            raise InputError("learning rates must be above 0, label smoothing from 0 to below 1")
+        above(0, learning_rate=self.learning_rate, head_rate=self.head_rate)
+        below_one(smoothing=self.smoothing)
+        _refuse_without_dialogues(PROTOCOLS[self.protocol])
+
+    def reading(self, fold: Fold) -> Reading:
+        """How the encoder reads, and the fold that it is trained on."""
+        return Reading(self.context, self.speakers, fold.test.protocol, fold.name, self.seed)
 
 
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """What a tuning left: the file of the chosen epoch, its number, and validation weighted F1 of each epoch."""
-
-    path: Path
-    epoch: int
-    history: tuple[float, ...]
+def _refuse_without_dialogues(protocol: Protocol) -> None:
+    usable = [name for name, one in PROTOCOLS.items() if not one.regression and one.corpus in CONVERSATIONS]
+    if protocol.name not in usable:
+        what = "predicts values, not classes" if protocol.regression else "has no dialogues"
+        raise InputError(f"protocol '{protocol.name}' {what}; a dialogue encoder takes one of {', '.join(usable)}")
 
 
-class Reader:
-    """The encoder with its adapters and head, and how it reads conversations.
+def new_encoder(classes: int, options: DialogueEncoderOptions, reading: Reading) -> TextClassifier:
+    """The encoder before training."""
+    from merc.recipes.encoder_training import TextClassifier
 
-    ``network`` and ``tokenizer`` are MPNet's unless given (a small random one in tests). Raises MissingExtra without
-    peft, WeightError when the weight 'mpnet' is not there.
-    """
-
-    def __init__(self, classes: int, options: DialogueOptions, *, network: Any = None, tokenizer: Any = None) -> None:
-        import torch
-
-        torch.manual_seed(options.seed)
-        torch.set_num_threads(options.threads)
-        keep_freed_memory()
-        self.options = options
-        self.reading = Reading(options.context, options.speakers)
-        self.tokenizer = tokenizer or mpnet_tokenizer()
-        self.adapted = _adapted(network or frozen_mpnet(), options)
-        self.head = reading_head(self.network.config.hidden_size, classes)
-
-    @property
-    def network(self) -> Any:
-        """The encoder, adapters included."""
-        return self.adapted.base_model.model
-
-    @property
-    def low_rank(self) -> dict[str, Tensor]:
-        """The adapters' numbers by name."""
-        return {name: values for name, values in self.adapted.state_dict().items() if "lora_" in name}
-
-    def trained(self) -> list[nn.Parameter]:
-        """Adapters, then head."""
-        return [p for p in self.adapted.parameters() if p.requires_grad] + list(self.head.parameters())
-
-    def mode(self, *, training: bool) -> None:
-        """Dropout on or off."""
-        self.adapted.train(training)
-        self.head.train(training)
-
-    def cut(self, conversations: Sequence[Conversation], *, size: int, before: int) -> list[Window]:
-        """Windows over all conversations, of at most ``size`` tokens with ``before`` tokens of context."""
-        return cut(self.tokenizer, conversations, reading=self.reading, size=size, before=before)
-
-    def __call__(self, chosen: Sequence[Window]) -> tuple[Tensor, Tensor]:
-        """Vectors ``(B, U, 768)`` and logits ``(B, U, C)`` of the windows' utterances."""
-        read_as = {"padding": self.tokenizer.pad_token_id, "context": self.reading.context}
-        vectors = pooled(*read(self.network, chosen, **read_as))
-        return vectors, self.head(vectors)
-
-    def save(self, path: Path) -> None:
-        """Write adapters and head at half precision; how they read stands in the head of the file."""
-        from safetensors.torch import save_file
-
-        head = {f"head.{name}": values for name, values in self.head.state_dict().items()}
-        values = {name: one.detach().half().contiguous() for name, one in {**self.low_rank, **head}.items()}
-        with replacing(path) as temporary:
-            save_file(values, temporary, metadata=self.reading.head)
-
-    def load(self, path: Path, *, head: bool = True) -> None:
-        """Read what ``save`` wrote, the head only if wanted; raises InputError where it does not fit."""
-        values, _ = opened(path)
-        kept = {name[5:]: values.pop(name) for name in list(values) if name.startswith("head.")}
-        if set(values) != set(self.low_rank):
-            raise InputError(f"{path} holds adapters of another encoder or rank; tune it anew")
-        self.adapted.load_state_dict(values, strict=False)
-        if head:
-            self.head.load_state_dict(kept)
+    return TextClassifier(classes, reading, mode="lora", rank=options.rank, seed=options.seed)
 
 
-def reading_head(width: int, classes: int) -> nn.Module:
-    """Two linear layers that read the label from a vector of ``width``."""
-    from torch import nn
-
-    return nn.Sequential(nn.Dropout(0.1), nn.Linear(width, 256), nn.Tanh(), nn.Dropout(0.1), nn.Linear(256, classes))
-
-
-def tune(
+def train_dialogues(
     conversations: Sequence[Conversation],
     fold: Fold,
-    folder: Path,
+    options: DialogueEncoderOptions,
+    encoder: TextClassifier,
     *,
-    reader: Reader,
-    start: Path | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
-) -> Tuned:
-    """Train on the fold's training part; every epoch leaves a file, and a killed run goes on after the last of them.
+) -> Fitted:
+    """Train an encoder in place on the training part of a fold; leave the best checkpoint in it.
 
-    The fold is one of those drawn by the reader's seed. ``start`` holds adapters to begin with, such as those that
-    learned single texts. The epoch is chosen by validation weighted F1. Test labels are never read: the conversations
-    are blinded first. Raises InputError where ``folder`` holds a run of another fold, start or options.
+    Test labels are never read: the conversations are blinded first.
+
+    Args:
+        conversations: All of the corpus.
+        fold: One of those drawn by the seed of the options.
+        options: How.
+        encoder: For the classes of the training part, sorted.
+        folder: Of checkpoints.
+        progress: Called in epochs.
+
+    Raises:
+        InputError: for training utterances without text, and where the folder holds another training.
     """
+    from merc.recipes.encoder_training import encoder_task, loop_options
+
+    start = adapters(Path(options.start)) if options.start else None
     if start:
-        reader.load(start, head=False)
-    seed = reader.options.seed
-    reader.reading = replace(reader.reading, protocol=fold.test.protocol, fold=fold.name, seed=seed)
-    asked = {"options": asdict(reader.options), "fold": fold.name, "start": file_hash(start) if start else None}
-    _same_run(folder / "asked.json", json.loads(json.dumps(asked)))
+        encoder.load(start, head=False)
     classes = tuple(sorted(set(fold.train.labels.values())))
     blind = fold.blinded(conversations)
-    if reader.options.context == "none":  # who is nobody's context and has no label teaches nothing
+    if options.context == "none":  # an utterance without a label is nobody's context and teaches nothing
         blind = [_only(one, fold.train.scored | fold.valid.scored) for one in blind]
     train = [one for one in blind if one.id in set(fold.train.conversations)]
     valid = [one for one in blind if one.id in set(fold.valid.conversations)]
-    tables: list[np.ndarray] = []
-    for number in range(reader.options.epochs):
-        path = folder / f"epoch-{number}.safetensors"
-        if not path.exists():
-            _epoch(reader, train, (fold.train.labels, classes), number=number, progress=progress)
-            reader.save(path)
-        reader.load(path)  # as saved: a run that was killed here goes on from the same numbers
-        tables.append(_validation(reader, valid, fold.valid.labels, classes=classes))
-    history = [weighted_f1(one) for one in tables]
-    epochs = [Epoch(number, {"weighted_f1": figure}) for number, figure in enumerate(history)]
-    best = select(epochs, fold=fold)
-    reader.load(folder / f"epoch-{best}.safetensors")
-    chosen = folder / "adapters.safetensors"
-    reader.save(chosen)
-    by_class = dict(zip(classes, f1(tables[best]).tolist(), strict=True))
-    card = {**asked, "reading": asdict(reader.reading), "history": history, "epoch": best, "by_class": by_class}
-    with replacing(folder / "tuned.json") as temporary:
-        temporary.write_text(json.dumps({**card, "sha256": file_hash(chosen)}, indent=2) + "\n", encoding="utf-8")
-    return Tuned(chosen, best, tuple(history))
+    _refuse_without_words(train, fold)
+
+    def judge(judged: TextClassifier) -> dict[str, float]:
+        return _figures(_matrix(judged, valid, fold.valid.labels, classes=classes))
+
+    task = encoder_task(
+        encoder,
+        _windows(encoder, train, fold.train.labels, options, classes=classes),
+        judge,
+        groups=encoder.groups(encoder_rate=options.learning_rate, head_rate=options.head_rate),
+        smoothing=options.smoothing,
+        facts=_facts(options, fold, start),
+    )
+    how = {name: getattr(options, name) for name in ("seed", "epochs", "threads", "device", "checkpoint_seconds")}
+    return fit(task, loop_options(metric="weighted_f1", **how), Run(folder=folder, progress=progress))
+
+
+def _facts(options: DialogueEncoderOptions, fold: Fold, start: Path | None) -> dict[str, Any]:
+    """What a checkpoint must share: options that the loop does not check itself, the fold, the hash of the start."""
+    names = ("context", "speakers", "rank", "learning_rate", "head_rate", "smoothing", "batch_tokens")
+    values = {name: getattr(options, name) for name in (*names, "window", "before")}
+    return {"protocol": fold.test.protocol, "fold": fold.name, "start": file_hash(start) if start else "", **values}
+
+
+def _refuse_without_words(train: Sequence[Conversation], fold: Fold) -> None:
+    if not any((utterance.text or "").strip() for one in train for utterance in one):
+        raise InputError(
+            f"protocol '{fold.test.protocol}', fold '{fold.name}': no training utterance has text; the dialogue "
+            "encoder reads words, so transcribe the corpus or choose another protocol"
+        )
 
 
 def _only(conversation: Conversation, ids: Set[str]) -> Conversation:
@@ -224,131 +189,172 @@ def _only(conversation: Conversation, ids: Set[str]) -> Conversation:
     return replace(conversation, utterances=tuple(one for one in conversation if one.id in ids))
 
 
-def _same_run(path: Path, asked: dict[str, Any]) -> None:
-    """Note what a run was asked for, or refuse to go on with another one's epochs."""
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if differ := [name for name in asked if name != "options" and before.get(name) != asked[name]]:
-            raise InputError(f"{path.parent} holds a tuning with another {differ[0]}; give another --out")
-        was, now = before.get("options", {}), asked["options"]
-        if changed := [name for name in now if name != "threads" and was.get(name) != now[name]]:
-            name = changed[0]
-            raise InputError(
-                f"{path.parent} holds a tuning with {name} {was.get(name)}, asked is {now[name]}; give another --out"
-            )
-        return
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+def _windows(
+    encoder: TextClassifier,
+    train: Sequence[Conversation],
+    labels: Mapping[str, str],
+    options: DialogueEncoderOptions,
+    *,
+    classes: Sequence[str],
+) -> Windows:
+    """The training dialogues in windows; context and utterances without a label are ignored in the loss."""
+    from merc.recipes.encoder_training import IGNORED, Windows
+
+    found = cut(encoder.tokenizer, train, reading=encoder.reading, size=options.window, before=options.before)
+    targets = [[IGNORED] * window.utterances for window in found]
+    for row, place, utterance in scored(found, train):
+        if label := labels.get(utterance.id):
+            targets[row][place] = classes.index(label)
+    return Windows(found, targets, encoder.backbone.prepare, batch_tokens=options.batch_tokens)
 
 
-def store(conversations: Sequence[Conversation], reader: Reader, tuned: Tuned, *, folder: Path, name: str) -> None:
-    """Write the vectors of every utterance into a feature store, as the feature ``name``."""
-    base = weights.WEIGHTS["mpnet"].sha256
-    origin = {
-        "encoder": name,
-        "sha256": file_hash(tuned.path),
-        "base": base,
-        **asdict(reader.options),
-        **asdict(reader.reading),
-    }
-    width = reader.network.config.hidden_size
+def read(
+    encoder: TextClassifier, conversations: Sequence[Conversation], *, progress: Progress | None = None
+) -> Iterator[tuple[Utterance, np.ndarray, np.ndarray]]:
+    """Each utterance with its vector ``(768,)`` and logits ``(C,)``, in batches of similar length."""
+    from merc.recipes.encoder_training import read_windows
+
+    found: list[Window] = cut(encoder.tokenizer, conversations, reading=encoder.reading, size=WINDOW, before=BEFORE)
+    for batch, vectors, logits in read_windows(encoder, found, progress=progress, stage="text vectors"):
+        for row, place, utterance in scored(batch, conversations):
+            yield utterance, vectors[row, place], logits[row, place]
+
+
+def _matrix(
+    encoder: TextClassifier, valid: Sequence[Conversation], labels: Mapping[str, str], *, classes: Sequence[str]
+) -> np.ndarray:
+    """Annotated classes in rows, predicted in columns: ``(C, C)``."""
+    pairs = [(labels[one.id], logits) for one, _, logits in read(encoder, valid) if one.id in labels]
+    true = np.array([classes.index(label) for label, _ in pairs])
+    predicted = np.array([logits.argmax() for _, logits in pairs])
+    return confusion(true, predicted, classes=len(classes))
+
+
+def _figures(matrix: np.ndarray) -> dict[str, float]:
+    """Weighted F1, and the F1 of each class by its number, which the card of the best epoch lists."""
+    by_class = {f"f1_{number}": float(value) for number, value in enumerate(f1(matrix))}
+    return {"weighted_f1": weighted_f1(matrix), **by_class}
+
+
+def write_store(
+    conversations: Sequence[Conversation], encoder: TextClassifier, path: Path, *, folder: Path, name: str
+) -> None:
+    """Write the vectors of every utterance into a feature store, as the feature ``name``; ``path`` is the encoder's."""
+    reading, base = encoder.reading, weights.WEIGHTS["mpnet"].sha256
+    origin = {"encoder": name, "sha256": file_hash(path), "base": base, **asdict(reading)}
+    width = int(encoder.backbone.network.config.hidden_size)  # type: ignore[union-attr, arg-type]
     with Writer(folder, Feature(name, (width,), origin)) as writer:
-        for utterance, vector, _ in _read(reader, conversations):
+        for utterance, vector, _ in read(encoder, conversations):
             if utterance.id not in writer.done:
                 writer.add(utterance.id, vector)
 
 
-def _epoch(
-    reader: Reader,
-    train: Sequence[Conversation],
-    known: tuple[Any, Sequence[str]],
+def train_dialogue_encoder(options: DialogueEncoderOptions, folders: Folders) -> Outcome:
+    """Train the encoder on one fold of a corpus, write its card and the vectors of all utterances.
+
+    Raises:
+        InputError: for a corpus that is not there, a fold that the protocol does not have, and a folder that holds
+            another training.
+        MissingExtra: without peft.
+        WeightError: without the weight 'mpnet'.
+    """
+    protocol = PROTOCOLS[options.protocol]
+    root = corpus_root(protocol.corpus, CORPORA[protocol.corpus].folder, folders.data)
+    conversations = CONVERSATIONS[protocol.corpus](root)
+    folds = {one.name: one for one in protocol.folds(conversations, seed=options.seed)}
+    if options.fold and options.fold not in folds:
+        raise InputError(f"protocol '{protocol.name}' has no fold '{options.fold}'; it has {', '.join(folds)}")
+    fold = folds[options.fold] if options.fold else next(iter(folds.values()))
+    classes = tuple(sorted(set(fold.train.labels.values())))
+    encoder = new_encoder(len(classes), options, options.reading(fold))
+    checkpoints, progress = folders.out / "checkpoints", folders.progress
+    fitted = train_dialogues(conversations, fold, options, encoder, folder=checkpoints, progress=progress)
+    path = folders.out / "adapters.safetensors"
+    encoder.save(path)
+    encoder.load(path)  # its vectors are those of the file, in half precision
+    name = f"mpnet-{options.context}"
+    write_store(conversations, encoder, path, folder=folders.out / "store", name=name)
+    start = adapters(Path(options.start)) if options.start else None
+    card = dialogue_card(
+        path,
+        encoder.reading,
+        _shown(options),
+        history=[row["weighted_f1"] for row in fitted.history],
+        best=fitted.best,
+        by_class={label: fitted.history[fitted.best - 1][f"f1_{n}"] for n, label in enumerate(classes)},
+        start=cards.Start(_named(file_hash(start), start.name), file_hash(start)) if start else None,
+    )
+    card.write(folders.out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return Outcome(card, (f"vectors: --features text={folders.out / 'store'}:{name}",))
+
+
+def _shown(options: DialogueEncoderOptions) -> dict[str, Any]:
+    """The options that a card lists: not the division, which it has in words, nor where it ran."""
+    hidden = ("protocol", "fold", "start", "device", "threads", "checkpoint_seconds")
+    return {name: value for name, value in asdict(options).items() if name not in hidden}
+
+
+def dialogue_card(
+    path: Path,
+    reading: Reading,
+    options: Mapping[str, Any],
     *,
-    number: int,
-    progress: Progress | None,
-) -> None:
-    """One pass; its random numbers follow from seed and epoch alone, its moments start anew with every epoch."""
-    import torch
+    history: Sequence[float],
+    best: int,
+    by_class: Mapping[str, float],
+    start: cards.Start | None,
+) -> cards.ModelCard:
+    """The card of the adapters at ``path``; ``history``: validation weighted F1 of the epochs, ``best`` from 1."""
+    from merc.recipes.encoder_training import METHOD
 
-    options, (labels, classes) = reader.options, known
-    torch.manual_seed(options.seed * 1000 + number)
-    random = np.random.default_rng((options.seed, number))
-    cut = reader.cut(train, size=options.window, before=options.before)
-    order = list(batches(cut, options.batch_tokens, random=random))
-    parameters = reader.trained()
-    head = len(list(reader.head.parameters()))
-    groups = [
-        {"params": parameters[:-head], "lr": options.learning_rate},
-        {"params": parameters[-head:], "lr": options.head_rate},
-    ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
-    rates = [group["lr"] for group in optimiser.param_groups]
-    reader.mode(training=True)
-    for done, chosen in enumerate(order):
-        share = rate_at(number * len(order) + done, options.epochs * len(order))
-        for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * share
-        _, logits = reader(chosen)
-        target = _targets(chosen, train, labels, classes=classes, width=logits.shape[1])
-        if not (target >= 0).any():
-            continue
-        loss = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1), target.flatten(), ignore_index=-1, label_smoothing=options.smoothing
-        )
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        if progress:
-            progress(f"epoch {number + 1} of {options.epochs}", done + 1, len(order))
-
-
-def rate_at(step: int, steps: int) -> float:
-    """Share of the learning rate: up over a tenth of all steps, then down to a fiftieth."""
-    warm = max(1, steps // 10)
-    return min((step + 1) / warm, max(0.02, (steps - step) / max(1, steps - warm)))
-
-
-def _targets(
-    chosen: Sequence[Window], train: Sequence[Conversation], labels: Any, *, classes: Sequence[str], width: int
-) -> Tensor:
-    """Class numbers ``(B, U)``, -1 where an utterance is context, padding or without a label."""
-    import torch
-
-    target = torch.full((len(chosen), width), -1)
-    for row, place, utterance in scored(chosen, train):
-        label = labels.get(utterance.id)
-        target[row, place] = classes.index(label) if label else -1
-    return target
+    source = cards.Source.of(PROTOCOLS[reading.protocol].corpus, mapped=False)
+    row = cards.Measurement(f"epoch {best}", {"weighted_f1": history[best - 1]}, by_class=dict(by_class))
+    return cards.ModelCard(
+        name=path.stem,
+        title=f"{path.stem}: MPNet fine-tuned on {source.title}",
+        summary="Low-rank adapters of a sentence encoder: each utterance of a dialogue becomes 768 numbers, from which "
+        f"a system predicts a label. {_CONTEXT[reading.context]} {_SPEAKERS[reading.speakers]}",
+        licence=cards.terms([source]),
+        labels=tuple(by_class),
+        data=cards.Data(
+            (source,),
+            f"Training part of protocol {reading.protocol}, fold {reading.fold}; the best checkpoint was chosen on its "
+            "validation part. Test dialogues were neither read nor measured. Systems that are validated or tested on "
+            "these training dialogues are refused its vectors.",
+        ),
+        training=cards.Training(
+            method=METHOD,
+            options=options,
+            best_epoch=best,
+            history=tuple({"weighted_f1": value} for value in history),
+            start=start,
+        ),
+        results=(
+            cards.Results(
+                "validation",
+                "Results on the validation part",
+                "Of the two layers that were trained with the adapters, on the part that chose the epoch.",
+                (row,),
+                by_class="F1",
+            ),
+        ),
+        base=cards.Base("mpnet", weights.WEIGHTS["mpnet"].sha256, mode="lora"),
+        weights=cards.WeightFile(path.name, file_hash(path), path.stat().st_size),
+        notes=("Figures of systems on these vectors, on the test part, are in docs/results.md.",),
+    )
 
 
-def _read(reader: Reader, conversations: Sequence[Conversation]) -> Iterator[tuple[Utterance, np.ndarray, np.ndarray]]:
-    """Each utterance with its vector and logits, in batches of like length."""
-    import torch
-
-    reader.mode(training=False)
-    for chosen in batches(reader.cut(conversations, size=WINDOW, before=BEFORE), 4096):
-        with torch.inference_mode():
-            vectors, logits = reader(chosen)
-        for row, place, utterance in scored(chosen, conversations):
-            yield utterance, vectors[row, place].numpy(), logits[row, place].numpy()
+def _named(sha256: str, name: str) -> str:
+    """The name of shipped adapters with this hash, else the name of the file."""
+    names = [path.name for path in SHIPPED_ENCODERS.glob("*.safetensors") if file_hash(path) == sha256]
+    return names[0] if names else name
 
 
-def _validation(reader: Reader, valid: Sequence[Conversation], labels: Any, *, classes: Sequence[str]) -> np.ndarray:
-    """Annotated classes in rows, predicted in columns: ``(C, C)``."""
-    read = [(labels[one.id], logits) for one, _, logits in _read(reader, valid) if one.id in labels]
-    true = np.array([classes.index(label) for label, _ in read])
-    said = np.array([logits.argmax() for _, logits in read])
-    return confusion(true, said, classes=len(classes))
-
-
-def _adapted(network: Any, options: DialogueOptions) -> Any:
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise MissingExtra("tuning an encoder needs peft: pip install 'merc[tune]'") from error
-    network.requires_grad_(False)
-    chosen = LoraConfig(r=options.rank, lora_alpha=2 * options.rank, lora_dropout=0.0, target_modules=list(TARGETS))
-    with warnings.catch_warnings():
-        # peft still asks transformers by an old name
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        return get_peft_model(network, chosen)
+DIALOGUE_ENCODER = Recipe(
+    "dialogue-encoder",
+    "MPNet with adapters, fine-tuned on the dialogues of a corpus under a protocol; and vectors of its utterances",
+    DialogueEncoderOptions,
+    train_dialogue_encoder,
+    {},
+)

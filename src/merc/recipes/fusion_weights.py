@@ -1,4 +1,4 @@
-"""How much a voice or a face tells in conversation at all: measured on what is known of MELD's voices and faces.
+"""Trust in voice and face in conversation, measured on MELD's derived table; and the card of the fusion.
 
 The trust that a head earns on left-out corpora is an upper bound: those corpora are acted, posed or chosen for their
 clear expressions. Without recordings of annotated conversation, MELD's derived table gives a lower one: how much its 17
@@ -8,28 +8,39 @@ The head's trust in conversation is taken half-way between the two on a logarith
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from merc.corpora import CORPORA
 from merc.errors import InputError
 from merc.evaluation.calibration import log_loss
 from merc.labels import EKMAN7
+from merc.reporting import cards
 
 TABLE = "meld_utterances_multimodal.parquet"
 _PREFIX = {"voice": "aud_", "face": "AU"}
 _STRENGTH = 0.01  # of the logistic regression: the columns are few, the classes uneven
 
 
-def conversational_trust(folder: Path, modality: str, crossed: dict[str, Any]) -> dict[str, Any]:
-    """The trust of a head in conversation, and what it rests on, from MELD's folder and the head's cross-corpus record.
+def conversational_trust(folder: Path, modality: str, crossed: Mapping[str, float]) -> dict[str, float]:
+    """The trust in a head in conversation, and the gains that it follows from.
 
     ``weight`` is ``trust * sqrt(gain in conversation / gain on left-out corpora)``, gains in nats of log loss over the
-    prior. Raises InputError where the derived table is missing or lacks the modality's columns.
+    prior.
+
+    Args:
+        folder: Of MELD.
+        modality: "voice" or "face".
+        crossed: The figures of the head's "cross_corpus" results.
+
+    Raises:
+        InputError: where the derived table is missing or lacks the columns of the modality.
     """
     gain = _gain(folder / TABLE, _PREFIX[modality])
-    own = crossed["log_loss"]["ignored"] - crossed["log_loss"]["trusted"]
+    own = crossed["log_loss_ignored"] - crossed["log_loss_trusted"]
     share = float(np.clip(gain / own, 0, 1)) if own > 0 else 0.0
     return {
         "weight": round(crossed["trust"] * share**0.5, 4),
@@ -65,3 +76,76 @@ def _gain(table: Path, prefix: str) -> float:
 def _curved(values: np.ndarray) -> np.ndarray:
     """The values with their squares, so that a middle level may differ from both ends."""
     return np.concatenate([values, values**2], axis=1)
+
+
+def fusion_card(
+    settings: cards.Fusion,
+    results: Sequence[cards.Results],
+    options: Mapping[str, Any],
+    counts: Mapping[str, Mapping[str, int]],
+) -> cards.ModelCard:
+    """The card of the fusion from what was fitted, and the utterances of each label by part of MELD."""
+    sources = (cards.Source.of("meld", mapped=False),)
+    return cards.ModelCard(
+        name="fusion",
+        title="Late fusion of the text, voice and face heads in conversation",
+        summary="Weighs what text, voice and face say of an utterance in a recorded conversation, in English.",
+        licence=cards.terms(sources),
+        labels=EKMAN7,
+        data=cards.Data(
+            sources,
+            "The official split: the text form is fitted on train, chosen on dev, measured on test. Trust in voice and "
+            "face is from corpora that their heads were not trained on.",
+            tuple(cards.Samples("meld", split, dict(of)) for split, of in counts.items()),
+        ),
+        training=cards.Training("Temperature, bias and logistic regression by maximum likelihood.", dict(options)),
+        results=tuple(results),
+        fusion=settings,
+    )
+
+
+def dev_results(losses: Mapping[str, float]) -> cards.Results:
+    """The log loss of each text form on MELD's dev part, which chooses."""
+    rows = tuple(cards.Measurement(name, {"log_loss": round(loss, 4)}) for name, loss in losses.items())
+    return cards.Results("forms", "Text forms on MELD dev", "The form with the smallest log loss is shipped.", rows)
+
+
+def test_results(rows: Sequence[cards.Measurement], twins: Mapping[str, int]) -> cards.Results:
+    """The text forms on MELD's test part; ``twins`` counts utterances with the words of a training text."""
+    return cards.Results(
+        name="test",
+        heading=f"{CORPORA['meld'].title}, official test, text alone",
+        note="The first row is out of domain: the head was not trained on MELD; "
+        f"{twins['utterances']} of {rows[0].items} test utterances have the words of a training text, "
+        f"{twins['of_five_words_or_more']} of them five words or more. The last row was trained on MELD's training "
+        "part wherever its form is a layer or an encoder. Intervals resample dialogues; this part chose nothing.",
+        rows=tuple(rows),
+        figures=dict(twins),
+    )
+
+
+def abstention_results(pairs: Sequence[Mapping[str, float | None]]) -> cards.Results:
+    """Coverage and accuracy of the utterances kept, by threshold."""
+    rows = []
+    for pair in pairs:
+        figures = {
+            name: round(value, 4)
+            for name in ("coverage", "accuracy")
+            if (value := pair[name]) is not None and not np.isnan(value)
+        }
+        rows.append(cards.Measurement(f"{pair['threshold']:.2f}", dict(figures)))
+    note = (
+        "By least confidence: the share of MELD's dev utterances that are kept, and the accuracy on them, text alone."
+    )
+    return cards.Results("abstention", "Abstention", note, tuple(rows))
+
+
+def elsewhere_results(items: int, figures: Mapping[str, Mapping[str, float]]) -> cards.Results:
+    """The text forms on IEMOCAP."""
+    return cards.Results(
+        name="iemocap",
+        heading=f"{CORPORA['iemocap'].title}, text alone",
+        note=f"No form was trained on this corpus: {items:,} utterances of four classes (excited counts as joy), and "
+        "the probabilities of their four labels alone, scaled to 1. Chance is 1/4, log loss 1.386.",
+        rows=tuple(cards.Measurement(name, dict(own), items) for name, own in figures.items()),
+    )

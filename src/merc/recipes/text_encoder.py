@@ -1,143 +1,107 @@
-"""The sentence encoder learns emotions from five corpora of texts: low-rank adapters or all of its numbers.
+"""The text encoder learns emotions from five corpora of texts, each text alone: adapters or all of MPNet.
 
-MPNet with a head of two linear layers reads each text alone; the epoch is chosen by the loss on the validation part.
-The adapters are what tuning on conversations may start from.
+The best checkpoint is chosen by validation loss; the test part is measured once. The parameters are what the dialogue
+encoder may start from. Writes ``text-MODE.safetensors``, ``.json`` and ``.md``.
 """
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from merc import weights
-from merc.backbones.mpnet_dialogue import Reading, batches, mpnet_tokenizer
+from merc.backbones.backbone import MODES
+from merc.backbones.mpnet_dialogue import Reading, adapters
 from merc.backbones.mpnet_windows import Window, tokenised, windows
-from merc.cache import file_hash, replacing
+from merc.cache import file_hash, key
 from merc.errors import InputError
-from merc.evaluation.calibration import log_loss, softmax
+from merc.evaluation.calibration import expected_calibration_error, fit_temperature, log_loss, softmax
 from merc.evaluation.metrics import accuracy, confusion, macro_f1
 from merc.labels import EKMAN7
-from merc.nn.memory import keep_freed_memory
+from merc.options import above, at_least, below_one, one_of, share
 from merc.progress import Progress
-from merc.recipes.dialogue_encoder import DialogueOptions, Reader, rate_at, reading_head
-from merc.recipes.samples import Sample, Selection
-from merc.recipes.text_sampling import SAMPLES
+from merc.recipes.measuring import classes_of, measured
+from merc.recipes.recipe import Folders, Outcome, Recipe
+from merc.recipes.samples import SAMPLES, TEXTS, Sample, Selection, available, census, mixture, overlap, words
+from merc.reporting import cards
+from merc.training.contract import Fitted, Run
+from merc.training.loop import fit
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from merc.recipes.encoder_training import TextClassifier
 
-METHODS = {"lora": 4e-4, "full": 2e-5}
-"""What is tuned, and its learning rate: adapters beside the linear layers, or every number of the encoder."""
+RATES = {"lora": 4e-4, "full": 2e-5, "top-k": 2e-5, "frozen": 1e-3}
+"""Learning rate of each mode: low-rank adapters take some twenty times that of full fine-tuning."""
 
-_WARM = 20  # steps at the start of each epoch, whose moments start anew
+NOISY = "crowdflower"
+"""The corpus whose test items are left out once: one annotator a tweet, a class often not visible in the words."""
+ALL, CLEAN = "all", "all without CrowdFlower"
+NEW, SHARED = "texts that training has not", "texts that training has too"
+
 _SPREAD = 0.3  # below a token: texts of one length trade places, and padding stays below 3 %
 
 
 @dataclass(frozen=True, slots=True)
-class TuneOptions:
-    """How the encoder is tuned on texts; raises InputError for a value that cannot be used."""
+class TextEncoderOptions:
+    """Options of the text encoder; raises InputError for a value that cannot be used."""
 
-    method: str = "lora"
-    """"lora" or "full"."""
+    mode: str = "lora"
+    """What of MPNet is trained: "lora", "full", "top-k" (the last two layers) or "frozen"."""
     sample: str = "distinct"
-    """Which texts: see ``mixture.SAMPLES``."""
+    """Which texts: see ``merc.recipes.samples.SAMPLES``."""
     each: int = 6200
-    """Texts of a class: what the source paper took of each emotion."""
+    """Texts of a class: what the paper took of each emotion."""
     each_epoch: int = 0
     """Of them, how many an epoch takes at most, in turns; 0 takes all."""
+    start: str = ""
+    """File of another training on the same texts to start from, or a shipped one by name; empty: MPNet."""
     epochs: int = 3
-    """Passes, as in the source paper."""
+    """As in the paper."""
     learning_rate: float = 0.0
-    """Of the encoder; 0 is the method's own."""
+    """Of the encoder; 0 is that of the mode."""
     head_rate: float = 1e-3
-    """Of the head."""
+    """Learning rate of the classifier."""
     rank: int = 16
     """Of the adapters."""
     smoothing: float = 0.05
-    """Of the labels: half of the corpora were annotated by one worker or by a hashtag."""
+    """Label smoothing: half of the corpora were annotated by one worker or by a hashtag."""
     balance: float = 0.5
     """Power of the inverse class frequency in the loss: 0 leaves classes as they are, 1 makes them equal."""
     batch_tokens: int = 1024
-    """Padded tokens a step."""
+    """Padded tokens of a batch."""
     longest: int = 64
     """Tokens of a text that are read; one in 250 is longer."""
     seed: int = 0
-    """Reaches everything that is random."""
+    """Random seed."""
     threads: int = 2
-    """Of torch."""
+    """CPU threads for torch."""
+    device: str = "auto"
+    """"cpu", "cuda", "mps", or "auto"."""
+    checkpoint_seconds: float = 60.0
+    """Least seconds between two checkpoints."""
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"method '{self.method}': expected {', '.join(METHODS)}")
-        if self.sample not in SAMPLES:
-            raise InputError(f"sample '{self.sample}': expected {', '.join(SAMPLES)}")
-        for name in ("each", "epochs", "rank", "batch_tokens", "threads"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
-        if self.each_epoch < 0 or self.longest < 3:
-            raise InputError("each_epoch must be at least 0, longest at least 3 tokens")
-        if self.learning_rate < 0 or self.head_rate <= 0:
-            raise InputError("learning_rate must be at least 0 (0: the method's own), head_rate above 0")
-        if not (0 <= self.smoothing < 1 and 0 <= self.balance <= 1):
-            raise InputError("smoothing must be from 0 to below 1, balance from 0 to 1")
+        one_of(MODES, mode=self.mode)
+        one_of(SAMPLES, sample=self.sample)
+        at_least(1, each=self.each, epochs=self.epochs, rank=self.rank, threads=self.threads)
+        at_least(0, each_epoch=self.each_epoch, learning_rate=self.learning_rate)
+        at_least(3, batch_tokens=self.batch_tokens, longest=self.longest)
+        above(0, head_rate=self.head_rate)
+        below_one(smoothing=self.smoothing)
+        share(balance=self.balance)
 
     @property
-    def reading(self) -> DialogueOptions:
-        """The same for the reader: a text is a conversation of one utterance, without a speaker."""
-        rate = self.learning_rate or METHODS[self.method]
-        return DialogueOptions(
-            context="none",
-            speakers="none",
-            rank=self.rank,
-            epochs=self.epochs,
-            learning_rate=rate,
-            head_rate=self.head_rate,
-            smoothing=self.smoothing,
-            batch_tokens=self.batch_tokens,
-            window=self.longest,
-            before=0,
-            seed=self.seed,
-            threads=self.threads,
-        )
-
-
-class Whole(Reader):
-    """The encoder without adapters, all of its numbers free; weights in float32, products in bfloat16."""
-
-    def __init__(self, classes: int, options: DialogueOptions, *, network: Any = None, tokenizer: Any = None) -> None:
-        import torch
-
-        torch.manual_seed(options.seed)
-        torch.set_num_threads(options.threads)
-        keep_freed_memory()
-        self.options = options
-        self.reading = Reading(options.context, options.speakers)
-        self.tokenizer = tokenizer or mpnet_tokenizer()
-        self.adapted = (network or _float32()).requires_grad_(True)
-        self.head = reading_head(self.network.config.hidden_size, classes)
-
-    @property
-    def network(self) -> Any:
-        """The encoder."""
-        return self.adapted
-
-    @property
-    def low_rank(self) -> dict[str, Tensor]:
-        """Every number of the encoder by name: none is of low rank here, all are saved."""
-        return dict(self.adapted.named_parameters())
-
-
-def reader_of(options: TuneOptions, *, network: Any = None, tokenizer: Any = None) -> Reader:
-    """The encoder and head that a method tunes; ``network`` and ``tokenizer`` are MPNet's unless given."""
-    made = Reader if options.method == "lora" else Whole
-    return made(len(EKMAN7), options.reading, network=network, tokenizer=tokenizer)
+    def encoder_rate(self) -> float:
+        """The learning rate of the encoder."""
+        return self.learning_rate or RATES[self.mode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,134 +112,97 @@ class Texts:
     classes: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What a tuning left: the chosen epoch, its file, and each epoch's figures on the validation part."""
+def new_encoder(options: TextEncoderOptions) -> TextClassifier:
+    """The encoder before training."""
+    from merc.recipes.encoder_training import TextClassifier
 
-    path: Path
-    epoch: int
-    history: tuple[dict[str, float], ...]
-    validation: np.ndarray
+    reading = Reading("none", "none")
+    return TextClassifier(len(EKMAN7), reading, mode=options.mode, rank=options.rank, seed=options.seed)
 
 
-def read_texts(samples: Sequence[Sample], reader: Reader, *, longest: int) -> Texts:
-    """Tokens of the samples, the end of long ones left out."""
-    rows = tokenised(reader.tokenizer, [sample.item.text or "" for sample in samples], longest=longest)
+def read_texts(samples: Sequence[Sample], encoder: TextClassifier, *, longest: int) -> Texts:
+    """Tokens of the samples, at most ``longest`` of each."""
+    rows = tokenised(encoder.tokenizer, [sample.item.text or "" for sample in samples], longest=longest)
     cut = [windows([row], dialogue=number)[0] for number, row in enumerate(rows)]
-    return Texts(tuple(cut), np.array([EKMAN7.index(sample.label) for sample in samples], dtype=np.int64))
+    return Texts(tuple(cut), classes_of(samples))
 
 
-def tune(
-    selection: Selection,
-    folder: Path,
-    *,
-    options: TuneOptions,
-    reader: Reader,
-    start: Path | None = None,
-    progress: Progress | None = None,
-) -> Course:
-    """Train on the training part; every epoch leaves two files, and a killed run goes on after the last of them.
-
-    ``start`` is the file of another tuning to begin with, encoder and head. The epoch is the one with the least loss on
-    the validation part; the test part is not looked at. Raises InputError for a part or class without texts, for a
-    start of other texts and for a folder that holds a tuning with other options, start or texts.
-    """
-    train, valid = (
-        read_texts([selection.samples[n] for n in selection.part(part)], reader, longest=options.longest)
-        for part in ("train", "validation")
-    )
-    _check(train, valid)
-    if start:
-        _same_texts(start, options)
-        reader.load(start)
-    _claim(folder, selection, options, start=start)
-    answers, history = [], []
-    for number in range(options.epochs):
-        path, told = folder / f"epoch-{number}.safetensors", folder / f"epoch-{number}.npz"
-        if not told.exists():
-            if not path.exists():
-                _epoch(reader, train, options, number=number, progress=progress)
-                reader.save(path)
-            reader.load(path)  # as saved: a run that was killed here goes on from the same numbers
-            _answer(told, read(reader, valid, progress=progress, stage=f"validation {number + 1}"))
-        elif number == options.epochs - 1 or not (folder / f"epoch-{number + 1}.npz").exists():
-            reader.load(path)
-        answers.append(_answers(told))
-        history.append(_figures(answers[-1], valid.classes))
-    best = min(range(len(history)), key=lambda n: history[n]["loss"])
-    path = folder / f"epoch-{best}.safetensors"
-    reader.load(path)
-    return Course(path, best, tuple(history), answers[best])
-
-
-def read(reader: Reader, texts: Texts, *, progress: Progress | None = None, stage: str = "read") -> np.ndarray:
+def logits_of(
+    encoder: TextClassifier, texts: Texts, *, progress: Progress | None = None, stage: str = "read"
+) -> np.ndarray:
     """Logits of every text in the order given: ``(n, 7)`` float32."""
-    import torch
+    from merc.recipes.encoder_training import read_windows
 
-    reader.mode(training=False)
     found = np.empty((len(texts.windows), len(EKMAN7)), dtype=np.float32)
-    done = 0
-    for chosen in batches(texts.windows, 4096):
-        with torch.inference_mode():
-            _, logits = reader(chosen)
-        found[[window.dialogue for window in chosen]] = logits[:, 0].numpy()
-        done += len(chosen)
-        if progress:
-            progress(stage, done, len(texts.windows))
+    for batch, _, logits in read_windows(encoder, texts.windows, progress=progress, stage=stage):
+        found[[window.dialogue for window in batch]] = logits[:, 0]
     return found
 
 
-def turn(classes: np.ndarray, number: int, options: TuneOptions) -> np.ndarray:
-    """Which texts an epoch takes: of each class all, or the next ``each_epoch`` of its own shuffled circle."""
+def train_texts(
+    selection: Selection,
+    options: TextEncoderOptions,
+    encoder: TextClassifier,
+    *,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Train an encoder in place on the training part and leave the best checkpoint by validation loss in it.
+
+    Args:
+        selection: The texts; the test part is not read.
+        options: How.
+        encoder: Of the options' mode.
+        folder: Of checkpoints.
+        progress: Called in epochs.
+
+    Raises:
+        InputError: for a part or class without texts, a start from other texts, and a folder with another training.
+    """
+    from merc.recipes.encoder_training import Windows, encoder_task, loop_options
+
+    train, valid = (
+        read_texts(_part(selection, part), encoder, longest=options.longest) for part in ("train", "validation")
+    )
+    _check(train, valid)
+    start = adapters(Path(options.start)) if options.start else None
+    if start:
+        _refuse_other_texts(start, options)
+        encoder.load(start)
+
+    def judge(judged: TextClassifier) -> dict[str, float]:
+        return _figures(logits_of(judged, valid), valid.classes)
+
+    prepare = encoder.backbone.prepare
+    data = Windows(
+        train.windows,
+        [[number] for number in train.classes.tolist()],
+        prepare,
+        batch_tokens=options.batch_tokens,
+        spread=_SPREAD,
+        choose=lambda epoch: epoch_rows(train.classes, epoch, options).tolist(),
+    )
+    task = encoder_task(
+        encoder,
+        data,
+        judge,
+        groups=encoder.groups(encoder_rate=options.encoder_rate, head_rate=options.head_rate),
+        smoothing=options.smoothing,
+        facts=_facts(selection, options, start),
+        class_weights=_balance(train.classes[epoch_rows(train.classes, 1, options)], options.balance),
+    )
+    how = {name: getattr(options, name) for name in ("seed", "epochs", "threads", "device", "checkpoint_seconds")}
+    return fit(task, loop_options(metric="loss", **how), Run(folder=folder, progress=progress))
+
+
+def epoch_rows(classes: np.ndarray, epoch: int, options: TextEncoderOptions) -> np.ndarray:
+    """Which texts an epoch (from 1) takes: of each class all, or the next ``each_epoch`` of its own shuffled circle."""
     taken = []
     for one in np.unique(classes):
         order = np.random.default_rng((options.seed, int(one))).permutation(np.flatnonzero(classes == one))
         size = min(options.each_epoch or len(order), len(order))
-        taken.append(order[(number * size + np.arange(size)) % len(order)])
+        taken.append(order[((epoch - 1) * size + np.arange(size)) % len(order)])
     return np.sort(np.concatenate(taken))
-
-
-def _epoch(reader: Reader, train: Texts, options: TuneOptions, *, number: int, progress: Progress | None) -> None:
-    """One pass; its random numbers follow from seed and epoch alone, its moments start anew with every epoch."""
-    import torch
-
-    torch.manual_seed(options.seed * 1000 + number)
-    rows = turn(train.classes, number, options)
-    cut = [train.windows[row] for row in rows]
-    order = list(
-        batches(cut, options.batch_tokens, random=np.random.default_rng((options.seed, number)), spread=_SPREAD)
-    )
-    balance = _balance(train.classes[rows], options.balance)
-    optimiser, parameters = _optimiser(reader)
-    rates = [group["lr"] for group in optimiser.param_groups]
-    reader.mode(training=True)
-    for done, chosen in enumerate(order):
-        share = rate_at(number * len(order) + done, options.epochs * len(order)) * min(1.0, (done + 1) / _WARM)
-        for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * share
-        _, logits = reader(chosen)
-        target = torch.from_numpy(train.classes[[window.dialogue for window in chosen]])
-        loss = torch.nn.functional.cross_entropy(
-            logits[:, 0], target, weight=balance, label_smoothing=options.smoothing
-        )
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        if progress:
-            progress(f"epoch {number + 1} of {options.epochs}", done + 1, len(order))
-
-
-def _optimiser(reader: Reader) -> tuple[Any, list[Any]]:
-    import torch
-
-    parameters = reader.trained()
-    head = len(list(reader.head.parameters()))
-    groups = [
-        {"params": parameters[:-head], "lr": reader.options.learning_rate},
-        {"params": parameters[-head:], "lr": reader.options.head_rate},
-    ]
-    return torch.optim.AdamW(groups, weight_decay=0.01, fused=True), parameters
 
 
 def _balance(classes: np.ndarray, power: float) -> Tensor:
@@ -292,50 +219,42 @@ def _check(train: Texts, valid: Texts) -> None:
     if missing:
         raise InputError(f"no training text of {', '.join(missing)}: the corpora are not complete")
     if not len(valid.classes):
-        raise InputError("no text in the validation part: the epoch could not be chosen")
+        raise InputError("no text in the validation part: no epoch could be chosen")
 
 
-def _same_texts(start: Path, options: TuneOptions) -> None:
-    """Raise InputError where the start may have learned texts that test here: another sample, draw or method."""
-    path = start.parent / "plan.json"
+def _refuse_other_texts(start: Path, options: TextEncoderOptions) -> None:
+    """Raise InputError where the start may have been trained on texts that test here: another sample, draw or mode."""
+    path = start.with_suffix(".json")
     if not start.exists() or not path.exists():
         raise InputError(
-            f"{start}: not in a folder that 'merc adapt text --tune' left; it is not known what it learned"
+            f"start '{start}': no file with its model card beside it, so the texts that it was trained on are unknown; "
+            "name a file that 'merc train text-encoder' wrote"
         )
-    before = json.loads(path.read_text(encoding="utf-8"))["options"]
-    for name in ("method", "sample", "each", "seed"):
-        if before[name] != getattr(options, name):
+    before = cards.ModelCard.read(path).training.options
+    for name in ("mode", "sample", "each", "seed"):
+        if before.get(name) != getattr(options, name):
             raise InputError(
-                f"{start} was tuned with {name} {before[name]}, asked is {getattr(options, name)}: it may know texts "
-                "of the test part; begin with a tuning of the same texts"
+                f"start '{start}' was trained with {name} {before.get(name)}, now it is {getattr(options, name)}: its "
+                "training texts may be in the test part; start from a training on the same texts"
             )
 
 
-def _claim(folder: Path, selection: Selection, options: TuneOptions, *, start: Path | None) -> None:
-    """Write down what the folder is for; raises InputError where it is for something else."""
-    counts = Counter((sample.part, sample.label) for sample in selection.samples)
-    plan: dict[str, Any] = {"options": asdict(replace(options, threads=1))}
-    plan["texts"] = {f"{part} {label}": n for (part, label), n in sorted(counts.items())}
-    if start:
-        plan["start"] = file_hash(start)
-    path = folder / "plan.json"
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != plan:
-            raise InputError(f"{folder} holds a tuning with other options or texts (plan.json): choose another folder")
-        return
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
+def _facts(selection: Selection, options: TextEncoderOptions, start: Path | None) -> dict[str, object]:
+    counts = Counter(f"{sample.part} {sample.label}" for sample in selection.samples)
+    texts = key([(sample.part, sample.label, sample.item.text) for sample in selection.samples])
+    values = {name: value for name, value in _shown(options).items() if name not in ("seed", "epochs", "threads")}
+    return {
+        **values,
+        "start": file_hash(start) if start else "",
+        "counts": dict(sorted(counts.items())),
+        "texts": texts,
+    }
 
 
-def _answer(path: Path, logits: np.ndarray) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, logits=logits)
-
-
-def _answers(path: Path) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as stored:
-        found: np.ndarray = stored["logits"]
-        return found
+def _shown(options: TextEncoderOptions) -> dict[str, object]:
+    """The options that a card lists: not where and how often, which change nothing."""
+    values = asdict(options) | {"learning_rate": options.encoder_rate}
+    return {name: value for name, value in values.items() if name not in ("device", "checkpoint_seconds", "start")}
 
 
 def _figures(logits: np.ndarray, classes: np.ndarray) -> dict[str, float]:
@@ -344,12 +263,139 @@ def _figures(logits: np.ndarray, classes: np.ndarray) -> dict[str, float]:
     return {name: round(float(figure), 5) for name, figure in found.items()}
 
 
-def _float32() -> Any:
-    from transformers import MPNetConfig, MPNetModel
+def tested(
+    samples: Sequence[Sample], logits: np.ndarray, temperature: float, *, known: Container[str] = ()
+) -> cards.Results:
+    """The test part: all, each corpus, all without the noisy one, and the texts that are ``known`` and not, apart."""
+    classes, groups = classes_of(samples), [words(sample) for sample in samples]
+    probabilities = softmax(logits / temperature)
 
-    from merc.backbones.mpnet import loaded
+    def of(name: str, rows: Sequence[int]) -> cards.Measurement:
+        places = list(rows)
+        return measured(name, probabilities[places], classes[places], groups=[groups[row] for row in places])
 
-    network = loaded(MPNetModel, MPNetConfig, weights.path("mpnet"))
-    for parameter in network.parameters():
-        parameter.data = parameter.data.clone()  # the file's pages are not to be written to
-    return network
+    overall = of(ALL, range(len(samples)))
+    rows = [overall]
+    seen = [n for n, text in enumerate(groups) if text in known]
+    if 0 < len(seen) < len(samples):
+        rows += [of(SHARED, seen), of(NEW, sorted(set(range(len(samples))) - set(seen)))]
+    conclusion = ""
+    if clean := [n for n, one in enumerate(samples) if one.corpus != NOISY]:
+        rows.append(of(CLEAN, clean))
+        points = {name: 100 * (rows[-1].value(name) - overall.value(name)) for name in ("accuracy", "macro_f1")}
+        conclusion = (
+            f"Without CrowdFlower's test items the same encoder has {points['accuracy']:+.1f} points of accuracy and "
+            f"{points['macro_f1']:+.1f} of macro F1."
+        )
+    for name in sorted({sample.corpus for sample in samples}):
+        rows.append(of(name, [n for n, one in enumerate(samples) if one.corpus == name]))
+    matrix = confusion(classes, logits.argmax(1), classes=len(EKMAN7))
+    return cards.Results(
+        name="test",
+        heading="Results on the test part",
+        note="Value and 95 % bootstrap interval over texts. The test part chose nothing.",
+        rows=tuple(rows),
+        confusion=tuple(tuple(int(count) for count in row) for row in matrix),
+        conclusion=conclusion,
+    )
+
+
+def train_text_encoder(options: TextEncoderOptions, folders: Folders) -> Outcome:
+    """Train the encoder on the texts below the data folder, measure it once on the test part, and write its card.
+
+    Raises:
+        InputError: for a missing corpus, a start from other texts, and a folder that holds another training.
+        MissingExtra: for mode "lora" without peft.
+        WeightError: without the weight 'mpnet'.
+    """
+    selection = mixture(options.sample, folders.data, each=options.each, seed=options.seed)
+    encoder, progress = new_encoder(options), folders.progress
+    checkpoints = folders.out / "checkpoints"
+    fitted = train_texts(selection, options, encoder, folder=checkpoints, progress=progress)
+    path = folders.out / f"text-{options.mode}.safetensors"
+    encoder.save(path)
+    encoder.load(path)  # measured as it is saved, in half precision
+    samples, learned, valid = (_part(selection, part) for part in ("test", "train", "validation"))
+    learned = learned[:: max(1, len(learned) // len(samples))]
+    test, train, held = (
+        logits_of(encoder, read_texts(part, encoder, longest=options.longest), progress=progress, stage=stage)
+        for part, stage in ((samples, "test"), (learned, "train"), (valid, "validation"))
+    )
+    temperature = fit_temperature(held, classes_of(valid))
+    known = frozenset(words(sample) for sample in _part(selection, "train"))
+    results = (tested(samples, test, temperature, known=known), _recall(train, learned))
+    before = round(expected_calibration_error(softmax(test), classes_of(samples)), 4)
+    ece = results[0].rows[0].value("ece")
+    calibration = cards.Calibration(round(temperature, 6), "validation part", before, ece)
+    data = text_data(selection, options, census(selection), available(folders.data))
+    card = text_card(path, options, fitted.history, fitted.best, data=data, results=results, calibration=calibration)
+    card.write(folders.out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return Outcome(card)
+
+
+def _recall(logits: np.ndarray, samples: Sequence[Sample]) -> cards.Results:
+    value = round(float((logits.argmax(1) == classes_of(samples)).mean()), 4)
+    rows = (cards.Measurement("training texts", {"accuracy": value}, len(samples)),)
+    return cards.Results("train", "Training texts", "As many as there are test texts.", rows)
+
+
+def text_data(
+    selection: Selection,
+    options: TextEncoderOptions,
+    samples: Sequence[cards.Samples],
+    distinct: Mapping[str, int],
+) -> cards.Data:
+    """Corpora, split and counts of the texts; ``distinct`` counts those in all corpora."""
+    corpora = sorted({sample.corpus for sample in selection.samples})
+    sources = tuple(cards.Source.of(name, selection.removed.get(name)) for name in corpora)
+    counted = (*samples, cards.Samples(TEXTS, "all five corpora", dict(distinct)))
+    return cards.Data(sources, f"{SAMPLES[options.sample]}.", counted, overlap(selection))
+
+
+def text_card(
+    path: Path,
+    options: TextEncoderOptions,
+    history: Sequence[Mapping[str, float]],
+    best: int,
+    *,
+    data: cards.Data,
+    results: tuple[cards.Results, ...],
+    calibration: cards.Calibration,
+) -> cards.ModelCard:
+    """The card of an encoder whose file is ``path``."""
+    from merc.recipes.encoder_training import METHOD
+
+    start = adapters(Path(options.start)) if options.start else None
+    return cards.ModelCard(
+        name=path.stem,
+        title=f"MPNet fine-tuned on {', '.join(one.name for one in data.sources)} ({options.mode})",
+        summary=f"**{SAMPLES[options.sample]}.** English sentences, each read alone.",
+        licence=cards.terms(data.sources),
+        labels=EKMAN7,
+        data=data,
+        training=cards.Training(
+            method=f"{METHOD} The loss is weighted by class; the best checkpoint is chosen by validation loss.",
+            options=_shown(options),
+            best_epoch=best,
+            history=tuple({name: row[name] for name in ("loss", "accuracy", "macro_f1")} for row in history),
+            start=cards.Start(start.name, file_hash(start)) if start else None,
+        ),
+        results=results,
+        base=cards.Base("mpnet", weights.WEIGHTS["mpnet"].sha256, mode=options.mode),
+        weights=cards.WeightFile(path.name, file_hash(path), path.stat().st_size),
+        calibration=calibration,
+    )
+
+
+def _part(selection: Selection, name: str) -> list[Sample]:
+    return [selection.samples[n] for n in selection.part(name)]
+
+
+TEXT_ENCODER = Recipe(
+    "text-encoder",
+    "MPNet, fine-tuned on the texts of five corpora, each text alone",
+    TextEncoderOptions,
+    train_text_encoder,
+    {},
+)

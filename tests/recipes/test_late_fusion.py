@@ -1,0 +1,101 @@
+"""The late fusion is fitted on made-up conversations: which form of the text is shipped, and what the card says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from merc.cache import Cache, file_hash
+from merc.conversation import Conversation, Utterance
+from merc.corpora import CORPORA, Item
+from merc.heads.head import NAMES, Head, head_models, spoken_head
+from merc.labels import EKMAN7
+from merc.paths import SHIPPED
+from merc.recipes import late_fusion
+from merc.recipes.recipe import Folders
+from merc.reporting.cards import ModelCard
+from tests.recipes.made_up import WORDS, WordVectors, spoken
+
+CROSSED = {"trust": 0.25, "log_loss_ignored": 1.9, "log_loss_trusted": 1.8}
+
+
+def stand_ins(trained: Path, folder: Path) -> None:
+    for name in NAMES:  # stand-ins: the fusion reads voice and face from their cards only
+        for suffix in (".safetensors", ".json"):
+            content = (trained / f"text{suffix}").read_bytes()
+            if suffix == ".json":
+                card = json.loads(content)
+                card["results"].append({"name": "cross_corpus", "figures": CROSSED})
+                content = json.dumps(card).encode()
+            (folder / f"{name}{suffix}").write_bytes(content)
+
+
+def fitted(corpora: Path, folder: Path) -> ModelCard:
+    options = late_fusion.FusionOptions(heads=str(folder), resamples=50)
+    return late_fusion.fit_fusion(options, Folders(corpora, folder)).card
+
+
+def test_the_fusion_moves_the_text_head_to_conversation(trained: Path, corpora: Path, tmp_path: Path) -> None:
+    stand_ins(trained, tmp_path)
+    card = fitted(corpora, tmp_path)
+    assert card == ModelCard.read(tmp_path / "fusion.json")
+    settings = card.fusion
+    assert settings is not None and settings.voice.weight == settings.face.weight == 0.25
+    assert settings.prior == dict.fromkeys(EKMAN7, pytest.approx(1 / 7, abs=1e-6))
+    assert [row.items for row in card.result("test").rows] == [84, 84, 84]
+    losses = {row.name: row.value("log_loss") for row in card.result("forms").rows}
+    assert settings.text.form == min(losses, key=losses.__getitem__)
+    assert (tmp_path / "fusion.safetensors").exists() == (settings.text.layer is not None)
+    vectors = WordVectors().vectors([Item("1", (), text="so furious")])
+    assert Head.load("text", folder=tmp_path).probabilities(vectors).argmax() == EKMAN7.index("anger")
+    assert [model.slot for model in head_models(folder=tmp_path)[:3]] == [f"{name} head" for name in NAMES]
+    assert card.result("test").figures == {"utterances": 0, "of_five_words_or_more": 0}
+    assert f"{settings.abstention.threshold:.2f}" in [row.name for row in card.result("abstention").rows]
+    assert (tmp_path / "fusion.md").read_text().startswith("# Late fusion")
+    assert settings.text.encoder is None and spoken_head(folder=tmp_path) is None
+    assert "iemocap" not in [one.name for one in card.results]
+
+
+def test_words_are_read_in_conversation_where_that_is_better(
+    trained: Path, corpora: Path, tmp_path: Path, patched: pytest.MonkeyPatch
+) -> None:
+    stand_ins(trained, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("merc.recipes.late_fusion.spoken_logits", spoken(30.0))
+        card = fitted(corpora, tmp_path)
+    assert card.fusion is not None and card.fusion.text.encoder is not None
+    text = card.fusion.text
+    assert text.form == "encoder tuned on conversations" and text.layer is None
+    head = spoken_head(folder=tmp_path)
+    assert head is not None and (head.path.stem, head.sha256) == (text.encoder.name, text.encoder.sha256)
+    assert head.temperature == text.encoder.temperature and not (tmp_path / "fusion.safetensors").exists()
+    assert card.result("test").rows[-1].value("accuracy") == 1
+    assert head_models(folder=tmp_path)[-1].slot == "conversation encoder"
+    assert "reads an utterance in the context of those before it" in (tmp_path / "fusion.md").read_text()
+
+
+def test_what_becomes_of_the_forms_elsewhere(trained: Path, tmp_path: Path, patched: pytest.MonkeyPatch) -> None:
+    labels = {"ang": "anger", "hap": "joy", "exc": "joy", "neu": "neutral", "sad": "sadness", "fru": "anger"}
+    turns = tuple(Utterance(f"u {label}", text=WORDS[own], label=label) for label, own in labels.items())
+    items = [Item(turn.id, (str(turn.label),), text=turn.text) for turn in turns]
+    (tmp_path / CORPORA["iemocap"].folder).mkdir()
+    text = Head.load("text", folder=trained, conversation=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late_fusion, "CONVERSATIONS", {"iemocap": lambda root: (Conversation("d", turns),)})
+        patch.setattr(late_fusion, "READERS", {"iemocap": lambda root: items})
+        patch.setattr("merc.recipes.late_fusion.spoken_logits", spoken(9.0))
+        forms = (late_fusion.Form("sure", spoken=True), late_fusion.Form("flat", 1e9))
+        reader = late_fusion.Reader(late_fusion.FusionOptions(), Cache(tmp_path / "cache"))
+        (found,) = late_fusion._elsewhere(tmp_path, text, forms, reader=reader)
+    sure, flat = found.rows
+    assert sure.items == 5 and sure.value("accuracy") == 1
+    assert flat.value("log_loss") == pytest.approx(np.log(4), abs=1e-3)
+
+
+def test_the_shipped_fusion_was_fitted_to_the_shipped_heads() -> None:
+    card = ModelCard.read(SHIPPED / "fusion.json")
+    assert card.fusion is not None
+    assert card.fusion.heads == {name: file_hash(SHIPPED / f"{name}.safetensors") for name in NAMES}

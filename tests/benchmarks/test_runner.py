@@ -132,7 +132,7 @@ def test_a_unit_that_cannot_be_done_is_a_line_with_its_reason(made: BenchOptions
         Cell(wrong, "official").path(tmp_path)
     absent = replace(runner.plan(made)[0].request, features=f"text={tmp_path}:made")
     (failed,) = runner.run([Cell(absent, "official")], replace(made, folder=tmp_path, workers=1))
-    assert "is no feature store" in failed.reason
+    assert "is not a feature store" in failed.reason
 
 
 def test_the_table_of_the_paper_stands_beside_ours() -> None:

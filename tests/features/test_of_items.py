@@ -82,7 +82,7 @@ def test_refusals(tmp_path: Path) -> None:
         InputError, match="'meld-warm' reads dialogues and cannot encode single items; choose one .*mpnet"
     ):
         OfItems(ENCODERS["meld-warm"]())
-    with pytest.raises(InputError, match="'mpnet-tokens' gives any number of rows an item"):
+    with pytest.raises(InputError, match="'mpnet-tokens' gives any number of rows per item"):
         of_items("mpnet-tokens")
     with pytest.raises(UnknownName, match="unknown encoder 'voices'"):
         of_items("voices")

@@ -84,7 +84,7 @@ def test_items_of_one_modality_are_encoded_now_and_once(tmp_path: Path, monkeypa
     assert Peaks.encoded == 2 and again.sha256 == first.sha256 and first.encoder["input"].startswith("16 kHz, trimmed")
     fewer = FeatureSpec.parse("voice=campplus").load(conversations[:1], place=place)["voice"]
     assert fewer.sha256 != first.sha256, "features are named by what they were made of"
-    with pytest.raises(InputError, match="'whisper-base-frames' gives any number of rows an item and cannot encode"):
+    with pytest.raises(InputError, match="'whisper-base-frames' gives any number of rows per item and cannot encode"):
         FeatureSpec.parse("voice=whisper-base-frames").load(conversations, place=place)
 
 

@@ -209,7 +209,7 @@ def test_unknown_is_not_missing(tmp_path: Path) -> None:
 
 
 def test_no_store(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no feature store: expected folders with meta.json; run 'merc prepare' fi"):
+    with pytest.raises(InputError, match="is not a feature store: expected folders with meta.json; run 'merc prepare' fi"):
         Store.open(tmp_path)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from merc.errors import InputError, WeightError
+from merc.errors import InputError
 from merc.features.whisper import WhisperEncoder, WhisperMeans, WhisperOptions
 
 
@@ -98,13 +97,3 @@ def test_what_is_no_sound(encoder: WhisperEncoder, sound: np.ndarray) -> None:
 def test_options_out_of_range(option: str, value: float) -> None:
     with pytest.raises(InputError, match=f"whisper option {option} is {value}: expected"):
         WhisperOptions(**{option: value})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("content", [b"", b"\x06\x00\x00\x00", b"\x05\x00\x00\x00" + bytes(40), bytes(64)])
-def test_a_file_that_is_no_model(tmp_path: Path, content: bytes) -> None:
-    from merc.nn.whisper import read
-
-    path = tmp_path / "model.bin"
-    path.write_bytes(content)
-    with pytest.raises(WeightError, match="model.bin is no model of CTranslate2 .*; fetch the weight again"):
-        read(path)

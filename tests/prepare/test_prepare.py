@@ -278,7 +278,7 @@ def test_requests_that_make_no_sense(
     here: None, made_up: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twice = [*corpus("a"), *corpus("a")]
-    with pytest.raises(InputError, match="1 ids stand for several utterances, first 'd0/a': expected one id an utter"):
+    with pytest.raises(InputError, match="1 ids belong to several utterances, first 'd0/a': expected one id per"):
         prepare(twice, tmp_path, options=ONE)
     with pytest.raises(InputError, match="no utterance to prepare: the corpus is empty, or none of its ids matches"):
         prepare(corpus("a"), tmp_path, options=PrepareOptions(only=("x*",)))

@@ -137,7 +137,7 @@ def test_features_of_a_fold_and_seed_have_a_folder_of_their_own(root: Path) -> N
     shutil.move(root / "store", root / "stores" / "official-1")
     source = f"text={root}/stores/{{fold}}-{{seed}}:made"
     assert len(list(train(request(root, features=source, seed=1), root / "run"))) == 1
-    with pytest.raises(InputError, match="is no feature store"):
+    with pytest.raises(InputError, match="is not a feature store"):
         list(train(request(root, features=source, seed=0), root / "other"))
 
 

@@ -129,7 +129,9 @@ def test_a_t5_that_the_hub_does_not_give_leaves_nothing_behind(root: Path, monke
         raise LocalEntryNotFoundError("no connection")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(WeightError, match="the T5 't5-base' is not here and the hub did not give it .* leave the name"):
+    with pytest.raises(
+        WeightError, match="the T5 't5-base' is not available and could not be fetched from the hub .* leave the"
+    ):
         list(train(request(root, "t5-base"), root / "run"))
     assert not (root / "run").exists()
 

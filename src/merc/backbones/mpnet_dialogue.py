@@ -27,7 +27,7 @@ from merc.nn.device import multiplies_bfloat16, resolve
 from merc.progress import Progress
 
 SPEAKERS = ("name", "letter", "none")
-"""What stands before an utterance's words: letters suit codes such as IEMOCAP's, and new speakers can have them too."""
+"""What precedes an utterance's words: letters suit codes such as IEMOCAP's, and new speakers can have them too."""
 
 LONGEST = 72
 """Tokens of an utterance that are read by default; the rest of a longer one is cut off."""
@@ -43,7 +43,7 @@ class Reading:
     context: str = "past"
     """What an utterance attends to: "none", "past" utterances, or "both" sides."""
     speakers: str = "name"
-    """What stands before the words; one of SPEAKERS."""
+    """What precedes the words; one of SPEAKERS."""
     protocol: str = ""
     """Protocol on whose training part the adapters were trained; empty for single texts."""
     fold: str = ""
@@ -290,7 +290,7 @@ def batches(
         chosen: The windows.
         budget: Tokens of a batch, padding included.
         random: Shuffles the batches, and adds noise to the lengths by which windows are sorted.
-        spread: Standard deviation of that noise, in tokens.
+        spread: Size of that noise in tokens (one sigma).
     """
     noise = random.normal(0, spread, len(chosen)) if random is not None else np.zeros(len(chosen))
     order = np.argsort([len(window.tokens) + extra for window, extra in zip(chosen, noise, strict=True)], kind="stable")

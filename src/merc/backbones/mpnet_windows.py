@@ -1,4 +1,4 @@
-"""Windows over a dialogue that MPNet reads as one sequence of tokens, for one vector an utterance.
+"""Windows over a dialogue that MPNet reads as one sequence of tokens, for one vector per utterance.
 
 Every token is computed once, so that a dialogue costs hardly more than its utterances alone, and an utterance attends
 to what was said before it (with context "both" also after it). Symbols: B windows, L tokens in the longest of them, U

@@ -1,6 +1,6 @@
 """A pretrained T5 from the model hub, for systems that read words and generate their labels.
 
-It is fetched only when asked for; where the hub cannot be reached such a system runs on a small T5 that is randomly
+It is fetched on first use; where the hub cannot be reached such a system runs on a small T5 that is randomly
 initialised.
 """
 
@@ -38,7 +38,7 @@ def load(name: str = "t5-base", *, local_only: bool = False) -> tuple[Any, Any]:
     """The model (transformers.T5ForConditionalGeneration, evaluation mode) and its tokenizer.
 
     ``name``: of a repository on the hub, or a folder. ``local_only``: only what was fetched before. Raises WeightError
-    where it is not here and cannot be fetched, or is no T5.
+    where it is not available and cannot be fetched, or is not a T5.
     """
     from transformers import T5ForConditionalGeneration
 
@@ -80,7 +80,7 @@ def _no_t5(folder: Path, reason: str) -> WeightError:
 
 
 def _fetched(name: str, *, local_only: bool) -> str:
-    """The folder of a model of the hub, fetched where it is not here."""
+    """The folder of a model of the hub, fetched where it is not available."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -88,13 +88,13 @@ def _fetched(name: str, *, local_only: bool) -> str:
         return snapshot_download(name, allow_patterns=list(_FILES), local_files_only=local_only)
     except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise WeightError(
-            f"the T5 '{name}' is not here and the hub did not give it ({type(error).__name__}); connect to the hub, "
-            "give the folder of a T5 instead, or leave the name out for a small one that is randomly initialised"
+            f"the T5 '{name}' is not available and could not be fetched from the hub ({type(error).__name__}); "
+            "connect to the hub, give the folder of a T5 instead, or leave the name out for a small, randomly initialised one"
         ) from error
 
 
 def token_sequences(tokenizer: Any, texts: Sequence[Sequence[str]]) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """For each class its label texts as tokens with the end token: what a generator is held to."""
+    """For each class its label texts as tokens with the end token: the only sequences that a generator may emit."""
     return tuple(tuple(tuple(tokenizer(text).input_ids) for text in each) for each in texts)
 
 

@@ -30,7 +30,7 @@ def prepare(
         list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")
     ] = None,
     device: Annotated[str, typer.Option(help="Device of the encoders: auto, cpu, cuda or mps.")] = "cpu",
-    workers: Annotated[int, typer.Option(help="Processes; 0: one a core. Each takes about 1 GB.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one per core. Each takes about 1 GB.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds after which a file counts as unreadable.")] = 600.0,
     retry: Annotated[bool, typer.Option(help="Prepare again the shards in which something is missing.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,

@@ -1,4 +1,6 @@
-"""Which frame each token of an utterance is fused with, when it is not known when the words were said.
+"""Which frame each token of an utterance is fused with, when the times of the words are not known.
+
+``merc.nn.rows.frames_of_tokens`` is the same rule for the tensors of a batch; a test keeps the two equal.
 
 Tokens are cut into as many contiguous chunks as there are frames, chunks of equal length as far as that goes, the
 longer ones first: 15 tokens on 4 frames are 4, 4, 4 and 3. Where there are fewer tokens than frames, each token takes

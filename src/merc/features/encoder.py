@@ -20,7 +20,7 @@ from merc.registry import Registry
 
 INPUTS = {
     "text": "texts, one string each",
-    "dialogue": "conversations, for which one array an utterance is returned, in reading order",
+    "dialogue": "conversations, for which one array per utterance is returned, in reading order",
     "sound": "mono sounds at 16 kHz, each int16 or float in [-1, 1)",
     "face": "pictures of faces, uint8 RGB (n, 160, 160, 3)",
 }
@@ -109,7 +109,7 @@ class Encoder(ABC):
             progress: Called with a stage, the items done and all items.
 
         Returns:
-            One array an item on the CPU, float32 of ``shape``, or ``(rows, *shape)`` for a sequence. A row of NaN
+            One array per item on the CPU, float32 of ``shape``, or ``(rows, *shape)`` for a sequence. A row of NaN
             means that an item cannot be encoded. The array of one item does not depend on the others.
 
         Raises:
@@ -153,7 +153,7 @@ class Encoders(Registry[Factory]):
 
 
 def _shipped() -> dict[str, Factory]:
-    """The shipped adapters as encoders: one vector an utterance, and with "-tokens" the states of its tokens."""
+    """The shipped adapters as encoders: one vector per utterance, and with "-tokens" the states of its tokens."""
     from merc.features.tuned_text import TOKENS, TunedText
 
     found: dict[str, Factory] = {}
@@ -221,7 +221,7 @@ _PAGE = """# Encoders
 
 Frozen encoders by name: for `merc prepare CORPUS --encoders NAME,NAME`, and for `--features MODALITY=NAME` of a corpus
 that was prepared with them. Without names, `merc prepare` takes those in bold; a modality's name stands for its bold
-ones. "Sequence": any number of rows an utterance (tokens, frames); otherwise one.
+ones. "Sequence": any number of rows per utterance (tokens, frames); otherwise one.
 """
 
 

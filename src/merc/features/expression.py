@@ -39,7 +39,7 @@ class ExpressionEncoder(Encoder):
 
     def describe(self) -> dict[str, Any]:
         """Weight, hash, width and output."""
-        return self._pinned(output="mean and deviation over time of the inner layers")
+        return self._pinned(output="mean and standard deviation over time of the 7 hidden layers")
 
     @cached_property
     def _backbone(self) -> WhisperBackbone:

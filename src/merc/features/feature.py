@@ -22,7 +22,7 @@ from merc.features.encoder import difference
 MODALITIES = ("text", "voice", "face", "motion")
 KINDS = ("values", "tokens", "sound")
 """What a row is: vectors, token numbers of a vocabulary, or samples of sound."""
-_FEW = 8  # utterances; a speaker with fewer is measured against the whole corpus
+_FEW = 8  # utterances; a speaker with fewer is standardised by the whole corpus
 _REACH = 5.0  # standard deviations; an outlier beyond them is set to the edge
 _BLOCK = 1 << 23  # numbers that are measured at once, 64 MB
 
@@ -49,7 +49,7 @@ class Feature:
             float32; ``LazyRows`` where they are read at access.
         sha256: Hash of the content, or of what the values were made with.
         notes: What was done to the values.
-        encoder: What a store says of its encoder: name, weight hash, options.
+        encoder: Description of the encoder: name, weight hash, options.
         kind: One of ``KINDS``.
     """
 
@@ -216,7 +216,7 @@ def per_speaker(feature: Feature, speakers: Mapping[str, str | None]) -> Feature
         rows = MappedRows(feature.rows, scaled)
     else:
         rows = {name: scaled(name, row) for name, row in feature.rows.items()}
-    note = "measured against each speaker's own mean and deviation, over all utterances of the corpus without labels"
+    note = "scaled by each speaker's own mean and standard deviation, over all utterances of the corpus without labels"
     return replace(feature, rows=rows, notes=(*feature.notes, note))
 
 

@@ -20,7 +20,7 @@ from merc.features.encoder import ENCODERS, Encoder
 from merc.progress import Progress
 
 SHARD = 512
-"""Items of a shard: what a killed run loses at most."""
+"""Items of a shard: what an interrupted run loses at most."""
 RATE = 16_000
 FACE_SIDE = 160
 
@@ -43,7 +43,7 @@ class OfItems:
     """An encoder over items: texts as they are, sounds trimmed and at 16 kHz, whole pictures enlarged to 160 × 160.
 
     Args:
-        encoder: An encoder that reads texts, sounds or faces and gives one vector an item.
+        encoder: An encoder that reads texts, sounds or faces and gives one vector per item.
 
     Raises:
         InputError: the encoder reads dialogues, or gives a sound or text any number of rows.
@@ -51,9 +51,9 @@ class OfItems:
 
     def __init__(self, encoder: Encoder) -> None:
         if not _fits(encoder):
-            kind = "reads dialogues" if encoder.input not in _READ else "gives any number of rows an item"
+            kind = "reads dialogues" if encoder.input not in _READ else "gives any number of rows per item"
             raise InputError(
-                f"encoder '{encoder.name}' {kind} and cannot encode single items; choose one vector an item: "
+                f"encoder '{encoder.name}' {kind} and cannot encode single items; choose one vector per item: "
                 f"{', '.join(name for name in ENCODERS if _fits(ENCODERS[name]()))}"
             )
         self.encoder = encoder

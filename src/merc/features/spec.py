@@ -39,7 +39,7 @@ TABLE_NAMES: Mapping[str, Mapping[str, str]] = {
     "iemocap": {"voice": "egemaps47"},
     "cmu-mosi": {"text": "words100", "voice": "opensmile73", "face": "cnn100"},
 }
-"""What the table of a corpus is called in a choice of features, by modality; ``table`` means the same."""
+"""Name of the table of a corpus as a source of features, by modality; ``table`` means the same."""
 
 FITTED = (vocabulary.NAME,)
 """Sources that are built from the training part of a fold alone."""
@@ -135,7 +135,7 @@ class FeatureSpec(Mapping[str, str]):
 
     @property
     def single(self) -> bool:
-        """Whether every source gives one vector an utterance, as tables and sentence encoders do, unlike stores."""
+        """Whether every source gives one vector per utterance, as tables and sentence encoders do, unlike stores."""
         return all(_single(part) for source in self.values() for alike in parts(source) for part in alike)
 
     @property

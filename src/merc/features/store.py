@@ -2,8 +2,8 @@
 
 A store is a folder with one folder a feature ("mpnet", "campplus", …). Each holds ``meta.json`` (the encoder's name,
 weight hash, options and shape) and shards, ``shard-00000.safetensors`` and so on. A shard is one file of values,
-offsets and an index, is complete or absent, and carries the hash of its own content, so that a killed run resumes with
-the next shard and damage is found. An utterance without a vector has a row too: its reason.
+offsets and an index, is complete or absent, and carries the hash of its own content, so that an interrupted run
+resumes with the next shard and damage is found. An utterance without a vector has a row too: its reason.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from merc.features.shard import Row, Shard
 
 FORMAT = 1
 SHARD = 64
-"""Utterances of a shard: what a killed run loses at most."""
+"""Utterances of a shard: what an interrupted run loses at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
     """What one encoder's arrays in a store are.
 
-    ``shape`` is that of one row, such as (768,); a ``sequence`` has any number of rows an utterance (tokens, frames),
+    ``shape`` is that of one row, such as (768,); a ``sequence`` has any number of rows per utterance (tokens, frames),
     anything else exactly one. ``description`` names all that a value depends on: encoder, weight hash, options.
     """
 
@@ -77,7 +77,7 @@ class Writer:
     """Adds utterances to one feature of a store; use it in a ``with`` block, one writer a feature at a time.
 
     ``done`` holds the utterances that are there already: leave them out. Shards are filled in the order of ``add``, so
-    that a run that was killed and resumed writes the same bytes as one that was not.
+    that an interrupted run that is resumed writes the same bytes.
 
     Args:
         folder: The store.
@@ -117,7 +117,7 @@ class Writer:
         else:
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps(_document(self.feature), indent=1) + "\n", encoding="utf-8")
-        for left in self._folder.glob(".*"):  # of a run that was killed while it wrote
+        for left in self._folder.glob(".*"):  # of a run that was interrupted while it wrote
             left.unlink(missing_ok=True)
 
     def add(self, utterance: str, values: np.ndarray | None, *, reason: str | None = None) -> None:
@@ -190,7 +190,9 @@ class Store:
         folder = Path(folder)
         paths = sorted(folder.glob("*/meta.json"))
         if not paths:
-            raise InputError(f"{folder} is no feature store: expected folders with meta.json; run 'merc prepare' first")
+            raise InputError(
+                f"{folder} is not a feature store: expected folders with meta.json; run 'merc prepare' first"
+            )
         return cls(folder, {path.parent.name: _read_meta(path) for path in paths})
 
     @property
@@ -243,7 +245,7 @@ class Store:
         return shards[place[0]].rows(int(first), int(last)).astype(np.float32)
 
     def pooled(self, encoder: str, ids: Sequence[str]) -> np.ndarray:
-        """One vector an utterance, the mean of its rows, float32 (n, …); a row of NaN where it is missing."""
+        """One vector per utterance, the mean of its rows, float32 (n, …); a row of NaN where it is missing."""
         result = np.full((len(ids), *self._feature(encoder).shape), np.nan, np.float32)
         for number, array in self._each(encoder, ids):
             result[number] = array[0] if len(array) == 1 else array.mean(axis=0, dtype=np.float64)

@@ -1,6 +1,6 @@
 """Features out of a store: where the one of a corpus lies, which feature is meant, what it holds of every utterance.
 
-A store that ``merc prepare`` wrote to its usual place is known by the names of its features alone, or by the word
+A store that ``merc prepare`` wrote to its default folder is known by the names of its features alone, or by the word
 ``prepared``; any other is named as ``FOLDER:ENCODER``.
 """
 
@@ -27,19 +27,19 @@ PREPARED = "prepared"
 
 
 def usual_place(corpus: str) -> Path:
-    """Where the store of a corpus lies unless told otherwise; raises InputError for a corpus without a usual place."""
+    """The default folder of a corpus's store; raises InputError for a corpus without one."""
     if corpus not in CORPORA:
-        raise InputError(f"corpus '{corpus}' has no usual place: give --root and --out")
+        raise InputError(f"corpus '{corpus}' has no default folder: give --root and --out")
     return store_root(corpus)
 
 
 def named(modality: str, source: str, *, corpus: str, tokens: bool) -> tuple[Path, str]:
-    """The folder and the feature that a name alone stands for, such as ``prepared`` or ``campplus``.
+    """The folder and the feature that a name alone means, such as ``prepared`` or ``campplus``.
 
     ``prepared`` is the first encoder of the modality in the registry that the store holds; a system that reads
     sequences gets the tokens of the text where the store holds them.
 
-    Raises InputError where the corpus was not prepared to its usual place, or without that modality.
+    Raises InputError where the corpus was not prepared into its default folder, or without that modality.
     """
     from merc.features.store import Store
 
@@ -73,7 +73,7 @@ def read(folder: Path, encoder: str, ids: Sequence[str], *, corpus: str, tokens:
         encoder: The name of the feature.
         ids: The utterances of the corpus.
         corpus: Its name, for messages.
-        tokens: Sequences ``(s, d)``, read from the shards at access, where the feature is one; else one vector an
+        tokens: Sequences ``(s, d)``, read from the shards at access, where the feature is one; else one vector per
             utterance, in memory.
 
     Raises:

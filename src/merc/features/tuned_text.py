@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from merc.backbones.mpnet_dialogue import DialogueEncoder, Reading
 
 TOKENS = "-tokens"
-"""Suffix of an encoder's name: the state of each token instead of one vector an utterance."""
+"""Suffix of an encoder's name: the state of each token instead of one vector per utterance."""
 
 
 def shipped() -> dict[str, Path]:
@@ -40,7 +40,7 @@ class TunedText(Encoder):
 
     Args:
         path: File of adapters.
-        tokens: Whether the state of each token is returned instead of one vector an utterance.
+        tokens: Whether the state of each token is returned instead of one vector per utterance.
         device: Where it runs; see `merc.nn.device.resolve`.
         threads: CPU threads for torch while it encodes.
     """
@@ -96,7 +96,7 @@ class TunedText(Encoder):
         return mpnet_dialogue.DialogueEncoder(self.path, threads=self.threads, device=self.device)
 
     def encode(self, batch: Sequence[Conversation], *, progress: Progress | None = None) -> list[np.ndarray]:
-        """Encode conversations: one array an utterance, in reading order.
+        """Encode conversations: one array per utterance, in reading order.
 
         Args:
             batch: Conversations; utterances without words are read as an ellipsis.

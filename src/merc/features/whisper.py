@@ -1,6 +1,6 @@
 """Hidden states of Whisper's encoder: 7 layers of 512 numbers every 20 ms, or their means over an utterance.
 
-No self-supervised speech model ships in a package, so the encoder of the recogniser stands in for one. Use a learned
+No self-supervised speech model ships in a package, so the encoder of the recogniser takes its place. Use a learned
 sum of its layers, not the last: the early ones hold the voice, the late ones the words.
 """
 

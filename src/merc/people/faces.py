@@ -34,7 +34,7 @@ class Frame(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FaceOptions:
-    """How faces are found, followed and told apart; raises InputError for a value out of range."""
+    """How faces are found, followed and distinguished; raises InputError for a value out of range."""
 
     short_side: int = 360
     """Pixels of the shorter side of the frame on which faces are looked for: the cost grows with its square."""
@@ -94,7 +94,7 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceObservations:
-    """All faces of a recording, in order of time; one row a face, and arrays only, so that they can be stored.
+    """All faces of a recording, in order of time; one row per face, and arrays only, so that they can be stored.
 
     ``times`` (n,) seconds; ``boxes`` (n, 4) left, top, right, bottom in parts of the frame's width and height;
     ``scores`` (n,) probabilities; ``embeddings`` (n, 512) of length one; ``expressions`` (n, 5376) float16, what
@@ -193,7 +193,7 @@ class FaceObserver:
     """Finds, follows and encodes the faces of recordings; its models are loaded once.
 
     Args:
-        options: How faces are found, followed and told apart.
+        options: How faces are found, followed and distinguished.
         identity: Encoder of whose face it is, by which faces are followed and grouped (default: FaceNet's embedding).
         encoders: What else is encoded of each face, by name (default: with FaceNet's identity, the expression features
             as ``expressions``).

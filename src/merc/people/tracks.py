@@ -8,13 +8,13 @@ import numpy as np
 def follow(times: np.ndarray, boxes: np.ndarray, embeddings: np.ndarray, *, gap: float) -> np.ndarray:
     """Join faces of neighbouring frames into tracks by place and likeness; returns a number from 0 for each face.
 
-    A face goes on with a track seen at most ``gap`` seconds ago where cosine + overlap is greatest, if they overlap by
+    A face joins a track seen at most ``gap`` seconds ago where cosine + overlap is greatest, if they overlap by
     at least .3 and the cosine is at least .3, or wherever they are if the cosine is at least .6.
     """
     from scipy.optimize import linear_sum_assignment
 
     tracks = np.full(len(times), -1, np.int64)
-    count, last = 0, np.zeros(0, np.int64)  # the last face of each track that may go on
+    count, last = 0, np.zeros(0, np.int64)  # the last face of each track that may continue
     for time in np.unique(times):
         new = np.flatnonzero(times == time)
         last = last[times[last] >= time - gap]
@@ -26,8 +26,8 @@ def follow(times: np.ndarray, boxes: np.ndarray, embeddings: np.ndarray, *, gap:
                 tracks[new[face]] = tracks[last[old]]
         for face in new[tracks[new] < 0]:
             tracks[face], count = count, count + 1
-        going = last[~np.isin(tracks[last], tracks[new])]
-        last = np.concatenate([going, new])
+        kept = last[~np.isin(tracks[last], tracks[new])]
+        last = np.concatenate([kept, new])
     return tracks
 
 

@@ -211,7 +211,7 @@ def _no_sound(piece: np.ndarray, shortest: float) -> str | None:
 
 
 def _speakers(seen: FaceObservations, looked: Sequence[float], face: bytes | None) -> tuple[np.ndarray, str | None]:
-    """The rows of the speaker's faces at the times that were looked at, at most one a frame, or the reason."""
+    """The rows of the speaker's faces at the times that were looked at, at most one per frame, or the reason."""
     here = np.flatnonzero(np.isin(seen.times, looked))
     frames = int(np.isin(seen.frame_times, looked).sum())
     if not frames:

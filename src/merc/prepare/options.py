@@ -22,7 +22,7 @@ class PrepareOptions:
     only: tuple[str, ...] = ()
     """Patterns of the utterances to prepare, such as ``dev/dia29_*``; none: all."""
     workers: int = 0
-    """Processes that encode clips; 0: one a core. Each takes about 1 GB."""
+    """Processes that encode clips; 0: one per core. Each takes about 1 GB."""
     timeout: float = 600.0
     """Seconds after which a clip counts as unreadable."""
     device: str = "cpu"
@@ -34,7 +34,7 @@ class PrepareOptions:
         chosen(self.encoders)
         if self.workers < 0 or not self.timeout > 0:
             raise InputError(
-                f"workers {self.workers}, timeout {self.timeout}: expected 0 (one a core) or more, and above 0 s"
+                f"workers {self.workers}, timeout {self.timeout}: expected 0 (one per core) or more, and above 0 s"
             )
 
     @property

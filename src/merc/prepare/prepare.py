@@ -1,7 +1,7 @@
 """A corpus becomes a feature store: each utterance is encoded by every encoder, or missing with the reason.
 
 Texts and dialogues are encoded first, then clips, several processes side by side. Every feature grows by whole shards
-in the order of the corpus, so that a run that was killed and resumed ends with the same files as one that was not.
+in the order of the corpus, so that an interrupted run that is resumed ends with the same files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from merc.quality.options import CheckOptions
 from merc.quality.utterances import Subject
 
 TEXTS = 512
-"""Texts that are encoded together: batches of one length waste nothing, and a killed run loses seconds."""
+"""Texts that are encoded together: batches of one length waste nothing, and an interrupted run loses seconds."""
 _AHEAD = 128  # clips whose results may wait for an earlier one that takes long
 
 
@@ -125,7 +125,7 @@ def _check_ids(utterances: Sequence[Subject]) -> None:
     twice = [name for name, count in Counter(utterance.id for utterance in utterances).items() if count > 1]
     if twice:
         raise InputError(
-            f"{len(twice)} ids stand for several utterances, first '{twice[0]}': expected one id an utterance"
+            f"{len(twice)} ids belong to several utterances, first '{twice[0]}': expected one id per utterance"
         )
     if not utterances:
         raise InputError("no utterance to prepare: the corpus is empty, or none of its ids matches 'only'")

@@ -1,1 +1,1 @@
-"""Is this corpus sound? Verdicts on its speakers, transcripts, sound and faces, one row a decision."""
+"""Is this corpus sound? Verdicts on its speakers, transcripts, sound and faces, one row per decision."""

@@ -1,7 +1,7 @@
 """Who and what a check removed: rates by speaker, emotion and place in the dialogue, and whether they differ.
 
 A filter that removes one emotion or one speaker more than others changes the corpus, not only its quality. Each rate
-stands with its Wilson interval; whether the groups differ is asked with Pearson's chi-squared, and how much with
+has its Wilson interval; whether the groups differ is tested with Pearson's chi-squared, and how much with
 Cramér's V, corrected for the size of the table (Bergsma 2013, doi:10.1016/j.jkss.2012.10.002).
 """
 

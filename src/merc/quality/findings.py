@@ -1,7 +1,7 @@
 """The tables of a corpus check: what every step measured and decided, and what became of each utterance.
 
-``findings`` has one row a decision, ``verified`` one row an utterance. Both are plain polars frames, so that any tool
-reads them; their columns and kinds are fixed here.
+``findings`` has one row per decision, ``verified`` one row per utterance. Both are plain polars frames, so that any
+tool reads them; their columns and kinds are fixed here.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def name_by_media(
     """Name the speakers of utterances anew: a name with several persons behind it becomes one name a person.
 
     The person of most dialogues keeps the bare name unless the name is a role; the others carry the id of their first
-    dialogue. Names that stand for several people at once stay as they are.
+    dialogue. Names of several people at once stay as they are.
     """
     result = dict(named)
     by_name: dict[str, dict[str, list[Subject]]] = {}

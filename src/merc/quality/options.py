@@ -36,7 +36,7 @@ class CheckOptions:
     clips: int = 15
     """Most clips of a speaker from which their face is learnt."""
     identity: str = "annotation"
-    """How people who share a name are told apart: "annotation" (the rule for roles) or "media" (faces and voices)."""
+    """How people who share a name are distinguished: by "annotation" (rule for roles) or "media" (faces, voices)."""
     scope: str = "dialogue"
     """Within which a role such as Waiter is one person: "dialogue" or "episode"."""
     only: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class CheckOptions:
     language: str = "en"
     """ISO 639-1 code of what is spoken: a short clip tells too little to find out."""
     workers: int = 0
-    """Processes that measure; 0: one a core. Each takes about 1 GB."""
+    """Processes that measure; 0: one per core. Each takes about 1 GB."""
     timeout: float = 120.0
     """Seconds after which a clip counts as unreadable."""
     device: str = "cpu"
@@ -68,7 +68,7 @@ class CheckOptions:
         if self.clips < 1 or self.workers < 0 or not self.timeout > 0:
             raise InputError(
                 f"clips {self.clips}, workers {self.workers}, timeout {self.timeout}: expected at least one clip, "
-                "0 (one a core) or more workers, and a timeout above 0 s"
+                "0 (one per core) or more workers, and a timeout above 0 s"
             )
 
     @property

@@ -2,7 +2,7 @@
 
 The rule over the annotation alone:
 
-1. A name that stands for several people (``All``, ``The Guys``, ``Monica and Ross``, ``Rachel, Phoebe``) is removed.
+1. A name of several people (``All``, ``The Guys``, ``Monica and Ross``, ``Rachel, Phoebe``) is removed.
 2. Two spellings that differ only in case, spaces or a final full stop are one name; ``Joey/Drake`` is the first of the
    two where that is a name of the corpus: one person who plays another.
 3. A role is a name that describes its bearer instead of naming them: an article (``The Waiter``), a number
@@ -111,7 +111,7 @@ def _naming(given: str | None, place: str, context: tuple[Mapping[str, str], Map
 
 
 def _place(conversation: Conversation, scope: str) -> str:
-    """What tells the bearers of one role apart: the dialogue's id, or its episode where that is asked for and known."""
+    """What distinguishes the bearers of one role: the dialogue's id, or its episode with that scope, where known."""
     if scope == "episode" and len(conversation):
         meta = {str(k).casefold(): v for k, v in {**conversation.utterances[0].meta, **conversation.meta}.items()}
         if meta.get("season") and meta.get("episode"):

@@ -21,7 +21,7 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a step looked at: its name, the measure, the value, and the threshold it is held against."""
+    """What a step looked at: its name, the measure, the value, and the threshold it is compared with."""
 
     step: str
     measure: str

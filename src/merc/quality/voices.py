@@ -2,7 +2,7 @@
 
 The published pipeline does not look at voices; a clip in which somebody else speaks the words passes it. The measure is
 the cosine of the voice to the mean voice of the speaker's other utterances. Voices of laughter, shouting and short
-answers stray far, therefore a doubted voice is flagged unless its removal is asked for.
+answers stray far, therefore a doubted voice is flagged unless its removal is chosen.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def _claim(out: Path, prepared: Prepared) -> None:
     facts = {
         "format": FORMAT,
         "request": prepared.request.as_json(),
-        "sources": prepared.sources,
+        "sources": dict(prepared.sources),
         "classes": list(prepared.classes),
         **settled(prepared.request),
         "licence": prepared.kind.description.licence,

@@ -1,11 +1,11 @@
 """The Mamba fusion against the late fusion, and which of them is shipped: trained, compared and decided by rule.
 
-The Mamba fusion is trained in four ways: it reads the shipped heads' vectors or the evidence of heads that have not met
-the person, and people are drawn by the label always or only as often as tells what voices and faces tell in
-conversation. One half of MELD's dev dialogues chooses epoch, temperature and way; on the other half both fusions judge
-the same utterances with the same people of the validation parts. How much a real voice or face would tell is not known,
-so people are drawn in three ways: by label, as in conversation, and without regard to the label. MELD's test part is
-not opened.
+The Mamba fusion is trained in four variants: it reads the shipped heads' vectors or out-of-fold evidence, and people
+are drawn always by the label, or by the label only as often as matches what voices and faces contribute in
+conversation. The selection split, one half of MELD's dev dialogues, selects epoch, temperature and variant; on the comparison split,
+the other half, both fusions predict the same utterances with the same people of the validation parts. How informative a
+real voice or face would be is unknown, so people are drawn in three ways: by label, as in conversation, and regardless
+of the label. MELD's test split is not opened.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from research.paired_fusion.fusion import (
 )
 
 HELD_OUT = "dev/dia29"
-"""The dialogue whose clips are judged as recordings: it belongs to the half that chooses nothing."""
+"""The dialogue whose clips are analysed as recordings: it belongs to the comparison split."""
 _WAYS = tuple((reads, pairing) for reads in READINGS for pairing in PAIRINGS)
 _LESS: tuple[dict[str, Any], ...] = ({"quality": False}, {"absent": (0.0, 0.0, 0.0)})
 """What is left out of the chosen way, one at a time, to see what it brings; these are never chosen."""
@@ -118,8 +118,8 @@ def compete(
     """Train the Mamba fusion in four ways, compare the best with the late fusion, write its weights into ``out``.
 
     ``heads`` holds the three heads and the card of the fusion; the corpora lie below ``data``. Trainings are cached, so
-    that a killed run goes on after the last finished one. Returns the card, without a decision before recordings were
-    judged (``on_recordings``), and the trainings behind its "ways", in order. Raises InputError for a corpus
+    that an interrupted run resumes after the last finished one. Returns the card, without a decision before
+    recordings were judged (``on_recordings``), and the trainings behind its "ways", in order. Raises InputError for a corpus
     that is missing, WeightError for a missing head.
     """
     cache = Cache()
@@ -283,7 +283,7 @@ def _answers(words: Words, probabilities: np.ndarray) -> Answers:
 
 
 def comparison(material: Material, runs: Sequence[Run], *, resamples: int = 2000) -> list[dict[str, Any]]:
-    """Both fusions on the half of dev that chose nothing: one row a way of drawing people and set of modalities.
+    """Both fusions on the comparison split: one row per way of drawing people and set of modalities.
 
     ``difference`` is the Mamba fusion's weighted F1 less the late one's, with its 95 % interval and p over
     ``resamples``; it is left out where these are 0.

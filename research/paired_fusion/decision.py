@@ -89,8 +89,8 @@ def mamba_page(record: Mapping[str, Any]) -> str:
         "## Ways of training",
         "Seed 0 of each; weighted F1 on the same half. Chosen among the first four, by the other half alone: "
         f"{options['reads']}, people by {options['pairing']} (figure: mean weighted F1 of words alone and of all three "
-        "as in conversation). Vectors are those of heads that have met the training people; evidence is that of heads "
-        "that have not.",
+        "as in conversation). Vectors are in-sample, from heads trained on these people; evidence is "
+        "out-of-fold.",
         _ways(record["ways"]),
         "## Training",
         ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in options.items())
@@ -156,7 +156,7 @@ def _people(record: Mapping[str, Any]) -> str:
         for who, faith in record["faith"].items()
     )
     nats = " and ".join(f"{value:.3f} of the {name}" for name, value in record["nats"].items())
-    head = ("part", "modality", "people", "told by the shipped head", "by heads that have not met them", "quality")
+    head = ("part", "modality", "people", "recall of the shipped head", "out-of-fold recall", "quality")
     return (
         table(head, rows)
         + f"\n\nPeople as in conversation are drawn by the label in the share at which they tell as many nats as the "

@@ -1,11 +1,10 @@
-"""Voices and faces of other people, drawn by label to stand beside the words of a conversation.
+"""Voices and faces of other people, drawn by label to accompany the words of a conversation.
 
 Recordings of annotated conversation with words, voice and face are few; corpora of voices alone and of faces alone are
 not. So an utterance of MELD borrows the voice of somebody who speaks with its label and the face of somebody else who
-shows it. A head tells the people that it was trained on apart almost without error, so each person also has the
-evidence of heads that were trained without them. And since actors show a label far more clearly than people who talk to
-each other, a draw may be faithful to the label only at times: the rest of the people are drawn by the labels of other
-utterances.
+shows it. A head is almost without error on the people that it was trained on (in-sample leakage), so each person also
+has out-of-fold evidence. And since actors show a label far more clearly than people who talk to each other, a draw may
+be faithful to the label only at times: the rest of the people are drawn by the labels of other utterances.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ _FLOOR = 1e-6
 class People:
     """People of one modality and one part: ``vectors (n, 128)`` of the shipped head, ``evidence (n, 7)``, ``classes``.
 
-    The evidence, a log posterior over a prior, is that of heads that have not met the person; ``met (n, 7)`` is that of
-    the shipped head, which has met the training people: it is what ``vectors`` tell. ``quality (n,)`` from 0 to 1 says
-    how far the evidence can be believed: one half where the label is told at chance, 1 where above all others.
+    The evidence, a log posterior over a prior, is out-of-fold; ``met (n, 7)`` is in-sample, that of the shipped head,
+    which was trained on these people: it is what ``vectors`` carry. ``quality (n,)`` from 0 to 1 is the reliability of
+    the evidence: one half where the label is predicted at chance, 1 where above all others.
     """
 
     modality: str
@@ -133,7 +132,7 @@ def _over(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
 def gain(people: People, classes: np.ndarray, *, faith: float, reads: str = "evidence", draws: int = 3) -> float:
     """Nats that people drawn for utterances of these classes add to the prior, at the trust that fits them best.
 
-    ``reads`` is what is known of them: their "vectors" or the "evidence" of heads that have not met them.
+    ``reads`` is what is known of them: their "vectors" or their out-of-fold "evidence".
     """
     generator = np.random.default_rng(0)
     rows = np.concatenate([people.draw(classes, faith=faith, generator=generator) for _ in range(draws)])

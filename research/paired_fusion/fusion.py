@@ -43,9 +43,9 @@ class PairedOptions:
     """Choices of one training; raises InputError for a value that cannot be used."""
 
     reads: str = "vectors"
-    """Of voice and face: "vectors" of the shipped heads, or "evidence" of heads that have not met the person."""
+    """Of voice and face: "vectors" of the shipped heads, or out-of-fold "evidence"."""
     pairing: str = "label"
-    """People with the utterance's "label" always, or as often as tells what voices and faces tell in "conversation"."""
+    """People with the utterance's "label" always, or as often as matches what they contribute in "conversation"."""
     directions: int = 128
     """Of the text, as many as of voice and face; a linear model loses .011 nats, the block shrinks to an eighth."""
     absent: tuple[float, float, float] = (0.1, 0.5, 0.5)

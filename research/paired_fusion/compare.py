@@ -2,10 +2,10 @@
 
 The Mamba fusion is trained in four variants: it reads the shipped heads' vectors or out-of-fold evidence, and people
 are drawn always by the label, or by the label only as often as matches what voices and faces contribute in
-conversation. The selection split, one half of MELD's dev dialogues, selects epoch, temperature and variant; on the comparison split,
-the other half, both fusions predict the same utterances with the same people of the validation parts. How informative a
-real voice or face would be is unknown, so people are drawn in three ways: by label, as in conversation, and regardless
-of the label. MELD's test split is not opened.
+conversation. The selection split, one half of MELD's dev dialogues, selects epoch, temperature and variant; on the
+comparison split, the other half, both fusions predict the same utterances with the same people of the validation parts.
+How informative a real voice or face would be is unknown, so people are drawn in three ways: by label, as in
+conversation, and regardless of the label. MELD's test split is not opened.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def compete(
 
     ``heads`` holds the three heads and the card of the fusion; the corpora lie below ``data``. Trainings are cached, so
     that an interrupted run resumes after the last finished one. Returns the card, without a decision before
-    recordings were judged (``on_recordings``), and the trainings behind its "ways", in order. Raises InputError for a corpus
-    that is missing, WeightError for a missing head.
+    recordings were judged (``on_recordings``), and the trainings behind its "ways", in order. Raises InputError for a
+    corpus that is missing, WeightError for a missing head.
     """
     cache = Cache()
     material = gather(data, heads, cache=cache, progress=progress)

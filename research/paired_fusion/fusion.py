@@ -160,10 +160,10 @@ class PairedFusion:
 
     @classmethod
     def load(cls, folder: Path) -> PairedFusion:
-        """Load what ``merc adapt mamba`` wrote; raises WeightError for a file that is missing or another one."""
+        """Load what ``python -m research.paired_fusion`` wrote; raises WeightError for a file that is missing or another one."""
         page = folder / "mamba.json"
         if not page.exists():
-            raise WeightError(f"mamba fusion: {page} is missing; train it with 'merc adapt mamba'")
+            raise WeightError(f"mamba fusion: {page} is missing; train it with 'python -m research.paired_fusion'")
         return cls.of(json.loads(page.read_text(encoding="utf-8")), folder)
 
     @classmethod
@@ -174,7 +174,7 @@ class PairedFusion:
 
         path = folder / record["weights"]["file"]
         if not path.exists() or file_hash(path) != record["weights"]["sha256"]:
-            raise WeightError(f"mamba fusion: {path} is not the file of its card; train it with 'merc adapt mamba'")
+            raise WeightError(f"mamba fusion: {path} is not the file of its card; train it with 'python -m research.paired_fusion'")
         tensors = {name: value.astype(np.float32) for name, value in load_file(path).items()}
         options = PairedOptions(**{**record["options"], "absent": tuple(record["options"]["absent"])})
         text = Directions(tensors.pop("text.weight"), tensors.pop("text.bias"))

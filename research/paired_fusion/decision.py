@@ -77,8 +77,8 @@ def mamba_page(record: Mapping[str, Any]) -> str:
         "far more clearly than people who talk to each other, so a fusion trained on them trusts voices and faces more "
         "than conversation deserves; the comparison below measures how much.",
         f"**Licence of the weights:** {record['licence']}. `{weights['file']}`, {weights['parameters']:,} parameters, "
-        f"{weights['bytes']:,} bytes, SHA-256 `{weights['sha256']}`: made by `python -m research.paired_fusion`, part of the package "
-        "only where the decision says so.",
+        f"{weights['bytes']:,} bytes, SHA-256 `{weights['sha256']}`: made by `python -m research.paired_fusion`, part "
+        "of the package only where the decision says so.",
         *_decided(record),
         "## People",
         _people(record),

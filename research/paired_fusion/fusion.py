@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from merc.systems import Batch, System
 
 FORMAT = 1
+COMMAND = "python -m research.paired_fusion"
 MODALITIES = ("text", "voice", "face")
 READINGS = ("vectors", "evidence")
 PAIRINGS = ("label", "conversation")
@@ -163,7 +164,7 @@ class PairedFusion:
         """Load what ``python -m research.paired_fusion`` wrote; raises WeightError for a file that is missing or another one."""
         page = folder / "mamba.json"
         if not page.exists():
-            raise WeightError(f"mamba fusion: {page} is missing; train it with 'python -m research.paired_fusion'")
+            raise WeightError(f"mamba fusion: {page} is missing; run '{COMMAND}'")
         return cls.of(json.loads(page.read_text(encoding="utf-8")), folder)
 
     @classmethod
@@ -174,7 +175,7 @@ class PairedFusion:
 
         path = folder / record["weights"]["file"]
         if not path.exists() or file_hash(path) != record["weights"]["sha256"]:
-            raise WeightError(f"mamba fusion: {path} is not the file of its card; train it with 'python -m research.paired_fusion'")
+            raise WeightError(f"mamba fusion: {path} is not the file of its card; run '{COMMAND}'")
         tensors = {name: value.astype(np.float32) for name, value in load_file(path).items()}
         options = PairedOptions(**{**record["options"], "absent": tuple(record["options"]["absent"])})
         text = Directions(tensors.pop("text.weight"), tensors.pop("text.bias"))

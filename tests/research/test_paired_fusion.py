@@ -128,9 +128,9 @@ def test_what_is_saved_is_loaded_or_refused(parts: tuple[Part, Part], run: Run, 
     np.testing.assert_allclose(loaded.probabilities(inputs), run.fusion.probabilities(inputs), atol=0.02)
     assert loaded.options == QUICK
     (tmp_path / "mamba.safetensors").write_bytes(b"another")
-    with pytest.raises(WeightError, match=r"mamba\.safetensors is not the file of its card; train it with 'python"):
+    with pytest.raises(WeightError, match=r"mamba\.safetensors is not the file of its card; run 'python -m"):
         PairedFusion.load(tmp_path)
-    with pytest.raises(WeightError, match=r"mamba\.json is missing; train it with 'python -m research.paired_fusion'"):
+    with pytest.raises(WeightError, match=r"mamba\.json is missing; run 'python -m research"):
         PairedFusion.load(tmp_path / "elsewhere")
 
 

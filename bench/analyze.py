@@ -1,9 +1,9 @@
-"""Speed and memory of the main job, on the bundled sample looped to the length asked for.
+"""Speed and memory of ``merc analyze`` on the bundled sample, repeated to a given length.
 
     python bench/analyze.py                       speed by stage, 4 minutes of 640×360 video
     python bench/analyze.py --memory 10 40        peak memory at two lengths, in minutes, and the growth
 
-Every run is a fresh process with an empty cache, so model loading is inside the time.
+Every run is a new process with an empty cache, so loading of models is included.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ import json, resource, sys, time
 from pathlib import Path
 from merc import AnalyzeOptions, analyze
 def peak():
-    # A child's ru_maxrss begins with its parent's on Linux, so the kernel's own mark is read where there is one.
+    # On Linux a child's ru_maxrss starts at its parent's, so the high-water mark in /proc is preferred.
     status = Path("/proc/self/status")
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
 ends, begun = {}, time.perf_counter()
-def tell(stage, done, total):
+def report(stage, done, total):
     ends[stage] = time.perf_counter()
-timeline = analyze(sys.argv[1], options=AnalyzeOptions(threads=int(sys.argv[2])), progress=tell)
+timeline = analyze(sys.argv[1], options=AnalyzeOptions(threads=int(sys.argv[2])), progress=report)
 finished = time.perf_counter()
-stages, before, together = {}, begun, ("transcribe", "speakers")  # these two begin at the same time
+stages, before, together = {}, begun, ("transcribe", "speakers")  # these two start at the same time
 for stage, end in sorted(ends.items(), key=lambda item: item[1]):
     stages[stage] = end - (ends["speech"] if stage in together else before)
     before = max(before, end)
@@ -47,7 +47,7 @@ print(json.dumps({"stages": stages, "total": finished - begun, "duration": timel
 
 
 def loop(source: Path, target: Path, *, minutes: float) -> None:
-    """Repeat a recording, packet by packet, until it is at least that long."""
+    """Repeat a recording packet by packet up to a minimum duration."""
     with av.open(str(target), "w") as out:
         shift, streams = 0.0, {}
         while shift < minutes * 60:
@@ -62,13 +62,13 @@ def loop(source: Path, target: Path, *, minutes: float) -> None:
                     packet.dts += round(shift / packet.time_base)
                     packet.stream = streams[packet.stream.index]
                     out.mux(packet)
-                shift += one.duration / av.time_base + 0.2  # decoding times begin before zero
+                shift += one.duration / av.time_base + 0.2  # decoding timestamps start before zero
 
 
 def measure(recording: Path, *, threads: int) -> dict:
-    """Analyse a recording in a process of its own with an empty cache."""
+    """Analyse a recording in a separate process with an empty cache."""
     with tempfile.TemporaryDirectory() as cache:
-        # Weights are found where they were fetched; only intermediate results are new.
+        # Downloaded weights are used; only the cache of intermediate results is empty.
         from merc.paths import cache_root
 
         environment = {
@@ -82,7 +82,7 @@ def measure(recording: Path, *, threads: int) -> dict:
 
 
 def speed(minutes: float, *, threads: int) -> None:
-    """Print seconds and share of real time by stage."""
+    """Print seconds and real-time factor by stage."""
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "looped.mp4"
         loop(sample.path(), recording, minutes=minutes)
@@ -94,13 +94,13 @@ def speed(minutes: float, *, threads: int) -> None:
     print(f"{'stage':<16}{'seconds':>9}{'of real time':>14}{'share':>8}")
     for stage, seconds in found["stages"].items():
         print(f"{stage:<16}{seconds:>9.1f}{seconds / duration:>14.3f}{seconds / found['total']:>8.0%}")
-    print("(transcribe and speakers run side by side)")
+    print("(transcribe and speakers run in parallel)")
     print(f"{'all':<16}{found['total']:>9.1f}{found['total'] / duration:>14.3f}")
     print(f"peak memory {found['peak_mb']:.0f} MB")
 
 
 def memory(lengths: list[float], *, threads: int) -> None:
-    """Print the peak memory at each length and the growth from the first to the last."""
+    """Print the peak memory for each duration and the growth from the first to the last."""
     peaks = []
     for minutes in lengths:
         with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +115,7 @@ def memory(lengths: list[float], *, threads: int) -> None:
 
 
 def main() -> None:
-    """Read the arguments and print one table."""
+    """Parse arguments and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--memory", type=float, nargs="+")

@@ -1,10 +1,10 @@
-"""How fast a corpus is checked, stage by stage, and what share of the time the models take.
+"""Speed of ``merc check`` by stage, and the share of time of each model.
 
-    MERC_DATA=corpora python bench/check.py             33 clips of MELD (dialogue 29 three times), two processes
+    MERC_DATA=corpora python bench/check.py             33 clips of MELD (dialogue 29, three copies), two processes
     MERC_DATA=corpora python bench/check.py --copies 1  11 clips
 
-Clips a minute are counted from the first result of a stage to its last, start of the processes left out, by the clock
-on the wall. The shares are of processor time in one process on one thread.
+Clips per minute are measured in wall time from the first to the last result of a stage, without the start of the
+processes. Shares are of CPU time in one process with one thread.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _copied(data: Path, folder: Path, copies: int) -> list[Conversation]:
-    """Dialogue 29 of MELD's development split as often as asked for, each with files of its own."""
+    """Copies of dialogue 29 of the development split of MELD, each with its own files."""
     [dialogue] = [one for one in CONVERSATIONS["meld"](data / "meld") if one.id == "dev/dia29"]
     result = []
     for number in range(copies):
@@ -71,33 +71,33 @@ def _rates(conversations: list[Conversation], out: Path, workers: int) -> None:
 
     check(conversations, out, options=CheckOptions(workers=workers), progress=progress)
     seconds = time.perf_counter() - began
-    print(f"{'stage':26}{'clips':>7}{'clips a minute':>16}{'s a clip':>10}")
+    print(f"{'stage':26}{'clips':>7}{'clips/min':>16}{'s/clip':>10}")
     total = 0.0
     for stage, moments in seen.items():
         if len(moments) < 4:
-            print(f"{stage:26}{len(moments):7}{'too few to tell':>26}")
+            print(f"{stage:26}{len(moments):7}{'too few':>26}")
             continue
         each = (moments[-1] - moments[0]) / (len(moments) - 1)
         total += each * len(moments)
         print(f"{stage:26}{len(moments):7}{60 / each:16.0f}{each:10.2f}")
     count = sum(len(conversation) for conversation in conversations)
-    print(f"{'all':26}{count:7}{60 * count / total:16.0f}{total / count:10.2f}   {seconds:.0f} s with the start\n")
+    print(f"{'all':26}{count:7}{60 * count / total:16.0f}{total / count:10.2f}   {seconds:.0f} s including the start\n")
 
 
 def _shares(clips: list[str]) -> None:
     spent: dict[str, float] = defaultdict(float)
     measurer = Measurer()
-    for part in ("sound", "faces"):  # loads the models, outside the count
+    for part in ("sound", "faces"):  # loads the models, not timed
         measurer(clip_task(part, Clip(Path(clips[0]), None)))
     measurer(Task("words", texts=("one", "two")))
     for owner, name, what in (
         (measurer._recognizer, "transcribe", "speech recognition"),
-        (measurer._voices, "encode", "voice vectors"),
-        (measurer._texts, "encode", "text vectors"),
+        (measurer._voices, "encode", "voice embeddings"),
+        (measurer._texts, "encode", "text embeddings"),
         (measurer._observer.detector, "detect", "face detection"),
-        (measurer._observer.identity, "encode", "face vectors"),
+        (measurer._observer.identity, "encode", "face embeddings"),
         (vad, "detect_speech", "speech detection"),
-        (audio, "decode_audio", "decoding sound"),
+        (audio, "decode_audio", "audio decoding"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), spent, what))
     began = time.process_time()
@@ -106,11 +106,11 @@ def _shares(clips: list[str]) -> None:
             measurer(clip_task(part, Clip(Path(clip), None)))
         measurer(Task("words", texts=("what was heard", "what was said")))
     total = time.process_time() - began
-    spent["decoding pictures, rest"] = total - sum(spent.values())
-    print(f"{'what takes the time':26}{'s a clip':>10}{'share':>8}")
+    spent["video decoding, rest"] = total - sum(spent.values())
+    print(f"{'part':26}{'s/clip':>10}{'share':>8}")
     for what, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"{what:26}{seconds / (len(clips) - 1):10.3f}{seconds / total:8.1%}")
-    faces = spent["face detection"] + spent["face vectors"]
+    faces = spent["face detection"] + spent["face embeddings"]
     print(f"{'all':26}{total / (len(clips) - 1):10.3f}")
     print(
         f"\nspeech recognition {spent['speech recognition'] / total:.0%}, face models {faces / total:.0%} of the time"

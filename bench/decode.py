@@ -1,10 +1,10 @@
-"""Speed and memory of decoding, on a synthetic 640×360, 25 fps, h264/AAC recording that is made on the spot.
+"""Speed and memory of decoding, on a synthetic 640×360, 25 fps, h264/AAC recording.
 
-    python bench/decode.py                      one thread, 60 s of video, best of 3, ways taken in turn
+    python bench/decode.py                      one thread, 60 s of video, best of 3, methods interleaved
     python bench/decode.py --threads 2 --seconds 120
 
-"1 picture/s" wants a picture at 0.5, 1.5, … s throughout; "3 s in 30" only in the first 3 s of every 30 s, as with
-long silences. All ways hand out RGB pictures of the same height. Memory is the peak of a fresh process.
+"1 frame/s" requests frames at 0.5, 1.5, … s; "3 s in 30" only in the first 3 s of every 30 s, as with long silences.
+All methods return RGB frames of the same height. Memory is the peak of a new process.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 
 
 def make(path: Path, seconds: int) -> Path:
-    """A drifting texture with a moving disc, and a tone in noise, encoded with the encoders' defaults."""
+    """Write a moving texture with a disc and a tone in noise, with the default settings of the encoders."""
     rng = np.random.default_rng(0)
     texture = cv2.GaussianBlur(rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8), (0, 0), 3)
     with av.open(str(path), "w") as out:
@@ -65,7 +65,7 @@ def make(path: Path, seconds: int) -> Path:
 
 
 def plain(path: Path, times: list[float], *, threads: int, skip: str = "DEFAULT") -> int:
-    """PyAV, every frame decoded forward."""
+    """PyAV, decoding every frame."""
     taken = 0
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -79,7 +79,7 @@ def plain(path: Path, times: list[float], *, threads: int, skip: str = "DEFAULT"
 
 
 def seeking(path: Path, times: list[float], *, threads: int) -> int:
-    """PyAV, a seek to the keyframe before every wanted time that lies more than 10 s after the last."""
+    """PyAV, seeking to the keyframe before every time that is more than 10 s after the last."""
     last, taken = -np.inf, 0
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -97,7 +97,7 @@ def seeking(path: Path, times: list[float], *, threads: int) -> int:
 
 
 def grabbing(path: Path, times: list[float], *, threads: int) -> int:
-    """OpenCV, every frame grabbed, the wanted ones retrieved."""
+    """OpenCV, grabbing every frame and retrieving the requested ones."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, threads])
     taken, number = 0, 0
     while capture.grab() and taken < len(times):
@@ -109,20 +109,20 @@ def grabbing(path: Path, times: list[float], *, threads: int) -> int:
     return taken
 
 
-def ways(path: Path, seconds: int, threads: int) -> dict[str, Callable[[], object]]:
+def methods(path: Path, seconds: int, threads: int) -> dict[str, Callable[[], object]]:
     every = [n + 0.5 for n in range(seconds)]
     some = [n + 0.5 for n in range(seconds) if n % 30 < 3]
     fast = VideoOptions(threads=threads)
     forward = VideoOptions(threads=threads, skip_unwanted=False)
     full = VideoOptions(threads=threads, skip_unreferenced=False)
     return {
-        "sound to 16 kHz mono: merc": lambda: decode_audio(path, path.with_suffix(".npy")),
-        "1 picture/s: merc": lambda: sum(1 for _ in frames(path, every, options=fast)),
-        "1 picture/s: merc, non-reference frames too": lambda: sum(1 for _ in frames(path, every, options=full)),
-        "1 picture/s: PyAV, every frame": lambda: plain(path, every, threads=threads),
-        "1 picture/s: OpenCV grab": lambda: grabbing(path, every, threads=threads),
+        "audio to 16 kHz mono: merc": lambda: decode_audio(path, path.with_suffix(".npy")),
+        "1 frame/s: merc": lambda: sum(1 for _ in frames(path, every, options=fast)),
+        "1 frame/s: merc, non-reference frames too": lambda: sum(1 for _ in frames(path, every, options=full)),
+        "1 frame/s: PyAV, every frame": lambda: plain(path, every, threads=threads),
+        "1 frame/s: OpenCV grab": lambda: grabbing(path, every, threads=threads),
         "3 s in 30: merc": lambda: sum(1 for _ in frames(path, some, options=fast)),
-        "3 s in 30: merc, unwanted packets too": lambda: sum(1 for _ in frames(path, some, options=forward)),
+        "3 s in 30: merc, all packets": lambda: sum(1 for _ in frames(path, some, options=forward)),
         "3 s in 30: PyAV, seeking over gaps": lambda: seeking(path, some, threads=threads),
         "3 s in 30: PyAV, every frame": lambda: plain(path, some, threads=threads),
         "3 s in 30: OpenCV grab": lambda: grabbing(path, some, threads=threads),
@@ -130,7 +130,7 @@ def ways(path: Path, seconds: int, threads: int) -> dict[str, Callable[[], objec
 
 
 def peak(path: Path, seconds: int) -> float:
-    """Peak memory in MB of a fresh process that decodes sound and pictures (Linux)."""
+    """Peak memory in MB of a new process that decodes audio and video (Linux)."""
     command = [sys.executable, "-c", CHILD, str(path), str(seconds)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024
 
@@ -144,7 +144,7 @@ def main() -> None:
     cv2.setNumThreads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         path = make(Path(folder) / "pattern.mp4", options.seconds)
-        jobs = ways(path, options.seconds, options.threads)
+        jobs = methods(path, options.seconds, options.threads)
         wall, work = dict.fromkeys(jobs, np.inf), dict.fromkeys(jobs, np.inf)
         for _ in range(options.repeats):
             for name, job in jobs.items():

@@ -1,9 +1,9 @@
-"""Who speaks when: diarisation error rate of the reference clips, with the CPU seconds that it costs.
+"""Diarisation error rate on the reference clips, and CPU time.
 
     python bench/diarisation.py [folder of data]
 
-Error rate = (missed + false alarm + confusion) / speech, overlap included, number of speakers unknown, 0.25 s on each
-side of a reference boundary not scored (NIST's collar of .25, which pyannote.metrics calls 0.5).
+Error rate = (missed + false alarm + confusion) / speech, including overlap, with unknown number of speakers; 0.25 s on
+each side of a reference boundary are not scored (NIST's collar of .25, which is 0.5 in pyannote.metrics).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def measure(folder: Path, name: str, rttm: str) -> dict[str, float]:
         "false alarm": parts["false alarm"],
         "confusion": parts["confusion"],
         "scored": parts["total"],
-        "voices": found.count,
+        "speakers": found.count,
         "true": len(truth.labels()),
         "cpu s/s": spent / (len(samples) / RATE),
     }
@@ -76,7 +76,7 @@ def main() -> None:
     for name, row in rows.items():
         print(
             f"| {name} | "
-            + " | ".join(f"{row[c]:.0f}" if c in ("voices", "true") else f"{row[c]:.3f}" for c in columns)
+            + " | ".join(f"{row[c]:.0f}" if c in ("speakers", "true") else f"{row[c]:.3f}" for c in columns)
             + " |"
         )
     print(f"| mean | {np.mean([row['error rate'] for row in rows.values()]):.3f} |" + " |" * (len(columns) - 1))

@@ -1,9 +1,9 @@
-"""Time of one epoch of the fusion on as many utterances as MELD's training set has, of random features.
+"""Time of an epoch of the Mamba fusion on random features, with as many utterances as the training set of MELD.
 
     python bench/epoch.py --threads 2
 
-The block with d_model 1024 (text, voice and face of each token), the mean, a linear head; AdamW; batches of 32
-utterances of similar length. In float32 and in bfloat16, with the share of the time spent outside matrix products.
+The block with d_model 1024 (text, voice and face of each token), mean pooling, a linear head; AdamW; batches of 32
+utterances of similar length; float32 and bfloat16; with the share of time outside matrix products.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from merc.nn.ssm import Mamba, MambaOptions
 
 
 def epoch(threads: int, utterances: int) -> None:
-    """One epoch of the fusion: block, mean, linear head; batches of 32 in order of length, in float32 and bfloat16."""
+    """Run one epoch in float32 and one in bfloat16."""
     torch.set_num_threads(threads)
     lengths = sorted(meld(utterances, seed=1))
     features = torch.randn(32 * max(lengths), 1024)

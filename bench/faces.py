@@ -1,9 +1,9 @@
-"""Cost and accuracy of faces: detection, embedding, identity, and whose face is whose voice.
+"""Speed and accuracy of face detection, face embeddings, identity, and face-voice linking.
 
     MERC_DATA=corpora python bench/faces.py
 
-Seconds are of processor time on one thread, medians of rounds in which the ways take turns. Identity: area under the
-curve for pairs of CK+ pictures of one or of two people. Link: MELD's dev dialogue 29 with its annotated turns.
+Seconds are CPU time on one thread, medians of interleaved rounds. Identity: ROC AUC over pairs of CK+ images of the
+same or of different people. Linking: dialogue 29 of the development split of MELD with its annotated turns.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def row(what: str, value: str) -> None:
     print(f"{what:<66}{value:>24}")
 
 
-def medians(ways: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
-    spent: dict[str, list[float]] = {name: [] for name in ways}
+def medians(methods: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+    spent: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds + 1):
-        for name, way in ways.items():
+        for name, method in methods.items():
             start = time.process_time()
-            way()
+            method()
             spent[name].append(time.process_time() - start)
     return {name: float(np.median(values[1:])) for name, values in spent.items()}
 
@@ -55,7 +55,7 @@ def seconds(clock: str) -> float:
 
 
 def dialogue() -> tuple[list[Turn], list[Frame]]:
-    """Turns of the dialogue, and the sampled frames with their partners, on the dialogue's clock."""
+    """Turns of the dialogue and sampled frames, each with a second one 0.12 s later, in time of the dialogue."""
     with (DATA / "meld" / "dev_sent_emo.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["Dialogue_ID"] == "29"]
     zero = seconds(rows[0]["StartTime"])
@@ -75,7 +75,7 @@ def costs(pictures: list[np.ndarray]) -> None:
     fine, coarse = FaceDetector(), FaceDetector(FaceOptions(smallest=30))
     haar = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in small]
-    ways: dict[str, Callable[[], object]] = {
+    methods: dict[str, Callable[[], object]] = {
         "640x360, faces from 40 px": lambda: [fine.detect(picture) for picture in small],
         "640x360, faces from 30 px": lambda: [coarse.detect(picture) for picture in small],
         "1280x720 (shrunk to 360), from 40 px": lambda: [fine.detect(picture) for picture in pictures],
@@ -83,8 +83,8 @@ def costs(pictures: list[np.ndarray]) -> None:
             haar.detectMultiScale(g, minSize=(40, 40)) for g in grey
         ],
     }
-    found = {name: sum(len(faces) for faces in way()) for name, way in ways.items()}  # type: ignore[misc, attr-defined]
-    for name, spent in medians(ways, rounds=3).items():
+    found = {name: sum(len(faces) for faces in method()) for name, method in methods.items()}  # type: ignore[misc, attr-defined]
+    for name, spent in medians(methods, rounds=3).items():
         row(f"detect, {name}", f"{spent / len(small):.4f} s/frame, {found[name]} faces")
     crops = np.stack([crop(p, fine.detect(p).boxes[0]) for p in pictures if len(fine.detect(p))][:16])
     nets = {"fp32": FaceNet.load(bfloat16=False), "bf16": FaceNet.load(bfloat16=True)}
@@ -94,7 +94,7 @@ def costs(pictures: list[np.ndarray]) -> None:
         for name, value in spent.items():
             row(f"FaceNet {name}, batch of {size}", f"{value / size:.4f} s/face")
     cosine = (nets["fp32"].embed(crops) * nets["bf16"].embed(crops)).sum(axis=1).min()
-    row("least cosine of bf16 to fp32", f"{cosine:.5f}")
+    row("minimum cosine of bf16 and fp32", f"{cosine:.5f}")
 
 
 def identity() -> None:
@@ -106,7 +106,7 @@ def identity() -> None:
     pairs = np.triu_indices(len(names), 1)
     same = (names[:, None] == names)[pairs]
     auc = roc_auc_score(same, (vectors @ vectors.T)[pairs])
-    row(f"identity, CK+ at 48x48, {len(names)} pictures of {len(set(names))} people", f"AUC {auc:.4f}")
+    row(f"identity, CK+ at 48x48, {len(names)} images of {len(set(names))} people", f"AUC {auc:.4f}")
 
 
 def whose() -> list[np.ndarray]:
@@ -116,14 +116,14 @@ def whose() -> list[np.ndarray]:
     seen = observe(pictures)
     spent = (time.process_time() - start) / len(seen.frame_times)
     per_frame = len(seen) / len(seen.frame_times)
-    row("all of it on 1280x720 (detect, identity, expression, motion, people)", f"{spent:.4f} s/frame")
-    row("frames, faces a frame", f"{len(seen.frame_times)}, {per_frame:.2f}")
-    row("people by how often they are seen", ", ".join(map(str, np.bincount(seen.people))))
+    row("total on 1280x720 (detection, identity, expression, motion, people)", f"{spent:.4f} s/frame")
+    row("frames, faces per frame", f"{len(seen.frame_times)}, {per_frame:.2f}")
+    row("frames by person", ", ".join(map(str, np.bincount(seen.people))))
     for motion in (True, False):
         links = link(seen, turns, options=LinkOptions(motion=motion))
         faces = [links.speaker_face(turn.segment, turn.speaker) for turn in turns]
         linked = ", ".join(f"{voice} {found.person} ({found.evidence:.1f})" for voice, found in links.links.items())
-        row(f"people linked, {'with' if motion else 'without'} the mouth's motion: {linked}", "")
+        row(f"people linked, {'with' if motion else 'without'} mouth motion: {linked}", "")
         row("utterances with a face", f"{sum(face.embeddings is not None for face in faces)} of {len(turns)}")
         for number, face in enumerate(faces):
             if face.reason:
@@ -140,4 +140,4 @@ if __name__ == "__main__":
     face = FaceDetector().detect(images[0])
     if len(face):
         spent = medians({"upright": lambda: upright(images[0], face.landmarks[0])})["upright"]
-        row("cutting one upright face", f"{spent:.4f} s")
+        row("one upright crop", f"{spent:.4f} s")

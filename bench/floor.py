@@ -1,4 +1,4 @@
-"""What the other two measure against: MELD's lengths, the block's products, the processor's clock."""
+"""Shared by scan.py and epoch.py: lengths in MELD, matrix products of the block, clock rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-UTTERANCES = 9989  # of MELD's training set; below, how many of them have 0, 1, 2, … word pieces
+UTTERANCES = 9989  # in the training set of MELD; below, how many of them have 0, 1, 2, … word pieces
 LENGTHS = (
     "0 0 0 40 938 499 521 577 561 582 597 504 523 409 447 355 330 306 277 284 240 218 191 201 174 158 132 133 113 102 "
     "105 83 75 59 57 42 21 15 27 19 10 10 7 8 3 4 3 3 6 2 3 4 2 2 0 1 1 1 0 0 1 0 0 0 1 1" + 29 * " 0" + " 1"
@@ -21,13 +21,13 @@ BACKWARD_OPERATIONS = 23  # the same again, and dh, dC, dB, d input, dh exp, d e
 
 
 def meld(count: int, *, seed: int) -> list[int]:
-    """Lengths drawn as in MELD's training set."""
+    """Random lengths with the distribution of the training set of MELD."""
     weights = torch.tensor([float(n) for n in LENGTHS.split()])
     return torch.multinomial(weights, count, replacement=True, generator=torch.Generator().manual_seed(seed)).tolist()
 
 
 def cycles_per_second() -> tuple[float, str]:
-    """The clock of this processor now: from a chain of multiplications of three cycles each, else what Linux says."""
+    """Current clock rate: measured by a chain of multiplications of 3 cycles each, or else from /proc/cpuinfo."""
     chain = (
         "#include <stdio.h>\n#include <time.h>\nint main(void){unsigned long x=3;double best=1e9;for(int r=0;r<20;r++){"
         'clock_t a=clock();for(long i=0;i<5000000;i++){x*=0x9E3779B97F4A7C15ul;__asm__ volatile("":"+r"(x));}'
@@ -46,7 +46,7 @@ def cycles_per_second() -> tuple[float, str]:
 def products(
     tokens: int, rows: int, product: Callable[[Tensor, Tensor], Tensor], kind: torch.dtype = torch.float32
 ) -> tuple[Callable[[], None], ...]:
-    """The block's matrix products, forward and with those of backward, ``rows`` of them after the pooling."""
+    """Matrix products of the block, forward, and forward and backward; ``rows`` remain after pooling."""
     sizes = [(tokens, 1024, 4096), (tokens, 2048, 192), (tokens, 64, 2048), (rows, 2048, 1024)]
     made = [tuple(torch.randn(*size, dtype=kind) for size in ((t, i), (o, i), (t, o))) for t, i, o in sizes]
 

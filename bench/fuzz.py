@@ -1,10 +1,10 @@
-"""What a check makes of damaged files: how many are read, refused with a reason, and how long the slowest takes.
+"""Fuzzing of ``merc check``: how many damaged files are read or refused with a reason, and the slowest.
 
     python bench/fuzz.py                 600 recordings and 400 tables
-    python bench/fuzz.py --seed 7        others
+    python bench/fuzz.py --seed 7        with other damage
 
-Bits are flipped, parts cut off, zeroed and repeated, tables of containers spoilt, numbers made absurd, encodings
-mistaken. Nothing may crash, hang for ten seconds or be refused without a reason.
+Bits are flipped, parts removed, zeroed and repeated, tables of containers corrupted, numbers made extreme, encodings
+changed. Nothing may crash, hang for ten seconds or be refused without a reason.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         recordings = media(Path(folder) / "media", arguments.media, seed=arguments.seed)
-        _table("recordings (sound and pictures of each)", check_media(recordings, workers=arguments.workers))
+        _table("recordings (audio and video)", check_media(recordings, workers=arguments.workers))
         made = tables(Path(folder) / "tables", arguments.tables, seed=arguments.seed)
         _table("tables", check_tables(made))
 

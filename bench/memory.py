@@ -1,8 +1,8 @@
-"""Seconds of a training epoch with and without ``keep_freed_memory``, each in a process of its own, by turns.
+"""Time of a training epoch with and without ``keep_freed_memory``, in separate processes, interleaved.
 
     python bench/memory.py --system joint_vectors --rounds 3
 
-Needs the corpora in $MERC_DATA (IEMOCAP). The same epochs are trained: the validation figures must agree.
+Needs IEMOCAP in $MERC_DATA. Both train the same epochs, so the validation figures must agree.
 """
 
 from __future__ import annotations
@@ -16,30 +16,32 @@ from unittest import mock
 
 
 def main() -> None:
-    """Print the seconds of each way and their ratio."""
+    """Print the seconds of both and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", default="joint_vectors")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--once", choices=("usual", "kept"))
-    asked = parser.parse_args()
-    if asked.once:
-        print(json.dumps(once(asked.system, kept=asked.once == "kept")))
+    parser.add_argument("--once", choices=("default", "kept"))
+    arguments = parser.parse_args()
+    if arguments.once:
+        print(json.dumps(once(arguments.system, kept=arguments.once == "kept")))
         return
-    found: dict[str, list[float]] = {"usual": [], "kept": []}
+    found: dict[str, list[float]] = {"default": [], "kept": []}
     figures = set()
-    for _ in range(asked.rounds):
-        for way, seconds in found.items():
-            call = [sys.executable, __file__, "--system", asked.system, "--once", way]
-            told = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
-            seconds.append(told["seconds"])
-            figures.add(told["valid"])
+    for _ in range(arguments.rounds):
+        for mode, seconds in found.items():
+            call = [sys.executable, __file__, "--system", arguments.system, "--once", mode]
+            result = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+            seconds.append(result["seconds"])
+            figures.add(result["valid"])
     usual, kept = (statistics.median(seconds) for seconds in found.values())
-    print(f"{asked.system}: usual {usual:.2f} s, kept {kept:.2f} s for two epochs, {usual / kept:.2f} times as fast")
+    print(
+        f"{arguments.system}: default {usual:.2f} s, kept {kept:.2f} s for two epochs, {usual / kept:.2f} times as fast"
+    )
     print(f"validation figures {'agree' if len(figures) == 1 else f'differ: {sorted(figures)}'}")
 
 
 def once(system: str, *, kept: bool) -> dict[str, float]:
-    """Two epochs on a fold of IEMOCAP, in this process."""
+    """Train two epochs on a fold of IEMOCAP in this process."""
     from merc.nn.memory import keep_freed_memory
     from merc.recipes.request import Prepared, Request
     from merc.recipes.systems import train_fold

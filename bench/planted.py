@@ -1,11 +1,11 @@
-"""Whether a check finds planted faults: recall and false removals of each, on a corpus made of real speech and faces.
+"""Recall and false removals of ``merc check`` on planted faults, in a corpus made of real speech and faces.
 
     MERC_DATA=corpora python bench/planted.py             240 clips, 12 or more of each of nine faults
-    MERC_DATA=corpora python bench/planted.py --keep DIR   leave the corpus and the check in a folder; reuse it
+    MERC_DATA=corpora python bench/planted.py --keep DIR   keep corpus and results in a folder, and reuse it
 
-A fault is found when the utterance is removed, at whatever step; "own step" counts the removals at the steps whose
-business it is. False removals are those clean utterances that these steps removed. All thresholds are the defaults;
-voices that are doubted are removed.
+A fault is found if the utterance is removed at any step; "own step" counts removals at the steps that are meant to find
+it. False removals are clean utterances that these steps removed. All thresholds are the defaults; utterances with a
+doubtful voice are removed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.quality.planted import FAULTS, STEPS, Plan, build
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", type=Path, help="folder for the corpus and the check")
+    parser.add_argument("--keep", type=Path, help="folder for the corpus and the results")
     parser.add_argument("--dialogues", type=int, default=24)
     parser.add_argument("--each", type=int, default=12)
     parser.add_argument("--workers", type=int, default=2)

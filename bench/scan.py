@@ -1,18 +1,18 @@
-"""Speed and memory of the Mamba block against every public implementation that is installed, and against the floor.
+"""Speed and memory of the Mamba block, compared with installed public implementations and with a lower bound.
 
-    python bench/scan.py                          B 32 × L 8 … 2048 and MELD's lengths, one thread and two
-    python bench/scan.py --only 32,16 --threads 1 one shape; --only meld for MELD's lengths; --json prints the records
-    python bench/scan.py --tuned                  adds the same with an allocator that never returns memory (glibc)
-    python bench/scan.py --device cuda            ours by mamba-ssm's kernels where they are built
+    python bench/scan.py                          B 32 × L 8 … 2048 and the lengths of MELD, one and two threads
+    python bench/scan.py --only 32,16 --threads 1 one shape; --only meld: lengths of MELD; --json: records
+    python bench/scan.py --tuned                  again with an allocator that keeps freed memory (glibc)
+    python bench/scan.py --device cuda            ours with the kernels of mamba-ssm if they are built
 
-All in one process with shared weights, taken in turn; each row is checked against ours first. Times are milliseconds,
-median and least of the rounds, by the clock on the wall, or with --clock cpu by the processor's (a busy machine); "×"
-is how many times longer than ours like for like, by the medians. "pooled" takes the mean over tokens before out_proj.
-Memory is the peak above what was held before forward and backward. Inputs are features, so they get no gradient.
+All run in one process with shared weights, interleaved; results are compared with ours first. Times are milliseconds,
+median and minimum over rounds, in wall time, or with --clock cpu in CPU time (for a busy machine); "×" is the ratio to
+ours by the medians. "pooled" takes the mean over tokens before out_proj. Memory is the peak above that before forward
+and backward. Inputs are features and get no gradient.
 
-The floor is the block's own matrix products at the rate that this process reaches (the better of torch's two
-libraries) and the arithmetic of the scan at one vector operation a cycle. What would take too long or too much memory
-is left out, and said.
+The floor is the time of the block's matrix products (by the faster of the two libraries of PyTorch) and of the
+arithmetic of the scan at one vector operation per cycle. What would take too long or too much memory is skipped, with a
+note.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Contestant:
 
 
 class ReferenceForm(nn.Module):
-    """The selective scan in the form of mamba-ssm's reference: all decays first, then a loop over tokens."""
+    """The selective scan as in the reference of mamba-ssm: all decays first, then a loop over tokens."""
 
     def __init__(self, block: Mamba) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class ReferenceForm(nn.Module):
 
 
 def lengths_of(shape: str) -> list[int]:
-    """The lengths of one batch."""
+    """Lengths of a batch."""
     if shape != "meld":
         batch, length = map(int, shape.split(","))
         return [length] * batch
@@ -101,7 +101,7 @@ def lengths_of(shape: str) -> list[int]:
 
 
 def peers(block: Mamba, absent: set[str]) -> Iterator[tuple[str, nn.Module]]:
-    """The public blocks that are installed, with our weights; the others' names go to ``absent``."""
+    """Installed public implementations with our weights; names of the others are added to ``absent``."""
     o, state = block.options, block.state_dict()
     try:
         from transformers import MambaConfig
@@ -138,7 +138,7 @@ def peers(block: Mamba, absent: set[str]) -> Iterator[tuple[str, nn.Module]]:
 
 
 def contestants(shape: str, device: str, absent: set[str]) -> list[Contestant]:
-    """Everything that is timed on one shape; ours like for like comes first."""
+    """All implementations that are timed on one shape; ours first."""
     torch.manual_seed(0)
     block = Mamba(MambaOptions()).to(device)
     lengths = lengths_of(shape)
@@ -172,7 +172,7 @@ def contestants(shape: str, device: str, absent: set[str]) -> list[Contestant]:
 
 
 def floors(shape: str, threads: int, clock: Callable[[], float], budget: float) -> list[Row]:
-    """What no implementation of this block can beat on this machine."""
+    """Lower bound for any implementation on this machine."""
     lengths = lengths_of(shape)
     tokens, (hertz, _) = sum(lengths), cycles_per_second()
     lanes = {"avx512": 16, "avx2": 8}.get(library.name if (library := kernel.library()) else "", 4)
@@ -180,8 +180,8 @@ def floors(shape: str, threads: int, clock: Callable[[], float], budget: float) 
     out = []
     for name, rows in (("floor", tokens), ("floor, pooled", len(lengths))):
         row = Row(shape, threads, name, "stock")
-        for way in (lambda a, b: a @ b.t(), kernel._product):
-            pair = products(tokens, rows, way)
+        for product in (lambda a, b: a @ b.t(), kernel._product):
+            pair = products(tokens, rows, product)
             times = [measure([call], clock, budget / 16)[0] for call in pair]
             least = [min(values) for values in times]
             if not row.both or least[1] + scan[0] + scan[1] < row.both[0]:
@@ -195,7 +195,7 @@ def floors(shape: str, threads: int, clock: Callable[[], float], budget: float) 
 
 
 def measure(calls: list[Callable[[], object]], clock: Callable[[], float], budget: float) -> list[list[float]]:
-    """Milliseconds of each call, taken in turn, each until ``budget`` seconds are spent; at most 30 times."""
+    """Milliseconds of each call, interleaved, up to ``budget`` seconds each and at most 30 times."""
     times: list[list[float]] = [[] for _ in calls]
     spent = [0.0] * len(calls)
     for _ in range(30):
@@ -227,7 +227,7 @@ def both_ways(one: Contestant, device: str) -> tuple[Callable[[], None], Callabl
 
 
 def peak(call: Callable[[], None], device: str) -> float:
-    """Megabytes above what was held before, while ``call`` runs; by the kernel's high-water mark."""
+    """Peak memory of ``call`` in MB above that before, by the high-water mark of the kernel."""
     gc.collect()
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
@@ -247,18 +247,18 @@ def _status(key: str) -> float:
 
 
 def why_not(tokens: int, last: tuple[int, float, float] | None, longest: float) -> str:
-    """Empty, or why one shape is too much for an implementation that took ``last`` (tokens, s, MB) on another."""
+    """Why a shape is too large for an implementation that took ``last`` (tokens, s, MB) on another; or empty."""
     if last is None:
         return ""
     grown = tokens / last[0]
     if last[1] * grown > longest:
-        return f"left out: about {last[1] * grown:.0f} s or more a call"
+        return f"skipped: about {last[1] * grown:.0f} s or more per call"
     available = float(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) / 1e3
-    return f"left out: about {last[2] * grown:.0f} MB" if last[2] * grown > 0.8 * available else ""
+    return f"skipped: about {last[2] * grown:.0f} MB" if last[2] * grown > 0.8 * available else ""
 
 
 def bench(shape: str, threads: int, args: argparse.Namespace, last: dict[str, tuple[int, float, float]]) -> list[Row]:
-    """All rows of one shape and number of threads; ``last`` holds what each implementation took before."""
+    """All rows for one shape and number of threads; ``last`` has the cost of each implementation so far."""
     torch.set_num_threads(threads)
     clock = time.process_time if args.clock == "cpu" else time.perf_counter
     lengths = lengths_of(shape)
@@ -279,7 +279,7 @@ def bench(shape: str, threads: int, args: argparse.Namespace, last: dict[str, tu
             wanted = out if wanted is None else wanted
             worst = float((out - wanted).abs().max() / wanted.abs().max())
             row.note = "" if worst < 1e-4 else f"differs from ours by {worst:.0e}"
-        once = wall >= args.seconds and args.allocator == "stock"  # tuned, the first call pays for the pages of all
+        once = wall >= args.seconds and args.allocator == "stock"  # tuned: the first call pays for all pages
         runs.append((row, forward, None if once else both))
     for (row, *_), times in zip(runs, measure([run[1] for run in runs], clock, args.seconds), strict=True):
         row.forward = times
@@ -327,8 +327,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="B,L or meld")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each implementation and way on each shape")
-    parser.add_argument("--longest", type=float, default=60.0, help="seconds that one call may take")
+    parser.add_argument("--seconds", type=float, default=5.0, help="per implementation, direction and shape")
+    parser.add_argument("--longest", type=float, default=60.0, help="maximum seconds per call")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true", help="print the records instead of the tables")
@@ -339,7 +339,7 @@ def main() -> None:
     for allocator in ["stock", "tuned"] if args.tuned else ["stock"]:
         args.allocator = allocator
         if args.allocator == "tuned" and not keep_freed_memory():
-            parser.error("the C library here cannot be told to keep freed memory; leave out --tuned")
+            parser.error("the C library does not support keeping freed memory; omit --tuned")
         for threads in args.threads:
             last: dict[str, tuple[int, float, float]] = {}
             for shape in [args.only] if args.only else [*(f"{b},{n}" for b, n in SHAPES), "meld"]:

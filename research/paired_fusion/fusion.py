@@ -161,7 +161,7 @@ class PairedFusion:
 
     @classmethod
     def load(cls, folder: Path) -> PairedFusion:
-        """Load what ``python -m research.paired_fusion`` wrote; raises WeightError for a file that is missing or another one."""
+        """Load the weights and the card from a folder; raises WeightError for a missing or another file."""
         page = folder / "mamba.json"
         if not page.exists():
             raise WeightError(f"mamba fusion: {page} is missing; run '{COMMAND}'")

@@ -167,14 +167,18 @@ class Recognizer:
     def __init__(self, options: AsrOptions | None = None) -> None:
         from faster_whisper import WhisperModel
 
+        from merc.nn.threads import restored_threads
+
         self.options = options or AsrOptions()
-        self._model = WhisperModel(
-            str(weights.path("whisper-base")),
-            device="cpu",
-            compute_type="int8",
-            cpu_threads=self.options.cpu_threads,
-            local_files_only=True,
-        )
+        folder = str(weights.path("whisper-base"))
+        with restored_threads():
+            self._model = WhisperModel(
+                folder,
+                device="cpu",
+                compute_type="int8",
+                cpu_threads=self.options.cpu_threads,
+                local_files_only=True,
+            )
         self._encode = self._model.encode
         self._model.encode = self._encode_once
         self._encoded: dict[bytes, Any] = {}

@@ -1,4 +1,4 @@
-"""The main job on a real recording; prints what a person wants to see with ``-s``."""
+"""The analysis on a real recording (figures are printed with ``-s``), and what it refuses and records."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 
 import jiwer
 import pytest
+import torch
 
 from merc import AnalyzeOptions, Timeline, analyze
+from merc.errors import FormatError, InputError
+from merc.media.audio import AudioInfo, Probe, VideoInfo
+from merc.pipeline import recognizer
 from tests.pipeline.conftest import ALL_WEIGHTS, Annotated
 
 
@@ -83,3 +87,49 @@ def test_both_speakers_have_a_face(analysed) -> None:
     linked = [(speaker.id, speaker.face, speaker.face_reason) for speaker in timeline.speakers]
     print(f"\nfaces linked: {linked}; {shown} of {len(timeline)} utterances")
     assert all(speaker.face for speaker in timeline.speakers)
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(short_sample: Path) -> None:
+    stages: list[str] = []
+    with pytest.raises(InputError, match=r"device 'cuda:99' is not available: .*choose --device cpu"):
+        analyze(
+            short_sample,
+            options=AnalyzeOptions(device="cuda:99"),
+            progress=lambda stage, done, total: stages.append(stage),
+        )
+    assert stages == []
+
+
+def test_an_unknown_device_is_refused_with_those_that_are_known(short_sample: Path) -> None:
+    with pytest.raises(InputError, match="device 'gpu': expected auto, cpu, cuda, mps"):
+        analyze(short_sample, options=AnalyzeOptions(device="gpu"))
+
+
+def test_a_device_is_recorded_where_its_results_may_differ() -> None:
+    assert "device" not in recognizer._recorded(AnalyzeOptions(), "cpu")
+    assert recognizer._recorded(AnalyzeOptions(), "cuda")["device"] == "cuda"
+
+
+def test_only_the_weights_that_a_recording_needs_are_required() -> None:
+    sound, video = AudioInfo("aac", 48000, 2, "stereo"), VideoInfo("h264", 640, 360, 25.0, 0)
+    both = recognizer._used(Probe("mp4", 1.0, sound, video), AnalyzeOptions())
+    assert both == ["mpnet", "whisper-base", "silero-vad", "campplus", "segmentation", "mtcnn", "facenet"]
+    assert "mtcnn" not in recognizer._used(Probe("mp4", 1.0, sound, video), AnalyzeOptions(video=False))
+    assert recognizer._used(Probe("mp4", 1.0, None, None), AnalyzeOptions()) == ["mpnet"]
+
+
+def test_a_transcript_without_words_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "turns.rttm").write_text("SPEAKER a 1 0.0 1.0 <NA> <NA> Ann <NA> <NA>\n")
+    with pytest.raises(FormatError, match="the transcript holds no words; expected at least one utterance with text"):
+        recognizer._transcript(tmp_path / "turns.rttm")
+
+
+def test_threads_of_torch_are_left_as_they_were(short_sample: Path, weight, own_cache: Path) -> None:
+    weight(*ALL_WEIGHTS)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        analyze(short_sample, options=AnalyzeOptions(threads=2))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

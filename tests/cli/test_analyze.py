@@ -1,0 +1,93 @@
+"""What the command makes of its options, and its exit codes; the analysis itself is replaced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from merc import Timeline
+from merc.cli.app import app
+from merc.conversation import Recording
+from merc.execution import Processes, Row
+from merc.pipeline import batch
+from merc.pipeline.batch import Analysed, BatchOptions, Request
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What `merc.pipeline.batch.run` is called with; recordings with "bad" in their name fail."""
+    calls: list[dict[str, Any]] = []
+
+    def run(paths: list[Path], **options: Any) -> Iterator[Row[Request, Analysed]]:
+        calls.append({"paths": paths, **options})
+        for path in paths:
+            request = Request(path, path.with_suffix(".merc"))
+            timeline = Timeline(Recording(path.name, "ab" * 32, 75.4, True, False), (), (), notes=("cut short",))
+            if "bad" in path.name:
+                yield Row(request, reason=f"{path.name}: cannot be decoded")
+            else:
+                yield Row(request, Analysed(timeline, (request.folder / "report.html",)))
+
+    monkeypatch.setattr(batch, "run", run)
+    return calls
+
+
+def test_options_reach_the_analysis(given: list[dict[str, Any]], tmp_path: Path) -> None:
+    out = ["-o", str(tmp_path), "--speakers", "2", "--language", "en", "--no-video", "--beam", "5", "--device", "cpu"]
+    assert RUN.invoke(app, ["analyze", "a.wav", *out, "--threshold", "0.3", "--formats", "json, csv"]).exit_code == 0
+    made: BatchOptions = given[0]["batch"]
+    assert made.out == tmp_path
+    assert made.formats == ["json", "csv"]
+    options = made.options
+    assert (options.speakers, options.language, options.video, options.beam) == (2, "en", False, 5)
+    assert (options.threshold, options.device) == (0.3, "cpu")
+    assert given[0]["executor"] is None
+
+
+def test_several_workers_are_processes(given: list[dict[str, Any]]) -> None:
+    assert RUN.invoke(app, ["analyze", "a.wav", "b.wav", "--workers", "2"]).exit_code == 0
+    assert isinstance(given[0]["executor"], Processes)
+    assert given[0]["progress"] is None  # it cannot be sent to other processes
+
+
+def test_no_workers_are_refused() -> None:
+    error = RUN.invoke(app, ["analyze", "a.wav", "--workers", "0"]).exception
+    assert str(error) == "processes: count is 0: expected at least 1"
+
+
+@pytest.mark.parametrize(
+    ("names", "code"), [(["a.wav"], 0), (["bad.wav"], 2), (["a.wav", "bad.wav"], 1), (["bad1.wav", "bad2.wav"], 2)]
+)
+def test_the_exit_code_says_how_many_failed(given: list[dict[str, Any]], names: list[str], code: int) -> None:
+    done = RUN.invoke(app, ["analyze", *names, "-q"])
+    assert done.exit_code == code
+    assert done.stdout == ""
+    assert [line for line in done.stderr.splitlines() if "decoded" in line] == [
+        f"merc: {name}: cannot be decoded" for name in names if "bad" in name
+    ]
+
+
+def test_timelines_are_printed_as_lines_of_json(given: list[dict[str, Any]]) -> None:
+    lines = RUN.invoke(app, ["analyze", "a.wav", "bad.wav", "b.wav", "--json", "-q"]).stdout.splitlines()
+    assert [json.loads(line)["recording"]["name"] for line in lines] == ["a.wav", "b.wav"]
+
+
+def test_each_recording_has_a_line_with_its_notes_and_report(given: list[dict[str, Any]]) -> None:
+    lines = RUN.invoke(app, ["analyze", "a.wav"]).stdout.splitlines()
+    assert lines == [
+        "a.wav: 1:15, 0 utterances, 0 speakers; predicted labels: none",
+        "  note: cut short",
+        "  a.merc/report.html",
+    ]
+
+
+def test_an_option_that_cannot_work_is_refused_with_what_was_expected(tmp_path: Path) -> None:
+    error = RUN.invoke(app, ["analyze", str(tmp_path / "a.wav"), "--speakers", "0"]).exception
+    assert str(error) == "speakers is 0: expected at least 1"

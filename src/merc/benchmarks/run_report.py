@@ -1,28 +1,31 @@
-"""The figures of a trained run: pooled over folds, with intervals, by class and group, and how well it knows itself.
+"""The report of a trained run: figures pooled over folds, with intervals, by class and group, and its calibration.
 
 Confidences are scaled by the temperature that each fold's validation part gives.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from merc.benchmarks.code import code_version
 from merc.cache import replacing
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import Fairness, by_speaker
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers, pooled
-from merc.recipes.request import variant
+from merc.recipes.request import Prepared, settled, variant
 from merc.recipes.systems import evaluate, load_run
 from merc.reporting.diagnostics import Diagnostics, stacked
 from merc.reporting.fairness import table
 from merc.reporting.markdown import aligned, joined
-from merc.reporting.printing import sentence
+from merc.reporting.printing import number, sentence, title
 from merc.reporting.records import Record, measured
 
 FEW = 12
@@ -77,12 +80,13 @@ class RunReport:
         record, parts = self.record, ", ".join(self.record.modalities)
         lines = [
             f"{record.name} ({parts}), {record.protocol}, {self.split}, seed {record.seeds[0]}",
-            f"{record.metric.replace('_', ' ')} {100 * record.mean:.2f} "
-            f"(95 % interval over dialogues {100 * record.low:.2f} to {100 * record.high:.2f})",
+            f"{title(record.metric)} {number(record.mean, record.metric, digits=2)} (95 % interval over dialogues "
+            f"{number(record.low, record.metric, digits=2)} to {number(record.high, record.metric, digits=2)})",
             sentence(record.figures),
         ]
         if record.why:
             lines.append(f"not comparable: {record.why}")
+        lines += [f"note: {note}" for note in record.notes]
         speakers = f"Speakers (mean recall of the classes):\n\n{table(self.speakers)}" if self.speakers else ""
         return aligned(joined(["\n".join(lines), self.diagnostics.words(), speakers]))
 
@@ -96,7 +100,16 @@ class RunReport:
 
 
 def report_run(folder: Path, *, split: str, data: Path | None = None) -> RunReport:
-    """Answer a part of every fold that was trained and measure; openings of test are recorded in the run's ledger."""
+    """Predict a part of every trained fold and measure; openings of test are recorded in the run's ledger.
+
+    Args:
+        folder: What ``merc train --out`` wrote.
+        split: "valid" or "test".
+        data: The data root (default: ``$MERC_DATA``).
+
+    Raises:
+        InputError: Another split, or a fold that was not trained to its end.
+    """
     prepared = load_run(folder, data=data)
     found = list(evaluate(folder, split=split, data=data))
     answered = [one.answers if split == "test" else _of(one.fold, one.answers) for one in found]
@@ -106,7 +119,9 @@ def report_run(folder: Path, *, split: str, data: Path | None = None) -> RunRepo
         system=prepared.request.system,
         modalities=tuple(prepared.sources),
     )
-    record = replace(record, variant=variant(prepared.request))
+    record = replace(
+        record, variant=variant(prepared.request), **_origin(folder, prepared, [one.fold for one in found])
+    )
     if why := found[0].incomparable:
         record = replace(record, comparable=False, why=why)
     runs = Runs(record.system, (pooled(answered),))
@@ -117,7 +132,20 @@ def report_run(folder: Path, *, split: str, data: Path | None = None) -> RunRepo
     return RunReport(split, record, diagnostics, by_speaker(runs) if few else None)
 
 
-def _of(fold: str, given: Answers) -> Answers:
+def _origin(folder: Path, prepared: Prepared, folds: Sequence[str]) -> dict[str, Any]:
+    """What the record depends on: settings as they ran and, from the folds' files, parameters, features and notes."""
+    facts = [json.loads((folder / fold / "best.json").read_text(encoding="utf-8")) for fold in folds]
+    return {
+        "settings": settled(prepared.request),
+        "parameters": facts[0].get("parameters"),
+        "train_seconds": sum(one["seconds"] for one in facts),
+        "feature_hashes": facts[0]["features"],
+        "notes": tuple(dict.fromkeys(note for one in facts for note in one.get("notes", ()))),
+        "code": code_version(),
+    }
+
+
+def _of(fold: str, answers: Answers) -> Answers:
     """Answers that name their fold: an utterance may validate in several folds, and is tested in one."""
-    ids = tuple(f"{fold} {name}" for name in given.ids)
-    return replace(given, ids=ids, dialogues=tuple(f"{fold} {name}" for name in given.dialogues))
+    ids = tuple(f"{fold} {name}" for name in answers.ids)
+    return replace(answers, ids=ids, dialogues=tuple(f"{fold} {name}" for name in answers.dialogues))

@@ -64,6 +64,11 @@ class Prepared:
         self.request = request
         self.kind = SYSTEMS[request.system]
         self.protocol: Protocol = PROTOCOLS[request.protocol]
+        if self.protocol.regression:
+            raise InputError(
+                f"protocol '{self.protocol.name}' is a regression of {', '.join(self.protocol.dimensions)}, but system "
+                f"'{request.system}' predicts labels; choose a protocol with classes ('merc protocols' lists them)"
+            )
         self.corpus = self.protocol.corpus
         self.root = corpus_root(self.corpus, request.data)
         self.given = conversations is not None

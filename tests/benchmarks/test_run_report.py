@@ -1,0 +1,54 @@
+"""The report of a run: its figures, what they depend on, and nothing of a regression that no system can answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from merc.benchmarks.run_report import report_run
+from merc.errors import InputError
+from merc.recipes.request import Prepared, Request
+from merc.recipes.systems import train
+from tests.recipes import made_meld
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("corpus")
+    made_meld.store(made_meld.tree(root))
+    request = Request("concat", "meld-7", f"text={root / 'store'}:made", training={"epochs": 2}, data=root)
+    list(train(request, root / "run"))
+    return root / "run", root
+
+
+def test_a_report_names_what_its_figure_depends_on(run: tuple[Path, Path]) -> None:
+    folder, root = run
+    report = report_run(folder, split="valid", data=root)
+    record = report.record
+    assert (record.system, record.protocol, record.seeds) == ("concat", "meld-7", (0,))
+    assert record.settings["training"]["epochs"] == 2 and "system" in record.settings
+    assert record.parameters and record.parameters > 0
+    assert set(record.feature_hashes) == {"text"} and len(record.code) == 64
+    assert record.train_seconds is not None
+    text = report.text()
+    assert f"weighted F1 {100 * record.mean:.2f} (95 % interval over dialogues " in text
+    assert report.as_json()["split"] == "valid"
+
+
+def test_pictures_are_drawn(run: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, root = run
+    drawn = report_run(folder, split="valid", data=root).draw(tmp_path)
+    assert [path.name for path in drawn] == ["confusion.svg", "risk-coverage.svg"]
+    assert all(path.read_text(encoding="utf-8").startswith("<svg") for path in drawn)
+
+
+def test_another_split_is_refused(run: tuple[Path, Path]) -> None:
+    folder, root = run
+    with pytest.raises(InputError, match="split 'dev': expected valid or test"):
+        report_run(folder, split="dev", data=root)
+
+
+def test_a_system_of_labels_refuses_a_regression() -> None:
+    with pytest.raises(InputError, match="'iemocap-dimensions' is a regression of valence, activation, dominance, but"):
+        Prepared(Request("concat", "iemocap-dimensions"), conversations=())

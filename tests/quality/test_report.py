@@ -10,9 +10,7 @@ import polars as pl
 import pytest
 
 from merc.errors import InputError
-from merc.quality.findings import FINDINGS, VERIFIED, Finding, conform, expect, findings_table
 from merc.quality.report import write
-from merc.quality.summary import composition, kind, removals
 from tests.quality.made_checks import check, finding, row, tables
 
 
@@ -171,35 +169,6 @@ def test_a_corpus_of_which_nothing_is_left_has_a_page(tmp_path: Path) -> None:
     assert "Of 8 utterances 0 passed every step that was taken and 8 were removed" in said
 
 
-def test_reasons_are_counted_by_kind() -> None:
-    reasons = ["cosine 0.10 below 0.25", "cosine -0.02 below 0.25", "'All' names several people"]
-    rows = [row(n, verdict="remove", step="text", reason=reason) for n, reason in enumerate(reasons)]
-    rows[2]["step"] = "speakers"
-    found = [(one["step"], one["reason"], one["count"]) for one in removals(conform(rows, VERIFIED))]
-    assert found == [("speakers", "… names several people", 1), ("text", "cosine … below …", 2)]
-
-
-@pytest.mark.parametrize(
-    ("reason", "expected"),
-    [
-        ("ends at 1.25 s, before 3 s", "ends at … s, before … s"),
-        ("CAM16 is kept", "CAM16 is kept"),
-        ("speaker 'Joey' (best -0.31)", "speaker … (best …)"),
-    ],
-)
-def test_kinds_of_reasons(reason: str, expected: str) -> None:
-    assert kind(reason) == expected
-
-
-def test_utterances_without_split_are_one_split() -> None:
-    assert composition(conform([row(0, split=None)], VERIFIED))[0] == {
-        "split": "all",
-        "original": 1,
-        "removed": 0,
-        "verified": 1,
-    }
-
-
 def test_tables_that_do_not_fit_are_named(tmp_path: Path) -> None:
     findings, verified = check(12)
     for changed, message in (
@@ -213,18 +182,3 @@ def test_tables_that_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="3 vectors for 12 utterances; expected one per row of 'verified'"):
         write(findings, verified, tmp_path, title="x", vectors=np.zeros((3, 2)))
     assert not list(tmp_path.iterdir())
-
-
-def test_findings_become_a_table() -> None:
-    one = Finding("u0", "c0", "text", "cosine", "remove", value=0.1, threshold=0.25, reason="cosine 0.10 below 0.25")
-    table = findings_table([one])
-    assert table.columns == list(FINDINGS)
-    assert table.row(0, named=True)["value"] == 0.1
-    assert expect(findings_table([]), FINDINGS, name="findings").height == 0
-
-
-def test_a_finding_must_say_why() -> None:
-    with pytest.raises(InputError, match="finding on 'u0': removed at step 'text' without a reason"):
-        Finding("u0", "c0", "text", "cosine", "remove")
-    with pytest.raises(InputError, match="finding on 'u0': step 'smell', expected speakers, audio"):
-        Finding("u0", "c0", "smell", "cosine", "keep")

@@ -23,9 +23,9 @@ def targets() -> dict[str, list[tuple[str, str]]]:
 
 def refuse_unknown_target(name: str) -> None:
     """Raise UnknownName, with the nearest name, for what is neither a system nor a recipe."""
-    known: dict[str, Any] = {one: one for one in (*SYSTEMS, *RECIPES)}
+    known = Registry("system or recipe", dict.fromkeys((*SYSTEMS, *RECIPES), True))  # the names alone
     try:
-        Registry("system or recipe", known)[name]
+        known[name]
     except UnknownName as error:
         raise UnknownName(f"{error}; 'merc train --help' says what each trains") from None
 

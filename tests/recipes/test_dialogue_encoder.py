@@ -1,8 +1,8 @@
-"""Tuning on dialogues, with a small random encoder: what an utterance may see, learning, going on after a kill."""
+"""The dialogue encoder, with a small random network: what it attends to, learning, resuming, what the card says."""
 
 from __future__ import annotations
 
-import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,19 +10,24 @@ import pytest
 import torch
 from transformers import MPNetConfig, MPNetModel
 
-from merc.backbones.mpnet_dialogue import DialogueEncoder
+from merc.backbones.mpnet_dialogue import DialogueEncoder, adapters
 from merc.backbones.mpnet_windows import collate, contextual, pooled, visible, windows
 from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
-from merc.errors import FormatError, InputError
+from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS
 from merc.features.store import Store
 from merc.paths import SHIPPED_ENCODERS
-from merc.recipes.dialogue_encoder import DialogueOptions, Reader, store, tune
-from merc.recipes.dialogue_encoder_card import dialogue_card
+from merc.recipes import RECIPES, dialogue_encoder
+from merc.recipes.dialogue_encoder import DialogueEncoderOptions, train_dialogues, write_store
+from merc.recipes.encoder_training import IGNORED, TextClassifier
+from merc.recipes.recipe import Folders
+from merc.reporting.cards import ModelCard
 
 WORDS = ("great", "awful", "table", "chair", "the", "was", "it", ":", "Ann", "Bob", "...", "A", "B")
-OPTIONS = DialogueOptions(rank=4, epochs=6, learning_rate=1e-2, head_rate=1e-2, batch_tokens=256, threads=1)
+SMALL = {"threads": 1, "device": "cpu", "batch_tokens": 256}
+OPTIONS = DialogueEncoderOptions(rank=4, epochs=6, learning_rate=1e-2, head_rate=1e-2, **SMALL)
+SHORT = DialogueEncoderOptions(rank=2, epochs=1, **SMALL)
 
 
 class Tokenizer:
@@ -76,8 +81,20 @@ def fold_of(made):
     return whole, protocol.folds(whole)[0]
 
 
-def reader(options=OPTIONS) -> Reader:
-    return Reader(7, options, network=network(), tokenizer=Tokenizer())
+def encoder(options, fold):
+    how = {"rank": options.rank, "seed": options.seed, "network": network(), "tokenizer": Tokenizer()}
+    return TextClassifier(7, options.reading(fold), **how)
+
+
+def train(whole, folder, options=OPTIONS, protocol="meld-7"):
+    """Train into a folder as the recipe does: the encoder, what was fitted, the file."""
+    fold = PROTOCOLS[protocol].folds(whole)[0]
+    made = encoder(options, fold)
+    fitted = train_dialogues(whole, fold, options, made, folder=folder / "checkpoints")
+    path = folder / "adapters.safetensors"
+    made.save(path)
+    made.load(path)
+    return made, fitted, path
 
 
 def states(rows, context):
@@ -113,40 +130,51 @@ def test_padding_and_batch_mates_change_nothing():
 
 
 def test_an_unknown_context_is_refused():
-    with pytest.raises(InputError, match="context 'future': expected none, past, both"):
+    with pytest.raises(InputError, match="context is 'future': expected one of none, past, both"):
         visible(torch.zeros(1, 2, dtype=torch.long), context="future")
-    with pytest.raises(InputError, match="context 'future'"):
-        DialogueOptions(context="future")
+    with pytest.raises(InputError, match="context is 'future'"):
+        DialogueEncoderOptions(context="future")
 
 
-def test_tuning_learns_and_goes_on_after_a_kill(tmp_path):
-    whole, fold = fold_of(conversations())
-    tuned = tune(whole, fold, tmp_path / "whole", reader=reader())
-    assert max(tuned.history) > 0.9
-    first = tune(whole, fold, tmp_path / "killed", reader=reader())
-    for name in ("epoch-4.safetensors", "epoch-5.safetensors", "tuned.json"):
-        (tmp_path / "killed" / name).unlink()
-    again = tune(whole, fold, tmp_path / "killed", reader=reader())
-    assert again == first and again.history == tuned.history
-    assert (tmp_path / "killed/epoch-5.safetensors").read_bytes() == (
-        tmp_path / "whole/epoch-5.safetensors"
-    ).read_bytes()
+def test_training_learns_and_repeats_itself(tmp_path):
+    whole, _ = fold_of(conversations())
+    _, fitted, path = train(whole, tmp_path / "a")
+    history = [row["weighted_f1"] for row in fitted.history]
+    assert max(history) > 0.9 and history[fitted.best - 1] == max(history)
+    _, again, other = train(whole, tmp_path / "b")
+    assert again.history == fitted.history and path.read_bytes() == other.read_bytes()
 
 
 def test_vectors_go_into_a_store(tmp_path):
-    whole, fold = fold_of(conversations())
-    chosen = reader(DialogueOptions(rank=2, epochs=1, threads=1))
-    tuned = tune(whole, fold, tmp_path / "run", reader=chosen)
-    store(whole, chosen, tuned, folder=tmp_path / "store", name="tuned")
+    whole, _ = fold_of(conversations())
+    made, _, path = train(whole, tmp_path, SHORT)
+    write_store(whole, made, path, folder=tmp_path / "store", name="mine")
     ids = [utterance.id for conversation in whole for utterance in conversation]
-    assert np.isfinite(Store.open(tmp_path / "store").pooled("tuned", ids)).all()
+    assert np.isfinite(Store.open(tmp_path / "store").pooled("mine", ids)).all()
 
 
-def test_a_tuning_does_not_go_on_with_other_options(tmp_path):
+def test_a_training_does_not_resume_with_other_options_or_another_start(tmp_path):
+    whole, _ = fold_of(conversations())
+    _, _, path = train(whole, tmp_path, SHORT)
+    for changed, name in (
+        ({"context": "both"}, "context"),
+        ({"start": str(path)}, "start"),
+        ({"epochs": 2}, "epochs"),
+        ({"learning_rate": 1e-3}, "learning_rate"),
+    ):
+        with pytest.raises(InputError, match=f"holds a training with another .*{name}"):
+            train(whole, tmp_path, replace(SHORT, **changed))
+
+
+def test_context_and_utterances_without_a_label_are_ignored_in_the_loss():
     whole, fold = fold_of(conversations())
-    tune(whole, fold, tmp_path, reader=reader(DialogueOptions(rank=2, epochs=1, threads=1)))
-    with pytest.raises(InputError, match="context past, asked is both; give another --out"):
-        tune(whole, fold, tmp_path, reader=reader(DialogueOptions(rank=2, epochs=1, threads=1, context="both")))
+    made = encoder(OPTIONS, fold)
+    labels = {"train/dia0_utt1": "joy"}
+    options = replace(OPTIONS, window=24, before=12)
+    data = dialogue_encoder._windows(made, [whole[0]], labels, options, classes=("anger", "joy"))
+    assert len(data.windows) > 1 and any(window.scored for window in data.windows)
+    counted = [number for row in data.targets for number in row if number != IGNORED]
+    assert counted == [1]
 
 
 @pytest.mark.parametrize(("context", "same"), [("none", True), ("past", False)])
@@ -156,34 +184,31 @@ def test_an_utterance_without_label_is_read_in_training_only_as_context(tmp_path
 
     whole, _ = fold_of(conversations())
     more = [replace(one, utterances=tuple(u for said in one for u in (mute(said), said))) for one in whole]
-    options = DialogueOptions(rank=2, epochs=1, threads=1, context=context)
+    options = replace(SHORT, context=context)
     for name, given in (("a", whole), ("b", more)):
-        tune(given, PROTOCOLS["meld-7"].folds(given)[0], tmp_path / name, reader=reader(options))
-    left = [(tmp_path / name / "epoch-0.safetensors").read_bytes() for name in "ab"]
+        train(given, tmp_path / name, options)
+    left = [(tmp_path / name / "adapters.safetensors").read_bytes() for name in "ab"]
     assert (left[0] == left[1]) == same
 
 
-def test_a_tuning_begins_with_the_adapters_of_another(tmp_path):
-    whole, fold = fold_of(conversations())
-    first = tune(whole, fold, tmp_path / "a", reader=reader())
-    short = reader(replace(OPTIONS, epochs=1, learning_rate=1e-9))
-    tune(whole, fold, tmp_path / "b", reader=short, start=first.path)
-    other = reader()
-    other.load(first.path)
-    for name, values in short.low_rank.items():
-        torch.testing.assert_close(values, other.low_rank[name], atol=1e-4, rtol=1e-3)
+def test_a_training_starts_from_the_adapters_of_another(tmp_path):
+    whole, _ = fold_of(conversations())
+    first, _, path = train(whole, tmp_path / "a")
+    still = replace(OPTIONS, epochs=1, learning_rate=1e-9, start=str(path))
+    made, _, _ = train(whole, tmp_path / "b", still)
+    for name, values in made.encoder_parameters.items():
+        torch.testing.assert_close(values, first.encoder_parameters[name], atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("speakers", ["name", "letter", "none"])
-def test_the_vectors_of_a_file_are_those_of_the_tuning(tmp_path, speakers):
-    whole, fold = fold_of(conversations())
-    chosen = reader(DialogueOptions(rank=2, epochs=1, threads=1, speakers=speakers))
-    tuned = tune(whole, fold, tmp_path / "run", reader=chosen)
-    store(whole, chosen, tuned, folder=tmp_path / "store", name="tuned")
-    read = DialogueEncoder(tuned.path, network=network(), tokenizer=Tokenizer())
+def test_the_vectors_of_a_file_are_those_of_the_training(tmp_path, speakers):
+    whole, _ = fold_of(conversations())
+    made, _, path = train(whole, tmp_path / "run", replace(SHORT, speakers=speakers))
+    write_store(whole, made, path, folder=tmp_path / "store", name="mine")
+    read = DialogueEncoder(path, network=network(), tokenizer=Tokenizer())
     assert (read.reading.protocol, read.reading.fold, read.reading.speakers) == ("meld-7", "official", speakers)
     vectors = read.encode(whole)
-    stored = Store.open(tmp_path / "store").pooled("tuned", list(vectors))
+    stored = Store.open(tmp_path / "store").pooled("mine", list(vectors))
     np.testing.assert_allclose(np.array(list(vectors.values())), stored, atol=1e-6)
     tokens = read.encode_tokens(whole)
     assert len(tokens[whole[0].utterances[0].id]) == {"none": 4, "letter": 6, "name": 6}[speakers]  # with the separator
@@ -192,63 +217,106 @@ def test_the_vectors_of_a_file_are_those_of_the_tuning(tmp_path, speakers):
 
 
 def test_more_of_a_long_utterance_is_read_where_that_is_asked_for(tmp_path):
-    whole, fold = fold_of(conversations())
-    tuned = tune(whole, fold, tmp_path / "run", reader=reader(DialogueOptions(rank=2, epochs=1, threads=1)))
+    whole, _ = fold_of(conversations())
+    _, _, path = train(whole, tmp_path / "run", SHORT)
     text = " ".join([str(whole[0].utterances[0].text)] * 9)
     spoken = [Conversation("d", (Utterance("long", speaker="Ann", text=text),))]
     for longest, read in ((12, 11), (20, 19)):
-        encoder = DialogueEncoder(tuned.path, longest=longest, network=network(), tokenizer=Tokenizer())
+        encoder = DialogueEncoder(path, longest=longest, network=network(), tokenizer=Tokenizer())
         assert len(encoder.encode_tokens(spoken)["long"]) == read  # without the opening token
 
 
-def test_the_card_says_on_what_it_was_tuned(tmp_path):
-    whole, fold = fold_of(conversations())
-    chosen = reader(DialogueOptions(rank=2, epochs=2, threads=1, context="both"))
-    tuned = tune(whole, fold, tmp_path, reader=chosen)
-    card = dialogue_card(json.loads((tmp_path / "tuned.json").read_text()), name="mine")
-    assert card.startswith("# mine: MPNet, tuned on MELD") and "protocol meld-7, fold official" in card
-    assert f"{100 * tuned.history[tuned.epoch]:.1f} (chosen)" in card and "cannot be used while somebody speaks" in card
-    assert "| fear |" in card and "non-commercial" in card
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """The recipe reads made-up dialogues with a small random network; the folder of the corpora."""
+    whole, _ = fold_of(conversations())
+    (tmp_path / "data/meld").mkdir(parents=True)
+    monkeypatch.setattr(dialogue_encoder, "CONVERSATIONS", {"meld": lambda root: whole})
+
+    def made(classes, options, reading):
+        how = {"rank": options.rank, "seed": options.seed, "network": network(), "tokenizer": Tokenizer()}
+        return TextClassifier(classes, reading, **how)
+
+    monkeypatch.setattr(dialogue_encoder, "new_encoder", made)
+    return tmp_path / "data"
 
 
-def test_the_card_names_what_it_began_with(tmp_path):
-    whole, fold = fold_of(conversations())
-    chosen = reader(DialogueOptions(rank=2, epochs=1, threads=1))
-    tune(whole, fold, tmp_path, reader=chosen)
-    record = json.loads((tmp_path / "tuned.json").read_text())
-    assert "began" not in dialogue_card(record, name="mine")
-    shipped = dialogue_card(record | {"start": file_hash(SHIPPED_ENCODERS / "texts.safetensors")}, name="mine")
-    assert "The terms of the adapters `texts`, `62c781dcd78a…`, with which it began, hold too." in shipped
-    assert "The terms of the adapters `0123456789ab…`, with" in dialogue_card(
-        record | {"start": "0123456789abcd"}, name="mine"
-    )
+def test_the_recipe_writes_adapters_card_and_store(small, tmp_path):
+    options = replace(SHORT, epochs=2, context="both")
+    outcome = RECIPES["dialogue-encoder"].train(options, Folders(small, tmp_path / "run"))
+    card = ModelCard.read(tmp_path / "run/adapters.json")
+    assert card == outcome.card
+    page = (tmp_path / "run/adapters.md").read_text()
+    assert page.startswith("# adapters: MPNet fine-tuned on MELD") and "protocol meld-7, fold official" in page
+    assert "(chosen)" in page and "not for use while somebody speaks" in page
+    assert "| fear |" in page and "non-commercial" in page and "began" not in page
+    assert card.weights.sha256 == file_hash(tmp_path / "run/adapters.safetensors")
+    (row,) = card.result("validation").rows
+    assert row.value("weighted_f1") == card.training.history[card.training.best_epoch - 1]["weighted_f1"]
+    assert set(row.by_class) == set(card.labels)
+    assert outcome.lines == (f"vectors: --features text={tmp_path / 'run' / 'store'}:mpnet-both",)
+    assert "mpnet-both" in Store.open(tmp_path / "run/store").features
+    assert not (tmp_path / "run/checkpoints").exists()
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED_ENCODERS.glob("*-*.json")), ids=lambda path: path.stem)
-def test_cards_of_shipped_encoders_are_made_from_their_records(path):
-    record = json.loads(path.read_text(encoding="utf-8"))
-    assert path.with_suffix(".md").read_text(encoding="utf-8") == dialogue_card(record, name=path.stem)
-    assert record["sha256"] == file_hash(path.with_suffix(".safetensors"))
+def test_the_card_names_what_it_began_with(small, tmp_path):
+    RECIPES["dialogue-encoder"].train(SHORT, Folders(small, tmp_path / "a"))
+    start = tmp_path / "a/adapters.safetensors"
+    card = RECIPES["dialogue-encoder"].train(replace(SHORT, start=str(start)), Folders(small, tmp_path / "b")).card
+    assert card.training.start.sha256 == file_hash(start)
+    assert f"The terms of `adapters.safetensors` (`{file_hash(start)[:12]}…`), with which it began" in card.page()
+    shipped = file_hash(SHIPPED_ENCODERS / "texts.safetensors")
+    assert dialogue_encoder._named(shipped, "copy.safetensors") == "texts.safetensors"
+    assert dialogue_encoder._named("0" * 64, "copy.safetensors") == "copy.safetensors"
 
 
-def test_a_file_without_adapters_is_refused(tmp_path):
-    from safetensors.numpy import save_file
+def test_folds_and_protocols_that_do_not_fit_are_refused(small, tmp_path):
+    with pytest.raises(InputError, match="protocol 'meld-7' has no fold 'third'; it has official"):
+        RECIPES["dialogue-encoder"].train(replace(SHORT, fold="third"), Folders(small, tmp_path / "a"))
+    with pytest.raises(InputError, match="protocol 'iemocap-dimensions' predicts values, not classes; a dialogue"):
+        DialogueEncoderOptions(protocol="iemocap-dimensions")
+    shutil.rmtree(small / "meld")
+    with pytest.raises(InputError, match="no corpus 'meld' at"):
+        RECIPES["dialogue-encoder"].train(SHORT, Folders(small, tmp_path / "a"))
 
-    (tmp_path / "broken.safetensors").write_bytes(b"no")
-    save_file({"x": np.zeros(2, np.float32)}, tmp_path / "other.safetensors")
-    for name in ("broken", "other"):
-        with pytest.raises(FormatError, match="holds no adapters"):
-            DialogueEncoder(tmp_path / f"{name}.safetensors", network=network(), tokenizer=Tokenizer())
-    with pytest.raises(InputError, match="no adapters at"):
-        DialogueEncoder(tmp_path / "absent.safetensors", network=network(), tokenizer=Tokenizer())
+
+def mosi(root, *, words):
+    """CMU-MOSI's table with twelve videos of four utterances."""
+    lines = ["utt_id,text,label,split,video_id,utt_index"]
+    for video in range(12):
+        split = "test" if video >= 9 else "train"
+        for turn in range(4):
+            text = ("it was great", "it was awful")[turn % 2] if words else ""
+            lines.append(f"v{video}_{turn},{text},{1 - turn % 2},{split},v{video},{turn}")
+    (root / "cmu_mosi").mkdir(parents=True)
+    (root / "cmu_mosi/utterances.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+def test_cmu_mosi_is_trained_under_its_protocol(monkeypatch, tmp_path):
+    def made(classes, options, reading):
+        how = {"rank": options.rank, "seed": options.seed, "network": network(), "tokenizer": Tokenizer()}
+        return TextClassifier(classes, reading, **how)
+
+    monkeypatch.setattr(dialogue_encoder, "new_encoder", made)
+    options = replace(SHORT, protocol="cmu-mosi", speakers="none")
+    card = RECIPES["dialogue-encoder"].train(options, Folders(mosi(tmp_path / "a", words=True), tmp_path / "run")).card
+    assert card.labels == ("negative", "positive") and "protocol cmu-mosi" in card.data.split
+    assert card.data.sources[0].name == "cmu-mosi"
+    with pytest.raises(InputError, match="protocol 'cmu-mosi', fold .*: no training utterance has text"):
+        RECIPES["dialogue-encoder"].train(options, Folders(mosi(tmp_path / "b", words=False), tmp_path / "other"))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED_ENCODERS.glob("*.json")))
+def test_cards_of_shipped_encoders_are_those_of_their_files(name):
+    card = ModelCard.read(SHIPPED_ENCODERS / f"{name}.json")
+    assert card.weights.sha256 == file_hash(SHIPPED_ENCODERS / card.weights.file)
+    assert adapters(SHIPPED_ENCODERS / name).name == card.weights.file or name == "texts"
 
 
 def test_adapters_of_another_rank_are_refused(tmp_path):
-    reader().save(tmp_path / "a.safetensors")
-    other = Reader(7, DialogueOptions(rank=4, threads=1), network=network(), tokenizer=Tokenizer())
-    other.load(tmp_path / "a.safetensors")
-    from safetensors.numpy import save_file
-
-    save_file({"x": np.zeros(2, np.float32)}, tmp_path / "b.safetensors")
-    with pytest.raises(InputError, match="another encoder or rank"):
-        other.load(tmp_path / "b.safetensors")
+    _, fold = fold_of(conversations())
+    encoder(OPTIONS, fold).save(tmp_path / "a.safetensors")
+    encoder(OPTIONS, fold).load(tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match="another encoder, mode or rank"):
+        encoder(replace(OPTIONS, rank=2), fold).load(tmp_path / "a.safetensors")

@@ -117,7 +117,7 @@ def test_a_glance_weighs_the_states_of_the_frames_by_their_scores():
     branch.score.weight.data *= 30
     values, present = torch.randn(1, 6, 3) * 3, torch.ones(1, 6, dtype=torch.bool)
     states, last = run_over(branch.lstm, values, torch.tensor([6]))
-    scores = torch.tanh(branch.asked(last) + branch.offered(states[0])) @ branch.score.weight[0]  # (S,)
+    scores = torch.tanh(branch.query(last) + branch.key(states[0])) @ branch.score.weight[0]  # (S,)
     weights = torch.softmax(scores, 0)
     assert weights.max() > 0.3, "one frame stands out"
     seen = branch.step((weights[:, None] * states[0]).sum(0, keepdim=True), last)

@@ -339,7 +339,7 @@ def test_a_t5_of_other_sizes_is_refused():
 
 
 def test_a_t5_that_cannot_be_reached_is_a_clear_error(tmp_path):
-    with pytest.raises(WeightError, match="the T5 'nobody/no-t5' is not here .* leave the name out"):
+    with pytest.raises(WeightError, match="the T5 'nobody/no-t5' is not available .* leave the name out"):
         load("nobody/no-t5", local_only=True)
     with pytest.raises(WeightError, match="holds no T5 with its tokenizer"):
         load(str(tmp_path))

@@ -3,7 +3,7 @@
 Paper: "Classifier-guided Gradient Modulation for Enhanced Multimodal Learning", Z. Guo, T. Jin, J. Chen, Z. Zhao,
 NeurIPS 2024, arXiv 2411.01409.
 
-Idea: (1) a classifier on the detached vectors of each modality says how well it does alone; (2) the encoder whose
+Idea: (1) a classifier on the detached vectors of each modality measures how well it does alone; (2) the encoder whose
 classifier gained least gets the largest gradient; (3) a further loss turns the fused gradient towards those of the
 modalities, the more the slower they learn.
 
@@ -28,7 +28,7 @@ magnitude part acts through changes of the factors only. Under plain SGD it acts
 gains nothing more, so that the factors then turn to it, not to the one that still learns; and with two modalities and
 the given strength equal gains slow both encoders to 0.65 (strength 2 leaves them as they are).
 
-Prefer it when one modality is easy and learning stops before the others have been heard. On made-up data it is ahead
+Prefer it when one modality is easy and learning stops before the others are used. On synthetic data it is ahead
 at the same few steps of a small rate; a rate twice as large closes the gap without it.
 
     >>> import torch
@@ -60,7 +60,7 @@ DIRECTIONS = ("logits", "features")
 
 @dataclass(frozen=True, slots=True)
 class CggmOptions:
-    """Strength of both parts; what the source does not give is said so."""
+    """Strength of both parts; values that the source does not give are marked."""
 
     strength: float = 1.3  # rho, given for IEMOCAP
     direction_weight: float = 0.2  # lambda, given for IEMOCAP; 0: magnitude alone
@@ -87,7 +87,7 @@ class CggmOptions:
 
 
 class Guide(nn.Module):
-    """The classifiers of all modalities, what they said lately, and the factors that follow from it.
+    """The classifiers of all modalities, their recent accuracy, and the factors that follow from it.
 
     ``widths``: numbers of a modality's vector before the fusion. ``factors``: float ``(M,)`` in the order of ``names``.
     """
@@ -162,8 +162,8 @@ class Guide(nn.Module):
         return torch.stack(cosines)
 
     @torch.no_grad()
-    def _count(self, said: Mapping[str, tuple[Tensor, Tensor]]) -> None:
-        for name, (logits, labels) in said.items():
+    def _count(self, predicted: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+        for name, (logits, labels) in predicted.items():
             place = self.names.index(name)
             self.hits[place] += (logits.argmax(-1) == labels).sum()
             self.seen[place] += len(labels)
@@ -309,7 +309,7 @@ class Cggm(System):
         return gradient * self.guide.factor(name) if self.training else gradient
 
     def forward(self, batch: Batch) -> Output:
-        """The output of the base; in training with the losses of the guide beside its own."""
+        """The output of the base; in training with the losses of the guide added to its own."""
         output: Output = self.base(batch)
         if not self.training or not output.losses:
             return output

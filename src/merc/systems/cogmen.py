@@ -1,17 +1,17 @@
-"""COGMEN: the whole dialogue through a transformer, then a graph of who said what before and after whom.
+"""COGMEN: a transformer over the whole dialogue, then a graph of who speaks to whom, before or after.
 
 Paper: "COGMEN: COntextualized GNN based Multimodal Emotion recognitioN", A. Joshi, A. Bhat, A. Jain, A. V. Singh and
 A. Modi, NAACL 2022, arXiv 2205.02455.
 
 Idea: (1) a transformer gives each utterance the context of the whole dialogue; (2) a local graph joins it to its
-neighbours by edges whose type says who speaks to whom and in which direction of time; (3) a relational convolution
+neighbours by edges whose type encodes who speaks to whom and in which direction of time; (3) a relational convolution
 and a graph transformer read that graph.
 
 Symbols: B dialogues of T utterances, n real utterances of a batch, E edges, S distinct speakers, h width of the
 context, g width of the graph, C classes.
     x   = sum_m LayerNorm(W_m x_m)                  (B, T, h)   zero where a modality is absent
     c   = W transformer(x)                          (B, T, g)   no positions, as in the source
-    i hears j      where i - past <= j <= i + future            11n - 30 edges for windows of 5, itself included
+    edge j -> i    where i - past <= j <= i + future            11n - 30 edges for windows of 5, itself included
     r(i, j) = (speaker of j, speaker of i, j < i or not)        2 S^2 relations
     h_i = W_0 c_i + sum_r mean_{j in N_r(i)} W_r c_j            (n, g)
     o   = leaky(norm(graph transformer(h)))                     (n, heads * g)
@@ -22,7 +22,7 @@ Inputs: utterance vectors of any subset of text, voice, face, motion, and speake
 Differs from the paper: each modality is projected to a common width and summed before the transformer (the source's
 transformer is as wide as all features together, 1,380, and as slow; ``context=0`` is that width). Padding is masked in
 the transformer, where the source's code attends to it (``compat=True`` does too, and the result depends on what else
-stands in the batch). Speakers are numbered by first appearance, not by sex; those beyond S share the last number.
+is in the batch). Speakers are numbered by first appearance, not by sex; those beyond S share the last number.
 Edges come in a fixed order.
 
 Prefer it for dialogues of few speakers and a fair number of turns, when the whole recording is there: it reads the
@@ -59,11 +59,9 @@ class CogmenOptions:
     feedforward: int = 256  # width inside a transformer layer; 2048 in the source
     graph: int = 100  # g, width of the graph's layers
     heads: int = 1  # of the graph transformer, side by side; configurable in the source, its default not given
-    past: int = 5  # turns that an utterance hears before it; -1: all
-    future: int = 5  # turns that it hears after it; -1: all
-    speakers: int = (
-        3  # S, distinct speakers, later ones share the last number; not given by the source beyond 2
-    )
+    past: int = 5  # earlier turns with an edge to an utterance; -1: all
+    future: int = 5  # later turns with an edge to it; -1: all
+    speakers: int = 3  # S, distinct speakers, later ones share the last number; not given by the source beyond 2
     relations: bool = True  # False: all edges are of one type (an ablation)
     skip: bool = False  # the classifier also reads the context; an option in the source
     dropout: float = 0.5  # in the transformer and before the last layer
@@ -86,9 +84,9 @@ def attention_heads(width: int) -> int:
 
 
 def relation_types(speakers: Tensor, limit: int) -> Tensor:
-    """Type of the edge by which turn i hears turn j: ``speakers (B, T)`` -> ``(B, T, T)`` [b, i, j] in 0 .. 2 S^2 - 1.
+    """Type of the edge from turn j to turn i: ``speakers (B, T)`` -> ``(B, T, T)`` [b, i, j] in 0 .. 2 S^2 - 1.
 
-    (speaker of j, speaker of i, direction): direction 0 where j stands before i, else 1 (a turn hears itself with 1).
+    (speaker of j, speaker of i, direction): direction 0 where j is before i, else 1 (also for i = j).
     """
     known = speakers.clamp_max(limit - 1)
     place = torch.arange(speakers.shape[1], device=speakers.device)
@@ -168,13 +166,13 @@ class Cogmen(System):
         types = relation_types(batch.speakers, o.speakers)
         graph = edges(window_pairs(mask, past=o.past, future=o.future), mask, types if o.relations else types * 0)
         nodes = pack(context, mask)  # (n, g)
-        heard = F.leaky_relu(self.norm(self.attend(self.speak(nodes, graph), graph)))  # (n, heads * g)
-        rows = torch.cat([nodes, heard], -1) if o.skip else heard
+        read = F.leaky_relu(self.norm(self.attend(self.speak(nodes, graph), graph)))  # (n, heads * g)
+        rows = torch.cat([nodes, read], -1) if o.skip else read
         logits = unpack(self.label(rows), mask)  # (B, T, C)
         return Output(
             logits=logits,
             losses=self.losses(logits, batch),
-            extras={"context": context, "fused": unpack(heard, mask)},
+            extras={"context": context, "fused": unpack(read, mask)},
             representations=modalities,
         )
 

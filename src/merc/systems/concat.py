@@ -1,10 +1,10 @@
-"""Simplified concatenation fusion: each modality through a small layer of its own, side by side into one more layer.
+"""Simplified concatenation fusion: one small encoder for each modality, their outputs concatenated into one layer.
 
 Paper: "Rethinking Multimodal Sentiment Analysis: A High-Accuracy, Simplified Fusion Architecture",
 N. Mandal and Y. Li, arXiv 2505.04642, 2025.
 
 Idea: (1) one fully-connected encoder with dropout for each modality; (2) plain concatenation; (3) a dense fusion
-layer and a linear one. Nothing is learned about context: it is the reference that every other system must beat.
+layer and a linear one. No context is modelled: it is the baseline that every other system must beat.
 
 Symbols: M modalities m, d_m their widths, h the width of an encoder, C classes, B dialogues of T utterances.
     r_m = dropout(relu(norm(W_m x_m + b_m)))      (B, T, h)   zero where the modality is absent
@@ -16,9 +16,9 @@ Inputs: utterance vectors of one or more of text, voice, face, motion; any subse
 Differs from the paper: its widths, dropout, optimiser, features, class counts and split are not given. Ours are stated
 in ``ConcatOptions``; the published 92 % over six emotions is some 20 points above all other six-class figures on
 IEMOCAP, its protocol is unknown, and it is no target here. An encoder normalises, so that text vectors of length 1 and
-voice values of deviation 1 weigh alike. A modality that is absent adds nothing, rather than the bias of its encoder.
+voice values of standard deviation 1 weigh alike. An absent modality adds nothing, not even the bias of its encoder.
 
-Prefer it when there is little data, when utterances stand alone, or as the first thing to try: it trains in seconds.
+Prefer it when there is little data, when utterances have no context, or as a baseline: it trains in seconds.
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch

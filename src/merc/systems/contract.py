@@ -30,7 +30,7 @@ from merc.nn.rows import Rows, aligned_places
 
 LEVELS = ("dialogue", "utterance")
 READS = ("vectors", "steps", "tokens", "sound")
-"""How a system reads a modality: one vector an utterance, a sequence of vectors, token numbers, samples of sound."""
+"""How a system reads a modality: one vector per utterance, a sequence of vectors, token numbers, samples of sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Batch:
 
         The steps of an utterance are those of modality ``to``; where that is absent, those of the modality that has
         the most. Other modalities are cut into contiguous chunks along them, as ``merc.features.alignment`` does: a
-        vector is repeated, 4 frames under 15 tokens are held for 4, 4, 4 and 3 tokens, and where there are fewer
+        vector is repeated, 4 frames on 15 tokens cover 4, 4, 4 and 3 tokens, and where there are fewer
         tokens than frames, each token takes one frame.
 
         Args:

@@ -1,4 +1,4 @@
-"""DeepMSI-MER: what is said and how it sounds decides which faces are looked at; the rest is folded in or dropped.
+"""DeepMSI-MER: text and voice choose which faces are read; the others are folded in or dropped.
 
 Paper: "Contrastive Learning and Visual Sequence Compression for multimodal emotion recognition" (DeepMSI-MER), Dai et
 al., arXiv 2502.08573, 2025.
@@ -21,12 +21,12 @@ Inputs: utterance vectors of face, and of text or voice or both.
 
 Differs from the paper: there, tokens are patches of 15 frames inside a SwinV2 whose MLPs are KAN layers. Utterance
 vectors have no patches; our tokens are the faces of the turns around an utterance, the KAN layers encode them, a
-learned vector says how far off a turn is, and each stage is a KAN layer and a compression. The source's code computes
+learned vector marks its distance, and each stage is a KAN layer and a compression. The source's code computes
 the folding and returns the tokens without it; ours returns it (``compat=True``: as the source's code). Keeping the top
 k gives the guide no gradient; kept tokens carry one to their scores without a change of value. The published protocol
 mixes dialogues of training and test and chooses the epoch on the test fold: its figures are no target.
 
-Prefer it where faces are many and mostly beside the point: the guide says which of them to look at.
+Prefer it where there are many faces and few of them matter: the guide selects them.
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
@@ -197,7 +197,7 @@ class DeepMsi(System):
             threshold = 2.0 if o.compat else o.threshold
             tokens, real, index = compress(tokens, real, wanted, keep=keep, threshold=threshold, fold=o.fold)
             places = places.gather(1, index).masked_fill(~real, -1)
-        last = self.summarise(tokens)[:, -1]  # real tokens stand at the end
+        last = self.summarise(tokens)[:, -1]  # real tokens are at the end
         return last * real.any(1)[:, None], places
 
     def _window(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""A T5 held to label texts: which texts it may write for a class, how likely each is, and a T5 of given sizes.
+"""A T5 constrained to label texts: the texts of each class, their likelihoods, and a T5 of given sizes.
 
 Symbols: n utterances, S label texts of at most L tokens with P different beginnings, C classes, V tokens known.
 """
@@ -42,7 +42,7 @@ def new_t5(options: UniMseOptions, *, tokens: int) -> Any:
         decoder_start_token_id=0,
     )
     t5 = T5ForConditionalGeneration(config)
-    if not options.tied:  # some versions of the library tie them whatever the configuration says
+    if not options.tied:  # some versions of the library tie them regardless of the configuration
         t5.lm_head.weight = nn.Parameter(t5.lm_head.weight.detach().clone())
     return t5
 
@@ -84,7 +84,7 @@ class Grammar(nn.Module):
 
 
 def _table(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Rows of any length as one table padded with 0, and where a value stands."""
+    """Rows of any length as one table padded with 0, and a mask of the values."""
     longest = max(map(len, rows))
     values = torch.tensor([[*row, *(0 for _ in range(longest - len(row)))] for row in rows])
     return values, torch.arange(longest)[None] < torch.tensor([len(row) for row in rows])[:, None]

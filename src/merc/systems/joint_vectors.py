@@ -1,4 +1,4 @@
-"""Joint vectors: a few learned vectors are all that modalities may say to each other; contrast keeps classes apart.
+"""Joint vectors: a few learned vectors are the only channel between modalities; contrast separates classes.
 
 Paper: "Enhancing Emotion Recognition in Conversation through Emotional Cross-Modal Fusion and Inter-class Contrastive
 Learning", H. Shi, X. Zhang, N. Cheng, Y. Zhang, J. Yu, J. Xiao, J. Wang, ICIC 2024, arXiv 2405.17900.
@@ -22,12 +22,12 @@ With ``reads="steps"`` each turn is read first, as the source does, S of its wor
 Inputs: utterance vectors of any subset of text, voice, face; with ``reads="steps"`` the sequence of each utterance.
 
 Differs from the paper: its full text and code are not at hand, so that sizes, temperature and weights are ours and
-stand in ``JointVectorsOptions``; there, sequences are words and pieces of a mel picture, here (by default) they are the
-turns of the dialogue, each with joint vectors of its own, and a turn's own token takes the part of [CLS]. How far off a
-turn is enters the attention as a learned bias. ``joints=0`` leaves late fusion, an ablation.
+are in ``JointVectorsOptions``; there, sequences are words and pieces of a mel picture, here (by default) they are the
+turns of the dialogue, each with joint vectors of its own, and a turn's own token takes the part of [CLS]. The distance
+between turns enters the attention as a learned bias. ``joints=0`` leaves late fusion, an ablation.
 
-Prefer it when modalities say much the same and only what they say together decides; when each adds a piece of its
-own, concatenation does as well and trains faster.
+Prefer it when modalities are redundant and their combination decides; when each adds information of its own,
+concatenation does as well and trains faster.
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
@@ -87,7 +87,7 @@ class JointVectorsOptions:
 
 
 class Nearness(nn.Module):
-    """What is added to a score by how far the turn that is looked at stands from the one that looks.
+    """A bias of attention scores by the distance between the query's and the key's turn.
 
     Learned; at the start nearer turns are favoured, by each head half as much as by the one before.
     """
@@ -99,23 +99,23 @@ class Nearness(nn.Module):
         self.bias = nn.Parameter(-slopes * torch.arange(-reach, reach + 1).abs())  # (heads, 2 reach + 1)
 
     def forward(self, length: int) -> Tensor:
-        """``(heads, length, length)`` [head, turn that looks, turn looked at]."""
+        """``(heads, length, length)`` [head, query turn, key turn]."""
         place = torch.arange(length, device=self.bias.device)
         distance = (place[None] - place[:, None]).clamp(-self.reach, self.reach) + self.reach
         return self.bias[:, distance]
 
 
 class Stream(nn.Module):
-    """One modality's part of a layer: a turn's joint vectors and token look at these joint vectors and at all tokens
-    of the same modality, then think."""
+    """One modality's part of a layer: a turn's joint vectors and token attend to these joint vectors and to all tokens
+    of the same modality, then a feed-forward layer."""
 
     def __init__(self, options: JointVectorsOptions) -> None:
         super().__init__()
         width = options.width
         self.heads = options.heads
         self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.think = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feedforward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.drop = nn.Dropout(options.dropout)
 
     def forward(self, joint: Tensor, token: Tensor, *, near: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,14 +123,14 @@ class Stream(nn.Module):
         and the share of the joint vectors' attention that goes to tokens ``(B, T)``, 0 where J is 0.
         """
         both = torch.cat([joint, token[:, :, None]], 2)  # (B, T, J + 1, h)
-        heard, mass = self._attend(self.before(both), near, keep)
-        both = both + self.drop(heard)
-        both = both + self.drop(self.think(self.between(both)))
+        update, mass = self._attend(self.before(both), near, keep)
+        both = both + self.drop(update)
+        both = both + self.drop(self.feedforward(self.between(both)))
         return both[:, :, :-1], both[:, :, -1], mass
 
     def _attend(self, both: Tensor, near: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
         count, turns, asking, width = both.shape
-        parts = self.ask(both).view(count, turns, asking, 3, self.heads, -1)
+        parts = self.qkv(both).view(count, turns, asking, 3, self.heads, -1)
         query, key, value = parts.permute(3, 0, 4, 1, 2, 5)  # (B, heads, T, J + 1, h / heads) each
         query = query * query.shape[-1] ** -0.5
         own = query @ key[..., :-1, :].transpose(-1, -2)  # (B, heads, T, J + 1, J)
@@ -139,9 +139,9 @@ class Stream(nn.Module):
         seen = keep[:, None, None, None]  # (B, 1, 1, 1, T)
         shares = torch.softmax(torch.cat([own, far.masked_fill(~seen, torch.finfo(far.dtype).min)], -1), -1)
         own, far = shares[..., : asking - 1], shares[..., asking - 1 :] * seen
-        heard = (far.flatten(2, 3) @ value[..., -1, :]).unflatten(2, (turns, asking)) + own @ value[..., :-1, :]
+        mixed = (far.flatten(2, 3) @ value[..., -1, :]).unflatten(2, (turns, asking)) + own @ value[..., :-1, :]
         mass = far[..., :-1, :].detach().sum((1, 3, 4)) / max(self.heads * (asking - 1), 1)
-        out: Tensor = self.out(heard.permute(0, 2, 3, 1, 4).reshape(count, turns, asking, width))
+        out: Tensor = self.out(mixed.permute(0, 2, 3, 1, 4).reshape(count, turns, asking, width))
         return out, mass
 
 
@@ -173,7 +173,7 @@ class Connection(nn.Module):
 
 
 class Inside(nn.Module):
-    """Reads each utterance alone: the joint vectors, a token and the steps of one modality look at one another."""
+    """Reads each utterance alone: the joint vectors, a token and the steps of one modality attend to one another."""
 
     def __init__(self, names: Sequence[str], options: JointVectorsOptions) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ class JointVectors(System):
         self.near = Nearness(o.heads, o.reach)
         self.layers = nn.ModuleList(Connection(names, o) for _ in range(o.layers))
         self.norms = nn.ModuleDict({name: nn.LayerNorm(o.width) for name in names})
-        self.label_tokens = nn.Linear(o.width * len(names), classes)  # linear: no modality bends what another says
+        self.label_tokens = nn.Linear(o.width * len(names), classes)  # linear: modalities do not interact here
         if o.joints:
             self.norm = nn.LayerNorm(o.width)
             self.label_fused = nn.Sequential(
@@ -253,8 +253,8 @@ class JointVectors(System):
         near = self.near(batch.mask.shape[1])
         for layer in self.layers:
             joint, tokens, mass = layer(joint, tokens, near=near, keep=keep)
-        beside = torch.cat([norm(tokens[name]) for name, norm in self.norms.items()], -1)  # (B, T, M h)
-        fused, logits = beside, self.label_tokens(self.drop(beside))
+        joined = torch.cat([norm(tokens[name]) for name, norm in self.norms.items()], -1)  # (B, T, M h)
+        fused, logits = joined, self.label_tokens(self.drop(joined))
         if self.options.joints:
             fused = self.norm(joint.mean(2))  # (B, T, h)
             logits = (logits + self.label_fused(self.drop(fused))) / 2
@@ -280,8 +280,8 @@ class JointVectors(System):
         joint = self.joint.expand(len(next(iter(tokens.values()))), -1, -1)  # (n, J, h)
         for layer in self.inside:
             joint, tokens, steps = layer(joint, tokens, steps)
-        whole = unpack(joint.flatten(1), batch.mask).view(*batch.mask.shape, *joint.shape[1:])
-        return whole, {name: unpack(one, batch.mask) for name, one in tokens.items()}
+        spread = unpack(joint.flatten(1), batch.mask).view(*batch.mask.shape, *joint.shape[1:])
+        return spread, {name: unpack(one, batch.mask) for name, one in tokens.items()}
 
     def _contrast(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The weighted contrast over labelled utterances, by name; nothing where its weight is 0."""

@@ -1,4 +1,4 @@
-"""M2FNet: text asks, voice and face say only where to look.
+"""M2FNet: attention with text as query and value, and voice and face as keys alone.
 
 Paper: "M2FNet: Multi-modal Fusion Network for Emotion Recognition in Conversation", V. Chudasama, P. Kar, A. Gudmalwar,
 N. Shah, P. Wasnik, N. Onoe, CVPR Workshops 2022, arXiv 2206.02187.
@@ -20,7 +20,7 @@ are normalised before each part, and a fusion module adds to what it was given a
 in a row hardly train; N and m were chosen on the test tables there, here they are two fixed defaults. The paper's own
 table has plain concatenation (66.81) above the fusion (66.71) on MELD.
 
-Prefer it when text carries most and voice and face say which earlier turns matter; it wants whole dialogues.
+Prefer it when text carries most and voice and face point to the earlier turns that matter; it needs whole dialogues.
 
     >>> import torch
     >>> from merc.systems import SYSTEMS, Batch
@@ -108,8 +108,8 @@ class FusionModule(nn.Module):
 
     def forward(self, text: Tensor, streams: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         """``text (B, T, h)``, each stream ``(B, T, h)``, ``mask (B, T)``: ``(B, T, h)``."""
-        heard = [attend(text, streams[name], text, keep=mask) for name, attend in self.attend.items()]
-        joined = self.drop(self.join(torch.cat(heard, -1)))
+        mixed = [attend(text, streams[name], text, keep=mask) for name, attend in self.attend.items()]
+        joined = self.drop(self.join(torch.cat(mixed, -1)))
         out: Tensor = self.norm(text + joined) if self.skip else joined
         return out
 
@@ -180,7 +180,7 @@ class Extractor(nn.Module):
         self.backbone = ResNet18() if backbone is None else backbone
         width = getattr(self.backbone, "width", None)
         if not isinstance(width, int):
-            raise InputError("extractor: the backbone has no attribute 'width'; set it to the size of what it gives")
+            raise InputError("extractor: the backbone has no attribute 'width'; set it to the size of its output")
         self.project = nn.Linear(width, size)
         self.triplet_loss = TripletLoss(options)
 
@@ -203,7 +203,7 @@ def face_weights(areas: Tensor) -> Tensor:
 
 
 def scene_and_faces(scene: Tensor, faces: Tensor, areas: Tensor, *, present: Tensor) -> Tensor:
-    """The face modality's vector: the largest scene value over pictures, beside that of the area-weighted faces.
+    """The face modality's vector: maxima over pictures of the scene vectors and of the area-weighted face vectors.
 
     ``scene (n, pictures, d)``, ``faces (n, pictures, faces, e)``, ``areas (n, pictures, faces)``, ``present`` bool
     ``(n, pictures)``: ``(n, d + e)``. A picture without a face gives a zero vector for its faces.

@@ -1,10 +1,10 @@
-"""Three branches of three shapes: text as a sequence, voice as frames that are glanced at, movement as a picture.
+"""Three branches of three kinds: an LSTM over text, attention over frames of voice, convolutions over movement.
 
 Paper: "Multi-Modal Emotion recognition on IEMOCAP Dataset using Deep Learning", S. Tripathi, S. Tripathi, H. Beigi,
 arXiv 1804.05788, 2018.
 
 Idea: (1) each modality has a network of its own kind; (2) motion capture (rotations of the face, head, hands) is a
-picture of time by marker, read by convolutions; (3) late concatenation into one classifier, which bears a missing
+picture of time by marker, read by convolutions; (3) late concatenation into one classifier, which tolerates a missing
 stream.
 
 Symbols: B utterances of S steps, K time bins of the picture, h = 256 the width of a branch, C classes.
@@ -19,10 +19,10 @@ Any subset.
 
 Differs from the paper: padding and absent steps are never read, an absent stream is zeros after its branch; a NaN in
 movement is left out of its bin's mean (there: 0); the decoder looks ``glances`` times rather than once for each of 100
-frames; torch has no recurrent dropout, so dropout stands between layers. The 71.04 % printed is the best of all epochs
+frames; torch has no recurrent dropout, so dropout is between layers. The 71.04 % printed is the best of all epochs
 on the test split, over anger, excited, neutral and sadness.
 
-Prefer it when there are streams of movement, or of frames, rather than one vector an utterance. For single vectors set
+Prefer it when there are streams of movement, or of frames, rather than one vector per utterance. For single vectors set
 ``bins=1``: a picture of one row.
 
     >>> import torch
@@ -108,8 +108,8 @@ def run_over(network: nn.LSTM, values: Tensor, counts: Tensor) -> tuple[Tensor, 
     """All states ``(B, S, h)``, zeros behind the end, and the last one ``(B, h)``; none counts as one of zeros."""
     packed = pack_padded_sequence(values, counts.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False)
     states, (last, _) = network(packed)
-    whole, _ = pad_packed_sequence(states, batch_first=True, total_length=values.shape[1])
-    return whole, last[-1]
+    padded, _ = pad_packed_sequence(states, batch_first=True, total_length=values.shape[1])
+    return padded, last[-1]
 
 
 class TextBranch(nn.Module):
@@ -140,7 +140,7 @@ class VoiceBranch(nn.Module):
         state = options.voice_state
         self.frames, self.glances = options.frames, options.glances
         self.lstm = nn.LSTM(wide, state, batch_first=True)
-        self.asked, self.offered, self.score = nn.Linear(state, state), nn.Linear(state, state), nn.Linear(state, 1)
+        self.query, self.key, self.score = nn.Linear(state, state), nn.Linear(state, state), nn.Linear(state, 1)
         self.step = nn.GRUCell(state, state)
         self.out = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(state * options.glances, options.width))
 
@@ -150,9 +150,9 @@ class VoiceBranch(nn.Module):
         kept, counts = kept[:, : self.frames], counts.clamp_max(self.frames)
         states, last = run_over(self.lstm, kept, counts)  # (B, S, g), (B, g)
         behind = torch.arange(kept.shape[1], device=kept.device)[None] >= counts.clamp_min(1)[:, None]  # (B, S)
-        offered, seen = self.offered(states), []
+        keys, seen = self.key(states), []
         for _ in range(self.glances):
-            scores = self.score(torch.tanh(self.asked(last)[:, None] + offered))[..., 0]  # (B, S)
+            scores = self.score(torch.tanh(self.query(last)[:, None] + keys))[..., 0]  # (B, S)
             shares = torch.softmax(scores.masked_fill(behind, torch.finfo(scores.dtype).min), -1)
             last = self.step((shares[..., None] * states).sum(1), last)
             seen.append(last)
@@ -237,8 +237,8 @@ class Tripathi(System):
         found = {}
         for name, branch in self.branches.items():
             values, present = batch.steps(name)  # (B, S, d), (B, S)
-            heard = branch(values, present)
-            found[name] = (heard * present.any(1, keepdim=True))[:, None]  # (B, 1, h)
+            vector = branch(values, present)
+            found[name] = (vector * present.any(1, keepdim=True))[:, None]  # (B, 1, h)
         logits = self.label(torch.cat(list(found.values()), -1))  # (B, 1, C)
         return Output(logits=logits, losses=self.losses(logits, batch), representations=found)
 

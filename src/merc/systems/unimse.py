@@ -1,4 +1,4 @@
-"""One generative model over unified labels: a T5 whose encoder takes in voice and face and whose decoder writes labels.
+"""One generative model over unified labels: a T5 whose encoder reads voice and face and whose decoder generates labels.
 
 Paper: "UniMSE: Towards Unified Multimodal Sentiment Analysis and Emotion Recognition", G. Hu et al., EMNLP 2022,
 arXiv 2211.11256.
@@ -127,7 +127,7 @@ class UniMseOptions:
 
 
 class Adapter(nn.Module):
-    """Multimodal fusion inside an encoder (PMF): ``O (z + U sigmoid(D z))`` of a state beside voice and face.
+    """Multimodal fusion inside an encoder (PMF): ``O (z + U sigmoid(D z))``, z a state with voice and face.
 
     O begins as the selection of the state and U near zero: at first the layer's state hardly changes, and with U = 0
     it does not change at all.
@@ -135,8 +135,8 @@ class Adapter(nn.Module):
 
     def __init__(self, width: int, sides: int, *, down: int) -> None:
         super().__init__()
-        whole = width + sides
-        self.down, self.up, self.out = nn.Linear(whole, down), nn.Linear(down, whole), nn.Linear(whole, width)
+        total = width + sides
+        self.down, self.up, self.out = nn.Linear(total, down), nn.Linear(down, total), nn.Linear(total, width)
         with torch.no_grad():
             nn.init.normal_(self.up.weight, std=1e-2)
             nn.init.zeros_(self.up.bias)
@@ -285,16 +285,16 @@ class UniMse(System):
                 f"unimse: text for the T5 '{self.options.t5}' must be token numbers below {self.t5.config.vocab_size}; "
                 "leave text out of the standardisation and let the training read the words"
             )
-        tokens, heard = (pack(one, batch.mask.flatten()) for one in batch.steps("text"))  # (n, K) each
-        heard[:, 0] = True  # an utterance without words is one empty place that voice and face may fill
-        share = (heard / heard.sum(1, keepdim=True))[..., None]  # (n, K, 1)
+        tokens, real = (pack(one, batch.mask.flatten()) for one in batch.steps("text"))  # (n, K) each
+        real[:, 0] = True  # an utterance without words is one empty step that voice and face may fill
+        share = (real / real.sum(1, keepdim=True))[..., None]  # (n, K, 1)
         words: Tensor = self.t5.shared(tokens)  # (n, K, h)
         joined = pack(self._joined(sides, batch.mask), batch.mask)[:, None].expand(-1, tokens.shape[1], -1)
-        states = self._encode(words, heard, sides=joined)  # (n, K, h)
+        states = self._encode(words, real, sides=joined)  # (n, K, h)
         entered, fused = (unpack((one * share).sum(1), batch.mask) for one in (words, states))
         memory, seen = self._around(fused, batch.mask)  # (n, W, h), (n, W)
         memory = torch.cat((memory, states + self.place[self.options.around]), 1)
-        return entered, fused, memory, torch.cat((seen, heard), 1)
+        return entered, fused, memory, torch.cat((seen, real), 1)
 
     def _joined(self, sides: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         """Voice and face concatenated, of no width where there is no adapter to read them: ``(B, T, a + a)``."""
@@ -313,31 +313,31 @@ class UniMse(System):
 
     @contextmanager
     def _adapting(self, sides: Tensor) -> Iterator[None]:
-        """Adapters stand behind their layers for as long as this lasts."""
+        """Adapters run after their layers inside the block."""
         blocks = self.t5.encoder.block[-len(self.adapters) :] if self.adapters and self.options.inside else ()
-        held = []
+        hooks = []
         for block, adapter in zip(blocks, self.adapters, strict=False):
 
             def adapt(_: Any, __: Any, given: tuple[Any, ...], adapter: nn.Module = adapter) -> tuple[Any, ...]:
                 return (adapter(given[0], sides), *given[1:])
 
-            held.append(block.register_forward_hook(adapt))
+            hooks.append(block.register_forward_hook(adapt))
         try:
             yield
         finally:
-            for hook in held:
+            for hook in hooks:
                 hook.remove()
 
     def _write(self, memory: Tensor, seen: Tensor) -> Tensor:
         """How likely the decoder writes each class when it looks at these states ``(n, W, h)``: ``(n, C)``."""
         starts, steps = self.grammar.inputs.shape
-        said = self.t5(
+        predicted = self.t5(
             encoder_outputs=(memory.repeat_interleave(starts, 0),),
             attention_mask=seen.long().repeat_interleave(starts, 0),
             decoder_input_ids=self.grammar.inputs.repeat(len(memory), 1),
             use_cache=False,
         ).logits  # (n P, L, V)
-        likely: Tensor = self.grammar(said.log_softmax(-1).view(len(memory), starts, steps, -1))
+        likely: Tensor = self.grammar(predicted.log_softmax(-1).view(len(memory), starts, steps, -1))
         return likely
 
     def _around(self, fused: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -348,7 +348,7 @@ class UniMse(System):
         return pack(states, mask) + self.place, pack(real, mask)
 
     def _outside(self, logits: Tensor, batch: Batch) -> Tensor:
-        """What the decoder gives to texts that are no label: with the label loss, its whole cross-entropy."""
+        """Likelihood of texts that are no label: with the label loss, the full cross-entropy of the decoder."""
         each = -logits[batch.labelled].logsumexp(-1)
         share = batch.weights[batch.labelled].to(each)
         return (each * share).sum() / share.sum().clamp_min(torch.finfo(each.dtype).tiny)

@@ -59,8 +59,8 @@ def collate(items: Sequence[Item], *, source: str = "") -> Batch:
         return pad_sequence(rows, batch_first=True, padding_value=value)
 
     def rows(name: str) -> Rows:
-        held = [item.rows[name] for item in items]
-        return Rows(torch.cat([one.values for one in held]), padded([one.lengths for one in held]))
+        parts = [item.rows[name] for item in items]
+        return Rows(torch.cat([one.values for one in parts]), padded([one.lengths for one in parts]))
 
     return Batch(
         rows={name: rows(name) for name in items[0].rows},

@@ -1,4 +1,4 @@
-"""A corpus as a system may learn it, and the items that it is read in: whole dialogues or single utterances.
+"""A corpus as training material, and the items that systems read: whole dialogues or single utterances.
 
 An item holds what is small (labels, speakers, numbers of steps); vectors are packed with it, and sequences (frames,
 tokens, sound) are read from their store when a batch is loaded, so that those of a corpus are never in memory together.
@@ -73,7 +73,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A corpus as a system may learn it: conversations, features by modality, and what is to be predicted.
+    """A corpus as training material: conversations, features by modality, and what is to be predicted.
 
     Attributes:
         conversations: All of them; those without a scored utterance are left out of items.
@@ -152,8 +152,8 @@ class Material:
                 value of a modality.
         """
         chosen = set(scored)
-        held = {utterance.id for conversation in self.conversations for utterance in conversation}
-        if strange := sorted(chosen - held):
+        known = {utterance.id for conversation in self.conversations for utterance in conversation}
+        if strange := sorted(chosen - known):
             raise InputError(f"{len(strange)} utterances to score are in no conversation, first '{strange[0]}'")
         if not chosen:
             raise InputError("no utterance to score: this part of the corpus holds no label of the label set")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
+from merc.benchmarks.settings import settings
 from merc.cli.app import app
+from merc.recipes import RECIPES
+from merc.systems import SYSTEMS
+from merc.training.options import TrainOptions
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -48,6 +53,32 @@ def problem(command: str) -> str:
     known = {option for parameter in node.params for option in (*parameter.opts, *parameter.secondary_opts)}
     unknown = [word.split("=")[0] for word in words if word.startswith("-") and word.split("=")[0] not in known]
     return f"no option {', '.join(unknown)}" if set(unknown) - {"--help"} else ""
+
+
+def trainings() -> list[str]:
+    """What the pages give to ``merc train``, without placeholders."""
+    found = {one for page in pages() for one in commands(page.read_text(encoding="utf-8"))}
+    return sorted(one for one in found if re.match(r"train [a-z]", one) and "toy" not in one)
+
+
+@pytest.mark.parametrize("command", trainings())
+def test_the_targets_and_options_of_trainings_exist(command: str) -> None:
+    words = shlex.split(command)
+    changes = [
+        words[place + 1] for place, word in enumerate(words) if word == "--set" and "NAME" not in words[place + 1]
+    ]
+    training, options = settings(changes)
+    if words[1] in RECIPES:
+        RECIPES[words[1]].settings(training)
+    else:
+        kind = SYSTEMS[words[1]]
+        kind.Options(**options)
+        TrainOptions.of_recipe(kind.description.recipe, training)
+
+
+def test_there_are_trainings_on_the_pages() -> None:
+    targets = {one.split()[1] for one in trainings()}
+    assert set(RECIPES) <= targets, "a page shows how each recipe is trained"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -64,9 +64,7 @@ def trainings() -> list[str]:
 @pytest.mark.parametrize("command", trainings())
 def test_the_targets_and_options_of_trainings_exist(command: str) -> None:
     words = shlex.split(command)
-    changes = [
-        words[place + 1] for place, word in enumerate(words) if word == "--set" and "NAME" not in words[place + 1]
-    ]
+    changes = [value for word, value in pairwise(words) if word == "--set" and "NAME" not in value]
     training, options = settings(changes)
     if words[1] in RECIPES:
         RECIPES[words[1]].settings(training)

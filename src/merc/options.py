@@ -26,7 +26,7 @@ def at_least(least: float, /, *, scope: str = "", hint: str = "", **values: floa
     Raises:
         InputError: for the first that is not, with its name.
     """
-    _check(lambda value: value >= least, f"at least {least:g}{hint}", scope, values)
+    _check(lambda value: value >= least, f"at least {_text(least)}{hint}", scope, values)
 
 
 def above(bound: float, /, *, scope: str = "", hint: str = "", **values: float | None) -> None:
@@ -35,7 +35,7 @@ def above(bound: float, /, *, scope: str = "", hint: str = "", **values: float |
     Raises:
         InputError: for the first that is not, with its name.
     """
-    _check(lambda value: value > bound, f"more than {bound:g}{hint}", scope, values)
+    _check(lambda value: value > bound, f"more than {_text(bound)}{hint}", scope, values)
 
 
 def between(low: float, high: float, /, *, scope: str = "", hint: str = "", **values: float | None) -> None:
@@ -44,7 +44,7 @@ def between(low: float, high: float, /, *, scope: str = "", hint: str = "", **va
     Raises:
         InputError: for the first that is not, with its name.
     """
-    _check(lambda value: low <= value <= high, f"{low:g} to {high:g}{hint}", scope, values)
+    _check(lambda value: low <= value <= high, f"{_text(low)} to {_text(high)}{hint}", scope, values)
 
 
 def share(*, scope: str = "", hint: str = "", **values: float | None) -> None:
@@ -100,3 +100,7 @@ def _check(holds: Callable[[float], bool], expected: str, scope: str, values: di
 
 def _scoped(scope: str) -> str:
     return f"{scope}: " if scope else ""
+
+
+def _text(bound: float) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)

@@ -42,8 +42,8 @@ def test_low_rank_adapters_begin_as_no_change_and_are_all_that_is_trained() -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "half"}, "training mode 'half': expected frozen, lora, top-k, full"),
-        ({"mode": "lora", "rank": 0}, "training layers 2, rank 0: expected at least 1 of each"),
+        ({"mode": "half"}, "training: mode is 'half': expected one of frozen, lora, top-k, full"),
+        ({"mode": "lora", "rank": 0}, "training: rank is 0: expected at least 1"),
     ],
 )
 def test_modes_out_of_range(options: dict[str, object], message: str) -> None:

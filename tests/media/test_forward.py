@@ -62,9 +62,9 @@ def test_damage_yields_nothing_until_the_next_keyframe(tmp_path: Path) -> None:
 
 
 def test_options_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"threads -1: expected 0 \(one per core\) to 64"):
+    with pytest.raises(InputError, match=r"threads is -1: expected 0 to 64 \(0: one per core\)"):
         VideoOptions(threads=-1)
-    with pytest.raises(InputError, match="tolerance 0 s: expected a positive number"):
+    with pytest.raises(InputError, match="tolerance is 0: expected more than 0 seconds"):
         VideoOptions(tolerance=0)
     with pytest.raises(InputError, match="height 0: expected at least 1 pixel"):
         frames(tmp_path / "a.mp4", [], height=0)

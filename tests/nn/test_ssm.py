@@ -380,8 +380,8 @@ def test_wrong_inputs_are_named(x: Tensor, offsets: Tensor, pool: bool, message:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"d_model": 0}, "d_model is 0; a Mamba block needs at least 1"),
-        ({"d_conv": 9}, "d_conv is 9; the convolution takes 8 at most"),
+        ({"d_model": 0}, "d_model is 0: expected at least 1"),
+        ({"d_conv": 9}, "d_conv is 9: expected 1 to 8"),
         ({"dt_rank": 0}, "dt_rank is 0; give at least 1, or None"),
         ({"dt_min": 0.2}, "dt_min is 0.2 and dt_max 0.1; need 0 < dt_min <= dt_max"),
     ],

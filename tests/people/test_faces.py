@@ -56,12 +56,12 @@ def test_mouth_motion_is_unknown_after_a_cut_and_between_equal_pictures():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"smallest": 0}, "face option smallest is 0: expected a number above 0"),
+        ({"smallest": 0}, "faces: smallest is 0: expected more than 0"),
         (
             {"thresholds": (0.6, 0.7)},
-            r"face option thresholds is \(0.6, 0.7\): expected three probabilities in \(0, 1\)",
+            r"faces: thresholds is \(0.6, 0.7\): expected three probabilities in \(0, 1\)",
         ),
-        ({"person_cosine": 1.5}, r"face option person_cosine is 1.5: expected a cosine in \(-1, 1\)"),
+        ({"person_cosine": 1.5}, r"faces: person_cosine is 1.5: expected -1 to 1, a cosine"),
     ],
 )
 def test_options_are_checked(options, message):

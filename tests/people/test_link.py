@@ -237,7 +237,7 @@ def test_a_camera_that_mostly_follows_the_voice_never_misleads(seed):
 @pytest.mark.parametrize("options", [{"threshold": 2}, {"least_share": -1}, {"stretch": 0}])
 def test_options_are_checked(options):
     name, value = next(iter(options.items()))
-    with pytest.raises(InputError, match=f"link option {name} is {value}: expected"):
+    with pytest.raises(InputError, match=f"link: {name} is {value}: expected"):
         LinkOptions(**options)
 
 

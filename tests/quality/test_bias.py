@@ -7,7 +7,17 @@ import pytest
 from scipy.stats import binomtest, chi2_contingency
 
 from merc.errors import InputError
-from merc.quality.bias import Association, BiasOptions, compare, corrected, cramers_v, pooled, removal_bias, third, wilson
+from merc.quality.bias import (
+    Association,
+    BiasOptions,
+    compare,
+    corrected,
+    cramers_v,
+    pooled,
+    removal_bias,
+    third,
+    wilson,
+)
 from tests.quality.made_checks import check, row, tables
 
 
@@ -124,5 +134,5 @@ def test_an_empty_corpus_has_no_rates() -> None:
 
 
 def test_options_out_of_range_are_named() -> None:
-    with pytest.raises(InputError, match="bias option resamples is 5: expected 100 to 1000000"):
+    with pytest.raises(InputError, match="bias: resamples is 5: expected 100 to 1000000"):
         BiasOptions(resamples=5)

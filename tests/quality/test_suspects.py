@@ -93,5 +93,5 @@ def test_one_label_alone_cannot_be_learnt() -> None:
 
 
 def test_options_out_of_range_are_named() -> None:
-    with pytest.raises(InputError, match="suspect option folds is 1: expected 2 to 100"):
+    with pytest.raises(InputError, match="suspects: folds is 1: expected 2 to 100"):
         SuspectOptions(folds=1)

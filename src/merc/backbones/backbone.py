@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from merc.errors import InputError
+from merc.options import at_least, one_of
 
 MODES = ("frozen", "lora", "top-k", "full")
 """What of a network is trained: nothing, low-rank adapters, its last layers, or everything."""
@@ -55,10 +56,8 @@ class Training:
     """For "lora": rank of the adapters; 16 is what the shipped text encoders have."""
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise InputError(f"training mode '{self.mode}': expected {', '.join(MODES)}")
-        if self.layers < 1 or self.rank < 1:
-            raise InputError(f"training layers {self.layers}, rank {self.rank}: expected at least 1 of each")
+        one_of(MODES, scope="training", mode=self.mode)
+        at_least(1, scope="training", layers=self.layers, rank=self.rank)
 
 
 class Backbone(nn.Module, ABC, Generic[Raw]):

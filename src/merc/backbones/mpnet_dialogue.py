@@ -24,6 +24,7 @@ from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
 from merc.errors import FormatError, InputError
 from merc.nn.device import multiplies_bfloat16, resolve
+from merc.options import one_of
 from merc.progress import Progress
 
 SPEAKERS = ("name", "letter", "none")
@@ -52,10 +53,8 @@ class Reading:
     """Seed by which the protocol split validation dialogues off, where it draws them."""
 
     def __post_init__(self) -> None:
-        if self.context not in CONTEXTS:
-            raise InputError(f"context '{self.context}': expected {', '.join(CONTEXTS)}")
-        if self.speakers not in SPEAKERS:
-            raise InputError(f"speakers '{self.speakers}': expected {', '.join(SPEAKERS)}")
+        one_of(CONTEXTS, context=self.context)
+        one_of(SPEAKERS, speakers=self.speakers)
 
     @property
     def head(self) -> dict[str, str]:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from merc.errors import InputError
 from merc.media.container import Damage, decode, main_video, origin, packets
+from merc.options import above, between, finite
 
 WIDE_GAP = 0.25  # seconds between decoded frames above which skipping is switched off
 LONGEST_RUN = 8  # a longer run of frames is hardly ever all non-reference: if it is missing, that is damage
@@ -33,10 +33,9 @@ class VideoOptions:
     tolerance: float = 0.5  # seconds: half the sampling interval at the default of one frame per second
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threads <= 64:
-            raise InputError(f"threads {self.threads}: expected 0 (one per core) to 64")
-        if not (math.isfinite(self.tolerance) and self.tolerance > 0):
-            raise InputError(f"tolerance {self.tolerance} s: expected a positive number of seconds")
+        between(0, 64, threads=self.threads, hint=" (0: one per core)")
+        finite(tolerance=self.tolerance)
+        above(0, tolerance=self.tolerance, hint=" seconds")
 
 
 class Reader:

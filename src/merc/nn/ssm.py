@@ -33,6 +33,7 @@ from torch.utils.checkpoint import checkpoint
 
 from merc.errors import InputError, MissingExtra
 from merc.nn import kernel
+from merc.options import at_least, between
 
 Backend = Literal["kernel", "cuda", "portable", "reference"]
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -64,13 +65,9 @@ class MambaOptions:
     """Lower bound of delta at initialisation."""
 
     def __post_init__(self) -> None:
-        for name in ("d_model", "d_state", "d_conv", "expand"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a Mamba block needs at least 1")
-        if self.d_conv > kernel.MAX_D_CONV:
-            raise InputError(f"d_conv is {self.d_conv}; the convolution takes {kernel.MAX_D_CONV} at most")
-        if self.dt_rank is not None and self.dt_rank < 1:
-            raise InputError(f"dt_rank is {self.dt_rank}; give at least 1, or None for d_model / 16")
+        at_least(1, d_model=self.d_model, d_state=self.d_state, expand=self.expand)
+        between(1, kernel.MAX_D_CONV, d_conv=self.d_conv)
+        at_least(1, dt_rank=self.dt_rank, hint=", or None for d_model / 16")
         if not 0 < self.dt_min <= self.dt_max:
             raise InputError(f"dt_min is {self.dt_min} and dt_max {self.dt_max}; need 0 < dt_min <= dt_max")
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from merc.errors import InputError
+from merc.options import at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,13 @@ class TripletOptions:
     )
 
     def __post_init__(self) -> None:
-        weights = (self.margin_weight, self.covariance_weight, self.variance_weight)
-        if min(weights) < 0:
-            raise InputError(f"triplet loss: weights {weights}; expected none below 0")
+        at_least(
+            0,
+            scope="triplet loss",
+            margin_weight=self.margin_weight,
+            covariance_weight=self.covariance_weight,
+            variance_weight=self.variance_weight,
+        )
         if not (self.normalise or self.hinge):
             raise InputError("triplet loss: without normalise and hinge it is unbounded below; set one of them")
 

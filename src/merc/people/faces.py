@@ -16,6 +16,7 @@ import numpy as np
 from merc.errors import InputError
 from merc.nn.facenet import DIMENSION, EXPRESSION, FaceNet, crop, similarity, upright
 from merc.nn.mtcnn import Cascade
+from merc.options import above, between
 from merc.people.tracks import follow, group, means
 from merc.progress import Progress
 
@@ -61,15 +62,12 @@ class FaceOptions:
     """Where FaceNet runs; MTCNN always runs on the CPU."""
 
     def __post_init__(self) -> None:
-        if not self.margin > -0.9:
-            raise InputError(f"face option margin is {self.margin}: expected more than -0.9")
-        for name in ("short_side", "smallest", "threads", "motion_gap", "track_gap"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"face option {name} is {getattr(self, name)}: expected a number above 0")
+        above(-0.9, scope="faces", margin=self.margin)
+        above(0, scope="faces", short_side=self.short_side, smallest=self.smallest, threads=self.threads)
+        above(0, scope="faces", motion_gap=self.motion_gap, track_gap=self.track_gap)
+        between(-1, 1, scope="faces", person_cosine=self.person_cosine, hint=", a cosine")
         if len(self.thresholds) != 3 or not all(0 < value < 1 for value in self.thresholds):
-            raise InputError(f"face option thresholds is {self.thresholds}: expected three probabilities in (0, 1)")
-        if not -1 < self.person_cosine < 1:
-            raise InputError(f"face option person_cosine is {self.person_cosine}: expected a cosine in (-1, 1)")
+            raise InputError(f"faces: thresholds is {self.thresholds}: expected three probabilities in (0, 1)")
 
 
 EVERY_FRAME = FaceOptions(partner_gap=0.0, same_gap=0.0, motion_gap=1e-9)

@@ -16,6 +16,7 @@ import numpy as np
 
 from merc.conversation import Segment
 from merc.errors import InputError
+from merc.options import between, share
 from merc.people.faces import FaceObservations
 from merc.registry import Registry
 
@@ -64,9 +65,10 @@ class LinkOptions:
     """Whether a moving mouth adds to the evidence."""
 
     def __post_init__(self) -> None:
-        for name, low, high in (("threshold", -1, 1), ("least_share", 0, 1), ("reach", 0, 60), ("stretch", 0.1, 600)):
-            if not low <= getattr(self, name) <= high:
-                raise InputError(f"link option {name} is {getattr(self, name)}: expected {low} to {high}")
+        between(-1, 1, scope="link", threshold=self.threshold)
+        share(scope="link", least_share=self.least_share)
+        between(0, 60, scope="link", reach=self.reach)
+        between(0.1, 600, scope="link", stretch=self.stretch)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

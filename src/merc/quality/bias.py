@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from merc.errors import InputError
 from merc.evaluation.significance import holm
+from merc.options import between
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,9 +39,9 @@ class BiasOptions:
     """Start of the generator that draws them."""
 
     def __post_init__(self) -> None:
-        for name, low, high in (("confidence", 0.5, 0.999), ("expected", 0, 1000), ("resamples", 100, 1_000_000)):
-            if not low <= getattr(self, name) <= high:
-                raise InputError(f"bias option {name} is {getattr(self, name)}: expected {low} to {high}")
+        between(0.5, 0.999, scope="bias", confidence=self.confidence)
+        between(0, 1000, scope="bias", expected=self.expected)
+        between(100, 1_000_000, scope="bias", resamples=self.resamples)
 
 
 @dataclass(frozen=True, slots=True)

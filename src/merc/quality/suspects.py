@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from merc.errors import InputError
+from merc.options import between
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,9 +35,9 @@ class SuspectOptions:
     """Shuffles the conversations into folds."""
 
     def __post_init__(self) -> None:
-        for name, low, high in (("folds", 2, 100), ("strength", 1e-6, 1e6), ("iterations", 1, 100_000)):
-            if not low <= getattr(self, name) <= high:
-                raise InputError(f"suspect option {name} is {getattr(self, name)}: expected {low} to {high}")
+        between(2, 100, scope="suspects", folds=self.folds)
+        between(1e-6, 1e6, scope="suspects", strength=self.strength)
+        between(1, 100_000, scope="suspects", iterations=self.iterations)
 
 
 def suspected_labels(

@@ -22,6 +22,7 @@ import numpy as np
 
 from merc.errors import InputError, UnknownName
 from merc.labels import common_name
+from merc.options import at_least
 
 _STEP = math.pi / 20
 ANGLES: Mapping[str, float] = MappingProxyType(
@@ -86,10 +87,8 @@ class CurriculumOptions:
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
             raise UnknownName(f"no difficulty measure '{self.measure}'; there are {', '.join(sorted(MEASURES))}")
-        if self.buckets < 1:
-            raise InputError(f"{self.buckets} buckets; a curriculum needs at least 1 (1: all dialogues at once)")
-        if self.seed < 0:
-            raise InputError(f"curriculum seed {self.seed}; expected 0 or more")
+        at_least(1, scope="curriculum", buckets=self.buckets, hint=" (1: all dialogues at once)")
+        at_least(0, scope="curriculum", seed=self.seed)
 
 
 def similarity(first: str, second: str, classes: int) -> float:

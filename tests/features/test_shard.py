@@ -49,5 +49,5 @@ def test_damage_is_named(tmp_path: Path) -> None:
     path.write_bytes(content)
     assert any("its content is not what was written" in problem for problem in shard.check(path, **KIND)[1])
     path.write_bytes(content[:-9])
-    with pytest.raises(FormatError, match="is no shard that can be read .*: remove it and run 'merc prepare' again"):
+    with pytest.raises(FormatError, match="cannot be read as a shard .*: remove it and run 'merc prepare' again"):
         shard.read(path)

@@ -209,7 +209,7 @@ def test_unknown_is_not_missing(tmp_path: Path) -> None:
 
 
 def test_no_store(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a feature store: expected folders with meta.json; run 'merc prepare' fi"):
+    with pytest.raises(InputError, match="is not a feature store: expected folders with meta.json; run 'merc"):
         Store.open(tmp_path)
 
 
@@ -233,8 +233,8 @@ def test_a_shard_cut_short_is_named(tmp_path: Path) -> None:
     fill(tmp_path, 8)
     path = tmp_path / "voice" / "shard-00001.safetensors"
     path.write_bytes(path.read_bytes()[:-5])
-    assert any("shard-00001.safetensors is no shard that can be read" in said for said in Store.open(tmp_path).verify())
-    with pytest.raises(FormatError, match="shard-00001.safetensors is no shard that can be read .*: remove it and run"):
+    assert any("shard-00001.safetensors cannot be read as a shard" in said for said in Store.open(tmp_path).verify())
+    with pytest.raises(FormatError, match="shard-00001.safetensors cannot be read as a shard .*: remove it and run"):
         Writer(tmp_path, VECTOR)
 
 

@@ -59,24 +59,40 @@ def tokenised(tokenizer: Any, texts: Sequence[str], *, longest: int = 96) -> lis
 
 
 def windows(turns: Sequence[Sequence[int]], *, dialogue: int = 0, size: int = 384, context: int = 160) -> list[Window]:
-    """Cut a dialogue into windows of at most ``size`` tokens; each but the first opens with about ``context`` tokens
-    of what came before, so that no utterance stands at an edge without its predecessors."""
+    """Cut a dialogue into windows; each but the first opens with what came before, so that no utterance lacks context.
+
+    Args:
+        turns: Token numbers of each utterance.
+        dialogue: Number of the dialogue, for the windows.
+        size: Most tokens of a window; a longer utterance has a window of its own.
+        context: Most tokens of earlier utterances at its start.
+    """
     found: list[Window] = []
     scored = 0
     while scored < len(turns):
-        first, before = scored, 0
-        while first > 0 and before + len(turns[first - 1]) <= context:
-            first -= 1
-            before += len(turns[first])
-        last, total = scored, 1 + before
+        first = _context_start(turns, scored, context)
+        last, total = scored, 1 + sum(map(len, turns[first:scored]))
         while last < len(turns) and (last == scored or total + len(turns[last]) <= size):
             total += len(turns[last])
             last += 1
-        tokens = [0] + [token for row in turns[first:last] for token in row]
-        owners = [_START] + [number for number, row in enumerate(turns[first:last]) for _ in row]
-        found.append(Window(dialogue, first, scored - first, tuple(tokens), tuple(owners)))
+        found.append(_window(turns[first:last], dialogue, first, scored - first))
         scored = last
     return found
+
+
+def _context_start(turns: Sequence[Sequence[int]], scored: int, context: int) -> int:
+    """The first utterance whose tokens, with those that follow up to ``scored``, fit into the context."""
+    first, before = scored, 0
+    while first > 0 and before + len(turns[first - 1]) <= context:
+        first -= 1
+        before += len(turns[first])
+    return first
+
+
+def _window(turns: Sequence[Sequence[int]], dialogue: int, first: int, scored: int) -> Window:
+    tokens = [0, *(token for row in turns for token in row)]
+    owners = [_START, *(number for number, row in enumerate(turns) for _ in row)]
+    return Window(dialogue, first, scored, tuple(tokens), tuple(owners))
 
 
 def visible(owners: Tensor, *, context: str) -> Tensor:

@@ -89,7 +89,7 @@ def _fetched(name: str, *, local_only: bool) -> str:
     except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise WeightError(
             f"the T5 '{name}' is not available and could not be fetched from the hub ({type(error).__name__}); "
-            "connect to the hub, give the folder of a T5 instead, or leave the name out for a small, randomly initialised one"
+            "connect to the hub, name the folder of a T5, or leave the name out for a small, randomly initialised one"
         ) from error
 
 

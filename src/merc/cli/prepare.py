@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merc.cli import terminal
+
+if TYPE_CHECKING:
+    from merc.conversation import Conversation
 
 
 def prepare(
@@ -38,36 +41,26 @@ def prepare(
 ) -> None:
     """Encode every utterance of a corpus; what is missing has its reason."""
     from merc.cli import store
-    from merc.corpora import CONVERSATIONS, CORPORA
-    from merc.errors import InputError
-    from merc.features import encoder
     from merc.features.stored import usual_place
     from merc.prepare import prepare as preparing
     from merc.prepare.options import PrepareOptions
     from merc.prepare.verdicts import Verdicts
-    from merc.recipes.request import corpus_root
 
-    if page:
-        typer.echo(encoder.page(), nl=False)
+    if page or listed:
+        _show(page=page)
         return
-    if listed:
-        _show()
-        return
-    if corpus is None:
-        raise InputError(f"merc prepare: name a corpus, one of {', '.join(CONVERSATIONS)}, or give --list")
-    reader = CONVERSATIONS[corpus]
-    out = out or usual_place(corpus)
+    conversations, licence = _read(corpus, root, data)
+    out = out or usual_place(str(corpus))
     options = PrepareOptions(
-        encoders=tuple(name.strip() for name in encoders.split(",") if name.strip()),
-        corpus=corpus,
-        licence=CORPORA[corpus].licence if corpus in CORPORA else "",
+        encoders=tuple(filter(None, map(str.strip, encoders.split(",")))),
+        corpus=str(corpus),
+        licence=licence,
         only=tuple(only or ()),
         workers=workers,
         timeout=timeout,
         device=device,
         retry=retry,
     )
-    conversations = reader(root or corpus_root(corpus, data))
     verdicts = Verdicts.read(verified, conversations) if verified else None
     with terminal.progress(quiet=quiet) as progress:
         if verdicts is None and check:
@@ -78,12 +71,29 @@ def prepare(
         typer.echo(f"features in {out}")
 
 
-def _show() -> None:
-    """A table of the encoders."""
+def _read(corpus: str | None, root: Path | None, data: Path | None) -> tuple[list[Conversation], str]:
+    """The conversations of a corpus, and its terms."""
+    from merc.corpora import CONVERSATIONS, CORPORA
+    from merc.errors import InputError
+    from merc.paths import corpus_root
+
+    if corpus is None:
+        raise InputError("merc prepare: name a corpus of 'merc corpora', or give --list")
+    reader = CONVERSATIONS[corpus]
+    folder = root or corpus_root(corpus, CORPORA[corpus].folder, data)
+    return reader(folder), CORPORA[corpus].licence if corpus in CORPORA else ""
+
+
+def _show(*, page: bool) -> None:
+    """Print a table of the encoders, or their page."""
     from rich.table import Table
 
+    from merc.features import encoder
     from merc.features.encoder import DEFAULT, ENCODERS
 
+    if page:
+        typer.echo(encoder.page(), nl=False)
+        return
     table = Table("encoder", "modality", "each row", "what it is", box=None, pad_edge=False)
     for name in ENCODERS:
         one = ENCODERS[name]()

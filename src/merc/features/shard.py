@@ -47,7 +47,7 @@ class Shard:
             with safe_open(self.path, framework="np") as file:
                 found: np.ndarray = file.get_slice("values")[first:last]
         except (OSError, SafetensorError) as error:
-            raise FormatError(f"{self.path} is no shard that can be read ({error}): {_AGAIN}") from error
+            raise FormatError(f"{self.path} cannot be read as a shard ({error}): {_AGAIN}") from error
         return found
 
 
@@ -92,7 +92,7 @@ def read(path: Path) -> Shard:
         shard = Shard(path, tuple(index["ids"]), tuple(counts), index["reasons"], index["sha256"])
         _ = shard.number
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path} is no shard that can be read ({error}): {_AGAIN}") from error
+        raise FormatError(f"{path} cannot be read as a shard ({error}): {_AGAIN}") from error
     if len(shard.ids) != len(shard.counts):
         raise FormatError(f"{path} names {len(shard.ids)} utterances and holds {len(shard.counts)}: {_AGAIN}")
     return shard
@@ -110,17 +110,18 @@ def check(path: Path, *, shape: tuple[int, ...], dtype: str) -> tuple[list[str],
     if values.shape[1:] != shape or str(values.dtype) != dtype:
         wrong.append(f"holds {values.dtype} rows of shape {values.shape[1:]}, expected {dtype} of {shape}")
     if offsets[-1] != len(values) or min(shard.counts, default=0) < 0:
-        wrong.append(f"has {len(values)} rows, its offsets speak of {offsets[-1]}")
-    silent = [
-        utterance
-        for utterance, count in zip(shard.ids, shard.counts, strict=True)
-        if (count == 0) != (utterance in shard.reasons)
-    ]
-    if silent:
-        wrong.append(f"{len(silent)} utterances have neither a vector nor a reason, or both, first '{silent[0]}'")
+        wrong.append(f"has {len(values)} rows, its offsets end at {offsets[-1]}")
+    if unclear := _unclear(shard):
+        wrong.append(f"{len(unclear)} utterances have neither a vector nor a reason, or both, first '{unclear[0]}'")
     if not np.isfinite(values).all():
         wrong.append("holds values that are not finite")
     return list(shard.ids), wrong
+
+
+def _unclear(shard: Shard) -> list[str]:
+    """The utterances that have neither rows nor a reason, or both."""
+    counted = zip(shard.ids, shard.counts, strict=True)
+    return [utterance for utterance, count in counted if (count == 0) != (utterance in shard.reasons)]
 
 
 def _hash(arrays: Mapping[str, np.ndarray], index: Mapping[str, Any]) -> str:
@@ -139,5 +140,5 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
     try:
         arrays: dict[str, np.ndarray] = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise FormatError(f"{path} is no shard that can be read ({error}): {_AGAIN}") from error
+        raise FormatError(f"{path} cannot be read as a shard ({error}): {_AGAIN}") from error
     return arrays

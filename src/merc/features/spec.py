@@ -215,17 +215,28 @@ def _one(source: str, conversations: Sequence[Conversation], place: Place, wante
 
 def _encoded(source: str, conversations: Sequence[Conversation], place: Place, wanted: _Wanted) -> Feature:
     """What an encoder makes of a corpus: out of the prepared store, or now where that needs nothing prepared."""
-    one = ENCODERS[source](device=wanted.device) if source != stored.PREPARED else None
-    if one and one.input == "dialogue":
-        path = tuned_text.shipped()[source.removesuffix(tuned_text.TOKENS)]
-        tokens = wanted.tokens and one.sequence
-        return tuned_text.encoded(path, conversations, tokens=tokens, device=wanted.device, progress=wanted.progress)
-    if one and one.input == "text" and not one.sequence and not _complete(place.corpus, source):
-        return _texts(one, conversations, progress=wanted.progress)
-    if one and one.input != "text" and (items := _items(conversations)):
-        return _of_items(one, items, progress=wanted.progress)
+    if source != stored.PREPARED:
+        one = ENCODERS[source](device=wanted.device)
+        if one.input == "dialogue":
+            return _dialogues(source, conversations, wanted)
+        if one.input == "text" and not one.sequence and not _complete(place.corpus, source):
+            return _texts(one, conversations, progress=wanted.progress)
+        if one.input in ("sound", "face") and (items := _items(conversations)):
+            return _of_items(one, items, progress=wanted.progress)
     folder, name = stored.named(wanted.modality, source, corpus=place.corpus, tokens=wanted.tokens)
     return _stored(f"{folder}:{name}", conversations, place=place, tokens=wanted.tokens)
+
+
+def _dialogues(source: str, conversations: Sequence[Conversation], wanted: _Wanted) -> Feature:
+    """Vectors or tokens of a fine-tuned encoder, encoded now and cached."""
+    name = source.removesuffix(tuned_text.TOKENS)
+    return tuned_text.encoded(
+        tuned_text.shipped()[name],
+        conversations,
+        tokens=wanted.tokens and name != source,
+        device=wanted.device,
+        progress=wanted.progress,
+    )
 
 
 def _tabled(modality: str, source: str, place: Place) -> Feature:

@@ -98,10 +98,8 @@ class Writer:
         self._claim()
         there = shard.shards(self._folder)
         self._next = 1 + max((one.number for one in there), default=-1)
-        for one in there if retry else ():
-            if one.reasons:
-                one.path.unlink()
-        there = [one for one in there if not (retry and one.reasons)]
+        if retry:
+            there = _complete(there)
         self.done = {utterance for one in there for utterance in one.ids}
         self._waiting: list[Row] = []
 
@@ -322,6 +320,14 @@ class Store:
                 for row, utterance in enumerate(one.ids)
             }
         return self._shards[name]
+
+
+def _complete(shards: Sequence[Shard]) -> list[Shard]:
+    """The shards in which no vector is missing; the others are removed."""
+    for one in shards:
+        if one.reasons:
+            one.path.unlink()
+    return [one for one in shards if not one.reasons]
 
 
 def _foreign(feature: Feature) -> Iterator[str]:

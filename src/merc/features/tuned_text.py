@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,19 +153,28 @@ def beside(features: Sequence[Feature]) -> Feature:
     """
     if len(features) == 1:
         return features[0]
-    if long := [one.source for one in features if any(row.ndim > 1 for row in one.rows.values())]:
-        raise InputError(f"features {long[0]} are sequences and cannot be concatenated; name one source alone")
-    ids = [name for name in features[0].rows if all(name in one.rows for one in features)]
-    rows = {name: np.concatenate([one.rows[name] for one in features], -1) for name in ids}
-    learned = [dict(part) for one in features for part in trained_on(one.encoder)]
+    _refuse_sequences(features)
+    content = key([one.sha256 for one in features])
     return Feature(
         "+".join(one.source for one in features),
         sum(one.width for one in features),
-        rows,
-        key([one.sha256 for one in features]),
-        tuple(note for one in features for note in one.notes),
-        {"parts": learned, "sha256": key([one.sha256 for one in features])},
+        _concatenated([one.rows for one in features]),
+        content,
+        tuple(chain.from_iterable(one.notes for one in features)),
+        {"parts": list(chain.from_iterable(trained_on(one.encoder) for one in features)), "sha256": content},
     )
+
+
+def _refuse_sequences(features: Sequence[Feature]) -> None:
+    for one in features:
+        if one.sequence:
+            raise InputError(f"features {one.source} are sequences and cannot be concatenated; name one source alone")
+
+
+def _concatenated(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The vectors of utterances that all have, end to end."""
+    ids = [name for name in rows[0] if all(name in one for one in rows)]
+    return {name: np.concatenate([one[name] for one in rows], -1) for name in ids}
 
 
 def averaged(features: Sequence[Feature]) -> Feature:

@@ -127,27 +127,24 @@ class ClipEncoder:
                 result[f"{feature}/{number}"] = encoder.pool(result[rows])
 
     def _faces(self, clip: Clip, result: Encoded) -> None:
-        extents: dict[int, Extent] = {}
-        seconds = video_seconds(clip.path)
-        for number, part in enumerate(clip.parts):
-            try:
-                extents[number] = extent_of(clip.path, part.start, part.end, seconds=seconds)
-            except MediaError as error:
-                for feature in clip.features:
-                    _missing(result, feature, [number], str(error))
+        extents = _extents(clip, result)
         sampled = {number: frame_times(one) for number, one in extents.items()}
         unseen = self._look(clip, sampled, result) if sampled else []
-        if unseen:  # the speaker may be seen just before or after
-            found: Encoded = {}
-            still = self._look(clip, {number: offset_times(extents[number]) for number in unseen}, found)
-            for key in [f"{feature}/{number}" for number in unseen for feature in clip.features]:
-                if key in found:
-                    del result[f"{key}/reason"]
-                    result[key] = found[key]
-            for number in still:
-                why = reason_of(result, clip.features[0], number)
-                for feature in clip.features:
-                    _missing(result, feature, [number], f"{why}, nor just before or after them")
+        if unseen:
+            self._look_around(clip, {number: offset_times(extents[number]) for number in unseen}, result)
+
+    def _look_around(self, clip: Clip, times: dict[int, list[float]], result: Encoded) -> None:
+        """Search the frames just before and after those that do not show the speaker."""
+        found: Encoded = {}
+        unseen = self._look(clip, times, found)
+        for key in [f"{feature}/{number}" for number in times for feature in clip.features]:
+            if key in found:
+                del result[f"{key}/reason"]
+                result[key] = found[key]
+        for number in unseen:
+            why = reason_of(result, clip.features[0], number)
+            for feature in clip.features:
+                _missing(result, feature, [number], f"{why}, nor just before or after them")
 
     def _look(self, clip: Clip, times: dict[int, list[float]], result: Encoded) -> list[int]:
         """Encode the speakers' faces at some times of each utterance; returns the utterances that show none."""
@@ -193,6 +190,18 @@ def reason_of(encoded: Encoded, feature: str, number: int) -> str | None:
         if name in encoded:
             return str(encoded[name])
     return "the clip gave neither a vector nor a reason"
+
+
+def _extents(clip: Clip, result: Encoded) -> dict[int, Extent]:
+    """Where each utterance lies in its video; those past its end get that as their reason."""
+    extents, seconds = {}, video_seconds(clip.path)
+    for number, part in enumerate(clip.parts):
+        try:
+            extents[number] = extent_of(clip.path, part.start, part.end, seconds=seconds)
+        except MediaError as error:
+            for feature in clip.features:
+                _missing(result, feature, [number], str(error))
+    return extents
 
 
 def _missing(result: Encoded, feature: str, numbers: Sequence[int], reason: str) -> None:

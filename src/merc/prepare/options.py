@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from merc.errors import InputError
 from merc.features.encoder import DEFAULT, chosen
+from merc.options import above, at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,8 @@ class PrepareOptions:
 
     def __post_init__(self) -> None:
         chosen(self.encoders)
-        if self.workers < 0 or not self.timeout > 0:
-            raise InputError(
-                f"workers {self.workers}, timeout {self.timeout}: expected 0 (one per core) or more, and above 0 s"
-            )
+        at_least(0, hint=" (0: one per core)", workers=self.workers)
+        above(0, hint=" seconds", timeout=self.timeout)
 
     @property
     def names(self) -> tuple[str, ...]:

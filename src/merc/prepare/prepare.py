@@ -170,18 +170,19 @@ class _Run:
     def dialogues(self, utterances: Sequence[Subject], conversations: Sequence[Conversation]) -> None:
         """Encode conversations one at a time, so that what an utterance gets does not depend on where a run began."""
         names = self._reading("dialogue")
-        left = self._left(utterances, names)
-        wanted = {one.conversation for one in left}
-        places = {one.id: one for one in left}
+        left = {one.id: one for one in self._left(utterances, names)}
+        wanted = {one.conversation for one in left.values()}
         chosen = [one for one in conversations if one.id in wanted]
         for number, conversation in enumerate(chosen, start=1):
-            found = {name: self.encoders[name].encode([conversation]) for name in names}
-            for place, turn in enumerate(conversation):
-                if (utterance := places.get(turn.id)) is not None:
-                    reason = self._silent(utterance, names[0])
-                    for name in names:
-                        self._add(name, utterance, None if reason else np.asarray(found[name][place]), reason)
+            for name in names:
+                self._dialogue(name, conversation, left)
             self._tell("dialogues", number, len(chosen))
+
+    def _dialogue(self, name: str, conversation: Conversation, left: Mapping[str, Subject]) -> None:
+        for turn, values in zip(conversation, self.encoders[name].encode([conversation]), strict=True):
+            if (utterance := left.get(turn.id)) is not None:
+                reason = self._silent(utterance, name)
+                self._add(name, utterance, None if reason else values, reason)
 
     def clips(self, utterances: Sequence[Subject], kind: str) -> None:
         """Encode sound or faces, one decoding a file, files side by side."""

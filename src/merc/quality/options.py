@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
+from merc.options import above, at_least, between, one_of
 from merc.quality.findings import STEPS
 
 
@@ -57,19 +58,14 @@ class CheckOptions:
     def __post_init__(self) -> None:
         if unknown := [step for step in self.steps if step not in STEPS]:
             raise InputError(f"step {', '.join(unknown)}: expected some of {', '.join(STEPS)}")
-        for name in ("cosine", "levenshtein", "face", "voice"):
-            if not -1 <= getattr(self, name) <= 1:
-                raise InputError(f"threshold {name} is {getattr(self, name)}: expected -1 to 1")
-        for name, choices in (("identity", ("annotation", "media")), ("scope", ("dialogue", "episode"))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} '{getattr(self, name)}': expected {' or '.join(choices)}")
-        if not self.voice_spread > 0:
-            raise InputError(f"voice_spread is {self.voice_spread}: expected a number above 0 (infinite: not used)")
-        if self.clips < 1 or self.workers < 0 or not self.timeout > 0:
-            raise InputError(
-                f"clips {self.clips}, workers {self.workers}, timeout {self.timeout}: expected at least one clip, "
-                "0 (one per core) or more workers, and a timeout above 0 s"
-            )
+        between(-1, 1, cosine=self.cosine, levenshtein=self.levenshtein, face=self.face, voice=self.voice)
+        one_of(("annotation", "media"), identity=self.identity)
+        if self.scope not in ("dialogue", "episode"):
+            raise InputError(f"scope is '{self.scope}': expected one of dialogue, episode")
+        above(0, hint=" (infinite: not used)", voice_spread=self.voice_spread)
+        at_least(1, clips=self.clips)
+        at_least(0, hint=" (0: one per core)", workers=self.workers)
+        above(0, hint=" seconds", timeout=self.timeout)
 
     @property
     def processes(self) -> int:

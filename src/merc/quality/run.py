@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -168,12 +169,7 @@ def _judge(
     if options.identity == "media":
         named = name_by_media(subjects, named, sounds=sounds, faces=faces)
     _judge_speakers(subjects, named, remove="speakers" in steps)
-    if "audio" in steps:
-        judge_audio(subjects, sounds)
-    if "text" in steps:
-        judge_texts(subjects, sounds, bench.cosines(subjects, sounds), options=options)
-    if "voice" in steps:
-        judge_voices(subjects, sounds, options=options)
+    _judge_sounds(subjects, sounds, steps, bench=bench)
     bank = build_bank(subjects, faces, decisions, options=options) if faces else []
     if "bank" in steps:
         judge_bank(subjects, bank, decisions)
@@ -182,6 +178,18 @@ def _judge(
         around = bench.results("around", to_search(subjects, faces, known))
         judge_faces(subjects, faces, around, likeness=known)
     return bank
+
+
+def _judge_sounds(
+    subjects: Sequence[Subject], sounds: Mapping[str, Measured], steps: AbstractSet[str], *, bench: _Bench
+) -> None:
+    """Take the steps that need sound."""
+    if "audio" in steps:
+        judge_audio(subjects, sounds)
+    if "text" in steps:
+        judge_texts(subjects, sounds, bench.cosines(subjects, sounds), options=bench.options)
+    if "voice" in steps:
+        judge_voices(subjects, sounds, options=bench.options)
 
 
 def _judge_speakers(subjects: Sequence[Subject], named: Mapping[str, Naming], *, remove: bool) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -36,6 +37,25 @@ class KillAt(BaseHook):
     def after_step(self, module: nn.Module, step: int) -> None:
         if step == self.step and processes().rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class OwnFactor(BaseHook):
+    """Multiplies gradients by the first label that this process saw, plus one; with dropout both differ by process."""
+
+    def __init__(self) -> None:
+        self.factor = torch.zeros(1)
+
+    def losses(self, output: Any, batch: Any) -> Mapping[str, Tensor]:
+        self.factor.fill_(float(batch["y"][0]) + 1)
+        return {}
+
+    def before_step(self, module: nn.Module) -> None:
+        for parameter in module.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(self.factor)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"factor": self.factor}
 
 
 class Unused(nn.Module):
@@ -73,6 +93,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     module = train(folder, size=4, kill_at=int(sys.argv[2]) if len(sys.argv) > 2 else None)
     save_file(module.state_dict(), folder / f"rank-{processes().rank}.safetensors")
+    hooked = task(network(dropout=0.5))
+    fit(hooked, OPTIONS, Run(hooks=[OwnFactor()]))
+    save_file(hooked.module.state_dict(), folder / f"hooked-{processes().rank}.safetensors")
 
 
 if __name__ == "__main__":

@@ -114,6 +114,8 @@ def test_two_processes_of_which_one_is_killed_give_the_weights_of_one_with_twice
     assert all(torch.equal(first[name], second[name]) for name in first)
     close(first, alone.state_dict())
     assert torch.equal(first["unused"], torch.ones(3)) and not torch.equal(first["sometimes"], torch.ones(3))
+    hooked = [load_file(tmp_path / f"hooked-{rank}.safetensors") for rank in (0, 1)]
+    assert all(torch.equal(hooked[0][name], hooked[1][name]) for name in hooked[0])
     with pytest.raises(InputError, match="another processes: 2, now 1"):
         distributed_task.train(tmp_path, size=4)
 

@@ -17,6 +17,7 @@ from merc.systems import Batch, Description, Output, System
 from merc.systems.concat import Concat
 from merc.training.data import batches
 from merc.training.device import seeded
+from merc.training.gradients import hooks_of
 from merc.training.loop import Fitted, Run, Task, fit
 from merc.training.material import Material
 from merc.training.objectives import Regress
@@ -309,3 +310,23 @@ def test_a_training_of_a_system_is_resumed_with_its_curriculum(tmp_path: Path) -
         trained(options, Run(folder=tmp_path, tracker=Stopping()))
     resumed, again = trained(options, Run(folder=tmp_path))
     assert same(expected, resumed) and again.history == fitted.history
+
+
+def test_a_system_trains_under_another_default_device() -> None:
+    options = replace(QUICK, epochs=2, modality_dropout=0.3, class_weights=True, device="cpu")
+    expected, fitted = trained(options, Run(hooks=hooks_of("cggm", {})))
+    made = task(options)
+    hooks = hooks_of("cggm", {})
+    lazily = replace(made, judge=lambda module: judged_lazily(module))  # batches that are loaded when they are read
+    with torch.device("meta"):
+        again = fit(lazily, options, Run(hooks=hooks))
+    assert same(expected, made.module)
+    assert again.history[0]["weighted_f1"] == fitted.history[0]["weighted_f1"]
+
+
+def judged_lazily(module: nn.Module) -> dict[str, float]:
+    assert isinstance(module, System)
+    return predict(module, batches(VALID, 16)).figures()
+
+
+VALID = parts()[1]

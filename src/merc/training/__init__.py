@@ -1,1 +1,1 @@
-"""Systems are trained here: items and batches, one plain loop, checkpoints that survive, runs and benches of many."""
+"""Training: one loop for everything that learns, its tasks, objectives and hooks, and checkpoints that resume."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,6 +78,13 @@ def seeded(seed: int, *, threads: int) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+def made_on_cpu() -> AbstractContextManager[Any]:
+    """Inside the block, tensors without a device of their own are made on the CPU, whatever torch's default device."""
+    import torch
+
+    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
 
 
 def moved(batch: Any, device: str | torch.device) -> Any:

@@ -22,7 +22,7 @@ from merc.evaluation.selection import Best, Epoch, select
 from merc.nn.memory import keep_freed_memory
 from merc.training import checkpoint, optimiser
 from merc.training.contract import Computed, Data, Fitted, Losses, Plan, Run, Task
-from merc.training.device import chosen_device, moved, processes, seeded
+from merc.training.device import chosen_device, made_on_cpu, moved, processes, seeded
 from merc.training.optimiser import Group
 from merc.training.options import higher_is_better
 
@@ -148,7 +148,8 @@ class _Loop:
             self.task.begin_epoch(self.module, self.epoch)
         now = self.order.get_state()
         self.order.set_state(self.began)
-        plans = self.task.data.plan(self.epoch, self.order, self.processes.count)
+        with made_on_cpu():
+            plans = self.task.data.plan(self.epoch, self.order, self.processes.count)
         if self.at.batches:
             self.order.set_state(now)
         self.module.train()
@@ -236,10 +237,12 @@ class _Loop:
             plan = Plan(plan.items[rank::count], plan.source)
             if not plan.items:
                 return None, 0.0
-        batch = self.task.data.load(plan)
-        if self.task.augment:
-            batch = self.task.augment(batch, random)
-        return moved(batch, self.device), float(self.task.size(batch))
+        with made_on_cpu():
+            batch = self.task.data.load(plan)
+            if self.task.augment:
+                batch = self.task.augment(batch, random)
+            size = float(self.task.size(batch))
+        return moved(batch, self.device), size
 
     def _own_random(self) -> torch.Generator:
         import numpy as np

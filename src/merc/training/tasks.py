@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ from merc.features.feature import Origins, refuse_others
 from merc.training import curriculum
 from merc.training.curriculum import CurriculumOptions, Turns
 from merc.training.data import Item, ItemData, in_order, with_modalities_dropped
-from merc.training.device import chosen_device
+from merc.training.device import chosen_device, made_on_cpu
 from merc.training.loop import Computed, Task
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def predict(
     rows: list[tuple[Tensor, ...]] = []
     names: list[str] = []
     with torch.inference_mode():
-        for batch in read:
+        for batch in _loaded(read):
             wanted = _known(batch) if ids is None else _with_ids(batch, ids)
             output = system(batch.to(device))
             logits, values = (_or_none(one, batch)[wanted] for one in (output.logits, output.values))
@@ -201,6 +201,17 @@ def predict(
     return Predicted(
         tuple(names), logits.float().numpy(), labels.numpy(), values.float().numpy(), targets.float().numpy()
     )
+
+
+def _loaded(read: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, made on the CPU."""
+    batches = iter(read)
+    while True:
+        with made_on_cpu():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _known(batch: Batch) -> Tensor:

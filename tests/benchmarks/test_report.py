@@ -1,4 +1,4 @@
-"""A bench becomes a section of its own, named by what was asked, with the paper's table and a closer look."""
+"""A bench becomes a section of its own, named by its options, with the paper's table and a closer look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench of the source paper's table: its cells, its recipe, the printed figures beside them."""
+"""The bench of Table II: its cells, its recipe, the printed figures next to ours."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_all_is_there_as_json() -> None:
 def test_a_corpus_that_is_not_here_is_said(tmp_path: Path) -> None:
     shown = RUN.invoke(app, ["protocols", "ravdess-speaker", "--data", str(tmp_path)])
     assert shown.exit_code == 0
-    assert "counts: the corpus is not here; set MERC_DATA or give --data" in shown.output
+    assert "counts: the corpus is not available; set MERC_DATA or give --data" in shown.output
     assert (
         json.loads(RUN.invoke(app, ["protocols", "rafdb", "--data", str(tmp_path), "--json"]).output)["folds"] is None
     )

@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_named() -> None:
     labelled = Part("test", ("d",), {"a": "joy"}, frozenset("a"), {"a": "d"}, {"a": None})
     with pytest.raises(InputError, match="has labels but no targets: a regression needs a protocol with dimensions"):
         values(labelled, {"a": [0, 0]}, dimensions=NAMES)
-    with pytest.raises(InputError, match="expected \\(1, 2\\), one row an utterance"):
+    with pytest.raises(InputError, match="expected \\(1, 2\\), one row per utterance"):
         Values(NAMES, ("a",), np.zeros((1, 1)), np.zeros((1, 1)), ("d",), (None,))
 
 

@@ -53,7 +53,7 @@ def test_the_notice_stands_above_the_tables_until_their_rows_are_made_anew(tmp_p
         "dropout .4, learning rate 1e-3, batch 64, 15 epochs",
         "gradients of exactly zero",
         "three of the four taps",
-        "each speaker's own mean and deviation",
+        "each speaker's own mean and standard deviation",
     ):
         assert fact in " ".join(NOTICE.split()), fact
     update(path, Section("bench-systems", f"## Systems\n\n{SETTINGS}:"))

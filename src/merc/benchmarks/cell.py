@@ -67,7 +67,7 @@ class CellResult:
         best_test_epoch_figure: What choosing the epoch on test would have claimed.
         temperature: Of the confidences, fitted on validation.
         features: By modality the hash of the features' content.
-        incomparable: Why the figure may not stand beside others; "" where it may.
+        incomparable: Why the figure may not be compared with others; "" where it may.
         variant: What options made of the system, such as which pretrained model it holds.
         settings: Every option of the system and of its training as they ran.
         notes: What was done to the features and on whose data it was computed.
@@ -139,7 +139,7 @@ def _facts(cell: Cell, fold: Fold, trained: Trained) -> dict[str, Any]:
 
 
 def _hashes(trained: Trained) -> dict[str, str]:
-    """The hash of each modality's features; words stand under a name of their own, as no other system reads them."""
+    """The hash of each modality's features; words have a name of their own, as no other system reads them."""
     features = trained.material.features
     return {WORDS if one.encoder.get("name") == WORDS else name: one.sha256 for name, one in features.items()}
 

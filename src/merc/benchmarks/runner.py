@@ -47,7 +47,7 @@ FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {
     "tripathi": {"bins": 1, "glances": 1},
     "mamba": {"text_width": 128},
 }
-"""Options of systems that read sequences, where an utterance has one vector a modality (as in the usual features)."""
+"""Options of systems that read sequences, where an utterance has one vector per modality."""
 
 
 @dataclass(frozen=True, slots=True)

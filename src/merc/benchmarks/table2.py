@@ -100,8 +100,8 @@ def plan(options: BenchOptions) -> list[Cell]:
 def with_recipe(request: Request) -> Request:
     """The request with the recipe of this table; what the user set stays.
 
-    On IEMOCAP the voice is standardised by each speaker's own mean and deviation, test speakers included, in every row
-    alike; the record notes it.
+    On IEMOCAP the voice is standardised with each speaker's own mean and standard deviation, test speakers included, in
+    every row alike; the record notes it.
     """
     corpus = PROTOCOLS[request.protocol].corpus
     recipe = {**TRAINING[request.system], **BY_CORPUS.get(corpus, {}).get(request.system, {})}

@@ -1,4 +1,4 @@
-"""Table II of Wang and Beigi 2025 (QC-MERC) with our figures, in its layout: one row a choice of inputs."""
+"""Table II of Wang and Beigi 2025 (QC-MERC) with our figures, in its layout: one row per subset of inputs."""
 
 from __future__ import annotations
 

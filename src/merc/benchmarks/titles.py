@@ -23,7 +23,7 @@ DEFAULTS: Mapping[str, tuple[tuple[str, ...], int]] = {
 
 HEADINGS: Mapping[str, str] = {
     "systems": "Published systems on the same features",
-    "paper": "The Mamba fusion beside Table II of its paper",
+    "paper": "The Mamba fusion and Table II of its paper",
     "variants": "Variants of",
 }
 

@@ -69,7 +69,7 @@ def _text(one: Protocol, folds: list[dict[str, Any]] | None) -> str:
         lines.append(terminal.wrapped(f"    variants: {', '.join(one.variants)}"))
     if folds is None:
         lines.append(
-            terminal.wrapped(f"    counts: the corpus is not here; set MERC_DATA or give --data ({one.corpus})")
+            terminal.wrapped(f"    counts: the corpus is not available; set MERC_DATA or give --data ({one.corpus})")
         )
         return "\n".join(lines)
     lines += ["", f"    {'fold':<18}{'train':>8}{'valid':>8}{'test':>8}"]

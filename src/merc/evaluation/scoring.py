@@ -78,7 +78,7 @@ class Values:
         shape = len(self.ids), len(self.dimensions)
         if self.true.shape != shape or self.predicted.shape != shape:
             raise InputError(
-                f"values of shapes {self.true.shape} and {self.predicted.shape}; expected {shape}, one row an "
+                f"values of shapes {self.true.shape} and {self.predicted.shape}; expected {shape}, one row per "
                 f"utterance and one column for each of {', '.join(self.dimensions)}"
             )
         if not np.isfinite(self.predicted).all():

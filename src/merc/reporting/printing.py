@@ -49,7 +49,7 @@ def figure(
         value: The value.
         low: Lower end of its interval; None: no interval.
         high: Upper end.
-        sd: Standard deviation over seeds; None: one seed.
+        sd: Spread over seeds as a standard deviation; None: one seed.
         metric: Name of the metric.
 
     Example:

@@ -35,7 +35,7 @@ class Record:
         modalities: What it read.
         metric: Name of the metric.
         mean: Mean over ``seeds``.
-        sd: Standard deviation over seeds; None for one seed.
+        sd: Spread over seeds as a standard deviation; None for one seed.
         n: Number of seeds.
         low: Lower end of the 95 % interval of the mean over resampled dialogues.
         high: Upper end.
@@ -44,7 +44,7 @@ class Record:
         variant: What options made of the system, such as which pretrained model it holds.
         published: The figure that the source prints.
         source: Where it is printed.
-        comparable: Whether the figure may stand beside others of its protocol, and beside the published one.
+        comparable: Whether the figure may be compared with others of its protocol, and with the published one.
         why: Why not.
         parameters: Trained parameters.
         train_seconds: Seconds of training of one seed, all folds together.

@@ -1,6 +1,6 @@
 """One cell of the bench of heads: a step under a division and one seed; the result of each fold is a cached artefact.
 
-A killed bench resumes with the cells that are missing. The test part of a fold is opened once, when its head is
+An interrupted bench resumes with the cells that are missing. The test part of a fold is opened once, when its head is
 trained, and the ledger records the opening.
 """
 

@@ -39,7 +39,7 @@ class Source:
 class Step:
     """A row of the ablation: what is read, and how its training differs from that of the shipped head.
 
-    ``by_person`` brings every column to mean 0 and deviation 1 within each person: without labels, but it needs the
+    ``by_person`` brings every column to mean 0 and variance 1 within each person: without labels, but it needs the
     person's other recordings. ``linear`` takes a linear head with a strong penalty. ``shipped`` marks what the shipped
     head does; it and ``best`` are measured everywhere, the others on the divisions that compare.
     """
@@ -129,7 +129,7 @@ class FeatureSets:
 
 
 def within_person(vectors: np.ndarray, samples: Sequence[Sample]) -> np.ndarray:
-    """Every column brought to mean 0 and deviation 1 within each person, ``(n, d)`` float32; labels play no part.
+    """Every column brought to mean 0 and variance 1 within each person, ``(n, d)`` float32; labels play no part.
 
     Raises InputError for a sample of nobody known.
     """

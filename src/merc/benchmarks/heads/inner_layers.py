@@ -33,7 +33,7 @@ _PICTURES = 16  # at a time; more is hardly faster and takes memory
 
 
 class VoiceLayers:
-    """Mean and deviation over time of the stages of CAM++, then its embedding: 4,416 numbers a sound."""
+    """Mean and standard deviation of the stages of CAM++ (statistics pooling), then its embedding: 4,416 numbers."""
 
     def __init__(self, threads: int = 1) -> None:
         from merc.nn import campplus
@@ -70,7 +70,7 @@ class VoiceLayers:
 
 
 class SpeechLayers:
-    """Mean and deviation over time of the seven states of Whisper's encoder: 7,168 numbers a sound."""
+    """Mean and standard deviation of the 7 hidden layers of Whisper's encoder (statistics pooling): 7,168 per sound."""
 
     def __init__(self, threads: int = 1) -> None:
         from merc.features.expression import ExpressionEncoder
@@ -138,7 +138,7 @@ class FaceLayers:
 
 
 def _statistics(values: Tensor) -> Tensor:
-    """Mean and deviation over time of ``(channels, frames)``: ``(2 * channels,)``."""
+    """Statistics pooling of ``(channels, frames)``: ``(2 * channels,)``."""
     import torch
 
     return torch.cat([values.mean(-1), values.std(-1, correction=0)])
@@ -154,5 +154,5 @@ def _description(weight: str, width: int) -> dict[str, Any]:
         "sha256": WEIGHTS[weight].sha256,
         "width": width,
         "input": INPUT,
-        "output": "mean and deviation over time of the inner layers",
+        "output": "mean and standard deviation of the inner layers",
     }

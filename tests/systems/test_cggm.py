@@ -226,10 +226,10 @@ def test_vectors_that_the_fusion_does_not_read_have_no_direction(batch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strength": 0}, "cggm: strength 0; expected more than 0"),
-        ({"direction_weight": -1}, "cggm: direction_weight -1; expected 0 or more"),
-        ({"window": 0}, "cggm: window 0; expected 1 or more"),
-        ({"direction": "up"}, "cggm: direction 'up'; expected logits or features"),
+        ({"strength": 0}, "cggm: strength is 0: expected more than 0"),
+        ({"direction_weight": -1}, "cggm: direction_weight is -1: expected at least 0"),
+        ({"window": 0}, "cggm: window is 0: expected at least 1"),
+        ({"direction": "up"}, "cggm: direction is 'up': expected one of logits, features"),
     ],
 )
 def test_bad_options(options, message):

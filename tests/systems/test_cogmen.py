@@ -140,9 +140,9 @@ def test_direction_tells_the_turn_before_from_the_turn_after():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"graph": 0}, "cogmen: graph 0; expected 1 or more"),
-        ({"past": -2}, "cogmen: past -2; expected -1 or more"),
-        ({"dropout": 1.0}, "cogmen: dropout 1.0; expected 0 <= dropout < 1"),
+        ({"graph": 0}, "cogmen: graph is 0: expected at least 1"),
+        ({"past": -2}, "cogmen: past is -2: expected at least -1"),
+        ({"dropout": 1.0}, "cogmen: dropout is 1.0: expected 0 to below 1"),
     ],
 )
 def test_bad_options(options, message):

@@ -92,9 +92,9 @@ def test_utterance_random_split_leaks_what_a_dialogue_shares():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "concat: width 0; expected 1 or more"),
-        ({"dropout": 1.0}, "concat: dropout 1.0; expected 0 <= dropout < 1"),
-        ({"modality_dropout": -0.1}, "modality_dropout -0.1"),
+        ({"width": 0}, "concat: width is 0: expected at least 1"),
+        ({"dropout": 1.0}, "concat: dropout is 1.0: expected 0 to below 1"),
+        ({"modality_dropout": -0.1}, "modality_dropout is -0.1: expected 0 to below 1"),
     ],
 )
 def test_bad_options(options, message):

@@ -135,11 +135,11 @@ def test_guided_choice_beats_an_unguided_one_where_the_text_says_where_to_look()
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": ()}, r"deepmsi: keep \(\); expected numbers from 1 that do not grow"),
-        ({"keep": (2, 4)}, r"keep \(2, 4\)"),
-        ({"past": -1}, "width 64, past -1, future 3; expected at least 1, 0 and 0"),
-        ({"fold": 1.5}, "deepmsi: fold 1.5, dropout 0.3; expected shares from 0 to 1"),
-        ({"temperature": 0.0}, "temperature 0.0; expected 0 or more, more than 0"),
+        ({"keep": ()}, r"deepmsi: keep is \(\): expected numbers from 1 that do not grow"),
+        ({"keep": (2, 4)}, r"keep is \(2, 4\)"),
+        ({"past": -1}, "deepmsi: past is -1: expected at least 0"),
+        ({"fold": 1.5}, "deepmsi: fold is 1.5: expected 0 to 1"),
+        ({"temperature": 0.0}, "temperature is 0.0: expected more than 0"),
     ],
 )
 def test_bad_options(options, message):

@@ -170,15 +170,15 @@ def test_joint_vectors_know_what_late_fusion_cannot_where_two_modalities_make_th
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "joint_vectors: width 0; expected 1 or more"),
-        ({"joints": -1}, "joint_vectors: joints -1; expected 0 or more"),
-        ({"layers": 0}, "joint_vectors: layers 0; expected 1 or more"),
-        ({"heads": 0}, "joint_vectors: heads 0; expected 1 or more"),
-        ({"reach": -1}, "joint_vectors: reach -1; expected 0 or more"),
-        ({"width": 30}, "joint_vectors: width 30; expected a multiple of the 4 heads"),
-        ({"dropout": 1.0}, "joint_vectors: dropout 1.0; expected 0 <= dropout < 1"),
-        ({"contrast": -0.1}, "joint_vectors: contrast -0.1, temperature 0.2; expected 0 or more, more than 0"),
-        ({"temperature": 0.0}, "temperature 0.0; expected 0 or more, more than 0"),
+        ({"width": 0}, "joint_vectors: width is 0: expected at least 1"),
+        ({"joints": -1}, "joint_vectors: joints is -1: expected at least 0"),
+        ({"layers": 0}, "joint_vectors: layers is 0: expected at least 1"),
+        ({"heads": 0}, "joint_vectors: heads is 0: expected at least 1"),
+        ({"reach": -1}, "joint_vectors: reach is -1: expected at least 0"),
+        ({"width": 30}, "joint_vectors: width is 30: expected a multiple of the 4 heads"),
+        ({"dropout": 1.0}, "joint_vectors: dropout is 1.0: expected 0 to below 1"),
+        ({"contrast": -0.1}, "joint_vectors: contrast is -0.1: expected at least 0"),
+        ({"temperature": 0.0}, "temperature is 0.0: expected more than 0"),
     ],
 )
 def test_bad_options(options, message):

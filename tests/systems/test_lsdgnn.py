@@ -181,10 +181,10 @@ def test_the_long_graph_beats_a_second_short_one_where_the_evidence_is_far_back(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "lsdgnn: width 0; expected 1 or more"),
+        ({"width": 0}, "lsdgnn: width is 0: expected at least 1"),
         ({"short": 3, "long": 2}, "lsdgnn: long 2 reaches less far than short 3; swap them"),
-        ({"floor": 0.0}, "floor 0.0"),
-        ({"dropout": 1.0}, "lsdgnn: dropout 1.0; expected 0 <= dropout < 1"),
+        ({"floor": 0.0}, "lsdgnn: floor is 0.0: expected more than 0"),
+        ({"dropout": 1.0}, "lsdgnn: dropout is 1.0: expected 0 to below 1"),
     ],
 )
 def test_bad_options(options, message):

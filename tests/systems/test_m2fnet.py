@@ -188,9 +188,9 @@ def test_keys_of_voice_beat_concatenation_where_voice_says_which_turn_of_text_co
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layers": 0}, "m2fnet: layers 0; expected 1 or more"),
-        ({"width": 30}, "m2fnet: width 30; expected a multiple of the 4 heads"),
-        ({"dropout": 1}, "m2fnet: dropout 1; expected"),
+        ({"layers": 0}, "m2fnet: layers is 0: expected at least 1"),
+        ({"width": 30}, "m2fnet: width is 30: expected a multiple of the 4 heads"),
+        ({"dropout": 1}, "m2fnet: dropout is 1: expected 0 to below 1"),
     ],
 )
 def test_bad_options(options, message):

@@ -122,9 +122,9 @@ def test_a_class_pair_that_only_a_face_tells_apart_needs_the_face():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"modality_width": -1}, "modality_width -1"),
-        ({"text_width": -2}, "text_width -2"),
-        ({"dropout": 1.0}, "dropout 1.0"),
+        ({"modality_width": -1}, "mamba: modality_width is -1"),
+        ({"text_width": -2}, "mamba: text_width is -2"),
+        ({"dropout": 1.0}, "dropout is 1.0: expected 0 to below 1"),
         ({"d_state": 0}, "d_state is 0"),
     ],
 )

@@ -125,8 +125,8 @@ def test_evidence_in_the_speakers_own_last_turn_is_found_sooner_by_following_eac
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"context": "future"}, "context 'future'; expected one of none, past, both"),
-        ({"dropout": 1.0}, "dropout 1.0"),
+        ({"context": "future"}, "mamba_dialogue: context is 'future': expected one of none, past, both"),
+        ({"dropout": 1.0}, "dropout is 1.0: expected 0 to below 1"),
         ({"d_model": 0}, "d_model is 0"),
     ],
 )

@@ -164,9 +164,9 @@ def test_gradients_of_single_utterances_can_be_steered():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"bins": 0}, "tripathi: bins 0; expected 1 or more"),
-        ({"filters": ()}, r"tripathi: filters \(\); expected one or more"),
-        ({"dropout": 1.0}, "dropout 1.0; expected"),
+        ({"bins": 0}, "tripathi: bins is 0: expected at least 1"),
+        ({"filters": ()}, r"tripathi: filters is \(\): expected one or more"),
+        ({"dropout": 1.0}, "dropout is 1.0: expected 0 to below 1"),
     ],
 )
 def test_bad_options(options, message):

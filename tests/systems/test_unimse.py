@@ -401,10 +401,10 @@ def test_gradients_of_the_modalities_can_be_steered():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "unimse: width 0; expected 1 or more"),
-        ({"dropout": 1.0}, "dropout 1.0, .*expected 0 <= dropout < 1"),
-        ({"fused": 9}, "fused 9, around 2; expected 0 to 3 layers"),
-        ({"tuned": -1}, "tuned -1; expected the last so many layers"),
+        ({"width": 0}, "unimse: width is 0: expected at least 1"),
+        ({"dropout": 1.0}, "unimse: dropout is 1.0: expected 0 to below 1"),
+        ({"fused": 9}, "unimse: fused is 9: expected 0 to 3 layers"),
+        ({"tuned": -1}, r"unimse: tuned is -1: expected at least 0 \(the last so many layers\)"),
     ],
 )
 def test_bad_options(options, message):

@@ -53,6 +53,7 @@ from torch.nn.functional import cross_entropy
 from merc.errors import InputError
 from merc.nn.gradients import cosine, direction_loss, gradient_factors, label_gradient
 from merc.nn.rows import Rows
+from merc.options import above, at_least, one_of
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 DIRECTIONS = ("logits", "features")
@@ -73,17 +74,10 @@ class CggmOptions:
     base_options: Any = None  # its options, or some of them by name; None: its defaults
 
     def __post_init__(self) -> None:
-        for name in ("strength", "most"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"cggm: {name} {getattr(self, name)}; expected more than 0")
-        for name in ("direction_weight", "least"):
-            if getattr(self, name) < 0:
-                raise InputError(f"cggm: {name} {getattr(self, name)}; expected 0 or more")
-        for name in ("window", "width"):
-            if getattr(self, name) < 1:
-                raise InputError(f"cggm: {name} {getattr(self, name)}; expected 1 or more")
-        if self.direction not in DIRECTIONS:
-            raise InputError(f"cggm: direction '{self.direction}'; expected {' or '.join(DIRECTIONS)}")
+        above(0, scope="cggm", strength=self.strength, most=self.most)
+        at_least(0, scope="cggm", direction_weight=self.direction_weight, least=self.least)
+        at_least(1, scope="cggm", window=self.window, width=self.width)
+        one_of(DIRECTIONS, scope="cggm", direction=self.direction)
 
 
 class Guide(nn.Module):

@@ -44,9 +44,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from merc.errors import InputError
 from merc.nn.graph import GraphTransformer, RelationalConv, edges, window_pairs
 from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
+from merc.options import at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
@@ -68,14 +68,11 @@ class CogmenOptions:
     compat: bool = False  # attend to padding, as the source's code does: results are not comparable
 
     def __post_init__(self) -> None:
-        for name in ("layers", "feedforward", "graph", "heads", "speakers"):
-            if getattr(self, name) < 1:
-                raise InputError(f"cogmen: {name} {getattr(self, name)}; expected 1 or more")
-        for name, least in (("context", 0), ("past", -1), ("future", -1)):
-            if getattr(self, name) < least:
-                raise InputError(f"cogmen: {name} {getattr(self, name)}; expected {least} or more")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"cogmen: dropout {self.dropout}; expected 0 <= dropout < 1")
+        at_least(1, scope="cogmen", layers=self.layers, feedforward=self.feedforward, graph=self.graph)
+        at_least(1, scope="cogmen", heads=self.heads, speakers=self.speakers)
+        at_least(0, scope="cogmen", context=self.context)
+        at_least(-1, scope="cogmen", past=self.past, future=self.future, hint=" (-1: without limit)")
+        below_one(scope="cogmen", dropout=self.dropout)
 
 
 def attention_heads(width: int) -> int:

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from merc.errors import InputError
+from merc.options import at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
@@ -50,12 +50,8 @@ class ConcatOptions:
     modality_dropout: float = 0.0  # chance in training that an utterance loses a modality; not in the source
 
     def __post_init__(self) -> None:
-        for name, value in (("width", self.width), ("layers", self.layers)):
-            if value < 1:
-                raise InputError(f"concat: {name} {value}; expected 1 or more")
-        for name, share in (("dropout", self.dropout), ("modality_dropout", self.modality_dropout)):
-            if not 0 <= share < 1:
-                raise InputError(f"concat: {name} {share}; expected 0 <= {name} < 1")
+        at_least(1, scope="concat", width=self.width, layers=self.layers)
+        below_one(scope="concat", dropout=self.dropout, modality_dropout=self.modality_dropout)
 
 
 class Concat(System):

@@ -49,6 +49,7 @@ from merc.nn.losses import UNLABELLED, supervised_contrast
 from merc.nn.pooling import masked_mean
 from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
 from merc.nn.visual import CausalConvolutions, Kan, compress
+from merc.options import above, at_least, below_one, share
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
@@ -69,18 +70,13 @@ class DeepMsiOptions:
     compat: bool = False  # folding without effect, as in the source's code: results are not comparable
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.past < 0 or self.future < 0:
-            raise InputError(
-                f"deepmsi: width {self.width}, past {self.past}, future {self.future}; expected at least 1, 0 and 0"
-            )
+        at_least(1, scope="deepmsi", width=self.width)
+        at_least(0, scope="deepmsi", past=self.past, future=self.future, contrast=self.contrast)
         if not self.keep or min(self.keep) < 1 or list(self.keep) != sorted(self.keep, reverse=True):
-            raise InputError(f"deepmsi: keep {self.keep}; expected numbers from 1 that do not grow, such as (4, 2)")
-        if not 0 <= self.fold <= 1 or not 0 <= self.dropout < 1:
-            raise InputError(f"deepmsi: fold {self.fold}, dropout {self.dropout}; expected shares from 0 to 1")
-        if self.contrast < 0 or self.temperature <= 0:
-            raise InputError(
-                f"deepmsi: contrast {self.contrast}, temperature {self.temperature}; expected 0 or more, more than 0"
-            )
+            raise InputError(f"deepmsi: keep is {self.keep}: expected numbers from 1 that do not grow, such as (4, 2)")
+        share(scope="deepmsi", fold=self.fold)
+        below_one(scope="deepmsi", dropout=self.dropout)
+        above(0, scope="deepmsi", temperature=self.temperature)
 
 
 def contrast(visual: Tensor, other: Tensor, labels: Tensor, *, temperature: float) -> Tensor:

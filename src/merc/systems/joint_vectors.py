@@ -49,6 +49,7 @@ from merc.nn.attention import EncoderLayer, sinusoids
 from merc.nn.losses import supervised_contrast
 from merc.nn.pooling import masked_mean
 from merc.nn.rows import ModalityEntry, pack, unpack
+from merc.options import above, at_least, below_one, one_of
 from merc.systems.contract import Batch, Description, Output, Recipe, System
 
 
@@ -69,21 +70,14 @@ class JointVectorsOptions:
     temperature: float = 0.2  # of the contrastive loss; not given by the source
 
     def __post_init__(self) -> None:
-        if self.reads not in ("vectors", "steps"):
-            raise InputError(f"joint_vectors: reads '{self.reads}'; expected vectors or steps")
-        least_of = {"width": 1, "joints": 0, "layers": 1, "heads": 1, "reach": 0, "inside": 1, "pieces": 1}
-        for name, least in least_of.items():
-            if getattr(self, name) < least:
-                raise InputError(f"joint_vectors: {name} {getattr(self, name)}; expected {least} or more")
+        one_of(("vectors", "steps"), scope="joint_vectors", reads=self.reads)
+        at_least(1, scope="joint_vectors", width=self.width, layers=self.layers, heads=self.heads)
+        at_least(1, scope="joint_vectors", inside=self.inside, pieces=self.pieces)
+        at_least(0, scope="joint_vectors", joints=self.joints, reach=self.reach, contrast=self.contrast)
         if self.width % self.heads:
-            raise InputError(f"joint_vectors: width {self.width}; expected a multiple of the {self.heads} heads")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"joint_vectors: dropout {self.dropout}; expected 0 <= dropout < 1")
-        if self.contrast < 0 or self.temperature <= 0:
-            raise InputError(
-                f"joint_vectors: contrast {self.contrast}, temperature {self.temperature}; "
-                "expected 0 or more, more than 0"
-            )
+            raise InputError(f"joint_vectors: width is {self.width}: expected a multiple of the {self.heads} heads")
+        below_one(scope="joint_vectors", dropout=self.dropout)
+        above(0, scope="joint_vectors", temperature=self.temperature)
 
 
 class Nearness(nn.Module):

@@ -47,6 +47,7 @@ from torch.nn import functional as F
 from merc.errors import InputError
 from merc.nn.graph import DirectedRecurrence, same_speaker_reach
 from merc.nn.rows import ModalityEntry
+from merc.options import above, at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
@@ -67,18 +68,12 @@ class LsdgnnOptions:
     compat: bool = False  # regulariser and BiAffine as the source's code has them: results are not comparable
 
     def __post_init__(self) -> None:
-        for name in ("width", "layers", "short", "long"):
-            if getattr(self, name) < 1:
-                raise InputError(f"lsdgnn: {name} {getattr(self, name)}; expected 1 or more")
+        at_least(1, scope="lsdgnn", width=self.width, layers=self.layers, short=self.short, long=self.long)
         if self.long < self.short:
             raise InputError(f"lsdgnn: long {self.long} reaches less far than short {self.short}; swap them")
-        if self.beta < 0 or self.floor <= 0 or self.hidden < 0:
-            raise InputError(
-                f"lsdgnn: beta {self.beta}, floor {self.floor}, hidden {self.hidden}; expected 0 or more, more than 0, "
-                "0 or more"
-            )
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"lsdgnn: dropout {self.dropout}; expected 0 <= dropout < 1")
+        at_least(0, scope="lsdgnn", beta=self.beta, hidden=self.hidden)
+        above(0, scope="lsdgnn", floor=self.floor)
+        below_one(scope="lsdgnn", dropout=self.dropout)
 
 
 def difference(short: Tensor, long: Tensor, mask: Tensor | None, *, floor: float) -> Tensor:

@@ -41,6 +41,7 @@ from merc.errors import InputError
 from merc.nn.attention import Attention, EncoderLayer, kept_or_all, sinusoids
 from merc.nn.pooling import masked_max
 from merc.nn.triplet import ResNet18, TripletLoss, TripletOptions, triplets
+from merc.options import at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 _SOURCE = "arXiv 2206.02187, table of results"
@@ -61,13 +62,10 @@ class M2FNetOptions:
     fusion: bool = True  # False: concatenate the streams, the paper's own ablation
 
     def __post_init__(self) -> None:
-        for name, value in (("heads", self.heads), ("layers", self.layers), ("fusions", self.fusions)):
-            if value < 1:
-                raise InputError(f"m2fnet: {name} {value}; expected 1 or more")
+        at_least(1, scope="m2fnet", heads=self.heads, layers=self.layers, fusions=self.fusions)
         if self.width < 1 or self.width % self.heads:
-            raise InputError(f"m2fnet: width {self.width}; expected a multiple of the {self.heads} heads")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"m2fnet: dropout {self.dropout}; expected 0 <= dropout < 1")
+            raise InputError(f"m2fnet: width is {self.width}: expected a multiple of the {self.heads} heads")
+        below_one(scope="m2fnet", dropout=self.dropout)
 
 
 class Stream(nn.Module):

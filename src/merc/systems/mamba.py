@@ -39,9 +39,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from merc.errors import InputError
 from merc.nn.pooling import masked_mean
 from merc.nn.ssm import Mamba, MambaOptions
+from merc.options import at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
@@ -59,11 +59,10 @@ class MambaFusionOptions:
     dropout: float = 0.2  # before the linear layer; not given by the source
 
     def __post_init__(self) -> None:
-        for name, width in (("modality_width", self.modality_width), ("text_width", self.text_width)):
-            if width < 0:
-                raise InputError(f"mamba: {name} {width}; expected 0 (as it comes) or a width")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"mamba: dropout {self.dropout}; expected 0 <= dropout < 1")
+        at_least(
+            0, scope="mamba", modality_width=self.modality_width, text_width=self.text_width, hint=" (0: unchanged)"
+        )
+        below_one(scope="mamba", dropout=self.dropout)
         MambaOptions(d_state=self.d_state, expand=self.expand, d_conv=self.d_conv)
 
 

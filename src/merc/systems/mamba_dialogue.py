@@ -38,8 +38,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from merc.errors import InputError
 from merc.nn.ssm import Mamba, MambaOptions
+from merc.options import below_one, one_of
 from merc.systems.contract import Batch, Description, Output, Recipe, System
 
 CONTEXTS = ("none", "past", "both")
@@ -60,10 +60,8 @@ class MambaDialogueOptions:
     dropout: float = 0.3  # after each entry and block, before the last layer; not given by the source
 
     def __post_init__(self) -> None:
-        if self.context not in CONTEXTS:
-            raise InputError(f"mamba_dialogue: context '{self.context}'; expected one of {', '.join(CONTEXTS)}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"mamba_dialogue: dropout {self.dropout}; expected 0 <= dropout < 1")
+        one_of(CONTEXTS, scope="mamba_dialogue", context=self.context)
+        below_one(scope="mamba_dialogue", dropout=self.dropout)
         MambaOptions(d_model=self.d_model, d_state=self.d_state, expand=self.expand, d_conv=self.d_conv)
 
 

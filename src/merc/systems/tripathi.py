@@ -43,6 +43,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from merc.errors import InputError
+from merc.options import at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
@@ -63,14 +64,11 @@ class TripathiOptions:
     embedding: int = 300  # width of a token's vector; given
 
     def __post_init__(self) -> None:
-        sizes = ("width", "text_state", "voice_state", "glances", "tokens", "frames", "bins", "embedding")
-        for name in sizes:
-            if getattr(self, name) < 1:
-                raise InputError(f"tripathi: {name} {getattr(self, name)}; expected 1 or more")
+        for name in ("width", "text_state", "voice_state", "glances", "tokens", "frames", "bins", "embedding"):
+            at_least(1, scope="tripathi", **{name: getattr(self, name)})
         if not self.filters or min(self.filters) < 1:
-            raise InputError(f"tripathi: filters {self.filters}; expected one or more, each of 1 or more")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"tripathi: dropout {self.dropout}; expected 0 <= dropout < 1")
+            raise InputError(f"tripathi: filters is {self.filters}: expected one or more, each of at least 1")
+        below_one(scope="tripathi", dropout=self.dropout)
 
 
 def compacted(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,6 +50,7 @@ from torch.nn import functional as F
 
 from merc.errors import InputError
 from merc.nn.rows import ModalityEntry, pack, unpack
+from merc.options import above, at_least, below_one, between
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 from merc.systems.generation import Grammar, new_t5
 from merc.systems.universal import Sequences, own_sequences
@@ -87,19 +88,12 @@ class UniMseOptions:
 
     def __post_init__(self) -> None:
         for name in _SIZES:
-            if getattr(self, name) < 1:
-                raise InputError(f"unimse: {name} {getattr(self, name)}; expected 1 or more")
-        if not 0 <= self.dropout < 1 or self.temperature <= 0 or self.contrast < 0:
-            raise InputError(
-                f"unimse: dropout {self.dropout}, temperature {self.temperature}, contrast {self.contrast}; "
-                "expected 0 <= dropout < 1, temperature above 0, contrast of 0 or more"
-            )
-        if not 0 <= self.fused <= self.layers or self.around < 0:
-            raise InputError(
-                f"unimse: fused {self.fused}, around {self.around}; expected 0 to {self.layers} layers, around >= 0"
-            )
-        if self.tuned is not None and self.tuned < 0:
-            raise InputError(f"unimse: tuned {self.tuned}; expected the last so many layers, or None for all")
+            at_least(1, scope="unimse", **{name: getattr(self, name)})
+        below_one(scope="unimse", dropout=self.dropout)
+        above(0, scope="unimse", temperature=self.temperature)
+        between(0, self.layers, scope="unimse", fused=self.fused, hint=" layers")
+        at_least(0, scope="unimse", contrast=self.contrast, around=self.around)
+        at_least(0, scope="unimse", tuned=self.tuned, hint=" (the last so many layers), or None for all")
 
     @classmethod
     def of(cls, config: Any, name: str, **others: Any) -> UniMseOptions:

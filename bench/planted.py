@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from merc.corpora import CONVERSATIONS
 from merc.paths import data_root
-from merc.quality import report
 from merc.quality.options import CheckOptions
+from merc.quality.report import page
 from merc.quality.run import Checked, check
 from tests.quality.planted import FAULTS, STEPS, Plan, build
 
@@ -59,7 +59,7 @@ def _run(folder: Path, faults: dict[str, str | None], workers: int) -> None:
     clean = sum(fault is None for fault in faults.values())
     print(f"{len(faults)} clips, {clean} clean; {checked.measured} measurements in {seconds:.0f} s")
     _table(checked, faults)
-    report.write(checked.findings, checked.verified, folder / "check", title="Planted faults")
+    page.write(checked.findings, checked.verified, folder / "check", title="Planted faults")
 
 
 def _table(checked: Checked, faults: dict[str, str | None]) -> None:

@@ -19,17 +19,15 @@ from merc.cache import Cache, key
 from merc.errors import InputError
 from merc.evaluation.calibration import fit_temperature, fit_trust, log_loss, softmax, trusted_loss
 from merc.heads.head import Head
-from merc.heads.mlp import logits
 from merc.labels import EKMAN7
 from merc.progress import Progress
-from merc.quality.scores import Ramp
-from merc.recipes.head_options import AdaptOptions, default_options
-from merc.recipes.head_training import train
-from merc.recipes.heads import Material, gather
+from merc.quality.report.scores import Ramp
+from merc.recipes.head_training import HeadOptions, train
+from merc.recipes.heads import HeadData, default_options, gather
 from merc.recipes.samples import Sample
 
 FOLDS = 3
-"""Heads that judge the training people, each trained without a third of them."""
+"""Heads that give the evidence of training donors, each trained without a third of them."""
 _SCORE = Ramp(0.0, 1 / len(EKMAN7), 0.5)
 _FLOOR = 1e-6
 
@@ -88,8 +86,8 @@ def gather_people(
     return parts
 
 
-def _unseen(material: Material, options: AdaptOptions, cache: Cache, progress: Progress | None) -> np.ndarray:
-    """Evidence ``(n, 7)`` on the training people of heads that were trained without them."""
+def _unseen(material: HeadData, options: HeadOptions, cache: Cache, progress: Progress | None) -> np.ndarray:
+    """Out-of-fold evidence ``(n, 7)`` of the training donors."""
     rows = material.rows(parts=["train"])
     fold = np.array([_fold(material.selection.samples[row]) for row in rows])
     training = material.examples.at(rows)
@@ -100,11 +98,11 @@ def _unseen(material: Material, options: AdaptOptions, cache: Cache, progress: P
     def run() -> dict[str, np.ndarray]:
         evidence = np.zeros((len(rows), len(EKMAN7)))
         for number in range(FOLDS):
-            chosen = train(training.at(fold != number), validation, once, seed=once.seeds[0]).weights
-            raw = logits(chosen, validation.vectors)
+            head = train(training.at(fold != number), validation, once, seed=once.seeds[0]).head
+            raw = head.logits(validation.vectors)
             temperature = fit_temperature(raw, validation.classes)
             prior = softmax(raw / temperature).mean(0)
-            judged = softmax(logits(chosen, training.vectors[fold == number]) / temperature)
+            judged = softmax(head.logits(training.vectors[fold == number]) / temperature)
             evidence[fold == number] = _over(judged, prior)
             if progress:
                 progress(f"unseen {material.modality}", number + 1, FOLDS)

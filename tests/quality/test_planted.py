@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from merc.corpora import CONVERSATIONS
-from merc.quality import report
 from merc.quality.options import CheckOptions
+from merc.quality.report import page
 from merc.quality.run import check
 from tests.quality.planted import FAULTS, STEPS, Plan, Planted, build
 
@@ -27,7 +27,7 @@ def planted(data: Path, weight: Callable[..., None], tmp_path_factory: pytest.Te
 def verified(planted: Planted) -> pl.DataFrame:
     options = CheckOptions(workers=1, remove_voice=True)
     checked = check(CONVERSATIONS["meld"](planted.root), planted.root / "check", options=options)
-    report.write(checked.findings, checked.verified, planted.root / "check", title="Planted")
+    page.write(checked.findings, checked.verified, planted.root / "check", title="Planted")
     return checked.verified
 
 

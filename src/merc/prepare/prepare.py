@@ -270,7 +270,7 @@ def checked(
     None where there is nothing to check: only texts are encoded, or no utterance has a recording. Raises what
     `merc.quality.run.check` raises.
     """
-    from merc.quality import report
+    from merc.quality.report import page
     from merc.quality.run import check
 
     choices = CheckOptions(only=options.only, workers=options.workers, retry=options.retry, device=options.device)
@@ -278,7 +278,7 @@ def checked(
     if not recorded or all(ENCODERS[name]().modality == "text" for name in options.names):
         return None
     found = check(conversations, folder, options=choices, progress=progress)
-    report.write(found.findings, found.verified, folder, title=options.corpus or "corpus")
+    page.write(found.findings, found.verified, folder, title=options.corpus or "corpus")
     return Verdicts.read(folder / "verified.parquet", conversations)
 
 

@@ -24,7 +24,7 @@ from merc.execution import Executor, Processes, Row
 from merc.nn.device import resolve
 from merc.people.link import Bank
 from merc.progress import Progress
-from merc.quality import report, review
+from merc.quality import review
 from merc.quality.audio import judge_audio
 from merc.quality.bank import BankFace, Decisions, build_bank, judge_bank, templates
 from merc.quality.faces import Likeness, judge_faces, to_search
@@ -32,6 +32,7 @@ from merc.quality.findings import STEPS
 from merc.quality.identity import name_by_media
 from merc.quality.measure import Measured, Measurer, Store, Task, clip_task, failed, failure
 from merc.quality.options import CheckOptions
+from merc.quality.report import page
 from merc.quality.speakers import Naming, name_speakers
 from merc.quality.transcripts import comparable, judge_texts
 from merc.quality.utterances import NO_MEDIA, Reading, Subject, subjects_of, tables
@@ -87,7 +88,7 @@ def check_corpus(
     checked = check(CONVERSATIONS[name](Path(root)), out, options=options, progress=progress)
     found = checked.verified
     vectors = text_vectors(found, Path(out), device=options.device, progress=progress) if options.suspects else None
-    report.write(checked.findings, checked.verified, Path(out), title=name, vectors=vectors)
+    page.write(checked.findings, checked.verified, Path(out), title=name, vectors=vectors)
     return checked
 
 

@@ -5,8 +5,14 @@ from pathlib import Path
 import pytest
 
 from merc.corpora import CONVERSATIONS
-from merc.quality.duplicates import duplicate_utterances, plain_words, same_case, shared_conversations, twin_counts
 from merc.quality.findings import VERIFIED, conform
+from merc.quality.report.duplicates import (
+    duplicate_utterances,
+    plain_words,
+    same_case,
+    shared_conversations,
+    twin_counts,
+)
 from tests.quality.made_checks import row
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from merc import __version__
 from merc.cache import replacing
 from merc.errors import InputError
-from merc.quality import report_sections
-from merc.quality.bias import removal_bias
-from merc.quality.duplicates import duplicate_utterances
 from merc.quality.findings import FINDINGS, VERIFIED, expect
-from merc.quality.scores import at_thresholds, quality_scores
-from merc.quality.summary import Analysis, summary
-from merc.quality.suspects import suspected_labels
+from merc.quality.report import sections
+from merc.quality.report.bias import removal_bias
+from merc.quality.report.duplicates import duplicate_utterances
+from merc.quality.report.scores import at_thresholds, quality_scores
+from merc.quality.report.summary import Analysis, summary
+from merc.quality.report.suspects import suspected_labels
 from merc.web.html import Page, resource, safe
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def render(analysis: Analysis, *, title: str) -> str:
     """The page as text; the same analysis gives the same text."""
     return Page(
         title=f"{title} – quality check",
-        header=report_sections.header(analysis, title=title),
-        main=report_sections.main(analysis),
+        header=sections.header(analysis, title=title),
+        main=sections.main(analysis),
         footer=f"<p>Written by merc {safe(__version__)}. The tables of this page are in the same folder.</p>",
-        style=resource("merc.web", "charts.css") + resource("merc.quality", "style.css"),
+        style=resource("merc.web", "charts.css") + resource("merc.quality.report", "style.css"),
     ).render()
 
 

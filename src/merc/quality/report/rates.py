@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from merc.quality.bias import Association, Rate
+from merc.quality.report.bias import Association, Rate
 from merc.web.html import safe
 from merc.web.words import percent
 

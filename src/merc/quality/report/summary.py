@@ -6,9 +6,9 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from merc.quality.bias import Association
-from merc.quality.duplicates import shared_conversations, twin_counts
 from merc.quality.findings import STEPS
+from merc.quality.report.bias import Association
+from merc.quality.report.duplicates import shared_conversations, twin_counts
 
 if TYPE_CHECKING:
     import polars as pl

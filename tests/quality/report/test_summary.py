@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from merc.quality.findings import FINDINGS, VERIFIED, conform
-from merc.quality.summary import composition, kind, measured, removals, speakers
+from merc.quality.report.summary import composition, kind, measured, removals, speakers
 from tests.quality.made_checks import check, finding, row
 
 

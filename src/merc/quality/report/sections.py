@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from merc.quality.bias import Association
-from merc.quality.duplicates import shared_conversations, twin_counts
-from merc.quality.rates import rates
-from merc.quality.summary import Analysis, composition, measured, removals, speakers
+from merc.quality.report.bias import Association
+from merc.quality.report.duplicates import shared_conversations, twin_counts
+from merc.quality.report.rates import rates
+from merc.quality.report.summary import Analysis, composition, measured, removals, speakers
 from merc.web.charts import bars, histogram
 from merc.web.html import about, masthead, safe, section
 from merc.web.tables import table

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.quality.suspects import SuspectOptions, confidently, out_of_fold, suspected_labels
+from merc.quality.report.suspects import SuspectOptions, confidently, out_of_fold, suspected_labels
 
 NAMES = ("anger", "joy", "sadness")
 

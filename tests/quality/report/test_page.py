@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from merc.errors import InputError
-from merc.quality.report import write
+from merc.quality.report.page import write
 from tests.quality.made_checks import check, finding, row, tables
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest, chi2_contingency
 
 from merc.errors import InputError
-from merc.quality.bias import (
+from merc.quality.report.bias import (
     Association,
     BiasOptions,
     compare,

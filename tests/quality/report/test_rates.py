@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from merc.quality.bias import Association, Rate
-from merc.quality.rates import SHOWN, rates
+from merc.quality.report.bias import Association, Rate
+from merc.quality.report.rates import SHOWN, rates
 
 
 def association(*found: Rate) -> Association:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.quality.scores import Ramp, ScoreOptions, at_thresholds, quality_scores
+from merc.quality.report.scores import Ramp, ScoreOptions, at_thresholds, quality_scores
 from tests.quality.made_checks import finding, row, tables
 
 

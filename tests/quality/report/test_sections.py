@@ -5,10 +5,10 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from merc.quality.bias import Association
-from merc.quality.report import analyse
-from merc.quality.report_sections import _size, _threshold, _verdict, header, main
-from merc.quality.summary import Analysis
+from merc.quality.report.bias import Association
+from merc.quality.report.page import analyse
+from merc.quality.report.sections import _size, _threshold, _verdict, header, main
+from merc.quality.report.summary import Analysis
 from tests.quality.made_checks import check
 
 

@@ -1,0 +1,1 @@
+"""The report of a check: page, sections, summary, quality weights, bias of removals, duplicates and suspects."""

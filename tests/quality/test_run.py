@@ -133,22 +133,6 @@ def test_retry(tmp_path: Path) -> None:
     ] == [5, 0, 1]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"steps": ("audio", "smell")}, "step smell: expected some of speakers, audio, text, voice, bank, face"),
-        ({"cosine": 3}, "cosine is 3: expected -1 to 1"),
-        ({"identity": "names"}, "identity is 'names': expected one of annotation, media"),
-        ({"scope": "season"}, "scope is 'season': expected one of dialogue, episode"),
-        ({"workers": -1}, "workers is -1: expected at least 0"),
-        ({"timeout": 0}, "timeout is 0: expected more than 0 seconds"),
-    ],
-)
-def test_options(wrong: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        CheckOptions(**wrong)
-
-
 _SCRIPT = """
 if __name__ == "__main__":  # imports here: each measuring process would make them again
     import sys

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 
-from merc.conversation import Conversation, Segment, Utterance
-from merc.errors import MediaError
+from merc.conversation import Conversation, Utterance
 from merc.quality.audio import CUT_SHORT, SILENT, judge_audio
-from merc.quality.measure import Measurer, clip_task, failed
+from merc.quality.measure import failed
 from merc.quality.options import CheckOptions
-from merc.quality.utterances import NO_MEDIA, UNREADABLE, Clip, Reading, Subject, subjects_of
+from merc.quality.utterances import NO_MEDIA, UNREADABLE, Reading, Subject, subjects_of
 
 from .measuring import sound
 
@@ -53,29 +49,3 @@ def test_what_is_cut_short_is_removed(lost: str, seconds: float, removed: bool) 
     assert (one.reason == CUT_SHORT) is removed
     if removed:
         assert one.findings[0][0] == Reading("audio", "whole", round(1.3 / 1.5, 6), 0.9)
-
-
-def _six(path: Path, loud: int, seconds: float = 1.0) -> Path:
-    """Six channels of 48 kHz; only one holds anything."""
-    import soundfile
-
-    samples = np.zeros((int(48000 * seconds), 6), np.float32)
-    samples[:, loud] = 0.4 * np.sin(2 * np.pi * 300 * np.arange(len(samples)) / 48000)
-    soundfile.write(path, samples, 48000, subtype="PCM_16")
-    return path
-
-
-@pytest.mark.parametrize(("loud", "peak"), [(2, 0.4), (0, 0.0)])
-def test_third_of_six_is_measured(tmp_path: Path, loud: int, peak: float, weight) -> None:
-    weight("silero-vad", "whisper-base", "campplus")
-    measured = Measurer()(clip_task("sound", Clip(_six(tmp_path / "six.wav", loud), None)))
-    assert str(measured["channel"]) == "third of 6"
-    assert int(measured["peak"]) / 32768 == pytest.approx(peak, abs=0.01)
-    assert str(measured["heard"]) == ""
-
-
-def test_utterance_past_the_end_is_told(tmp_path: Path, weight) -> None:
-    weight("silero-vad", "whisper-base", "campplus")
-    clip = Clip(_six(tmp_path / "six.wav", 2), Segment(3.0, 4.0))
-    with pytest.raises(MediaError, match=r"six.wav: ends at 1.00 s, before the utterance from 3.00 to 4.00 s"):
-        Measurer()(clip_task("sound", clip))

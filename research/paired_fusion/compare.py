@@ -11,6 +11,7 @@ conversation, and regardless of the label. MELD's test split is not opened.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from merc.cache import Cache, file_hash, key
+from merc.cache import Cache, file_hash, key, replacing
 from merc.corpora import CONVERSATIONS, CORPORA, READERS
 from merc.errors import InputError
 from merc.evaluation.calibration import coverage, expected_calibration_error, log_loss, softmax
-from merc.evaluation.metrics import NAMES as METRICS
+from merc.evaluation.metrics import STATISTICS
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers
 from merc.evaluation.significance import compare
@@ -30,7 +31,6 @@ from merc.features.of_items import features, of_items
 from merc.heads.head import NAMES, Head, fusion_card, joined, spoken_head
 from merc.labels import EKMAN7
 from merc.progress import Progress
-from merc.recipes.card import Card
 from merc.recipes.late_fusion import spoken_vectors
 from research.paired_fusion.donors import People, faith_for, gather_people
 from research.paired_fusion.fusion import (
@@ -230,7 +230,7 @@ def trained(
 
     def run() -> dict[str, np.ndarray]:
         made = fit(training, choice, options, seed=seed, progress=progress)
-        state = {f"system.{name}": value.numpy() for name, value in made.fusion.system.state_dict().items()}
+        state = {f"system.{name}": value.cpu().numpy() for name, value in made.fusion.system.state_dict().items()}
         told = np.array([made.epoch, made.chosen_by, made.fusion.temperature])
         return state | {"weight": made.fusion.text.weight, "bias": made.fusion.text.bias, "told": told}
 
@@ -319,7 +319,7 @@ def _figures(judged: Sequence[tuple[Answers, np.ndarray]]) -> dict[str, Any]:
     runs = Runs("", tuple(one for one, _ in judged))
     true = judged[0][0].true
     return {
-        **{metric: round(float(runs.figures(metric).mean()), 4) for metric in METRICS},
+        **{metric: round(float(runs.figures(metric).mean()), 4) for metric in STATISTICS},
         "sd": round(float(runs.figures("weighted_f1").std(ddof=min(1, len(judged) - 1))), 4),
         "ece": round(float(np.mean([expected_calibration_error(told, true) for _, told in judged])), 4),
         "log_loss": round(float(np.mean([log_loss(told, true) for _, told in judged])), 4),
@@ -377,11 +377,22 @@ def _abstention(material: Material, run: Run) -> dict[str, Any]:
     }
 
 
-class PairedCard(Card):
-    """The card of the Mamba fusion, with its own page."""
+@dataclass(frozen=True, slots=True)
+class PairedCard:
+    """The card of the Mamba fusion: a record as JSON can hold it, and its page."""
+
+    name: str
+    record: dict[str, Any]
 
     def markdown(self) -> str:
         """The card as a page."""
         from research.paired_fusion.decision import mamba_page
 
         return mamba_page(self.record)
+
+    def write(self, folder: Path) -> None:
+        """Write ``NAME.json`` and ``NAME.md``; raises OutputError where the folder cannot be written."""
+        text = json.dumps(self.record, indent=1, ensure_ascii=False) + "\n"
+        for suffix, content in ((".json", text), (".md", self.markdown())):
+            with replacing(folder / f"{self.name}{suffix}") as temporary:
+                temporary.write_text(content, encoding="utf-8")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from merc.evaluation.significance import LEVEL
-from merc.reporting.head_card import table
+from merc.reporting.card_page import rows as table
 
 SLACK = 0.01
 """Weighted F1 by which it may be below the late fusion where people are drawn regardless of the label."""

@@ -1,9 +1,10 @@
-"""The Mamba fusion trained without a single recording of three modalities: words of MELD, voices and faces of others.
+"""The Mamba fusion trained without a single recording of three modalities: words of MELD, voices and faces of donors.
 
-Every training utterance of MELD is joined, anew in every epoch, with the voice and the face of people drawn by its
+Every training utterance of MELD is joined, anew in every epoch, with the voice and the face of donors drawn by its
 label from the training parts of the corpora of voices and of faces. Each modality is left out at times, and an
-utterance counts as much as its people can be believed. The epoch is chosen on one half of MELD's dev dialogues, joined
-with people of the validation parts; the other half is for the comparison (see ``research.paired_fusion.compare``).
+utterance counts as much as its donors can be believed. The epoch is chosen on the selection split, one half of MELD's
+dev dialogues, joined with donors of the validation parts; the other half, the comparison split, is for
+``research.paired_fusion.compare``.
 
 Symbols: n utterances, 7 labels. Text is the vector of what reads the words, cut to the directions in which it varies
 most; voice and face are emotion vectors (128) or the evidence of a head (7); each is a sequence of one step.
@@ -12,10 +13,10 @@ most; voice and face are emotion vectors (128) or the evidence of a head (7); ea
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,9 +25,17 @@ from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import fit_temperature, softmax
 from merc.evaluation.metrics import confusion, weighted_f1
 from merc.labels import EKMAN7
+from merc.progress import Progress
+from merc.training.contract import Plan, Task
+from merc.training.contract import Run as LoopRun
+from merc.training.device import seeded
+from merc.training.loop import fit as run_loop
+from merc.training.options import LoopOptions
 from research.paired_fusion.donors import People
 
 if TYPE_CHECKING:
+    import torch
+
     from merc.systems import Batch, System
 
 FORMAT = 1
@@ -52,7 +61,7 @@ class PairedOptions:
     absent: tuple[float, float, float] = (0.1, 0.5, 0.5)
     """How often text, voice and face are left out: a face is seldom seen well, words are seldom missing."""
     quality: bool = True
-    """Whether an utterance counts as much as its people can be believed."""
+    """Whether an utterance counts as much as its donors can be believed."""
     learning_rate: float = 3e-4
     """Of AdamW; the source's 1e-5 is for encoders that learn with the block."""
     weight_decay: float = 0.01
@@ -64,7 +73,9 @@ class PairedOptions:
     epochs: int = 30
     """At most."""
     patience: int = 4
-    """Epochs without a better choice figure until it stops."""
+    """Epochs without a better figure on the selection split before training stops."""
+    device: str = "cpu"
+    """Of the training."""
 
     def __post_init__(self) -> None:
         for name, known in (("reads", READINGS), ("pairing", PAIRINGS)):
@@ -79,7 +90,7 @@ class PairedOptions:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Utterances of one part: what reads the words makes of them ``(n, width)``, class numbers ``(n,)``, dialogues."""
+    """Utterances of one part: vectors of their words ``(n, width)``, class numbers ``(n,)``, dialogues."""
 
     vectors: np.ndarray
     classes: np.ndarray
@@ -126,7 +137,10 @@ class PairedFusion:
 
         cut = {**inputs, "text": (self.text(inputs["text"][0]), inputs["text"][1])}
         with torch.inference_mode():
-            result: np.ndarray = self.system(batch_of(cut)).logits[:, 0].double().numpy()
+            logits = self.system(batch_of(cut).to(next(self.system.parameters()).device)).logits
+            if logits is None:
+                raise InputError("the system predicts no classes")
+            result: np.ndarray = logits[:, 0].double().cpu().numpy()
         return result
 
     def probabilities(self, inputs: Inputs) -> np.ndarray:
@@ -140,7 +154,7 @@ class PairedFusion:
         """
         from safetensors.numpy import save_file
 
-        tensors = {f"system.{k}": v.half().numpy() for k, v in self.system.state_dict().items()}
+        tensors = {f"system.{k}": v.half().cpu().numpy() for k, v in self.system.state_dict().items()}
         tensors |= {"text.weight": self.text.weight, "text.bias": self.text.bias}
         path = folder / "mamba.safetensors"
         with replacing(path) as target:
@@ -177,7 +191,8 @@ class PairedFusion:
         if not path.exists() or file_hash(path) != record["weights"]["sha256"]:
             raise WeightError(f"mamba fusion: {path} is not the file of its card; run '{COMMAND}'")
         tensors = {name: value.astype(np.float32) for name, value in load_file(path).items()}
-        options = PairedOptions(**{**record["options"], "absent": tuple(record["options"]["absent"])})
+        known = {**record["options"], "absent": tuple(record["options"]["absent"])}
+        options = PairedOptions(**known)
         text = Directions(tensors.pop("text.weight"), tensors.pop("text.bias"))
         system = new_system(options)
         system.load_state_dict({name.removeprefix("system."): torch.from_numpy(v) for name, v in tensors.items()})
@@ -185,7 +200,7 @@ class PairedFusion:
 
 
 def new_system(options: PairedOptions) -> System:
-    """The untrained Mamba fusion: the source's sizes of the block; evidence is brought to 128 numbers before it."""
+    """The untrained Mamba fusion: sizes of the block as in the paper; evidence is projected to 128 numbers."""
     from merc.systems.mamba import MambaFusion, MambaFusionOptions
 
     wide, projected = (128, 0) if options.reads == "vectors" else (len(EKMAN7), 128)
@@ -222,7 +237,7 @@ def joined_with(
     reads: str,
     generator: np.random.Generator,
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """Utterances beside drawn people, all present; and how far the people of each can be believed ``(n, 2)``."""
+    """Utterances with drawn donors, all present; and how far the donors of each can be believed ``(n, 2)``."""
     there = np.ones(len(words.classes), dtype=bool)
     inputs, quality = {"text": (words.vectors, there)}, []
     for name in ("voice", "face"):
@@ -239,7 +254,7 @@ def only(inputs: Inputs, *names: str) -> dict[str, tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Utterances, the people that they may be joined with, and how faithful a draw is, by modality."""
+    """Utterances, the donors that they may be joined with, and how faithful a draw is, by modality."""
 
     words: Words
     people: Mapping[str, People]
@@ -256,85 +271,74 @@ class Run:
     chosen_by: float
 
 
-def fit(
-    training: Part,
-    choice: Part,
-    options: PairedOptions,
-    *,
-    seed: int,
-    progress: Callable[[str, float, float], None] | None = None,
-) -> Run:
+class Donated:
+    """Training data: in every epoch each utterance gets new donors and is without some of its modalities.
+
+    Args:
+        part: Utterances whose vectors are already cut, and their donors.
+        options: How they are drawn.
+    """
+
+    def __init__(self, part: Part, options: PairedOptions) -> None:
+        self.part, self.options = part, options
+        self._inputs: Inputs = {}
+        self._shares = np.empty(0)
+
+    def plan(self, epoch: int, generator: torch.Generator, world: int = 1) -> list[Plan]:
+        """Draw donors, and the order of the utterances."""
+        import torch
+
+        random = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        part, size = self.part, len(self.part.words.classes)
+        inputs, quality = joined_with(part.words, part.people, part.faith, reads=self.options.reads, generator=random)
+        there = random.random((size, len(MODALITIES))) >= self.options.absent
+        there[~there.any(1), 0] = True  # words, where nothing is left
+        self._inputs = {name: (inputs[name][0], there[:, place]) for place, name in enumerate(MODALITIES)}
+        weighed = (1 + (quality * there[:, 1:]).sum(1)) / (1 + there[:, 1:].sum(1))
+        self._shares = weighed if self.options.quality else np.ones(size)
+        batches = np.array_split(random.permutation(size), -(-size // (self.options.batch * world)))
+        return [Plan(tuple(rows.tolist())) for rows in batches]
+
+    def load(self, plan: Plan) -> Batch:
+        """The utterances of a batch with the donors of this epoch."""
+        rows = np.array(plan.items)
+        picked = {name: (values[rows], there[rows]) for name, (values, there) in self._inputs.items()}
+        return batch_of(picked, classes=self.part.words.classes[rows], weights=self._shares[rows])
+
+
+def fit(training: Part, choice: Part, options: PairedOptions, *, seed: int, progress: Progress | None = None) -> Run:
     """Train one fusion, keep the epoch with the best mean weighted F1 of text alone and of all three, calibrate it.
 
-    Only ``choice`` is looked at for both. The same parts, options and seed give the same weights on one processor.
+    Only ``choice`` is looked at for both. The same parts, options and seed give the same weights on one device.
     """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return _run(training, choice, options, seed, progress)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _run(
-    training: Part,
-    choice: Part,
-    options: PairedOptions,
-    seed: int,
-    progress: Callable[[str, float, float], None] | None,
-) -> Run:
-    import torch
-
     cut = Directions.of(training.words.vectors, options.directions)
-    system = new_system(options)
+    with seeded(seed, threads=1):
+        system = new_system(options)
     system.label_loss.configure(class_weights=None, smoothing=options.smoothing)
-    optimiser = torch.optim.AdamW(system.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     words = replace(training.words, vectors=cut(training.words.vectors))
-    generator = np.random.default_rng(seed)
-    best: tuple[float, int, dict[str, torch.Tensor]] = (-1.0, 0, {})
-    for epoch in range(1, options.epochs + 1):
-        _epoch(system, optimiser, replace(training, words=words), options, generator)
-        figure = _figure(PairedFusion(system, cut, options), choice)
-        if figure > best[0]:
-            best = figure, epoch, {name: value.clone() for name, value in system.state_dict().items()}
-        if progress:
-            progress(f"mamba, seed {seed}", epoch, options.epochs)
-        if epoch - best[1] >= options.patience:
-            break
-    system.load_state_dict(best[2])
+    task = Task(
+        module=system,
+        data=Donated(replace(training, words=words), options),
+        loss=lambda module, batch: module(batch).losses,
+        judge=lambda module: {"weighted_f1": _figure(PairedFusion(cast("System", module), cut, options), choice)},
+        size=lambda batch: float(batch.weights.sum()),
+    )
+    loop = LoopOptions(
+        seed=seed,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        epochs=options.epochs,
+        patience=options.patience,
+        device=options.device,
+    )
+    fitted = run_loop(task, loop, LoopRun(progress=progress))
     fusion = PairedFusion(system, cut, options)
     fusion.temperature = _temperature(fusion, choice)
-    return Run(fusion, seed, best[1], round(best[0], 4))
-
-
-def _epoch(
-    system: System, optimiser: Any, training: Part, options: PairedOptions, generator: np.random.Generator
-) -> None:
-    """One pass over the utterances, each with new people; words of a batch are already cut."""
-    from torch.nn.utils import clip_grad_norm_
-
-    inputs, quality = joined_with(
-        training.words, training.people, training.faith, reads=options.reads, generator=generator
-    )
-    size = len(training.words.classes)
-    there = generator.random((size, len(MODALITIES))) >= options.absent
-    there[~there.any(1), 0] = True  # words, where nothing is left
-    shares = (1 + (quality * there[:, 1:]).sum(1)) / (1 + there[:, 1:].sum(1)) if options.quality else np.ones(size)
-    system.train()
-    for rows in np.array_split(generator.permutation(size), -(-size // options.batch)):
-        picked = {name: (inputs[name][0][rows], there[rows, place]) for place, name in enumerate(MODALITIES)}
-        optimiser.zero_grad(set_to_none=True)
-        system(batch_of(picked, classes=training.words.classes[rows], weights=shares[rows])).loss.backward()
-        clip_grad_norm_(system.parameters(), 1.0)
-        optimiser.step()
+    return Run(fusion, seed, fitted.best, round(fitted.history[fitted.best - 1]["weighted_f1"], 4))
 
 
 def _drawn(fusion: PairedFusion, choice: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of the choice part with text alone and with all three, ``(n, 7)`` each; always the same draw."""
+    """Logits of the selection split with text alone and with all three, ``(n, 7)`` each; always the same draw."""
     fusion.system.eval()
     inputs, _ = joined_with(
         choice.words, choice.people, choice.faith, reads=fusion.options.reads, generator=np.random.default_rng(0)

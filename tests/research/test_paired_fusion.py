@@ -14,11 +14,13 @@ from merc.evaluation.metrics import confusion, weighted_f1
 from merc.heads.head import Head, fusion_card, spoken_head
 from merc.labels import EKMAN7
 from merc.paths import SHIPPED
+from research.paired_fusion import decision as decided
 from research.paired_fusion.compare import Late, Material, comparison, trained
 from research.paired_fusion.decision import decision, mamba_page
 from research.paired_fusion.donors import People, faith_for, gain
 from research.paired_fusion.fusion import (
     Directions,
+    Donated,
     PairedFusion,
     PairedOptions,
     Part,
@@ -272,8 +274,37 @@ def test_the_page_says_whose_voices_and_faces_they_are(material: Material, run: 
     assert "| vectors, by label, without quality weights | 0.500 | 0.500 | 3 (2.000) |" in page
 
 
-def test_the_card_in_the_package_agrees_with_its_page_and_with_the_rule() -> None:
-    record = json.loads((SHIPPED / "mamba.json").read_text())
-    assert (SHIPPED / "mamba.md").read_text() == mamba_page(record)
+def test_the_card_of_the_run_that_decided_agrees_with_its_page_and_with_the_rule() -> None:
+    folder = Path(decided.__file__).parent
+    record = json.loads((folder / "mamba.json").read_text(encoding="utf-8"))
+    assert (folder / "mamba.md").read_text(encoding="utf-8") == mamba_page(record)
     assert decision(record["comparison"], record["clips"]) == record["decision"]
-    assert (SHIPPED / record["weights"]["file"]).exists() == (record["decision"]["shipped"] == "mamba")
+    assert record["decision"]["shipped"] == "late"
+    assert not (folder / record["weights"]["file"]).exists() and not (SHIPPED / "mamba.json").exists()
+
+
+def test_every_epoch_has_new_donors_that_a_resumed_training_draws_again(parts: tuple[Part, Part]) -> None:
+    import torch
+
+    data = Donated(parts[0], QUICK)
+    generator = torch.Generator().manual_seed(0)
+    state = generator.get_state()
+    first = [data.load(plan).vectors("voice")[0] for plan in data.plan(1, generator)]
+    second = [data.load(plan).vectors("voice")[0] for plan in data.plan(2, generator)]
+    assert not any(torch.equal(one, two) for one, two in zip(first, second, strict=True))
+    generator.set_state(state)
+    resumed = Donated(parts[0], QUICK)
+    again = [resumed.load(plan).vectors("voice")[0] for plan in resumed.plan(1, generator)]
+    assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
+    sizes = [len(plan.items) for plan in data.plan(3, generator)]
+    assert sum(sizes) == 350 and max(sizes) <= QUICK.batch
+
+
+def test_absent_modalities_and_quality_follow_the_options(parts: tuple[Part, Part]) -> None:
+    import torch
+
+    bare = Donated(parts[0], PairedOptions(directions=8, absent=(0.0, 0.0, 0.9), quality=False, batch=350))
+    (plan,) = bare.plan(1, torch.Generator().manual_seed(0))
+    batch = bare.load(plan)
+    assert bool(batch.present("text").all()) and float(batch.present("face").float().mean()) < 0.2
+    assert bool((batch.weights == 1).all())

@@ -8,7 +8,7 @@ import torch
 
 from merc.errors import InputError
 from merc.nn.losses import supervised_contrast
-from merc.systems import SYSTEMS, Batch
+from merc.systems import SYSTEMS, Batch, Rows
 from merc.systems.joint_vectors import JointVectors, JointVectorsOptions, Nearness
 
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
@@ -81,6 +81,33 @@ def test_no_joint_vectors_is_late_fusion(joints, late):
     mixed = logits(one, one) - logits(one, two) - logits(two, one) + logits(two, two)
     assert (mixed.abs().max() < 1e-5) == late
     assert hasattr(system, "label_fused") != late
+
+
+def test_the_order_of_steps_matters_within_an_utterance_and_other_modalities_hear_of_it():
+    torch.manual_seed(0)
+    system = JointVectors(WIDTHS, CLASSES, replace(SMALL, reads="steps", layers=2)).eval()
+    lengths = torch.tensor([[4, 3], [5, 0]])
+    voice, text = torch.randn(12, WIDTHS["voice"]), torch.randn(4, WIDTHS["text"])
+    turned = torch.cat([voice[:4], voice[4:7].flip(0), voice[7:]])
+
+    def output(values):
+        rows = {"text": Rows(text, torch.ones(2, 2, dtype=torch.int64)), "voice": Rows(values, lengths)}
+        return system(Batch.of(rows))
+
+    one, other = output(voice), output(turned)
+    differs = (one.logits - other.logits).abs().sum(-1) > 1e-6
+    assert differs.tolist() == [[True, True], [False, False]]  # the dialogue of the changed utterance alone
+    differs = (one.extras["fused"] - other.extras["fused"]).abs().sum(-1) > 1e-6
+    assert differs[0, 1]
+
+
+def test_long_utterances_are_read_in_pieces():
+    torch.manual_seed(0)
+    system = JointVectors({"voice": 4}, CLASSES, replace(SMALL, reads="steps", pieces=2)).eval()
+    voice = Rows(torch.randn(6, 4), torch.tensor([[6]]))
+    torch.testing.assert_close(
+        system(Batch.of({"voice": voice})).logits, system(Batch.of({"voice": voice.chunks(2)})).logits
+    )
 
 
 def test_joint_attention_has_mass_on_every_modality():
@@ -170,6 +197,7 @@ def test_joint_vectors_know_what_late_fusion_cannot_where_two_modalities_make_th
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"reads": "words"}, "joint_vectors: reads is 'words': expected one of vectors, steps"),
         ({"width": 0}, "joint_vectors: width is 0: expected at least 1"),
         ({"joints": -1}, "joint_vectors: joints is -1: expected at least 0"),
         ({"layers": 0}, "joint_vectors: layers is 0: expected at least 1"),

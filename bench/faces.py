@@ -73,16 +73,19 @@ def shots(number: str, turn: Turn) -> Iterator[Frame]:
 def costs(pictures: list[np.ndarray]) -> None:
     small = [cv2.resize(picture, (640, 360), interpolation=cv2.INTER_AREA) for picture in pictures]
     fine, coarse = FaceDetector(), FaceDetector(FaceOptions(smallest=30))
-    haar = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in small]
     methods: dict[str, Callable[[], object]] = {
         "640x360, faces from 40 px": lambda: [fine.detect(picture) for picture in small],
         "640x360, faces from 30 px": lambda: [coarse.detect(picture) for picture in small],
         "1280x720 (shrunk to 360), from 40 px": lambda: [fine.detect(picture) for picture in pictures],
-        "OpenCV's Haar cascade, 640x360, from 40 px": lambda: [
-            haar.detectMultiScale(g, minSize=(40, 40)) for g in grey
-        ],
     }
+    if hasattr(cv2, "CascadeClassifier"):  # OpenCV 4; 5 has moved it to opencv_contrib
+        haar = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+        grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in small]
+        methods["OpenCV's Haar cascade, 640x360, from 40 px"] = lambda: [
+            haar.detectMultiScale(g, minSize=(40, 40)) for g in grey
+        ]
+    else:
+        row("detect, OpenCV's Haar cascade", "not in this OpenCV")
     found = {name: sum(len(faces) for faces in method()) for name, method in methods.items()}  # type: ignore[misc, attr-defined]
     for name, spent in medians(methods, rounds=3).items():
         row(f"detect, {name}", f"{spent / len(small):.4f} s/frame, {found[name]} faces")

@@ -104,7 +104,8 @@ class Prepared:
             found[name] = per_speaker(found[name], who)
         weights = spec.weights(self.request.weights) if self.request.weights else {}
         blind = tuple(fold.blinded(self.conversations))
-        return Material(blind, found, self.classes, {**fold.train.labels, **fold.valid.labels}, weights)
+        labels = {**fold.train.labels, **fold.valid.labels}
+        return Material(blind, found, self.classes, labels, weights, corpus=self.corpus)
 
     def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
         own = self.sources.by_fold

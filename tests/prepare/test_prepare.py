@@ -19,19 +19,12 @@ from merc.corpora import CONVERSATIONS
 from merc.errors import InputError, MediaError, MissingExtra
 from merc.execution import Row, Serial
 from merc.features.encoder import ENCODERS
-from merc.features.store import Store
 from merc.features.text import TokenEncoder
 from merc.prepare.clip import Clip, ClipEncoder, Encoded, Part, reason_of
 from merc.prepare.options import PrepareOptions
 from merc.prepare.prepare import checked, features, prepare
 from merc.prepare.verdicts import Verdicts
 from merc.progress import Progress
-from merc.quality import review
-from merc.quality.bank import BankFace
-from merc.quality.measure import Store as Measurements
-from merc.quality.measure import clip_task
-from merc.quality.options import CheckOptions
-from merc.quality.utterances import subjects_of
 
 from ..media.making import Film, Sound, cut, record, tone
 
@@ -219,59 +212,12 @@ def test_what_a_check_removed_has_its_reason(here: None, made_up: None, tmp_path
         prepare(corpus("a"), tmp_path / "store", options=ONE)
 
 
-def test_the_faces_that_a_check_found_are_used_as_reviewed(tmp_path: Path) -> None:
-    conversations, boxes = corpus("a"), [[0.1, 0.1, 0.2, 0.3], [0.5, 0.1, 0.6, 0.3], [0.7, 0.1, 0.8, 0.3]]
-    path = table(tmp_path, ("d0/a", "keep", None, None))
-    embeddings = np.eye(512, dtype=np.float32)[:3]
-    bank = []
-    for number, box in enumerate(boxes):
-        place = (0.5, (box[0], box[1], box[2], box[3]), 0.9, number)
-        bank.append(BankFace(f"face{number}", "Ann", "d0/a", *place, embeddings[number], "keep", "keep"))
-    review.write_bank(bank, tmp_path / review.BANK)
-    (tmp_path / review.DECISIONS).write_text("face,speaker,utterance,decision\nface1,Ann,d0/a,drop\n")
-    with pytest.raises(InputError, match="what was measured of 'd0/a' is gone, and with it the face of Ann: run 'merc"):
-        Verdicts.read(path, conversations)
-    clip = subjects_of(conversations, CheckOptions())[0].picture
-    assert clip is not None
-    measured = {"times": np.full(3, 0.5), "boxes": np.array(boxes), "embeddings": embeddings}
-    Measurements(tmp_path / "measured").save(clip_task("faces", clip), measured)
-    verdicts = Verdicts.read(path, conversations)
-    expected = (embeddings[0] + embeddings[2]) / np.sqrt(2)
-    np.testing.assert_allclose(verdicts.faces["Ann"], expected, atol=1e-6)
-    assert verdicts.face("d0/a") == verdicts.faces["Ann"].tobytes() and verdicts.face("d0/b") is None
-
-
-def test_a_table_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "verified.parquet").write_bytes(b"no parquet")
-    with pytest.raises(
-        InputError, match="verified.parquet is not a table of verdicts .*; give 'verified.parquet' of 'me"
-    ):
-        Verdicts.read(tmp_path / "verified.parquet")
-    pl.DataFrame({"utterance": ["a"]}).write_parquet(tmp_path / "verified.parquet")
-    with pytest.raises(InputError, match="expected the columns utterance, speaker, verdict, step, reason"):
-        Verdicts.read(tmp_path / "verified.parquet")
-
-
 def test_added_clips_are_prepared_when_asked(here: None, made_up: None, tmp_path: Path) -> None:
     assert "d0/a" in prepare(corpus("none1", "broken", "a"), tmp_path, options=ONE).ids("campplus")
     whole = [Conversation("d0", tuple(Utterance(u.id, meta={"media": "a.mp4"}) for u in corpus("none1", "a")[0]))]
     assert "d0/none1" in prepare(whole, tmp_path, options=ONE).reasons("campplus")
     retry = PrepareOptions(workers=1, corpus="made", licence="free", retry=True)
     assert "d0/none1" not in prepare(whole, tmp_path, options=retry).reasons("campplus")
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"encoders": ("text", "campluss")}, "unknown encoder 'campluss': did you mean 'campplus'"),
-        ({"encoders": ()}, "no encoders: expected modalities .text, voice, face. or names: mpnet, mpnet-tokens"),
-        ({"workers": -1}, "workers is -1: expected at least 0 .0: one per core."),
-        ({"timeout": 0.0}, "timeout is 0.0: expected more than 0 seconds"),
-    ],
-)
-def test_options_out_of_range(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        PrepareOptions(**options)
 
 
 def test_requests_that_make_no_sense(
@@ -406,27 +352,3 @@ def test_recordings_are_checked_before_they_are_encoded(
     store = prepare(conversations, tmp_path / "store", options=options, verdicts=verdicts)
     assert set(verdicts.removed) == {f"dev/dia0_utt{number}" for number in range(6)}  # tones are not what was said
     assert all("removed by the check" in reason for reason in store.reasons("campplus").values())
-
-
-def test_the_command_prints_a_table(here: None, made_up: None, meld: Path, tmp_path: Path) -> None:
-    import typer
-    from typer.testing import CliRunner
-
-    from merc.cli import prepare as verb
-    from merc.cli import store as stores
-
-    app = typer.Typer()
-    app.command("prepare")(verb.prepare)
-    app.add_typer(stores.app, name="store")
-    out = str(tmp_path / "store")
-    arguments = ["prepare", "meld", "--root", str(meld), "--out", out, "--encoders", "text", "--only", "dev"]
-    said = CliRunner().invoke(app, arguments)
-    assert said.exit_code == 0, said.output
-    assert "mpnet-tokens" in said.output and "utterances" in said.output
-    assert Store.open(out).features["mpnet"].licence.startswith("corpus: GPL-3.0")
-    assert "2 features, intact" in CliRunner().invoke(app, ["store", "verify", out]).output
-    assert '"utterances": 6' in CliRunner().invoke(app, ["store", "info", out, "--json"]).output
-    shard = next((tmp_path / "store" / "mpnet").glob("*.safetensors"))
-    shard.write_bytes(shard.read_bytes()[:-3])
-    broken = CliRunner().invoke(app, ["store", "verify", out])
-    assert broken.exit_code == 1 and "cannot be read as a shard" in broken.output

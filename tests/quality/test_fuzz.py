@@ -1,3 +1,5 @@
+"""Damaged recordings and tables cost themselves alone: each is read, or refused with its reason."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,18 +12,17 @@ from merc.cli import terminal
 if TYPE_CHECKING:
     from merc.quality.options import CheckOptions
 
+STEPS = ("speakers", "audio", "text", "voice", "bank", "face")
+Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")]
+
 
 def check(
     corpus: Annotated[str, typer.Argument(help="A corpus of conversations, or 'review' with the folder of a check.")],
     folder: Annotated[Path | None, typer.Argument(help="With 'review': the folder of a check.")] = None,
     root: Annotated[Path | None, typer.Option(help="Where the corpus lies.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the tables and the report.")] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")
-    ] = None,
-    steps: Annotated[
-        str, typer.Option(help="Which steps, separated by commas.")
-    ] = "speakers,audio,text,voice,bank,face",
+    only: Patterns = None,
+    steps: Annotated[str, typer.Option(help="Which steps, separated by commas.")] = ",".join(STEPS),
     cosine: Annotated[float, typer.Option(help="Least cosine of transcription and transcript.")] = 0.25,
     levenshtein: Annotated[float, typer.Option(help="Least Levenshtein similarity of both.")] = 0.3,
     face: Annotated[float, typer.Option(help="Least cosine of a face to the speaker's.")] = 0.3,
@@ -53,24 +52,18 @@ def check(
         return
     if root is None or out is None or folder is not None:
         raise InputError("merc check: expected 'merc check CORPUS --root R --out D', or 'merc check review D'")
+    thresholds: dict[str, Any] = {"cosine": cosine, "levenshtein": levenshtein, "face": face, "voice": voice}
+    people: dict[str, Any] = {"rivals": rivals, "remove_voice": remove_voice, "identity": identity, "scope": scope}
+    run: dict[str, Any] = {"device": device, "workers": workers, "timeout": timeout, "retry": retry}
     options = CheckOptions(
-        steps=tuple(step.strip() for step in steps.split(",") if step.strip()),
-        cosine=cosine,
-        levenshtein=levenshtein,
-        face=face,
-        rivals=rivals,
-        voice=voice,
+        steps=tuple(filter(None, map(str.strip, steps.split(",")))),
         voice_spread=voice_spread,
-        remove_voice=remove_voice,
-        identity=identity,
-        scope=scope,
         only=tuple(only or ()),
         language=language,
-        device=device,
-        workers=workers,
-        timeout=timeout,
         suspects=suspects,
-        retry=retry,
+        **thresholds,
+        **people,
+        **run,
     )
     _check(corpus, root, out, (options, quiet))
 

@@ -13,25 +13,21 @@ if TYPE_CHECKING:
     from merc.conversation import Conversation
 
 
+Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")]
+
+
 def prepare(
     corpus: Annotated[str | None, typer.Argument(help="A corpus of conversations; 'merc corpora' lists them.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder of the store; an earlier run is resumed (default: merc's own)."),
-    ] = None,
-    verified: Annotated[
-        Path | None, typer.Option(help="verified.parquet of 'merc check': what it removed gets no features.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the store (default: merc's own).")] = None,
+    verified: Annotated[Path | None, typer.Option(help="verified.parquet of 'merc check': leave out the rest.")] = None,
     check: Annotated[bool, typer.Option(help="Without --verified: check the recordings first, into OUT/check.")] = True,
     encoders: Annotated[
         str, typer.Option(help="Encoders by name, or modalities for their default ones, separated by commas.")
     ] = "text,voice,face",
     listed: Annotated[bool, typer.Option("--list", help="Print the encoders and exit.")] = False,
     page: Annotated[bool, typer.Option("--page", help="Print docs/reference/encoders.md and exit.")] = False,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")
-    ] = None,
+    only: Patterns = None,
     device: Annotated[str, typer.Option(help="Device of the encoders: auto, cpu, cuda or mps.")] = "cpu",
     workers: Annotated[int, typer.Option(help="Processes; 0: one per core. Each takes about 1 GB.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds after which a file counts as unreadable.")] = 600.0,
@@ -39,7 +35,7 @@ def prepare(
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Encode every utterance of a corpus; what is missing has its reason."""
+    """Encode every utterance of a corpus, resuming an earlier run; what is missing has its reason."""
     from merc.cli import store
     from merc.features.stored import usual_place
     from merc.prepare import prepare as preparing

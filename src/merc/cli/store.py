@@ -36,7 +36,7 @@ def info(
 
 @app.command()
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of a store.")]) -> None:
-    """Read everything: hashes, counts, duplicates, foreign weights, gaps. Exit code 1 where something is wrong."""
+    """Read everything: hashes, counts, duplicates, other weights, gaps. Exit code 1 where something is wrong."""
     from merc.features.store import Store
 
     opened = Store.open(folder)

@@ -1,4 +1,4 @@
-"""The verb ``merc check``: what it prints, and its errors."""
+"""``merc check``: what it prints, and its errors."""
 
 from __future__ import annotations
 
@@ -53,5 +53,6 @@ def test_errors(tmp_path: Path, merc) -> None:
         merc("review")
     with pytest.raises(UnknownName, match="did you mean 'meld'"):
         merc("mled", "--root", tmp_path, "--out", tmp_path / "out")
-    with pytest.raises(InputError, match="step smell"):
-        merc("meld", "--root", tmp_path, "--out", tmp_path / "out", "--steps", "smell")
+    for wrong, message in (("--steps", "step smell: expected some of"), ("--device", "device 'smell': expected auto")):
+        with pytest.raises(InputError, match=message):
+            merc("meld", "--root", table(tmp_path / wrong), "--out", tmp_path / "out", wrong, "smell")

@@ -1,3 +1,5 @@
+"""Benches are planned, run in processes and made into records with what differs significantly."""
+
 from __future__ import annotations
 
 import json
@@ -6,41 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from merc.benchmarks import cell, runner, table2, variants
+from merc.benchmarks import cell, runner, table2
 from merc.benchmarks.cell import Cell
 from merc.benchmarks.report import run_bench
 from merc.benchmarks.runner import BenchOptions
-from merc.benchmarks.variants import named
-from merc.errors import FormatError, InputError
+from merc.errors import InputError
 from merc.evaluation.metrics import NAMES
 from merc.recipes.request import Request
 from merc.systems import SYSTEMS
-from tests.recipes import made_meld
-
-TRAINING = {"epochs": 3, "learning_rate": 1e-2}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> BenchOptions:
-    root = tmp_path_factory.mktemp("corpus")
-    made_meld.store(made_meld.tree(root))
-    return BenchOptions(
-        only=("concat", "cogmen"),
-        protocols=("meld-7",),
-        features={"meld": f"text={root / 'store'}:made"},
-        seeds=2,
-        training=TRAINING,
-        folder=root / "bench",
-        data=root,
-    )
-
-
-def finished(options: BenchOptions) -> list[Cell]:
-    """Every cell done in this process: processes of their own take seconds to start."""
-    cells = runner.plan(options)
-    for one in cells:
-        cell.run(one, options.runs)
-    return cells
+from tests.benchmarks.made_bench import finished
 
 
 def test_the_plan_holds_every_system_seed_and_fold_once(made: BenchOptions) -> None:
@@ -78,44 +54,7 @@ def test_rows_are_records_with_intervals_published_figures_and_comparisons(made:
     assert reasons == {"not a result: best test epoch", cell.REASON}
 
 
-def test_a_finished_unit_is_not_done_again_and_its_bytes_repeat(made: BenchOptions, tmp_path: Path) -> None:
-    (first, *_) = finished(made)
-    path = first.path(made.runs)
-    before = path.stat().st_mtime_ns
-    cell.run(first, made.runs)
-    assert path.stat().st_mtime_ns == before
-    cell.run(first, tmp_path)
-    one, other = (json.loads(where.read_text(encoding="utf-8")) for where in (path, first.path(tmp_path)))
-    assert {**one, "seconds": 0} == {**other, "seconds": 0}
-
-
-def test_units_of_other_features_and_damaged_ones_are_refused_and_other_options_are_other_units(
-    made: BenchOptions,
-) -> None:
-    cells = finished(made)
-    other = Cell(replace(cells[0].request, training={"epochs": 4}), cells[0].fold)
-    with pytest.raises(InputError, match="not there yet; run the bench to its end"):
-        cell.read(other, made.runs)
-    path = cells[0].path(made.runs)
-    kept = path.read_text(encoding="utf-8")
-    facts = json.loads(kept)
-    try:
-        path.write_text(json.dumps({**facts, "features": {"text": "f" * 64}}), encoding="utf-8")
-        with pytest.raises(InputError, match="its text features have hash .*compare systems on the same features"):
-            runner.outcome(cells, made)
-        path.write_text(json.dumps({**facts, "request": {}}), encoding="utf-8")
-        with pytest.raises(FormatError, match="holds another request than its name says"):
-            cell.read(cells[0], made.runs)
-        path.write_text(kept[:100], encoding="utf-8")
-        with pytest.raises(FormatError, match="cannot be read .*remove it and run the bench again"):
-            runner.outcome(cells, made)
-        path.unlink()
-        assert runner.outcome(cells, made).unfinished == ("concat (text) under meld-7",)
-    finally:
-        path.write_text(kept, encoding="utf-8")
-
-
-def test_a_bench_is_carried_out_in_processes(made: BenchOptions, tmp_path: Path) -> None:
+def test_a_bench_runs_in_processes(made: BenchOptions, tmp_path: Path) -> None:
     options = replace(made, only=("concat",), seeds=1, folder=tmp_path / "bench", workers=1)
     told: list[float] = []
     report = run_bench("systems", options, progress=lambda stage, done, total: told.append(done / total))
@@ -126,7 +65,7 @@ def test_a_bench_is_carried_out_in_processes(made: BenchOptions, tmp_path: Path)
     assert set(fields.split()) <= set(record)
 
 
-def test_a_unit_that_cannot_be_done_is_a_line_with_its_reason(made: BenchOptions, tmp_path: Path) -> None:
+def test_a_cell_that_fails_is_a_line_with_its_reason(made: BenchOptions, tmp_path: Path) -> None:
     wrong = replace(runner.plan(made)[0].request, options={"depth": 1})
     with pytest.raises(InputError, match="system 'concat' has no option 'depth'"):
         Cell(wrong, "official").path(tmp_path)
@@ -159,43 +98,11 @@ def test_options_are_checked() -> None:
         run_bench("all", BenchOptions())
 
 
-def test_a_variant_may_set_class_weights_by_name_and_quality_weights(made: BenchOptions) -> None:
-    changes = 'weighed:class_weights={"fear":2,"joy":1},batch=4,weights=w.csv'
-    cells = variants.plan(replace(made, only=("concat",), seeds=1, variants=named([changes])))
-    asked = cells[1].request
-    assert asked.training["class_weights"] == {"fear": 2, "joy": 1} and asked.training["batch"] == 4
-    assert (asked.weights, cells[0].request.weights) == (Path("w.csv"), None)
-
-
-def test_variants_of_a_system_are_rows_of_their_own(made: BenchOptions) -> None:
-    chosen = replace(made, only=("concat",), seeds=1, variants=named(["narrow:system.width=8,batch=4"]))
-    cells = variants.plan(chosen)
-    assert [one.name for one in cells] == ["concat, as it is", "concat, narrow"]
-    assert cells[1].request.options == {"width": 8}
-    assert cells[1].request.training == {**TRAINING, "batch": 4}
-    assert cells[0].path(made.runs) != cells[1].path(made.runs)
-    with pytest.raises(InputError, match="variant 'narrow': expected NAME:SETTING,SETTING"):
-        named(["narrow"])
-    with pytest.raises(InputError, match="needs one system and at least one variant"):
-        variants.plan(made)
-
-
 def test_systems_of_sequences_are_adapted_to_single_vectors() -> None:
     asked = runner.request("tripathi", "iemocap6", options=BenchOptions(), modalities=("text", "voice"))
     assert asked.options == {"bins": 1, "glances": 1}
     with pytest.raises(InputError, match="options width of a system: name that one system alone"):
         BenchOptions(options={"width": 1})
-
-
-def test_other_code_is_another_cell_and_changed_code_is_refused(
-    made: BenchOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = runner.plan(made)[0]
-    before = first.path(made.runs)
-    monkeypatch.setattr(cell, "code_version", lambda: "another")
-    assert first.path(made.runs) != before
-    with pytest.raises(InputError, match="merc's modules were changed while the bench ran"):
-        cell.run(first, made.runs, code="planned with this")
 
 
 def test_a_row_records_its_settings(made: BenchOptions) -> None:

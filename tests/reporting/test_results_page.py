@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from merc.errors import FormatError, InputError
-from merc.reporting.markdown import aligned
 from merc.reporting.results_page import HEAD, NOTICE, SETTINGS, Section, edited, refresh, slug, update
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
@@ -111,10 +110,3 @@ def test_files_of_others_and_sections_that_would_break_the_page_are_refused(tmp_
         with pytest.raises(InputError, match="expected a heading '## …' first, and no border"):
             Section("bench-paper", body)
     assert slug("Bench paper: text=a/{fold}:b") == "bench-paper-text-a-fold-b"
-
-
-def test_tables_are_aligned_for_the_terminal() -> None:
-    text = "words | and\n\n| a | long head |\n| --- | --- |\n| value |  |\n\nend"
-    assert aligned(text) == (
-        "words | and\n\n| a     | long head |\n| ----- | --------- |\n| value |           |\n\nend"
-    )

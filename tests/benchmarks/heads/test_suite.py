@@ -13,67 +13,22 @@ import typer
 from typer.testing import CliRunner
 
 from merc.benchmarks.heads import cell, feature_sets, suite
-from merc.benchmarks.heads.cell import FeatureSet
-from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Source, Step, within_person
-from merc.benchmarks.heads.splits import DIVISIONS, conversations
+from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Source, Step
+from merc.benchmarks.heads.splits import DIVISIONS
 from merc.benchmarks.heads.suite import SECTION, VALIDATION, HeadsOptions, Report, planned, run_bench
 from merc.cache import Cache
 from merc.cli import heads
 from merc.corpora import Item
-from merc.errors import InputError, ProtocolError, UnknownName
-from merc.evaluation.classes import plain
-from merc.evaluation.item_splits import LARGEST
-from merc.evaluation.protocol import Ledger
+from merc.errors import InputError
 from merc.evaluation.resampling import estimate
 from merc.labels import EKMAN7
 from merc.recipes.head_training import HeadOptions
-from merc.recipes.samples import Sample, Selection
+from merc.recipes.samples import Selection
 from merc.reporting import records
 from merc.reporting.results_page import edited
+from tests.benchmarks.heads.made_samples import SAMPLES, VOICES
 
 WIDTH = 12
-
-
-def spoken(corpus: str, speakers: int, each: int) -> list[Sample]:
-    return [
-        Sample(
-            corpus,
-            Item(f"{corpus}{s}-{label}-{k}", (label,), text=f"{corpus} {s} {label} {k}", speaker=f"p{s}"),
-            label,
-            "",
-        )
-        for s in range(speakers)
-        for label in EKMAN7
-        for k in range(each)
-    ]
-
-
-def shown() -> list[Sample]:
-    """CK+ with three frames of each sequence and no neutral faces; RAF-DB with nobody named."""
-    posed = [
-        Sample(
-            "ckplus",
-            Item(f"S{s}-{label}-{f}", (label,), text=f"ck {s} {label} {f}", speaker=f"S{s}", group=f"S{s}-{label}"),
-            label,
-            "",
-        )
-        for s in range(10)
-        for label in EKMAN7
-        if label != "neutral"
-        for f in range(3)
-    ]
-    found = [
-        Sample("rafdb", Item(f"{split}-{label}-{k}", (label,), split, text=f"raf {split} {label} {k}"), label, "")
-        for split, each in (("train", 12), ("test", 4))
-        for label in EKMAN7
-        for k in range(each)
-    ]
-    return posed + found
-
-
-VOICES = [*spoken("ravdess", 12, 2), *spoken("savee", 4, 2), *spoken("tess", 2, 12)]
-FACES = shown()
-SAMPLES = {"voice": VOICES, "face": FACES}
 
 
 class Directions:
@@ -120,99 +75,6 @@ def made() -> Iterator[None]:
         patch.setattr(feature_sets, "SELECTORS", selectors)
         patch.setattr(records, "estimate", partial(estimate, resamples=100))
         yield
-
-
-def features(name: str) -> FeatureSet:
-    division = DIVISIONS[name]
-    own = SAMPLES[division.modality]
-    samples = tuple(own[row] for row in division.rows(own))
-    return FeatureSet(division, samples, np.zeros((len(samples), 2), np.float32), "0")
-
-
-@pytest.mark.parametrize("name", sorted(DIVISIONS))
-def test_nobody_is_in_two_parts_unless_the_figure_says_so(name: str) -> None:
-    division = DIVISIONS[name]
-    tested: list[str] = []
-    for fold in features(name).folds(0):
-        parts = [set(fold.train.labels), set(fold.valid.labels), set(fold.test.scored)]
-        assert sum(map(len, parts)) == len(set.union(*parts)) == len(features(name).samples)
-        test = fold.test.open("test of the test", ledger=Ledger())
-        people = [set(part.dialogues.values()) for part in (fold.train, fold.valid, test)]
-        apart = all(not people[a] & people[b] for a, b in ((0, 1), (0, 2), (1, 2)))
-        assert apart == division.protocol.comparable == (not name.endswith("-random"))
-        assert (division.protocol.warning is None) == apart
-        tested += fold.test.ids
-    assert len(tested) == len(set(tested))
-    if name.endswith(("speaker", "subject")):
-        assert len(tested) == len(features(name).samples)
-
-
-def test_seeds_draw_who_validates_and_leave_the_test_part_alone() -> None:
-    first, second = (features("speech3-speaker").folds(seed) for seed in (0, 1))
-    assert [fold.test.ids for fold in first] == [fold.test.ids for fold in second]
-    assert [fold.valid.conversations for fold in first] != [fold.valid.conversations for fold in second]
-    for fold in first:
-        rest = len(fold.train) + len(fold.valid)
-        assert not any("tess" in one for one in fold.valid.conversations), "half of what trains would be gone"
-        assert 0 < len(fold.valid) <= LARGEST * rest
-
-
-def test_the_whole_of_a_corpus_is_left_out() -> None:
-    for name in ("ravdess", "savee", "tess"):
-        (fold,) = features(f"voice-without-{name}").folds(0)
-        assert all(one.startswith(name) for one in fold.test.ids)
-        assert not any(one.startswith(name) for one in (*fold.train.labels, *fold.valid.labels))
-
-
-def test_the_official_test_is_kept_and_validation_comes_from_train() -> None:
-    (fold,) = features("rafdb").folds(0)
-    assert all("/test-" in one for one in fold.test.ids) and len(fold.test) == 28
-    assert all("/train-" in one for one in (*fold.train.labels, *fold.valid.labels))
-
-
-def test_the_last_picture_of_a_sequence_is_taken() -> None:
-    names = [sample.item.id for sample in features("face-random").samples if sample.corpus == "ckplus"]
-    assert len(names) == 60 and all(name.endswith("-2") for name in names)
-    assert not any("neutral" in sample.label for sample in features("ckplus-subject").samples)
-
-
-def test_people_of_two_corpora_do_not_mix_though_they_share_a_name() -> None:
-    names = [str(one.meta["cluster"]) for one in conversations(VOICES)]
-    assert len(set(names)) == 18 and "savee/p0" in names
-    assert len([name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]) == 18
-
-
-def test_what_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(InputError, match="speech3-speaker: no sample of tess; expected ravdess, tess, savee"):
-        DIVISIONS["speech3-speaker"].rows([sample for sample in VOICES if sample.corpus != "tess"])
-    with pytest.raises(ProtocolError, match="4 people for 5 folds"):
-        DIVISIONS["speech3-speaker"].protocol.folds(conversations(spoken("savee", 4, 1)), label=plain)
-    with pytest.raises(UnknownName, match="did you mean 'speech3-speaker'"):
-        DIVISIONS["speech-speaker"]
-    bare = [sample for sample in VOICES if sample.label != "fear" or sample.corpus == "tess"]
-    with pytest.raises(ProtocolError, match="train has no utterance labelled fear"):
-        DIVISIONS["voice-without-tess"].protocol.folds(conversations(bare), label=plain)
-
-
-def test_vectors_that_are_no_numbers_are_refused() -> None:
-    whole = features("ravdess-speaker")
-    broken = whole.vectors.copy()
-    broken[3, 1] = np.nan
-    with pytest.raises(InputError, match="the vector of ravdess/ravdess0-disgust-1 holds nan or infinity"):
-        FeatureSet(whole.division, whole.samples, broken, "0")
-    with pytest.raises(InputError, match="1 vectors for 168 samples"):
-        FeatureSet(whole.division, whole.samples, whole.vectors[:1], "0")
-
-
-def test_a_persons_scale_is_taken_without_labels() -> None:
-    vectors = np.random.default_rng(0).normal(5, 3, size=(len(VOICES), 4)).astype(np.float32)
-    vectors[:, 3] = 7
-    scaled = within_person(vectors, VOICES)
-    one = [row for row, sample in enumerate(VOICES) if (sample.corpus, sample.item.speaker) == ("savee", "p1")]
-    np.testing.assert_allclose(scaled[one].mean(0), 0, atol=1e-5)
-    np.testing.assert_allclose(scaled[one].std(0), [1, 1, 1, 0], atol=1e-5)
-    with pytest.raises(InputError, match="item 'train-anger-0': nobody is named"):
-        within_person(np.zeros((len(FACES), 2), np.float32), FACES)
 
 
 @pytest.mark.parametrize(

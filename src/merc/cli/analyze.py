@@ -15,14 +15,13 @@ from merc.cli import terminal
 
 if TYPE_CHECKING:
     from merc.execution import Row
-    from merc.pipeline.batch import Analysed, Request
+    from merc.pipeline.batch import Analysed, BatchOptions, Request
 
 
 def analyze(
     recordings: Annotated[list[Path], typer.Argument(help="Video or audio files, or folders of them.")],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording)."),
+        Path | None, typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording).")
     ] = None,
     transcript: Annotated[
         Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm or txt.")
@@ -50,8 +49,7 @@ def analyze(
     Exit code 0: all succeeded; 1: some of several recordings failed, each with its reason; 2: all failed.
     """
     from merc.cli.results import show
-    from merc.execution import Processes
-    from merc.pipeline.batch import BatchOptions, as_json, run
+    from merc.pipeline.batch import BatchOptions
     from merc.pipeline.options import AnalyzeOptions
 
     options = AnalyzeOptions(
@@ -65,7 +63,20 @@ def analyze(
     )
     names = [name.strip() for name in formats.split(",") if name.strip()] if formats else None
     batch = BatchOptions(out=out, formats=names, transcript=transcript, options=options)
-    rows = []
+    rows = _rows(recordings, batch, workers, quiet=quiet, echo=json_lines)
+    if not json_lines and not quiet:
+        show(rows)
+    sys.exit(_exit_code(rows))
+
+
+def _rows(
+    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool
+) -> list[Row[Request, Analysed]]:
+    """Analyse recordings with progress; ``echo`` prints each timeline as it is ready."""
+    from merc.execution import Processes
+    from merc.pipeline.batch import as_json, run
+
+    rows: list[Row[Request, Analysed]] = []
     with ExitStack() as stack:
         progress = stack.enter_context(terminal.progress(quiet=quiet))
         executor = stack.enter_context(Processes(workers, timeout=math.inf)) if workers != 1 else None
@@ -73,11 +84,9 @@ def analyze(
             rows.append(row)
             if executor and progress:
                 progress("recordings", len(rows), max(len(rows), len(recordings)))
-            if json_lines and row.ok:
+            if echo and row.ok:
                 typer.echo(as_json(row))
-    if not json_lines and not quiet:
-        show(rows)
-    sys.exit(_exit_code(rows))
+    return rows
 
 
 def _exit_code(rows: Sequence[Row[Request, Analysed]]) -> int:

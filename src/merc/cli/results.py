@@ -10,6 +10,7 @@ from merc.cli import terminal
 from merc.web.words import clock
 
 if TYPE_CHECKING:
+    from merc.conversation import Timeline
     from merc.execution import Row
     from merc.pipeline.batch import Analysed, Request
 
@@ -20,14 +21,17 @@ def show(rows: Sequence[Row[Request, Analysed]]) -> None:
     for row in rows:
         if row.result is None:
             continue
-        timeline = row.result.timeline
-        labels = Counter(prediction.label or "no label" for prediction in timeline.predictions)
-        shares = ", ".join(f"{label} {count}" for label, count in labels.most_common())
-        console.print(
-            f"{timeline.recording.name}: {clock(round(timeline.recording.duration))}, {len(timeline)} utterances, "
-            f"{len(timeline.speakers)} speakers; predicted labels: {shares or 'none'}"
-        )
-        for note in timeline.notes:
+        console.print(_line(row.result.timeline))
+        for note in row.result.timeline.notes:
             console.print(f"  note: {note}")
         report = [path for path in row.result.written if path.suffix == ".html"]
         console.print(f"  {report[0] if report else row.item.folder}")
+
+
+def _line(timeline: Timeline) -> str:
+    labels = Counter(prediction.label or "no label" for prediction in timeline.predictions)
+    shares = ", ".join(f"{label} {count}" for label, count in labels.most_common())
+    return (
+        f"{timeline.recording.name}: {clock(round(timeline.recording.duration))}, {len(timeline)} utterances, "
+        f"{len(timeline.speakers)} speakers; predicted labels: {shares or 'none'}"
+    )

@@ -76,25 +76,28 @@ class Processes:
     def _run(self, items: Sequence[Item]) -> Iterator[Row[Item, Result]]:
         waiting, deaths = deque(items), dict[Item, int]()
         try:
-            while waiting or any(worker.busy for worker in self._workers):
-                self._staff(len(waiting))
-                for worker in self._workers:
-                    if worker.ready and not worker.busy and waiting:
-                        self._give(worker, waiting.popleft())
+            while waiting or self._busy():
+                self._hand_out(waiting)
                 for worker in self._with_answers():
                     yield from self._collect(worker, waiting, deaths)
                 for worker in self._late():
                     self._replace(worker)
                     if worker.busy:
                         yield Row(worker.item, reason=f"took longer than {self._timeout:g} s")
-        finally:  # a consumer that stops early leaves no answer for the next map
-            for worker in [worker for worker in self._workers if worker.busy]:
+        finally:
+            for worker in self._busy():  # a consumer that stops early leaves no answer for the next map
                 self._replace(worker)
 
-    def _staff(self, waiting: int) -> None:
-        busy = sum(worker.busy for worker in self._workers)
-        while len(self._workers) < min(self._count, busy + waiting):
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.busy]
+
+    def _hand_out(self, waiting: deque[Item]) -> None:
+        """Start as many processes as there are items for, and give each that is ready the next item."""
+        while len(self._workers) < min(self._count, len(self._busy()) + len(waiting)):
             self._workers.append(self._start())
+        for worker in self._workers:
+            if worker.ready and not worker.busy and waiting:
+                self._give(worker, waiting.popleft())
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()

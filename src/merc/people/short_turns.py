@@ -7,7 +7,7 @@ utterance goes to the voice whose person alone is in the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,28 +56,36 @@ def voice_margins(
     names = np.unique(numbers)
     sums = np.stack([weighted[numbers == name].sum(axis=0) for name in names])
     for row, i in enumerate(rows):
-        own = int(np.searchsorted(names, numbers[row]))
-        rest = sums.copy()
-        rest[own] -= weighted[row]
-        lengths = np.linalg.norm(rest, axis=1)
-        if seconds[i] >= LONG or len(names) < 2 or lengths[own] < 1e-6:
-            continue
-        cosines = rest @ matrix[row] / np.maximum(lengths, 1e-9)
-        result[i] = cosines[own] - np.delete(cosines, own).max()
+        if seconds[i] < LONG and len(names) > 1:
+            own = int(np.searchsorted(names, numbers[row]))
+            rest = sums.copy()
+            rest[own] -= weighted[row]
+            result[i] = _margin(matrix[row], rest, own)
     return result
+
+
+def _margin(vector: np.ndarray, voices: np.ndarray, own: int) -> float:
+    """The cosine of a vector to its own voice less the largest to another one; 1 where nothing else is its voice."""
+    lengths = np.linalg.norm(voices, axis=1)
+    if lengths[own] < 1e-6:
+        return 1.0
+    cosines = voices @ vector / np.maximum(lengths, 1e-9)
+    return float(cosines[own] - np.delete(cosines, own).max())
 
 
 def reassigned(faces: FaceObservations, turns: Sequence[VoicedTurn]) -> list[int]:
     """The voice of each turn: its own where that is certain, else that of the only linked person in the picture."""
     links = link(faces, [turn for turn in turns if turn.margin >= CERTAIN])
     people = {v: p for v in sorted({turn.speaker for turn in turns}) if (p := links.person(v)) is not None}
-    voices = []
-    for turn in turns:
-        shares = {} if turn.margin >= CERTAIN else _visible(faces, turn.segment)
-        present = [voice for voice, person in people.items() if shares.get(person, 0.0) > 0]
-        alone = len(present) == 1 and shares[people[present[0]]] >= PRESENT
-        voices.append(present[0] if alone else turn.speaker)
-    return voices
+    return [turn.speaker if turn.margin >= CERTAIN else _shown_alone(faces, turn, people) for turn in turns]
+
+
+def _shown_alone(faces: FaceObservations, turn: VoicedTurn, people: Mapping[int, int]) -> int:
+    """The voice whose person is the only linked one in the picture during a turn; else the turn's own."""
+    shares = _visible(faces, turn.segment)
+    present = [voice for voice, person in people.items() if shares.get(person, 0.0) > 0]
+    alone = len(present) == 1 and shares[people[present[0]]] >= PRESENT
+    return present[0] if alone else turn.speaker
 
 
 def _visible(faces: FaceObservations, segment: Segment) -> dict[int, float]:

@@ -160,11 +160,10 @@ def _folders(recordings: Sequence[Path], out: Path | None) -> list[Path]:
         return [out]
     folders = [(out or path.parent) / f"{path.stem}.merc" for path in recordings]
     names = Counter(folders)
-    if max(names.values(), default=0) > 1:
-        folders = [
-            folder.parent / f"{path.name}.merc" if names[folder] > 1 else folder
-            for path, folder in zip(recordings, folders, strict=True)
-        ]
+    folders = [
+        folder.parent / f"{path.name}.merc" if names[folder] > 1 else folder
+        for path, folder in zip(recordings, folders, strict=True)
+    ]
     twice = [folder for folder, count in Counter(folders).items() if count > 1]
     if twice:
         raise InputError(f"several recordings would be written to {twice[0]}: analyse their folders one by one")

@@ -70,11 +70,11 @@ class Sounds:
         if samples is None or not self.spans:
             return np.zeros((0, encoder.width), np.float32)
 
-        def run() -> dict[str, np.ndarray]:
+        def run() -> np.ndarray:
             cuts = [np.asarray(samples[int(span.start * RATE) : int(span.end * RATE)]) for span in self.spans]
             vectors = np.asarray(encoder.encode(cuts))
             release(samples)
-            return {"vectors": vectors}
+            return vectors
 
         what = key([[span.start, span.end] for span in self.spans], encoder.describe())
         return _cached(self._job, "voice", what, run)
@@ -95,18 +95,23 @@ def reassign_short_turns(audio: AudioResult, detected: DetectedFaces, sounds: So
     """Let the face that is seen decide who said what is too short for the voice, unless a transcript says who."""
     if detected.faces is None or audio.samples is None or audio.named or len(set(audio.voices)) < 2:
         return audio
+    turns = _voiced_turns(audio, sounds)
+    voices = list(audio.voices)
+    for place, voice in zip(turns, reassigned(detected.faces, list(turns.values())), strict=True):
+        voices[place] = voice
+    return with_voices(audio, voices)
+
+
+def _voiced_turns(audio: AudioResult, sounds: Sounds) -> dict[int, VoicedTurn]:
+    """The utterances with a time and a voice, by their number."""
     encoder = ENCODERS[SPEAKER_ENCODER](device=sounds.device)
     seconds = [u.segment.duration if u.segment else 0.0 for u in audio.utterances]
     margins = voice_margins(sounds.by_utterance(encoder), audio.voices, seconds)
-    places, turns = [], []
-    for place, (utterance, voice) in enumerate(zip(audio.utterances, audio.voices, strict=True)):
-        if utterance.segment and voice is not None:
-            places.append(place)
-            turns.append(VoicedTurn(utterance.segment, voice, float(margins[place])))
-    voices = list(audio.voices)
-    for place, voice in zip(places, reassigned(detected.faces, turns), strict=True):
-        voices[place] = voice
-    return with_voices(audio, voices)
+    return {
+        place: VoicedTurn(utterance.segment, voice, float(margins[place]))
+        for place, (utterance, voice) in enumerate(zip(audio.utterances, audio.voices, strict=True))
+        if utterance.segment and voice is not None
+    }
 
 
 def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:
@@ -115,21 +120,23 @@ def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:
     worded = [utterance for utterance, reason in zip(audio.utterances, reasons, strict=True) if not reason]
     texts = [(utterance.text or "", utterance.speaker) for utterance in worded]
     spoken = spoken_head()
-
-    def run() -> dict[str, np.ndarray]:
-        if spoken is not None:
-            return {"vectors": _in_conversation(job, texts, spoken)}
-        encoder = ENCODERS["mpnet"](device=job.device, threads=job.options.cpu_threads)
-        return {"vectors": np.asarray(encoder.encode([text for text, _ in texts]))}
-
-    what = key([text for text, _ in texts]) if spoken is None else key(texts, spoken.sha256)
-    vectors = _cached(job, "text", what, run, weights=("mpnet",)) if worded else np.zeros((0, 0), np.float32)
+    vectors = _text_vectors(job, texts, spoken) if worded else np.zeros((0, 0), np.float32)
     details = [{"words": len(text.split())} for text, _ in texts]
     return _judge(spoken or Head.load("text"), reasons, details, vectors)
 
 
+def _text_vectors(job: Job, texts: Sequence[tuple[str, str | None]], spoken: SpokenHead | None) -> np.ndarray:
+    """The vectors ``(n, 768)`` of utterances with their speakers, as the head's encoder reads; else of texts alone."""
+    if spoken is not None:
+        what = key(texts, spoken.sha256)
+        return _cached(job, "text", what, lambda: _in_conversation(job, texts, spoken), weights=("mpnet",))
+    encoder = ENCODERS["mpnet"](device=job.device, threads=job.options.cpu_threads)
+    alone = [text for text, _ in texts]
+    return _cached(job, "text", key(alone), lambda: np.asarray(encoder.encode(alone)), weights=("mpnet",))
+
+
 def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: SpokenHead) -> np.ndarray:
-    """The vectors ``(n, 768)`` of utterances in their order, each with its speaker, as the head's encoder reads."""
+    """The vectors ``(n, 768)`` of utterances in their order, each in the context of those before."""
     turns = tuple(Utterance(str(n), text=text, speaker=speaker) for n, (text, speaker) in enumerate(texts))
     encoder = DialogueEncoder(head.path, threads=job.options.cpu_threads, longest=LONGEST_TURN, device=job.device)
     found = encoder.encode([numbered(Conversation("recording", turns))])
@@ -219,8 +226,9 @@ def _by_label(row: np.ndarray) -> dict[str, float]:
 
 
 def _cached(
-    job: Job, stage: str, what: str, run: Callable[[], dict[str, np.ndarray]], *, weights: tuple[str, ...] = ()
+    job: Job, stage: str, what: str, run: Callable[[], np.ndarray], *, weights: tuple[str, ...] = ()
 ) -> np.ndarray:
-    vectors = job.cache.arrays(job.key(f"encode {stage}", what, weights=weights), run)["vectors"]
+    name = job.key(f"encode {stage}", what, weights=weights)
+    vectors = job.cache.arrays(name, lambda: {"vectors": run()})["vectors"]
     job.report(f"encode {stage}", 1, 1)
     return vectors

@@ -249,9 +249,9 @@ def _with_voices(
     a name take the name that their voice has elsewhere in the transcript.
     """
     diarised = [None if u.segment is None else nearest_voice(u.segment, turns, reach=1.0) for u in spoken]
-    if not any(utterance.speaker for utterance in spoken):
-        return _numbered(spoken, diarised), diarised, list(turns)
     names = list(dict.fromkeys(u.speaker for u in spoken if u.speaker))
+    if not names:
+        return _numbered(spoken, diarised), diarised, list(turns)
     known = _voice_names(spoken, diarised)
     named = [
         u if u.speaker else replace(u, speaker=known.get(voice)) for u, voice in zip(spoken, diarised, strict=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from merc import weights
 from merc.cache import Cache, file_hash
-from merc.conversation import Conversation, Model, Recording, Speaker, Timeline
+from merc.conversation import Conversation, Model, Prediction, Recording, Speaker, Timeline
 from merc.errors import FormatError
 from merc.formats import read
 from merc.heads.head import NAMES, Head, fusion_card, head_models, spoken_head
@@ -65,13 +65,7 @@ def analyze(
         WeightError: a weight has not been fetched.
 
     Example:
-        With the weights fetched (``merc weights get``)::
-
-            timeline = merc.analyze("interview.mp4", options=merc.AnalyzeOptions(speakers=2))
-            for utterance, prediction in timeline:
-                print(utterance.speaker, utterance.text, prediction.label, prediction.confidence)
-
-        What cannot be used is refused by name:
+        With the weights fetched, ``analyze("interview.mp4")`` gives the timeline. What cannot be used is refused:
 
         >>> import merc
         >>> try:
@@ -81,20 +75,32 @@ def analyze(
         nowhere.wav: no such file
     """
     options = options or AnalyzeOptions()
-    file = Path(path)
     given = _transcript(transcript)
+    job = _job(Path(path), options, progress, cache)
+    fusion = LateFusion(fusion_card(), threshold=options.threshold)
+    used = _used(job.probe, options)
+    _require(used)
+    examined = examine(job, given)
+    predictions = fusion.predict(examined.observations)
+    job.report("predict", 1, 1)
+    return _timeline(job, examined, predictions, used)
+
+
+def _job(file: Path, options: AnalyzeOptions, progress: Progress | None, cache: Cache | None) -> Job:
     found = probe(file)
     device = str(resolve(options.device))
-    fusion = LateFusion(fusion_card(), threshold=options.threshold)
-    used = _used(found, options)
+    return Job(file, found, file_hash(file), options, cache or Cache(), progress, device)
+
+
+def _require(used: list[str]) -> None:
+    """Check weights and heads before the analysis starts; raises WeightError for one that is missing or altered."""
     weights.require(used)
     for head in NAMES:
         Head.load(head)
     spoken_head()
-    job = Job(file, found, file_hash(file), options, cache or Cache(), progress, device)
-    examined = examine(job, given)
-    predictions = fusion.predict(examined.observations)
-    job.report("predict", 1, 1)
+
+
+def _timeline(job: Job, examined: Examined, predictions: list[Prediction], used: list[str]) -> Timeline:
     audio = examined.audio
     return Timeline(
         recording=_recording(job, audio),
@@ -103,7 +109,7 @@ def analyze(
         speakers=_speakers(audio, examined.faces),
         overlaps=audio.overlaps,
         models=_models(used),
-        options=_recorded(options, device),
+        options=_recorded(job.options, job.device),
         notes=_notes(audio, examined.faces),
     )
 

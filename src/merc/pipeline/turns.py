@@ -71,14 +71,21 @@ def utterances(
     voices = _smooth(words, _voices(words, turns, options.reach), options)
     groups = [part for group in _groups(words, voices, options) for part in _cut(words, group, options.longest)]
     spoken = [(_bounds([words[i] for i in group]), voices[group[0]], [words[i] for i in group]) for group in groups]
-    silent: list[tuple[Segment, int | None, list[Word]]] = [
+    wordless = _wordless(words, turns, options)
+    ordered = sorted(spoken + wordless, key=lambda item: (item[0].start, item[0].end))
+    made = [_utterance(number, segment, inside) for number, (segment, _, inside) in enumerate(ordered, start=1)]
+    return made, [voice for _, voice, _ in ordered]
+
+
+def _wordless(
+    words: Sequence[Word], turns: Sequence[Turn], options: TurnOptions
+) -> list[tuple[Segment, int | None, list[Word]]]:
+    """Segment, voice and no words of the long turns in which nothing was recognised."""
+    return [
         (turn.segment, turn.speaker, [])
         for turn in turns
         if turn.segment.duration >= options.wordless and not _speaks(words, turn.segment)
     ]
-    ordered = sorted(spoken + silent, key=lambda item: (item[0].start, item[0].end))
-    made = [_utterance(number, segment, inside) for number, (segment, _, inside) in enumerate(ordered, start=1)]
-    return made, [voice for _, voice, _ in ordered]
 
 
 def nearest_voice(segment: Segment, turns: Sequence[Turn], *, reach: float) -> int | None:

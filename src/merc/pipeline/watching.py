@@ -61,9 +61,7 @@ def detect_faces(job: Job, audio: AudioResult) -> DetectedFaces:
         return DetectedFaces(None, "the recording has no video")
     if not job.options.video:
         return DetectedFaces(None, "faces were not looked for")
-    end = job.probe.duration
-    segments = [utterance.segment for utterance in audio.utterances if utterance.segment]
-    times = sorted({round(time, 3) for segment in segments for time in sample_times(segment) if time < end})
+    times = _times(audio, end=job.probe.duration)
     blocks = [list(inside) for _, inside in groupby(times, key=lambda time: time // BLOCK)]
     parts = [_block(job, block, number=n, count=len(blocks)) for n, block in enumerate(blocks)]
     lost = tuple(str(part.pop("lost")) for part in parts if "lost" in part)
@@ -73,6 +71,12 @@ def detect_faces(job: Job, audio: AudioResult) -> DetectedFaces:
     tracks = follow(columns["times"], columns["boxes"], columns["embeddings"], gap=options.track_gap)
     people = group(columns["times"], columns["embeddings"], tracks, cosine=options.person_cosine)
     return DetectedFaces(FaceObservations(**columns, tracks=tracks, people=people), None, lost)
+
+
+def _times(audio: AudioResult, *, end: float) -> list[float]:
+    """When frames are sampled: within utterances, before the recording ends."""
+    segments = [utterance.segment for utterance in audio.utterances if utterance.segment]
+    return sorted({round(time, 3) for segment in segments for time in sample_times(segment) if time < end})
 
 
 def link_faces(audio: AudioResult, detected: DetectedFaces) -> LinkedFaces:

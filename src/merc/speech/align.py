@@ -8,9 +8,9 @@ clearly recognised elsewhere is moved, impossible times are repaired or dropped.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import InputError
@@ -82,15 +82,8 @@ def align(
     lines = [Line(u, spoken_words(u.text or " ".join(w.text for w in u.words)), raw_times(u)) for u in transcript]
     notes = _Notes([f"utterance {n} ({u.id})" for n, u in enumerate(transcript, 1)])
     agreement = _matched(lines, recognised) if recognised else None
-    if agreement is not None and agreement < 0.3 and sum(len(line.texts) for line in lines) >= 20:
-        notes.general.append(
-            f"only {agreement:.0%} of the transcript's words were recognised in the recording; check that they belong "
-            "together"
-        )
     offset = _offset(lines)
-    if offset:
-        early = "early" if offset > 0 else "late"
-        notes.general.append(f"the transcript's times are {abs(offset):.2f} s {early} throughout; all were moved")
+    notes.general += _general_notes(sum(len(line.texts) for line in lines), agreement, offset)
     for number, line in enumerate(lines):
         _decide(line, offset, duration, notes.of(number))
     place_between(lines, speech, duration, notes.add)
@@ -100,10 +93,22 @@ def align(
     return Alignment(tuple(_finished(line, offset) for line in lines), notes.all(), offset, agreement)
 
 
+def _general_notes(words: int, agreement: float | None, offset: float) -> Iterator[str]:
+    """What is to be said of the transcript as a whole."""
+    if agreement is not None and agreement < 0.3 and words >= 20:
+        yield (
+            f"only {agreement:.0%} of the transcript's words were recognised in the recording; check that they belong "
+            "together"
+        )
+    if offset:
+        early = "early" if offset > 0 else "late"
+        yield f"the transcript's times are {abs(offset):.2f} s {early} throughout; all were moved"
+
+
 def _matched(lines: Sequence[Line], recognised: Sequence[Word]) -> float:
     """Note in each line where its words were recognised; returns the share of tokens that match exactly."""
     written = [(line, number, t) for line in lines for number, w in enumerate(line.texts) for t in tokens(w)]
-    spoken = [(t, time) for word in recognised for t, time in _timed_tokens(word)]
+    spoken = list(chain.from_iterable(map(_timed_tokens, recognised)))
     pairs = match([token for _, _, token in written], [token for token, _ in spoken])
     for pair in pairs:
         line, number, _ = written[pair.transcript]
@@ -160,7 +165,7 @@ def _decide(line: Line, offset: float, duration: float, note: Callable[[str], No
             line.recognised = {}
         return
     late = _lateness(line) or 0.0
-    if abs(late) > _MISPLACED and line.exact >= 3 and len(line.recognised) >= 0.6 * len(line.texts):
+    if abs(late) > _MISPLACED and _clearly_recognised(line):
         note(
             f"given times {line.segment.start:.2f} to {line.segment.end:.2f} s, but its words were recognised "
             f"{abs(late):.1f} s {'later' if late > 0 else 'earlier'}; moved there"
@@ -171,6 +176,10 @@ def _decide(line: Line, offset: float, duration: float, note: Callable[[str], No
     line.recognised = {
         n: t for n, t in line.recognised.items() if segment.start - _MISPLACED < t.middle < segment.end + _MISPLACED
     }
+
+
+def _clearly_recognised(line: Line) -> bool:
+    return line.exact >= 3 and len(line.recognised) >= 0.6 * len(line.texts)
 
 
 def _cluster(line: Line) -> dict[int, Segment]:

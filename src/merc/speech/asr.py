@@ -237,14 +237,19 @@ class Recognizer:
         if speech is not None and not any(region.overlap(window) for region in speech):
             return []
         sound = _cut_out(samples, extent)
-        passages = self._passages(sound, language)
-        if any(passage.compression_ratio > self.options.compression for passage in passages):
-            passages = self._passages(sound, language, unrepeated=4)
+        passages = self._unlooped_passages(sound, language)
         words = _unlooped([w for p in passages if self._plausible(p) for w in _words(p, extent, language)])
         if speech is not None:
             inside = [Segment(max(s.start, window.start), min(s.end, window.end)) for s in speech if s.overlap(window)]
             words = onto_speech(_in_order(words, window), inside, slack=self.options.slack)
         return _in_order(words, window)
+
+    def _unlooped_passages(self, sound: NDArray[np.float32], language: str) -> list[Any]:
+        """Decode a window; where a passage is a loop, again without repeated phrases."""
+        passages = self._passages(sound, language)
+        if any(passage.compression_ratio > self.options.compression for passage in passages):
+            return self._passages(sound, language, unrepeated=4)
+        return passages
 
     def _passages(self, sound: NDArray[np.float32], language: str, *, unrepeated: int = 0) -> list[Any]:
         """Decode a window; ``unrepeated`` is the length in tokens of phrases that may not occur twice (0: any may)."""

@@ -133,13 +133,11 @@ def _share(
         if not line.texts:
             note(number, "it has neither usable times nor spoken words; left without times")
     lines = [(number, line) for number, line in lines if line.texts]
-    texts = [" ".join(line.texts) for _, line in lines]
-    seconds = sum(piece.duration for piece in room)
-    crowded = seconds < _ROOM * len(lines)
     if not lines:
         return
-    if crowded or (most is not None and seconds > most * spoken(texts)):
-        why = "there is no speech left between its neighbours" if crowded else "it could be anywhere between them"
+    texts = [" ".join(line.texts) for _, line in lines]
+    seconds = sum(piece.duration for piece in room)
+    if why := _why_unplaced(texts, seconds, most):
         for number, _ in lines:
             note(number, f"none of its words was recognised and {why}; left without times")
         return
@@ -147,6 +145,14 @@ def _share(
         start, end = _on_clock(share.start, room), _on_clock(share.end, room, ending=True)
         line.segment = Segment(start, max(end, start + LEAST))
         note(number, f"no usable times and none of its words was recognised; placed at {start:.2f} to {end:.2f} s")
+
+
+def _why_unplaced(texts: Sequence[str], seconds: float, most: float | None) -> str | None:
+    if seconds < _ROOM * len(texts):
+        return "there is no speech left between its neighbours"
+    if most is not None and seconds > most * spoken(texts):
+        return "it could be anywhere between them"
+    return None
 
 
 def _on_clock(instant: float, room: Sequence[Segment], *, ending: bool = False) -> float:

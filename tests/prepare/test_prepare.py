@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError, MediaError, MissingExtra
 from merc.execution import Row, Serial
-from merc.features.encoder import ENCODERS
+from merc.features.encoder import ENCODERS, Encoder
 from merc.features.text import TokenEncoder
 from merc.prepare.clip import Clip, ClipEncoder, Encoded, Part, reason_of
 from merc.prepare.options import PrepareOptions
@@ -352,3 +352,41 @@ def test_recordings_are_checked_before_they_are_encoded(
     store = prepare(conversations, tmp_path / "store", options=options, verdicts=verdicts)
     assert set(verdicts.removed) == {f"dev/dia0_utt{number}" for number in range(6)}  # tones are not what was said
     assert all("removed by the check" in reason for reason in store.reasons("campplus").values())
+
+
+class Talk(Encoder):
+    """Stands in for an encoder of dialogues: how many words were said up to the end of each utterance."""
+
+    name, modality, input, shape = "talk", "text", "dialogue", (1,)
+    calls: ClassVar[list[int]] = []
+
+    @property
+    def licence(self) -> str:
+        return "free"
+
+    def describe(self) -> dict[str, Any]:
+        return {"encoder": "talk", "width": 1}
+
+    def encode(self, batch: Sequence[Conversation], *, progress: Progress | None = None) -> np.ndarray:
+        Talk.calls.append(len(batch))
+        words = [[len((turn.text or "").split()) for turn in one] for one in batch]
+        return np.concatenate([np.cumsum(one) for one in words]).astype(np.float32)[:, None]
+
+
+def test_utterances_are_encoded_in_their_dialogue(
+    here: None, made_up: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENCODERS._entries, "talk", Talk)
+    turns = [Utterance(f"d{n}/{k}", text=text) for n in range(3) for k, text in enumerate(("a b", "", "c"))]
+    talks = [Conversation(f"d{n}", tuple(turns[3 * n : 3 * n + 3])) for n in range(3)]
+    options = PrepareOptions(encoders=("talk",))
+    verdicts = Verdicts(removed={"d1/2": ("speakers", "several people")}, speakers={one.id: "A" for one in turns})
+    store = prepare(talks, tmp_path / "one", options=options, verdicts=verdicts)
+    assert store.pooled("talk", ["d0/0", "d0/2"])[:, 0].tolist() == [2, 3], "the words before it count"
+    assert store.reasons("talk") == {
+        **{f"d{n}/1": "no words are given" for n in range(3)},
+        "d1/2": "removed by the check, step speakers: several people",
+    }
+    assert Talk.calls == [1, 1, 1], "a dialogue at a time: a resumed run gives the same bytes"
+    prepare(talks, tmp_path / "one", options=options, verdicts=verdicts)
+    assert len(Talk.calls) == 3

@@ -1,3 +1,5 @@
+"""The columns and kinds of the tables of a check."""
+
 from __future__ import annotations
 
 import pytest

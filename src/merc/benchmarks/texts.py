@@ -17,8 +17,10 @@ from merc.errors import FormatError, InputError
 from merc.labels import EKMAN7
 from merc.recipes.samples import ITEMS, SAMPLES, TEXTS
 from merc.recipes.text_encoder import CLEAN, NEW, SHARED
+from merc.reporting import printing
 from merc.reporting.card_page import rows as table
 from merc.reporting.cards import Figure, Measurement, ModelCard
+from merc.reporting.printing import NONE, number
 from merc.reporting.records import Record
 from merc.reporting.results_page import Section, update
 
@@ -123,7 +125,7 @@ def _record(one: Encoder, metric: str) -> Record:
     """The figure of an encoder as records have it."""
     overall, shared = one.overall, one.shared
     mean, low, high = _interval(overall.figures[metric])
-    known = f"{100 * shared:.1f} % of its test texts are in train"
+    known = f"{number(shared)} % of its test texts are in train"
     return Record(
         protocol=f"texts-{one.options['sample']}",
         system=f"MPNet, {one.options['mode']}, {one.folder}",
@@ -166,16 +168,16 @@ def _samples(found: Sequence[Encoder]) -> str:
     for one in found:
         items, texts = (sum(one.counts(what).values()) for what in (ITEMS, TEXTS))
         calibration = one.card.calibration
-        before = f"{calibration.ece_before:.3f} → {calibration.ece_after:.3f}" if calibration else "–"
+        before = f"{calibration.ece_before:.3f} → {calibration.ece_after:.3f}" if calibration else NONE
         lines.append(
             (
                 one.folder,
                 SAMPLES[str(one.options["sample"])],
                 one.options["mode"],
                 f"{items:,} ({texts:,} distinct), {_readings(one)}",
-                f"{one.overall.items or 0:,}, {100 * one.shared:.1f} % known from train",
+                f"{one.overall.items or 0:,}, {number(one.shared)} % known from train",
                 *(_percent(one.overall.figures[name]) for name in ("accuracy", "macro_f1", "weighted_f1")),
-                f"{100 * one.train_accuracy:.1f}",
+                number(one.train_accuracy),
                 before,
             )
         )
@@ -217,7 +219,7 @@ def _recalls(found: Sequence[Encoder]) -> str:
     lines = []
     for one in found:
         recall = one.overall.by_class
-        shown = (f"{100 * _interval(figure)[0]:.1f}" if (figure := recall[label]) else "–" for label in EKMAN7)
+        shown = (number(_interval(figure)[0]) if (figure := recall[label]) else NONE for label in EKMAN7)
         lines.append((one.folder, *shown))
     return f"Recall by class in percent:\n\n{table(('encoder', *EKMAN7), lines)}"
 
@@ -228,9 +230,8 @@ def _interval(figure: Figure) -> tuple[float, float, float]:
 
 def _percent(figure: Figure) -> str:
     """Such as ``67.4 [66.0, 68.8]``."""
-    mean, low, high = (100 * value for value in _interval(figure))
-    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+    return printing.figure(*_interval(figure))
 
 
 def _both(part: Measurement | None) -> str:
-    return " / ".join(f"{100 * part.value(name):.1f}" for name in METRICS) if part else "–"
+    return " / ".join(number(part.value(name)) for name in METRICS) if part else NONE

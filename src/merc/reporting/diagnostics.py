@@ -15,7 +15,7 @@ from merc.evaluation.calibration import area_under_risk, coverage, expected_cali
 from merc.evaluation.fairness import Fairness, by_gender, by_kind, by_speaker
 from merc.evaluation.metrics import f1
 from merc.evaluation.resampling import Runs
-from merc.reporting import markdown
+from merc.reporting import markdown, printing
 from merc.reporting.fairness import summary
 from merc.reporting.plots import confusion_svg, risk_coverage_svg
 
@@ -114,8 +114,8 @@ class Diagnostics:
         rows = self.answered()
         table = [
             ["label given from confidence", *(f"{row['threshold']:.1f}" for row in rows)],
-            ["utterances that get one", *(f"{100 * row['coverage']:.1f}" for row in rows)],
-            ["right among them", *(f"{100 * row['accuracy']:.1f}" if "accuracy" in row else "none" for row in rows)],
+            ["utterances that get one", *(printing.number(row["coverage"]) for row in rows)],
+            ["right among them", *(printing.number(row["accuracy"]) if "accuracy" in row else "none" for row in rows)],
         ]
         area = area_under_risk(self.scaled, self.true)
         said = (

@@ -1,11 +1,12 @@
 """Peak memory of a training on frames: 2,000 utterances of `whisper-base-frames`, read from their store batch by batch.
 
-    python bench/rows.py                     makes a store of the real size in a temporary folder (about 0.7 GB)
+    python bench/rows.py                     makes a store of the real size in a temporary folder (about 2.2 GB)
     python bench/rows.py --utterances 200
 
-Needs neither corpora nor weights: frames are random, 200 to 500 of 512 float16 numbers an utterance, written by the
-store's own writer in a process of its own, so that its memory is not counted. Trains joint vectors on the frames of
-utterances in dialogues and prints the peak resident memory, which must stay below 2 GB.
+Needs neither corpora nor weights: frames are random, 7 layers of 512 float16 numbers every 20 ms, for utterances of
+1 to 5.2 s as MELD's are (3.1 s on average), written by the store's own writer in a process of its own, so that its
+memory is not counted. Trains joint vectors on the frames of utterances in dialogues and prints the peak resident
+memory, which must stay below 2 GB.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-NAME, WIDTH, TURNS = "whisper-base-frames", 512, 10
+NAME, SHAPE, TURNS = "whisper-base-frames", (7, 512), 10
+STEPS = (50, 260)  # of 20 ms
 CLASSES = ("neutral", "joy", "anger")
 LIMIT = 2.0  # GB
 
@@ -58,9 +60,9 @@ def write(folder: Path, utterances: int) -> None:
     from merc.features.store import Feature, Writer
 
     random = np.random.default_rng(0)
-    with Writer(folder, Feature(NAME, (WIDTH,), {"encoder": NAME}, sequence=True, half=True)) as writer:
+    with Writer(folder, Feature(NAME, SHAPE, {"encoder": NAME}, sequence=True, half=True)) as writer:
         for number in range(utterances):
-            frames = random.normal(size=(int(random.integers(200, 501)), WIDTH)).astype(np.float16)
+            frames = random.standard_normal((int(random.integers(*STEPS)), *SHAPE), np.float32).astype(np.float16)
             writer.add(f"u{number}", frames)
 
 
@@ -84,7 +86,7 @@ def train(folder: Path, utterances: int, epochs: int) -> None:
     scalings = material.scalings(("voice",), ids[:cut])
     parts = [material.items(part, level="dialogue", scalings=scalings) for part in (ids[:cut], ids[cut:])]
     options = TrainOptions(batch=8, epochs=epochs, patience=epochs, device="cpu")
-    system = JointVectors({"voice": WIDTH}, len(CLASSES), JointVectorsOptions(reads="steps", width=32))
+    system = JointVectors(material.widths, len(CLASSES), JointVectorsOptions(reads="steps", width=32))
     fit(system_task(system, *parts, CLASSES, options=options), options)
 
 

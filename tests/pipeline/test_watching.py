@@ -36,7 +36,7 @@ def job(folder: Path, *, stream: VideoInfo | None = VIDEO, duration: float = 900
 
 @dataclass
 class Pictures:
-    """Frames that were asked for."""
+    """Requested frames."""
 
     times: list[float]
     lost: str | None = None

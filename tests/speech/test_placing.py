@@ -62,7 +62,7 @@ def test_without_speech_left_a_line_has_no_times() -> None:
 
 
 def test_with_far_too_much_speech_a_place_would_be_arbitrary() -> None:
-    lines = [line("go on", recognised={0: Segment(0, 0.2), 1: Segment(0.2, 0.4)}), line("b")]
+    lines = [line("come in", recognised={0: Segment(0, 0.2), 1: Segment(0.2, 0.4)}), line("b")]
     notes = placed(lines, [Segment(0, 20)])
     assert "it could be anywhere between them" in notes[0][1]
     assert lines[1].segment is None

@@ -1,4 +1,4 @@
-"""The command ``merc``: one file a verb, no logic of its own.
+"""The command ``merc``: one file per verb, without logic of its own.
 
 Exit codes: 0 all done; 1 some recordings of a batch failed (each has a row with its reason); 2 nothing could be done,
 and the last line on stderr says why and what to do next.

@@ -35,6 +35,38 @@ def test_it_learns_and_leaves_the_weights_of_the_best_epoch_in_evaluation_mode()
     assert fitted.figures() == {name: fitted.history[fitted.best - 1][name] for name in ("accuracy", "loss")}
 
 
+def test_it_takes_the_steps_of_a_plain_torch_loop() -> None:
+    options = LoopOptions(epochs=3, metric=None, schedule="linear", warmup=0.25, floor=0.1, learning_rate=1e-2)
+    found, _ = trained(options)
+    module, data = network(), Points(*points())
+    adam = torch.optim.AdamW(module.parameters(), lr=1e-2, weight_decay=1e-2, fused=True)
+    order = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # of dropout
+        for epoch in range(3):
+            for number, plan in enumerate(data.plan(epoch + 1, order)):
+                step = 12 * epoch + number
+                for group in adam.param_groups:
+                    group["lr"] = 1e-2 * min((step + 1) / 9, max(0.1, (36 - step) / 27))
+                adam.zero_grad()
+                loss(module, data.load(plan))["label"].backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+                adam.step()
+    assert same(found, module)
+
+
+def test_a_plateau_follows_a_loss_downwards() -> None:
+    def falling() -> Any:
+        losses = iter(range(100, 0, -1))
+        return lambda module: {"loss": float(next(losses))}
+
+    options = replace(QUICK, metric="loss", epochs=5, plateau=0)
+    constant, _ = trained(options, judge=falling())
+    assert same(constant, trained(replace(options, schedule="plateau"), judge=falling())[0])
+    slowed, _ = trained(replace(options, schedule="plateau"), judge=lambda module: {"loss": 1.0})
+    assert not same(constant, slowed)
+
+
 def test_the_lowest_loss_chooses_where_the_metric_is_a_loss() -> None:
     module, fitted = trained(replace(QUICK, metric="loss", epochs=40, patience=40, learning_rate=5e-2))
     losses = [row["loss"] for row in fitted.history]

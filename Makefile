@@ -30,6 +30,7 @@ bench: install
 	$(BIN)/python bench/scan.py --tuned
 	$(BIN)/python bench/epoch.py
 	$(BIN)/python bench/memory.py
+	$(BIN)/python bench/rows.py
 	$(BIN)/python bench/check.py
 	$(BIN)/python bench/planted.py
 	$(BIN)/python bench/fuzz.py

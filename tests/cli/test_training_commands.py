@@ -33,7 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_systems_are_listed_with_inputs_parameters_licence_and_published_figures() -> None:
     done = RUN.invoke(app, ["systems", "concat"])
     assert done.exit_code == 0
-    for word in ("concat: Simplified", "reads: text, voice", "parameters:", "licence:", "published: 92.0", "not comp"):
+    for word in ("concat: Simplified", "face, motion as vectors", "parameters:", "licence:", "published: 92.0", "not comp"):
         assert word in done.output
     row = json.loads(RUN.invoke(app, ["systems", "concat", "--json"]).output)
     assert {"parameters", "licence", "published", "needs"} <= set(row)

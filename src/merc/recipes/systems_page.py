@@ -47,6 +47,8 @@ def row(name: str) -> dict[str, Any]:
         "level": described.level,
         "modalities": list(described.modalities),
         "needs": list(described.needs),
+        "reads": kind.reading(),
+        "steps": described.steps,
         "parameters": parameters(kind),
         "licence": described.licence,
         "published": [_figure(one) for one in described.published],
@@ -119,7 +121,10 @@ def _section(found: dict[str, Any]) -> str:
 def _reads(found: dict[str, Any]) -> str:
     needs = ", ".join(found["needs"]) or "any one of them"
     level = "single utterances" if found["level"] == "utterance" else "dialogues"
-    return f"{', '.join(found['modalities'])} (needs {needs}) of {level}"
+    ways = dict.fromkeys(found["reads"].values())
+    forms = [f"{', '.join(name for name, way in found['reads'].items() if way == one)} as {one}" for one in ways]
+    shared = ", aligned to the steps of the text" if found["steps"] == "shared" else ""
+    return f"{'; '.join(forms)}{shared} (needs {needs}), of {level}"
 
 
 def _sentence(figure: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ class Concat(System):
         name="concat",
         title="Simplified concatenation fusion",
         paper="Mandal and Li, Rethinking Multimodal Sentiment Analysis, arXiv 2505.04642, 2025",
-        idea="One small encoder for each modality, concatenated into one dense layer: the reference for all others.",
+        idea="One small encoder for each modality, concatenated into one dense layer: the baseline.",
         level="dialogue",
         modalities=("text", "voice", "face", "motion"),
         needs=(),

@@ -111,7 +111,7 @@ class DeepMsi(System):
         name="deepmsi",
         title="DeepMSI-MER",
         paper="Dai et al., Contrastive Learning and Visual Sequence Compression, arXiv 2502.08573, 2025",
-        idea="Text and voice decide which faces are looked at, the others are folded in; a contrast aligns them.",
+        idea="Text and voice choose among the faces of the turns around an utterance, others are folded in; contrast.",
         level="dialogue",
         modalities=("text", "voice", "face"),
         needs=("face",),

@@ -203,7 +203,7 @@ class JointVectors(System):
         name="joint_vectors",
         title="Joint-vector fusion with inter-class contrast",
         paper="Shi et al., Emotional Cross-Modal Fusion and Inter-class Contrastive Learning, ICIC 2024",
-        idea="A few learned vectors are the only channel between modalities; contrast by label keeps classes apart.",
+        idea="A few learned vectors are the only channel between modalities; contrast by label separates classes.",
         level="dialogue",
         modalities=("text", "voice", "face"),
         needs=(),

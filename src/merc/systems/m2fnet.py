@@ -119,7 +119,7 @@ class M2FNet(System):
         name="m2fnet",
         title="M2FNet",
         paper="Chudasama et al., M2FNet: Multi-modal Fusion Network for Emotion Recognition in Conversation, 2022",
-        idea="Attention in which text is query and value while voice and face are keys only; adaptive-margin triplets.",
+        idea="Context by modality, then attention in which text is query and value while voice and face are keys only.",
         level="dialogue",
         modalities=("text", "voice", "face"),
         needs=("text",),

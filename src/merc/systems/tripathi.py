@@ -192,7 +192,7 @@ class Tripathi(System):
         name="tripathi",
         title="Speech, text and motion capture",
         paper="Tripathi, Tripathi and Beigi, Multi-Modal Emotion recognition on IEMOCAP, arXiv 1804.05788, 2018",
-        idea="LSTM over words, attention over frames, convolutions over movement as a picture; joined late.",
+        idea="LSTM over words, attention over frames, convolutions over movement or faces as a picture; late fusion.",
         level="utterance",
         modalities=("text", "voice", "motion", "face"),
         needs=(),

@@ -162,7 +162,7 @@ class UniMse(System):
         name="unimse",
         title="UniMSE: one generative model over unified labels",
         paper="Hu et al., UniMSE, EMNLP 2022, arXiv 2211.11256",
-        idea="A T5 takes voice and face into its encoder's last layers and writes a label that all corpora share.",
+        idea="A T5 reads voice and face in its encoder's last layers and generates polarity and class of one corpus.",
         level="dialogue",
         modalities=("text", "voice", "face"),
         needs=("text",),

@@ -5,88 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
-from merc.features.feature import Feature
 from merc.systems import UNLABELLED, Batch
 from merc.training.data import ItemData, MixedData, collate
 from merc.training.loop import Task, fit
 from merc.training.material import Material
 from merc.training.options import LoopOptions
+from tests.training.made_mixed import ids, planted
 
 QUICK = LoopOptions(epochs=25, patience=25, learning_rate=2e-2, metric=None, device="cpu")
 
 
-def planted(name: str, classes: tuple[str, ...], count: int, *, labelled: bool = True) -> Material:
-    """Utterances whose first values show the class and whose last value is the score "val"; every third has none."""
-    random, read, rows = np.random.default_rng(len(classes)), [], {}
-    for number in range(count):
-        turns = []
-        for turn in range(2):
-            place = int(random.integers(len(classes)))
-            value = float(random.normal())
-            rows[f"{name}{number}_{turn}"] = np.array([*np.eye(4)[place] * 2, value], np.float32)
-            scores = {"val": value, "act": -value} if (number + turn) % 3 else {"act": -value}
-            turns.append(
-                Utterance(
-                    f"{name}{number}_{turn}", f"{name}-{'FM'[turn]}{number % 2}", label=classes[place], scores=scores
-                )
-            )
-        read.append(Conversation(f"{name}{number}", tuple(turns)))
-    labels = {turn.id: str(turn.label) for one in read for turn in one} if labelled else {}
-    features = {"text": Feature("made", 5, rows)}
-    return Material(tuple(read), features, classes if labelled else (), labels, corpus=name)
-
-
-def ids(made: Material) -> list[str]:
-    return [turn.id for one in made.conversations for turn in one]
-
-
 def data(made: Material, *, size: int = 4, source: str = "") -> ItemData:
     return ItemData(made.items(ids(made), level="dialogue"), size, source=source)
-
-
-def test_targets_are_scores_by_name_and_nan_where_there_is_none() -> None:
-    made = replace(planted("a", ("x", "y"), 3), targets=("act", "val"))
-    batch = collate(made.items(ids(made), level="dialogue"))
-    assert batch.targets.shape == (3, 2, 2)
-    torch.testing.assert_close(batch.targets[0, 1, 1], batch.vectors("text")[0][0, 1, 4])
-    torch.testing.assert_close(batch.targets[..., 0], -batch.vectors("text")[0][..., 4])
-    assert batch.targets[..., 1].isnan().tolist() == [[True, False], [False, False], [False, True]]
-
-
-def test_targets_of_utterances_that_are_not_scored_are_not_given() -> None:
-    made = replace(planted("a", ("x", "y"), 2), targets=("act",))
-    batch = collate(made.items(["a0_0"], level="dialogue"))
-    assert batch.targets[..., 0].isnan().tolist() == [[False, True]]
-
-
-def test_a_corpus_without_the_target_is_refused_with_what_it_has() -> None:
-    with pytest.raises(
-        InputError, match="corpus 'a' has no scores 'sentiment' to predict; its utterances have act, val"
-    ):
-        replace(planted("a", ("x", "y"), 2), targets=("sentiment",))
-    read = (Conversation("d", (Utterance("u", label="x"),)),)
-    features = {"text": Feature("made", 2, {"u": np.ones(2, np.float32)})}
-    with pytest.raises(InputError, match="corpus 'b' has no scores 'val' to predict; its utterances have labels only"):
-        Material(read, features, ("x",), {"u": "x"}, targets=("val",), corpus="b")
-
-
-def test_people_are_the_speakers_of_the_corpus_while_speakers_are_those_of_the_dialogue() -> None:
-    made = planted("a", ("x", "y"), 3)
-    batch = collate(made.items(ids(made), level="dialogue"))
-    assert batch.speakers.tolist() == [[0, 1]] * 3
-    assert batch.people.tolist() == [[0, 2], [1, 3], [0, 2]]  # F0, F1, M0, M1 in the order of their names
-    alone = made.items(["a2_1"], level="utterance")
-    assert collate(alone).people.tolist() == [[2]] and collate(alone).speakers.tolist() == [[0]]
-    unknown = replace(made.conversations[0], utterances=(Utterance("a0_0"),))
-    nobody = Material((unknown,), made.features, ("x", "y"), {"a0_0": "x"})
-    assert collate(nobody.items(["a0_0"], level="dialogue")).people.tolist() == [[-1]]
 
 
 class Joint(nn.Module):

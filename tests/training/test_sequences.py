@@ -4,63 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from merc.conversation import Conversation, Utterance
-from merc.errors import InputError
-from merc.features import stored
-from merc.features.feature import Feature, LazyRows, Scaling, per_speaker
-from merc.features.store import Feature as StoreFeature
-from merc.features.store import Store, Writer
+from merc.conversation import Conversation
+from merc.features.feature import Feature, Scaling
+from merc.features.store import Store
 from merc.systems import SYSTEMS, Batch, System
 from merc.systems.joint_vectors import JointVectors, JointVectorsOptions
 from merc.systems.tripathi import Tripathi, TripathiOptions
 from merc.training.data import ItemData, collate, in_order
-from merc.training.material import Material, refuse_unreadable
-
-CLASSES = ("calm", "tense")
-
-
-def corpus(count: int, *, turns: int = 3) -> tuple[Conversation, ...]:
-    """Dialogues of two speakers with labels drawn at random."""
-    random = np.random.default_rng(count)
-    return tuple(
-        Conversation(
-            f"d{number}",
-            tuple(
-                Utterance(f"d{number}_u{turn}", "FM"[turn % 2], label=CLASSES[int(random.integers(2))])
-                for turn in range(turns)
-            ),
-        )
-        for number in range(count)
-    )
-
-
-def stored_rows(folder: Path, name: str, rows: Mapping[str, np.ndarray | None]) -> None:
-    """Write sequences, None where an utterance has none."""
-    width = next(row.shape[1] for row in rows.values() if row is not None)
-    with Writer(folder, StoreFeature(name, (width,), {"encoder": name}, sequence=True, half=True), size=8) as writer:
-        for utterance, row in rows.items():
-            writer.add(utterance, row, reason="no sound" if row is None else None)
+from merc.training.material import Material
+from tests.features.made_sequences import CLASSES, corpus, numbered, read_store, stored_rows
 
 
 def material(read: tuple[Conversation, ...], features: Mapping[str, Feature]) -> Material:
     labels = {turn.id: str(turn.label) for one in read for turn in one}
     return Material(read, features, CLASSES, labels)
-
-
-def read_store(folder: Path, name: str, read: tuple[Conversation, ...], *, tokens: bool = True) -> Feature:
-    ids = [turn.id for one in read for turn in one]
-    return stored.read(folder, name, ids, corpus="made", tokens=tokens)
-
-
-def numbered(read: tuple[Conversation, ...], steps: int) -> dict[str, np.ndarray | None]:
-    """Sequences of 0, 1, 2, … for every utterance."""
-    return {turn.id: np.arange(steps, dtype=np.float32)[:, None] for one in read for turn in one}
 
 
 def test_each_modality_keeps_its_own_steps_inside_dialogues(tmp_path: Path) -> None:
@@ -158,39 +120,6 @@ def test_standardisation_of_sequences_is_measured_in_blocks_and_applied_when_the
     torch.testing.assert_close(batch.rows["voice"].values.mean(0), torch.zeros(2), atol=1e-5, rtol=0)
 
 
-def test_sequences_are_standardised_by_speaker_when_they_are_read(tmp_path: Path) -> None:
-    read = corpus(10)
-    sequences = {
-        turn.id: np.array([[9.0], [11.0]]) if turn.speaker == "F" else np.array([[1.0], [-1.0]])
-        for one in read
-        for turn in one
-    }
-    stored_rows(tmp_path, "frames", sequences)
-    feature = per_speaker(read_store(tmp_path, "frames", read), {turn.id: turn.speaker for one in read for turn in one})
-    assert isinstance(feature.rows, LazyRows) and feature.steps("d0_u0") == 2
-    assert feature.rows["d0_u0"].tolist() == [[-1.0], [1.0]] and feature.rows["d0_u1"].tolist() == [[1.0], [-1.0]]
-
-
-def test_values_that_are_not_finite_are_named_when_they_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = corpus(1)
-    stored_rows(tmp_path, "frames", numbered(read, 2))
-    feature = read_store(tmp_path, "frames", read)
-    monkeypatch.setattr(Store, "rows", lambda *_: np.full((2, 1), np.nan, np.float32))
-    with pytest.raises(InputError, match="the values of utterance 'd0_u0' hold NaN or infinity"):
-        feature.rows["d0_u0"]
-
-
-def test_two_stores_of_one_encoder_with_other_values_have_other_hashes(tmp_path: Path) -> None:
-    read = corpus(1)
-    for name, steps in (("one", 2), ("same", 2), ("other", 3)):
-        stored_rows(tmp_path / name, "frames", numbered(read, steps))
-    one, same, other = (read_store(tmp_path / name, "frames", read) for name in ("one", "same", "other"))
-    assert one.encoder == other.encoder
-    assert one.sha256 == same.sha256 != other.sha256
-
-
 def trained(system: System, batches: list[Batch], *, epochs: int) -> System:
     torch.manual_seed(1)
     steps = torch.optim.Adam(system.parameters(), 3e-3)
@@ -231,19 +160,3 @@ def test_joint_vectors_read_frames_of_utterances_in_a_dialogue(
     torch.manual_seed(0)
     found = accuracy(trained(JointVectors({"voice": 4}, 2, options), train, epochs=40), test)
     assert least <= found <= most
-
-
-@pytest.mark.parametrize(
-    ("kind", "ways", "message"),
-    [
-        ("tokens", {"text": "vectors"}, "system 'concat' reads text as vectors, but features 'x' are token numbers"),
-        ("sound", {"text": "steps"}, "reads text as steps, but features 'x' are samples of sound"),
-        ("values", {"text": "tokens"}, "reads text as tokens, but features 'x' are vectors"),
-    ],
-)
-def test_features_that_a_system_cannot_read_are_refused(kind: str, ways: dict[str, str], message: str) -> None:
-    feature = Feature("x", 3, {"a": np.zeros(3)}, kind=kind)
-    with pytest.raises(InputError, match=message):
-        refuse_unreadable({"text": feature}, ways, "concat")
-    fits: dict[str, Any] = {"tokens": "tokens", "sound": "sound", "values": "steps"}
-    refuse_unreadable({"text": feature}, {"text": fits[kind]}, "concat")

@@ -18,14 +18,18 @@ PACKAGE = ROOT / "src" / "merc"
 
 ROOM_FILES, FILE_LINES, FUNCTION_LINES, COMPLEXITY, COMPLEX_SHARE = 15, 400, 50, 10, 0.015
 
-ONE_FILE_A_PART = {
-    "corpora": "CORPORA",
-    "features": "ENCODERS",
-    "formats": "WRITERS, READERS",
-    "recipes": "RECIPES",
-    "systems": "SYSTEMS",
+ONE_FILE_PER_PART = {
+    "cli": "app.py",
+    "corpora": "__init__.py",
+    "features": "encoder.py",
+    "formats": "__init__.py",
+    "recipes": "__init__.py",
+    "systems": "__init__.py",
 }
-"""Rooms that grow by one file per registered part, with their registries: those files are not counted."""
+"""Rooms that grow by one file per registered part, with the file that holds the registry: parts are not counted."""
+
+BUILDING_BLOCKS = {"nn": 20}
+"""A flat room of small independent layers, one per file, which the design keeps as it was; it must not grow."""
 
 TESTED_ELSEWHERE: dict[str, str] = {}
 """Files without a test of the same name, and the test that covers them."""
@@ -50,23 +54,30 @@ def inside(path: Path) -> str:
 
 
 def parts(room: Path) -> set[str]:
-    """Modules of a room that its registries name."""
-    registries = [room / "__init__.py", room / "encoder.py", room / "catalogue.py"]
-    text = "".join(path.read_text(encoding="utf-8") for path in registries if path.exists())
-    named = set(re.findall(rf"merc\.{room.name}\.(\w+):", text))
-    quoted = {name.replace("-", "_") for name in re.findall(r'"([\w-]+)"', text)}
-    return named | {path.stem for path in room.glob("*.py") if path.stem in quoted}
+    """Modules of a room that its registry names."""
+    if room.name not in ONE_FILE_PER_PART:
+        return set()
+    text = (room / ONE_FILE_PER_PART[room.name]).read_text(encoding="utf-8")
+    named = set(re.findall(r'"([\w-]+)"', text)) | set(re.findall(rf"merc\.{room.name}\.(\w+):", text))
+    return {name.replace("-", "_") for name in named}
 
 
 def test_a_room_has_at_most_fifteen_files() -> None:
     large = {}
     for room in sorted({path.parent for path in sources()}):
-        files = {path.stem for path in room.glob("*.py")}
-        if room.name in ONE_FILE_A_PART:
-            files -= parts(room)
-        if len(files) > ROOM_FILES:
+        files = {path.stem for path in room.glob("*.py")} - parts(room)
+        if len(files) > BUILDING_BLOCKS.get(inside(room), ROOM_FILES):
             large[inside(room)] = sorted(files)
     assert large == {}
+
+
+def test_the_registries_name_the_parts_that_are_not_counted() -> None:
+    assert {"meld", "cmu_mosi"} <= parts(PACKAGE / "corpora")
+    assert {"text", "whisper"} <= parts(PACKAGE / "features")
+    assert {"elan", "native"} <= parts(PACKAGE / "formats")
+    assert {"heads", "text_encoder"} <= parts(PACKAGE / "recipes")
+    assert {"concat", "mamba"} <= parts(PACKAGE / "systems")
+    assert {"train", "analyze"} <= parts(PACKAGE / "cli")
 
 
 def test_no_file_is_longer_than_four_hundred_lines() -> None:
@@ -98,21 +109,20 @@ def test_few_functions_are_complex() -> None:
 
 
 def test_one_file_holds_the_optimisers_step() -> None:
-    """``x.step()`` without arguments is an optimiser's or a schedule's; ``x.backward()`` begins a step."""
-    called: dict[str, set[str]] = {"step": set(), "backward": set()}
-    for path, tree in trees().items():
-        for node in ast.walk(tree):
-            method = node.func if isinstance(node, ast.Call) and not node.args else None
-            if isinstance(method, ast.Attribute) and method.attr in called:
-                called[method.attr].add(inside(path))
-    assert called["step"] <= {"training/loop.py", "training/optimiser.py"}
-    assert "training/loop.py" in called["step"]
-    assert called["backward"] == {"training/loop.py"}
+    """``x.step()`` without arguments is the step of an optimiser or of a schedule."""
+    calling = {
+        inside(path)
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if node.func.attr == "step" and not node.args
+    }
+    assert calling == {"training/loop.py"}
 
 
-def test_an_optimiser_is_made_in_one_file() -> None:
-    made = {inside(path) for path, text in sources().items() if re.search(r"\boptim\.\w+\(|\bAdamW?\(", text)}
-    assert len(made) == 1, made
+def test_one_file_makes_optimisers() -> None:
+    making = {inside(path) for path, text in sources().items() if re.search(r"\boptim\.(?!Optimizer)\w+", text)}
+    assert making == {"training/optimiser.py"}
 
 
 def test_research_is_outside_the_wheel() -> None:

@@ -33,7 +33,8 @@ class TrainCommand(TyperCommand):
 def train(
     target: Annotated[str, typer.Argument(help="A system or a recipe, see below.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the results, where a killed run resumes; runs/TARGET.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of results; an interrupted run resumes there. Default: runs/TARGET."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
     set_: Annotated[

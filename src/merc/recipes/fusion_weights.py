@@ -134,9 +134,7 @@ def abstention_results(pairs: Sequence[Mapping[str, float | None]]) -> cards.Res
             if (value := pair[name]) is not None and not np.isnan(value)
         }
         rows.append(cards.Measurement(f"{pair['threshold']:.2f}", dict(figures)))
-    note = (
-        "By least confidence: the share of MELD's dev utterances that are kept, and the accuracy on them, text alone."
-    )
+    note = "By confidence threshold: share of MELD's dev utterances that are kept, and accuracy on them, text alone."
     return cards.Results("abstention", "Abstention", note, tuple(rows))
 
 

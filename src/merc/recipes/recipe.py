@@ -45,8 +45,8 @@ class Recipe(Generic[Options]):
         title: What it trains, and on what; one line.
         options: A frozen dataclass with defaults. ``seed``, ``threads``, ``device``, ``start``, ``protocol`` and
             ``fold`` also have a flag of their name.
-        train: From options and folders to the outcome. A killed training resumes in the same ``out`` and ends with the
-            same files.
+        train: From options and folders to the outcome. An interrupted training resumes in the same ``out`` and ends
+            with the same files.
         defaults: Values of options that differ from those of the dataclass.
     """
 

@@ -1,4 +1,4 @@
-"""What is asked for, in names alone, and what it means: protocol, conversations, features, options."""
+"""A request, in names alone, and what it resolves to: protocol, conversations, features, options."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def read(corpus: str, root: Path) -> tuple[Conversation, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Which features of which corpus; who is told does not make them others."""
+    """Which features of which corpus; the progress callable is not part of the key."""
 
     sources: tuple[tuple[str, str], ...]
     place: spec.Place
@@ -197,7 +197,7 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
 def settled(request: Request) -> dict[str, Any]:
     """Every option of the system and of its training as it will be, defaults included, as JSON can write them.
 
-    Raises UnknownName and InputError for names and values that are not known, WeightError for a T5 that is not here.
+    Raises UnknownName and InputError for unknown names and values, WeightError for a T5 that is not available.
     """
     kind, protocol = SYSTEMS[request.system], PROTOCOLS[request.protocol]
     training, chosen = merged(request)
@@ -217,7 +217,7 @@ def variant(request: Request) -> str:
 def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Sequence[str]) -> Any:
     """The options of a system from values by name, for classes of these labels.
 
-    Raises InputError for a name that it does not have, WeightError for a T5 that is not here and cannot be fetched.
+    Raises InputError for a name that it does not have, WeightError for a T5 that is not available.
     """
     known = [one.name for one in fields(kind.Options)]
     if "reads" in chosen and "reads" not in known:

@@ -1,10 +1,10 @@
 """One run: a system, a protocol, features and a seed become trained weights in a folder, and a figure from them.
 
-RUN/run.json                  what was asked for, and what it rests on (label set, feature hashes, licence)
+RUN/run.json                  the request, and its inputs (label set, feature hashes, licence)
 RUN/ledger.jsonl              every opening of a test part
 RUN/FOLD/best.json, .safetensors    the weights that validation chose, with the standardisation of the features
-RUN/FOLD/history.jsonl        one line an epoch
-RUN/FOLD/state.json, …        where a killed training goes on
+RUN/FOLD/history.jsonl        one line per epoch
+RUN/FOLD/state.json, …        where an interrupted training resumes
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Trained:
 
     @property
     def incomparable(self) -> str:
-        """Why figures of this system may not stand beside others (an option that repeats a source's mistake), or ""."""
+        """Why figures of this system are not comparable (an option that repeats a source's mistake), or ""."""
         return (
             "" if getattr(self.system, "comparable", True) else str(getattr(self.system, "incomparable_why", "compat"))
         )
@@ -84,7 +84,7 @@ class Trained:
 
 
 def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace: Trace | None = None) -> Trained:
-    """Train one fold; ``trace`` is told the test items after each epoch where choosing on test is to be shown."""
+    """Train one fold; ``trace`` gets the test items after each epoch, to show what choosing on test would give."""
     run = run or Run()
     material = prepared.material(fold, progress=run.progress)
     level = prepared.kind.description.level
@@ -272,7 +272,7 @@ def score(trained: Trained, part: Part, *, labels: Sequence[str]) -> tuple[Answe
 class Tested:
     """What a trained fold answers on a part, with the logits ``(n, C)`` behind it.
 
-    ``temperature`` is that which validation gives, ``incomparable`` why the figures may not stand beside others.
+    ``temperature`` is that which validation gives, ``incomparable`` why the figures are not comparable.
     """
 
     fold: str

@@ -35,7 +35,7 @@ def t5_of(kind: type[System], chosen: Mapping[str, Any]) -> str:
 def options_with_t5(kind: type[System], chosen: Mapping[str, Any], labels: Sequence[str]) -> Any:
     """The options of a system around the T5 they name, held to the texts of these labels.
 
-    Raises WeightError where the T5 is not here and cannot be fetched, InputError for a size that is the T5's to say.
+    Raises WeightError where the T5 is not available, InputError for a size that is the T5's to say.
     """
     name = t5_of(kind, chosen)
     known = t5.described(name)

@@ -13,7 +13,7 @@ Symbols: S tokens of an utterance, d width of a modality, B utterances a batch, 
     y   = V mean_t(h_t) + c               (B, 1, C)
 
 Inputs: sequences (B, S, d) of text, voice and face on the same steps (a voice vector is repeated, frames are spread
-over the tokens in contiguous chunks before); one vector an utterance is a sequence of one step. Any subset.
+over the tokens in contiguous chunks before); a single vector is a sequence of one step. Any subset.
 
 Differs from the paper: a norm before the block and a residual around it are not mentioned there (``residual=False``
 leaves both out); its voice and face vectors are reduced to 128 numbers on other corpora beforehand, here by a linear

@@ -15,7 +15,7 @@ Symbols: M modalities m of width d_m, w the width of an utterance, B dialogues o
     y = V norm(c) + b                             (B, T, C)
 
 Inputs: utterance vectors of one or more of text, voice, face; any subset. A sequence of tokens or frames that a store
-holds is read by its mean: dialogues hold one vector an utterance.
+holds is read by its mean: a dialogue is a sequence of utterances.
 
 Differs from the paper: everything about the dialogue, and the sum in place of 768 + 128 + 128 numbers side by side; no
 block over a single vector, whose state nothing could come before. ``context="past"`` never looks at what comes later,

@@ -43,7 +43,7 @@ def fit(task: Task, options: LoopOptions, run: Run | None = None) -> Fitted:
     Args:
         task: what is trained, on what, and how it is judged.
         options: how.
-        run: with a folder, a training that was killed resumes from its last checkpoint and ends with the same bytes.
+        run: with a folder, an interrupted training resumes from its last checkpoint and ends with the same bytes.
 
     Returns:
         The kept epoch and the history.

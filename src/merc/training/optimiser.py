@@ -134,8 +134,8 @@ def plateau_share(history: Sequence[float], patience: int) -> float:
 class Average:
     """Polynomial-decay average of trained tensors over the steps (Shamir & Zhang 2013, eta = 8).
 
-    After t steps the next one moves the average by (eta + 1) / (eta + t + 2) towards the weights of now: the latest
-    ninth of the steps makes up most of it.
+    After t steps the next one moves the average by (eta + 1) / (eta + t + 2) towards the current weights, so
+    recent steps weigh most.
 
     Args:
         tensors: trained parameters by name; the average follows them.

@@ -104,7 +104,7 @@ class TrainOptions(LoopOptions):
     modality_dropout: float = 0.0
     """Probability with which a modality of an utterance is absent in training."""
     standardise: tuple[str, ...] = ("voice", "face", "motion")
-    """Modalities brought to mean 0 and deviation 1 of the training part; text vectors have unit length already."""
+    """Modalities standardised by the training part; text vectors have unit length already."""
     per_speaker: tuple[str, ...] = ()
     """Modalities standardised by each speaker's own values first, over the whole corpus, without labels."""
     curriculum: str | None = None

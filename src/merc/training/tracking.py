@@ -1,4 +1,4 @@
-"""What a training tells the outside while it runs: one line an epoch."""
+"""Tracking of a training while it runs: one line per epoch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class JsonLines:
         self.path = path
 
     def log(self, epoch: int, values: Mapping[str, Any]) -> None:
-        """Rewrite the file with this epoch at its end, so that a killed run leaves whole lines only."""
+        """Rewrite the file with this epoch at its end, so that an interrupted run leaves complete lines only."""
         kept = [row for row in self.read() if row["epoch"] < epoch]
         with replacing(self.path) as temporary:
             lines = (json.dumps(row, sort_keys=True) for row in [*kept, {"epoch": epoch, **values}])

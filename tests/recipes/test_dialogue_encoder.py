@@ -97,6 +97,12 @@ def train(whole, folder, options=OPTIONS, protocol="meld-7"):
     return made, fitted, path
 
 
+def small_encoder(classes, options, reading):
+    """Stands in for the encoder of the recipe."""
+    how = {"rank": options.rank, "seed": options.seed, "network": network(), "tokenizer": Tokenizer()}
+    return TextClassifier(classes, reading, **how)
+
+
 def states(rows, context):
     tokens, owners = collate(windows(rows), padding=1)
     with torch.no_grad():
@@ -130,7 +136,7 @@ def test_padding_and_batch_mates_change_nothing():
 
 
 def test_an_unknown_context_is_refused():
-    with pytest.raises(InputError, match="context is 'future': expected one of none, past, both"):
+    with pytest.raises(InputError, match="context 'future': expected none, past, both"):
         visible(torch.zeros(1, 2, dtype=torch.long), context="future")
     with pytest.raises(InputError, match="context is 'future'"):
         DialogueEncoderOptions(context="future")
@@ -233,11 +239,7 @@ def small(monkeypatch, tmp_path):
     (tmp_path / "data/meld").mkdir(parents=True)
     monkeypatch.setattr(dialogue_encoder, "CONVERSATIONS", {"meld": lambda root: whole})
 
-    def made(classes, options, reading):
-        how = {"rank": options.rank, "seed": options.seed, "network": network(), "tokenizer": Tokenizer()}
-        return TextClassifier(classes, reading, **how)
-
-    monkeypatch.setattr(dialogue_encoder, "new_encoder", made)
+    monkeypatch.setattr(dialogue_encoder, "new_encoder", small_encoder)
     return tmp_path / "data"
 
 
@@ -294,11 +296,7 @@ def mosi(root, *, words):
 
 
 def test_cmu_mosi_is_trained_under_its_protocol(monkeypatch, tmp_path):
-    def made(classes, options, reading):
-        how = {"rank": options.rank, "seed": options.seed, "network": network(), "tokenizer": Tokenizer()}
-        return TextClassifier(classes, reading, **how)
-
-    monkeypatch.setattr(dialogue_encoder, "new_encoder", made)
+    monkeypatch.setattr(dialogue_encoder, "new_encoder", small_encoder)
     options = replace(SHORT, protocol="cmu-mosi", speakers="none")
     card = RECIPES["dialogue-encoder"].train(options, Folders(mosi(tmp_path / "a", words=True), tmp_path / "run")).card
     assert card.labels == ("negative", "positive") and "protocol cmu-mosi" in card.data.split

@@ -1,50 +1,82 @@
+"""Recipes that are killed with SIGKILL at random moments, ten times over three of them, end with the same bytes."""
+
 from __future__ import annotations
 
-import json
-import os
+import random
 import signal
-import subprocess
-import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
-from merc.recipes.request import Request
-from merc.recipes.systems import train
-from tests.recipes import made_meld
+import pytest
 
-TRAIN = """
-import sys
-from pathlib import Path
-from tests.recipes.test_kill import finish
+from merc.recipes import dialogue_encoder, heads, text_encoder
+from merc.recipes.recipe import Folders
+from tests.recipes import test_dialogue_encoder as dialogues
+from tests.recipes import test_text_encoder as texts
+from tests.recipes.made_up import QUICK, make_texts, words
+from tests.training.killing import Server
 
-finish(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
-EPOCHS = 80
-
-
-def finish(root: Path, out: Path) -> int:
-    """Train to the end, writing a state after every epoch; how many epochs there were."""
-    changes = {"epochs": EPOCHS, "patience": EPOCHS, "checkpoint_seconds": 0.0}
-    request = Request("concat", "meld-7", f"text={root / 'store'}:made", training=changes, data=root)
-    (trained,) = train(request, out)
-    return len(trained.fitted.history)
+KILLS = {"head": (4, 0.6), "encoder": (3, 0.4), "dialogues": (3, 0.1)}
+"""By recipe how often it is killed, and the most seconds until then: less than it takes."""
 
 
-def epochs(out: Path) -> int:
-    path = out / "official" / "state.json"
-    return len(json.loads(path.read_text(encoding="utf-8"))["history"]) if path.exists() else 0
+def head(folder: Path) -> None:
+    """A text head over a made-up encoder."""
+    options = replace(QUICK, seeds=(0,), checkpoint_seconds=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heads, "of_items", words)
+        patch.setenv("MERC_CACHE", str(folder / "cache"))
+        heads.train_head("text", options, Folders(make_texts(folder / "data"), folder / "head"))
 
 
-def test_a_training_that_is_killed_with_signal_9_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    made_meld.store(made_meld.tree(tmp_path))
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    words = [sys.executable, "-c", TRAIN, str(tmp_path), str(killed)]
-    process = subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=Path(__file__).parents[2])
-    while epochs(killed) < 5 and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 5 <= epochs(killed) < EPOCHS
-    assert finish(tmp_path, killed) == finish(tmp_path, whole) == EPOCHS
-    one, other = (next((out / "official").glob("best-*.safetensors")).read_bytes() for out in (killed, whole))
-    assert one == other
+def encoder(folder: Path) -> None:
+    """A text encoder over a small random network."""
+    options = replace(texts.OPTIONS, epochs=2, checkpoint_seconds=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_encoder, "new_encoder", texts.encoder)
+        text_encoder.train_text_encoder(options, Folders(make_texts(folder / "data"), folder / "encoder"))
+
+
+def dialogue(folder: Path) -> None:
+    """A dialogue encoder over a small random network."""
+    (folder / "data/meld").mkdir(parents=True, exist_ok=True)
+    conversations = dialogues.fold_of(dialogues.conversations())[0]
+    options = replace(dialogues.OPTIONS, epochs=2, checkpoint_seconds=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dialogue_encoder, "new_encoder", dialogues.small_encoder)
+        patch.setattr(dialogue_encoder, "CONVERSATIONS", {"meld": lambda root: conversations})
+        dialogue_encoder.train_dialogue_encoder(options, Folders(folder / "data", folder / "dialogues"))
+
+
+TRAIN = {"head": head, "encoder": encoder, "dialogues": dialogue}
+
+
+def current(folder: Path) -> None:
+    """Train the recipe that the folder names."""
+    TRAIN[(folder / "current").read_text()](folder)
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """The results by their path, without files that a kill left half written."""
+    files = [path for name in TRAIN for path in (folder / name).rglob("*") if path.is_file()]
+    return {str(one.relative_to(folder)): one.read_bytes() for one in files if not one.name.startswith(".")}
+
+
+def test_ten_kills_over_three_recipes_end_with_the_same_bytes(tmp_path: Path) -> None:
+    killed, whole, moments = tmp_path / "killed", tmp_path / "whole", random.Random(0)
+    killed.mkdir()
+    server = Server("tests.recipes.test_kill:current", killed)
+    try:
+        for name, (kills, seconds) in KILLS.items():
+            (killed / "current").write_text(name)
+            for _ in range(kills):
+                assert server.attempt(kill_after=moments.uniform(0.0, seconds)) == -signal.SIGKILL, name
+            assert server.attempt() == 0, name
+    finally:
+        server.close()
+    for train in TRAIN.values():
+        train(whole)
+    found, expected = results(killed), results(whole)
+    assert {Path(path).suffix for path in expected} >= {".safetensors", ".json", ".md"}
+    assert found.keys() == expected.keys()
+    assert [path for path in expected if found[path] != expected[path]] == []

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from merc.recipes.head_training import HeadOptions
 
 from merc.errors import InputError
 from merc.evaluation.leaks import normalised
+from merc.recipes.head_training import HeadOptions
 from merc.recipes.samples import (
     PARTS,
     TEST_SPEAKERS,

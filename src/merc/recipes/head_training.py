@@ -72,6 +72,8 @@ class HeadOptions:
     """CPU threads for torch; more is slower where others use the machine."""
     device: str = "cpu"
     """Of encoder and training; a head is too small to be faster on a GPU."""
+    checkpoint_seconds: float = 20.0
+    """Least seconds between two checkpoints."""
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
@@ -100,7 +102,13 @@ class HeadOptions:
             plateau=self.plateau,
             threads=self.threads,
             device=self.device,
+            checkpoint_seconds=self.checkpoint_seconds,
         )
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The options that a card lists: not where it ran and how often it was saved, which change nothing."""
+        return {name: value for name, value in asdict(self).items() if name not in ("device", "checkpoint_seconds")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -330,7 +330,7 @@ def _card(
         ),
         training=cards.Training(
             method=_METHOD,
-            options=asdict(options),
+            options=options.shown,
             seeds=tuple(_seed_run(run, test_part) for run in fitted.runs),
             shipped_seed=fitted.best.seed,
             ablation=tuple(ablation),

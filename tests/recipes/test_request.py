@@ -37,3 +37,9 @@ def test_a_variant_of_a_protocol_takes_the_setup_of_the_protocol(monkeypatch: py
 def test_an_unknown_training_option_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"no training option 'lr'; known are accumulate, average, batch"):
         merged(Request("concat", "meld-7", training={"lr": 1}))
+
+
+def test_the_curriculum_of_lsdgnn_has_twelve_buckets_on_meld_and_five_on_iemocap() -> None:
+    buckets = [merged(Request("lsdgnn", protocol))[0].buckets for protocol in ("meld-7", "iemocap6")]
+    assert buckets == [12, 5]
+    assert merged(Request("lsdgnn", "meld-7", training={"buckets": 3}))[0].buckets == 3

@@ -48,7 +48,7 @@ from merc.errors import InputError
 from merc.nn.graph import DirectedRecurrence, same_speaker_reach
 from merc.nn.rows import ModalityEntry
 from merc.options import above, at_least, below_one
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,7 @@ class Lsdgnn(System):
             for protocol, value in (("iemocap6", 70.24), ("meld-7", 64.07))
         ),
         recipe=Recipe(learning_rate=5e-4, batch=16, epochs=30, patience=10, clip=5.0, curriculum="weighted_shift"),
+        by_protocol={"meld-7": Setup(training={"buckets": 12})},  # the source: 5 for IEMOCAP, 12 for MELD
     )
     Options = LsdgnnOptions
     options: LsdgnnOptions

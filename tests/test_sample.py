@@ -22,7 +22,7 @@ CUE = re.compile(r"(\d+)\n(\S+) --> (\S+)\n(\w+): (.+)\n")
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     """What the sample was built from."""
-    place = ROOT / "examples" / "sample_script.py"
+    place = ROOT / "tools" / "sample" / "sample_script.py"
     if not place.is_file():
         pytest.skip(f"{place} is absent: this is not a checkout")
     spec = importlib.util.spec_from_file_location("sample_script", place)

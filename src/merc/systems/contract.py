@@ -313,6 +313,13 @@ class System(nn.Module):
 
     def __init__(self, inputs: Mapping[str, int], classes: int, options: Any = None) -> None:
         super().__init__()
+        self._check(inputs, classes)
+        self.inputs = {name: inputs[name] for name in self.description.modalities if name in inputs}
+        self.classes = classes
+        self.options = self.Options() if options is None else options
+        self.label_loss = LabelLoss(classes)
+
+    def _check(self, inputs: Mapping[str, int], classes: int) -> None:
         described = self.description
         unknown = sorted(set(inputs) - set(described.modalities))
         missing = sorted(set(described.needs) - set(inputs))
@@ -324,10 +331,6 @@ class System(nn.Module):
             )
         if classes < 2:
             raise InputError(f"system '{described.name}': {classes} class; expected two or more")
-        self.inputs = {name: inputs[name] for name in described.modalities if name in inputs}
-        self.classes = classes
-        self.options = self.Options() if options is None else options
-        self.label_loss = LabelLoss(classes)
 
     @classmethod
     def reading(cls, options: Any = None) -> dict[str, str]:

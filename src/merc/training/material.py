@@ -100,14 +100,21 @@ class Material:
     def __post_init__(self) -> None:
         if not self.features:
             raise InputError("no features: name at least one, such as text=mpnet")
+        self._check_labels()
+        for name, weight in self.weights.items():
+            if not 0 <= weight < float("inf"):
+                raise InputError(f"utterance '{name}': weight {weight}; expected 0 or more")
+        if self.targets:
+            self._check_targets()
+
+    def _check_labels(self) -> None:
         for name, label in self.labels.items():
             if label not in self.classes:
                 raise InputError(f"utterance '{name}': label '{label}'; expected one of {', '.join(self.classes)}")
         if self.classes and not self.labels and not self.targets:
             raise InputError(f"no utterance has a label; expected labels out of {', '.join(self.classes)}")
-        for name, weight in self.weights.items():
-            if not 0 <= weight < float("inf"):
-                raise InputError(f"utterance '{name}': weight {weight}; expected 0 or more")
+
+    def _check_targets(self) -> None:
         scores = {score for conversation in self.conversations for turn in conversation for score in turn.scores}
         if missing := [name for name in self.targets if name not in scores]:
             raise InputError(
@@ -151,12 +158,8 @@ class Material:
             InputError: When a scored utterance is in no conversation, when none is scored, and when no utterance has a
                 value of a modality.
         """
-        chosen = set(scored)
-        known = {utterance.id for conversation in self.conversations for utterance in conversation}
-        if strange := sorted(chosen - known):
-            raise InputError(f"{len(strange)} utterances to score are in no conversation, first '{strange[0]}'")
-        if not chosen:
-            raise InputError("no utterance to score: this part of the corpus holds no label of the label set")
+        chosen = frozenset(scored)
+        self._check_scored(chosen)
         make = _ItemMaker(self, chosen, scalings or {})
         items = []
         for conversation in self.conversations:
@@ -166,6 +169,13 @@ class Material:
                 items += [make.item(turn.id, (turn,), alone=True) for turn in conversation if turn.id in chosen]
         self._refuse_absent(items)
         return items
+
+    def _check_scored(self, scored: frozenset[str]) -> None:
+        known = {utterance.id for conversation in self.conversations for utterance in conversation}
+        if strange := sorted(scored - known):
+            raise InputError(f"{len(strange)} utterances to score are in no conversation, first '{strange[0]}'")
+        if not scored:
+            raise InputError("no utterance to score: this part of the corpus holds no label of the label set")
 
     def _refuse_absent(self, items: Sequence[Item]) -> None:
         for name, feature in self.features.items():
@@ -243,22 +253,23 @@ class _ItemMaker:
     def item(self, name: str, turns: Sequence[Utterance], *, alone: bool = False) -> Item:
         import torch
 
-        order: dict[str, int] = {}
         ids = tuple(turn.id for turn in turns)
-        speakers = [turn.speaker or f"unknown {turn.id}" for turn in turns]
         rows = {modality: self._rows(modality, ids) for modality in self.material.features}
         steps = max((int(one.lengths.max()) for one in rows.values()), default=0)
         return Item(
             dialogue=name,
             ids=ids,
             rows=rows,
-            speakers=torch.tensor([order.setdefault(one, len(order)) for one in speakers]),
+            speakers=torch.tensor(_in_order_of_appearance(turns)),
             labels=torch.tensor([self._label(one) for one in ids]),
             weights=torch.tensor([float(self.material.weights.get(one, 1.0)) for one in ids]),
-            people=torch.tensor([self.people.get(turn.speaker or "", _UNKNOWN) for turn in turns]),
+            people=torch.tensor([self._person(turn) for turn in turns]),
             targets=torch.tensor([self._targets(turn) for turn in turns], dtype=torch.float32),
             length=max(steps, 1) if alone else len(turns),
         )
+
+    def _person(self, turn: Utterance) -> int:
+        return _UNKNOWN if turn.speaker is None else self.people.get(turn.speaker, _UNKNOWN)
 
     def _label(self, name: str) -> int:
         label = self.material.labels.get(name) if name in self.scored else None
@@ -279,6 +290,13 @@ class _ItemMaker:
             return packed(feature, present, scaling)
 
         return ItemRows(lengths, read if self.sequences[modality] else read())
+
+
+def _in_order_of_appearance(turns: Sequence[Utterance]) -> list[int]:
+    """The number of each turn's speaker within its dialogue; unknown speakers are different people."""
+    order: dict[str, int] = {}
+    names = [turn.speaker or f"unknown {turn.id}" for turn in turns]
+    return [order.setdefault(name, len(order)) for name in names]
 
 
 def packed(feature: Feature, ids: Sequence[str], scaling: Scaling | None = None) -> Tensor:

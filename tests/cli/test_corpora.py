@@ -61,3 +61,9 @@ def test_verify_looks_in_the_folder_of_the_corpora(tmp_path: Path, monkeypatch: 
 def test_verify_of_a_whole_copy_exits_with_zero(data: Path) -> None:
     done = RUN.invoke(app, ["verify", "savee", "--root", str(data / "audio/savee")])
     assert (done.exit_code, "savee: 9 of 9 counts equal" in done.output) == (0, True)
+
+
+def test_the_list_keeps_to_80_columns_but_for_addresses() -> None:
+    for words in (["corpora"], ["corpora", "show", "iemocap"], ["corpora", "show", "crema-d"]):
+        lines = RUN.invoke(app, words).output.splitlines()
+        assert lines and all(len(line) <= 80 or "http" in line for line in lines), words

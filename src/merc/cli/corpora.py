@@ -30,10 +30,14 @@ def list_(context: typer.Context, as_json: Annotated[bool, typer.Option("--json"
         typer.echo(json.dumps([_description(corpus) for corpus in CORPORA.values()], indent=1, ensure_ascii=False))
         return
     for corpus in CORPORA.values():
-        typer.echo(f"{corpus.name:<12} {corpus.modality:<13}{_total(corpus):>7}  {corpus.title}")
-        typer.echo(f"{'':<13}{corpus.licence}; {corpus.source}")
-        typer.echo(f"{'':<13}{_map(corpus)}\n")
-    typer.echo("manifest     your own recordings as a table: 'merc corpora show manifest' says which columns")
+        lines = (
+            f"{corpus.name:<12} {corpus.modality}, {_total(corpus)}: {corpus.title}",
+            f"{'':<13}{corpus.licence}; {corpus.source}",
+            f"{'':<13}{_map(corpus)}",
+        )
+        typer.echo("\n".join(terminal.wrapped(line, indent=13) for line in lines) + "\n")
+    typer.echo("manifest     your own recordings as a table;")
+    typer.echo("             'merc corpora show manifest' describes its columns")
 
 
 @app.command()
@@ -54,7 +58,7 @@ def show(name: Annotated[str, typer.Argument(help="A name from the list, or mani
     if corpus.variants:
         lines += ["", "Variants", *(f"  {variant}" for variant in corpus.variants)]
     lines += ["", "Published counts", *(f"  {what:<28}{number:>8,}" for what, number in corpus.counts.items())]
-    typer.echo("\n".join(lines))
+    typer.echo("\n".join(terminal.wrapped(line, indent=9 if line[:1].isalpha() else 4) for line in lines))
 
 
 @app.command()

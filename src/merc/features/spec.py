@@ -48,6 +48,7 @@ USUAL: Mapping[str, str] = {
     "meld": "text=mpnet,voice=attributes6,face=au17",
     "iemocap": "text=mpnet,voice=egemaps47",
     "cmu-mosi": "text=words100,voice=opensmile73,face=cnn100",
+    "emorynlp": "text=mpnet",
 }
 """The features of a corpus that need nothing but its folder."""
 

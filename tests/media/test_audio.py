@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,6 +106,18 @@ def test_of_two_channels_the_louder_is_taken(tmp_path: Path, codec: str, loud: i
     frequency, amplitude = frequency_and_amplitude(to_float(read_audio(tmp_path / "a.npy")))
     assert (frequency, amplitude) == (pytest.approx(700, abs=1.1), pytest.approx(0.4, rel=0.03))
     assert [file.name for file in tmp_path.iterdir() if "part" in file.name] == []
+
+
+def test_parts_of_other_processes_are_left_alone_until_they_are_abandoned(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.wav", sound=Sound(tone(300, 1), codec="pcm_s16le"))
+    running, abandoned = tmp_path / "a.npy.1.channel0.part", tmp_path / "a.npy.2.channel0.part"
+    for part in (running, abandoned):
+        part.write_bytes(b"another process writes here")
+    os.utime(abandoned, (0, 0))
+    decode_audio(path, tmp_path / "a.npy")
+    assert running.read_bytes() == b"another process writes here"
+    assert not abandoned.exists()
+    assert len(read_audio(tmp_path / "a.npy")) == RATE
 
 
 def test_equal_channels_give_the_left(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_dialogues_without_labels_are_left_out():
             lambda: CurriculumOptions(measure="length"),
             "no difficulty measure 'length'; there are shift, weighted",
         ),
-        (lambda: CurriculumOptions(buckets=0), r"curriculum: buckets is 0: expected at least 1 \(1: all dialogues at once\)"),
+        (lambda: CurriculumOptions(buckets=0), r"curriculum: buckets is 0: expected at least 1 \(1: all dialogues"),
         (lambda: CurriculumOptions(seed=-1), "curriculum: seed is -1: expected at least 0"),
         (lambda: order([SHIFTING], CurriculumOptions(), 0), "epoch 0; a curriculum counts epochs from 1"),
         (lambda: Turns(("sad",), ("A", "B")), "a dialogue has 1 labels but 2 speakers"),

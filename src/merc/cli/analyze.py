@@ -74,16 +74,20 @@ def _rows(
 ) -> list[Row[Request, Analysed]]:
     """Analyse recordings with progress; ``echo`` prints each timeline as it is ready."""
     from merc.execution import Processes
-    from merc.pipeline.batch import as_json, run
+    from merc.pipeline.batch import as_json, find, run
 
+    total = len(find(recordings))
     rows: list[Row[Request, Analysed]] = []
     with ExitStack() as stack:
         progress = stack.enter_context(terminal.progress(quiet=quiet))
         executor = stack.enter_context(Processes(workers, timeout=math.inf)) if workers != 1 else None
+        report = progress if executor else None
+        if report:
+            report("recordings", 0, total)
         for row in run(recordings, batch=batch, executor=executor, progress=None if executor else progress):
             rows.append(row)
-            if executor and progress:
-                progress("recordings", len(rows), max(len(rows), len(recordings)))
+            if report:
+                report("recordings", len(rows), total)
             if echo and row.ok:
                 typer.echo(as_json(row))
     return rows

@@ -13,7 +13,10 @@ timestamps become silence; overlaps are trimmed.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +59,7 @@ CENTRE = 2  # index of the centre channel in 5.1: left, right, centre, low frequ
 JITTER = 0.05  # seconds of drift between timestamps and sample count that are tolerated without correction
 REWIND = 1.0  # seconds; timestamps that jump back further are a restarted clock, not an overlap: samples are appended
 LONGEST_GAP = 600.0  # longest gap, in seconds, that is filled with silence if the file does not state its duration
+ABANDONED = 3600.0  # seconds without a write after which the part of an interrupted run is removed
 HEADER = 128  # bytes of a .npy header with room for any length
 MOST_PLANES = 8  # planes that a decoded frame can point to; reading more is out of bounds in the decoder library
 
@@ -315,7 +319,12 @@ class _Sink:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._paths = [target.with_name(f"{target.name}.channel{index}.part") for index in range(2)]
+        own = f"{target.name}.{os.getpid()}"  # two processes may decode the same recording at once
+        self._paths = [target.with_name(f"{own}.channel{index}.part") for index in range(2)]
+        for path in target.parent.glob(f"{target.name}.*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink()
         self._files: list[IO[bytes]] = []
         self._samples = 0
 

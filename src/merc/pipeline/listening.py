@@ -118,11 +118,16 @@ def _decode(job: Job) -> tuple[np.ndarray, list[str]]:
         return {"seconds": decoded.seconds, "channel": decoded.channel, "lost": decoded.lost}
 
     name = job.key("decoded")
-    if not target.exists():
-        job.cache.path(name, ".json").unlink(missing_ok=True)
-    summary = job.cache.json(name, run)
-    job.report("decode", duration, duration)
-    return read_audio(target), [summary["lost"]] if summary["lost"] else []
+    while True:
+        if not target.exists():
+            job.cache.path(name, ".json").unlink(missing_ok=True)
+        summary = job.cache.json(name, run)
+        job.report("decode", duration, duration)
+        try:
+            return read_audio(target), [summary["lost"]] if summary["lost"] else []
+        except MediaError:
+            if target.exists():
+                raise  # else another process has analysed the same recording, and removed its sound: decode it again
 
 
 def forget_sound(job: Job) -> None:

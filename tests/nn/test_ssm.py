@@ -382,7 +382,7 @@ def test_wrong_inputs_are_named(x: Tensor, offsets: Tensor, pool: bool, message:
     [
         ({"d_model": 0}, "d_model is 0: expected at least 1"),
         ({"d_conv": 9}, "d_conv is 9: expected 1 to 8"),
-        ({"dt_rank": 0}, "dt_rank is 0; give at least 1, or None"),
+        ({"dt_rank": 0}, "dt_rank is 0: expected at least 1, or None for d_model / 16"),
         ({"dt_min": 0.2}, "dt_min is 0.2 and dt_max 0.1; need 0 < dt_min <= dt_max"),
     ],
 )
@@ -392,7 +392,7 @@ def test_wrong_options_are_named(options: dict[str, float], message: str) -> Non
 
 
 def test_wrong_step_is_named() -> None:
-    with pytest.raises(InputError, match=r"a step was given \(3, 24\); expected \(2, 24\)"):
+    with pytest.raises(InputError, match=r"input of a step has shape \(3, 24\); expected \(2, 24\)"):
         model = block()
         model.step(torch.zeros(3, 24), model.start(2))
 

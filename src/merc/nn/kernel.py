@@ -1,7 +1,7 @@
-"""The compiled selective scan: finds the library that the package's build made of ``scan.cpp``, and gives it gradients.
+"""Binding of the compiled selective scan (``scan.cpp``), with gradients.
 
-There is one library per kind of processor; the widest that this one can run is loaded. The libraries speak plain C and
-know nothing of torch, so any torch and any Python of the same platform can use them.
+There is one library per instruction set; the best one for this processor is loaded. The libraries have a plain C
+interface independent of PyTorch, so they work with any version of PyTorch and Python on the same platform.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from torch.nn import functional as F
 from merc.errors import InputError
 
 DTYPES = (torch.float32, torch.bfloat16)
-"""What the kernel reads and writes; it adds in float32 always."""
+"""Dtypes that the kernel reads and writes; it always accumulates in float32."""
 
 MAX_D_CONV = 8
 """Greatest d_conv that the compiled convolution takes, as in scan.cpp."""
 
 _LOG2E = 1.4426950408889634
-_RANGES = 4  # groups of sequences that threads work on; part of the order of summation, so not the number of threads
-_LEVELS = {"AVX512": ("avx512", "avx2", "base"), "AVX2": ("avx2", "base")}  # torch's word: ours, best first
+_RANGES = 4  # groups of sequences that threads work on; independent of the number of threads, as it affects rounding
+_LEVELS = {"AVX512": ("avx512", "avx2", "base"), "AVX2": ("avx2", "base")}  # name in torch: names here, best first
 
 
 def _fields(text: str) -> list[tuple[str, Any]]:
-    """Fields of a structure as scan.cpp declares them: 64-bit numbers and, with a star, pointers."""
+    """Fields of a structure as declared in scan.cpp: 64-bit integers and, with a star, pointers."""
     return [(name.strip("*"), ctypes.c_void_p if name[0] == "*" else ctypes.c_int64) for name in text.split()]
 
 
@@ -55,24 +55,31 @@ class _Convolution(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A loaded library and what the caller must know of it."""
+    """A loaded library and its constants."""
 
     name: str
     """avx512, avx2 or base."""
     chunk: int
-    """Tokens between two kept states."""
+    """Tokens between two stored states."""
     group: int
-    """Channels whose shares of the gradients of B and C are summed by one task."""
+    """Channels whose contributions to the gradients of B and C are summed by one task."""
     calls: ctypes.CDLL
 
 
 @cache
 def library(name: str | None = None) -> Library | None:
-    """The library ``name`` ("avx512", "avx2", "base"), or the best for this processor; None where none was built."""
+    """Load a library.
+
+    Args:
+        name: "avx512", "avx2" or "base" (default: the best one for this processor).
+
+    Returns:
+        The library, or None if it was not built or this processor cannot run it.
+    """
     known = _LEVELS.get(torch.backends.cpu.get_cpu_capability(), ("base",))
     for level in known if name is None else [name] if name in known else []:
         for file in sorted(Path(__file__).parent.glob(f"_scan_{level}.*")):
-            with suppress(OSError):  # a library of another platform is as good as none
+            with suppress(OSError):  # a library for another platform
                 calls = ctypes.CDLL(str(file))
                 _lend_threads(calls)
                 return Library(level, int(calls.merc_chunk()), int(calls.merc_group()), calls)
@@ -80,14 +87,14 @@ def library(name: str | None = None) -> Library | None:
 
 
 def _lend_threads(calls: ctypes.CDLL) -> None:
-    """Let the kernel work on torch's own OpenMP threads where they are found: others would compete with them."""
+    """Let the kernel use the OpenMP threads of PyTorch if they are found; other threads would compete with them."""
     for file in sorted(Path(torch.__file__).parent.glob("lib/libgomp*")):
         calls.merc_lend(ctypes.cast(ctypes.CDLL(str(file)).GOMP_parallel, ctypes.c_void_p))
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where sequences, ranges of sequences and kept states begin; tensors of int64 on the CPU."""
+    """Offsets of sequences, of ranges of sequences and of stored states: int64 on the CPU."""
 
     offsets: Tensor
     ranges: Tensor
@@ -95,7 +102,7 @@ class Packing:
 
     @classmethod
     def of(cls, offsets: Tensor, chunk: int) -> Packing:
-        """Split the sequences into ranges of about equally many tokens; depends on the offsets alone."""
+        """Split the sequences into ranges with about the same number of tokens; depends only on the offsets."""
         offsets = offsets.to("cpu", torch.int64).contiguous()
         kept = ((offsets.diff() + chunk - 1) // chunk - 1).clamp_(min=0)
         borders = torch.cat([kept.new_zeros(1), kept.cumsum(0)])
@@ -105,13 +112,13 @@ class Packing:
         return cls(offsets, torch.cat([kept.new_zeros(1), inner, kept.new_full((1,), len(kept))]), borders)
 
     def tokens(self) -> int:
-        """Rows of the packed tensors."""
+        """Number of rows of the packed tensors."""
         return int(self.offsets[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The parameters between in_proj and out_proj, under the names that the block gives them."""
+    """Parameters between in_proj and out_proj."""
 
     conv_weight: Tensor
     conv_bias: Tensor
@@ -123,14 +130,24 @@ class Weights:
 
 
 def inner(xz: Tensor, weights: Weights, packing: Packing, *, pool: bool, lib: Library) -> Tensor:
-    """What the block does between in_proj and out_proj, with gradients.
+    """The part of the block between in_proj and out_proj, with gradients.
 
-    xz is ``(tokens, 2 channels)``, float32 or bfloat16 on the CPU; the result has its dtype and is
-    ``(tokens, channels)``, or with ``pool`` the mean over each sequence ``(sequences, channels)``.
+    Args:
+        xz: ``(tokens, 2 channels)``, float32 or bfloat16 on the CPU.
+        weights: Parameters.
+        packing: From the offsets.
+        pool: Return the mean over each sequence.
+        lib: The library.
+
+    Returns:
+        ``(tokens, channels)``, or with ``pool`` ``(sequences, channels)``, of the dtype of xz.
+
+    Raises:
+        InputError: If xz has another dtype or device.
     """
     if xz.dtype not in DTYPES or xz.device.type != "cpu":
         raise InputError(
-            f"the compiled scan was given {xz.dtype} on {xz.device}; it takes float32 or bfloat16 on the CPU: "
+            f"input of the compiled scan is {xz.dtype} on {xz.device}; expected float32 or bfloat16 on the CPU: "
             "convert the tensor, or choose backend='portable'"
         )
     args = (weights.conv_weight, weights.conv_bias, weights.x_proj, weights.dt_proj, weights.dt_bias, weights.a_log)
@@ -138,10 +155,10 @@ def inner(xz: Tensor, weights: Weights, packing: Packing, *, pool: bool, lib: Li
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
-    """``x @ weight.T`` with gradients, by the faster of torch's two libraries.
+    """``x @ weight.T`` with gradients, by the faster of the two libraries of PyTorch.
 
-    Torch gives float32 products to MKL, which on AMD reaches half the speed of oneDNN (bench/scan.py prints both); on
-    x86 they are therefore given to oneDNN. Reduced precision goes to oneDNN in any case.
+    PyTorch uses MKL for float32, which has half the speed of oneDNN on AMD (bench/scan.py prints both), so oneDNN is
+    used on x86. Reduced precision uses oneDNN in any case.
     """
     if torch.is_autocast_enabled("cpu") or x.dtype != torch.float32 or not x.numel() or not _onednn():
         return F.linear(x, weight)
@@ -179,7 +196,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _address(values: dict[str, Any]) -> dict[str, Any]:
-    """Tensors as the addresses of their first element."""
+    """Replace tensors by the address of their first element."""
     return {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in values.items()}
 
 
@@ -210,12 +227,12 @@ def _scan(lib: Library, packing: Packing, step: str, **values: Any) -> None:
 
 
 def _plain(*tensors: Tensor) -> list[Tensor]:
-    """Parameters as the kernel reads them: float32, contiguous."""
+    """Parameters as required by the kernel: float32, contiguous."""
     return [tensor.detach().float().contiguous() for tensor in tensors]
 
 
 class _Inner(torch.autograd.Function):
-    """Convolution, x_proj, dt_proj and scan; keeps no tensor larger than ``(tokens, 2 channels)``."""
+    """Convolution, x_proj, dt_proj and scan; saves no tensor larger than ``(tokens, 2 channels)``."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""The Mamba block over packed sequences of any lengths: each token becomes a vector that knows the tokens before it.
+"""The Mamba block over packed sequences: each output vector depends on its token and all tokens before it.
 
 Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces"; equal to state-spaces/mamba in
 names, initialisation and numbers. With D = expand * d_model channels and N states, for each sequence
@@ -8,12 +8,12 @@ names, initialisation and numbers. With D = expand * d_model channels and N stat
     h[t] = exp(delta[t] A) * h[t-1] + delta[t] u[t] B[t]            y[t] = C[t] h[t] + D u[t]
     output = out_proj(y * silu(z))
 
-Shapes: packed tensors are ``(tokens, channels)``, all sequences one after another, and ``offsets`` (int64, one more
-than there are sequences) says where each begins: ``[0, 3, 7]`` is one of three tokens and one of four. A is
+Shapes: packed tensors are ``(tokens, channels)``, the concatenation of all sequences, and ``offsets`` (int64,
+``(sequences + 1,)``) has the start of each and the end: ``[0, 3, 7]`` is one of three tokens and one of four. A is
 ``(channels, d_state)``, B and C are ``(tokens, d_state)``, h is ``(channels, d_state)`` for each sequence.
 
-Four ways compute the same, and :func:`choose` picks one: the compiled kernel, mamba-ssm's on CUDA, plain PyTorch, and
-a reference to read and to test against.
+Four backends give the same result, and :func:`choose` selects one: the compiled kernel, the kernels of mamba-ssm on
+CUDA, plain PyTorch, and a reference for reading and testing.
 """
 # ruff: noqa: N803 - A, B and C are the letters of the paper and of every implementation
 
@@ -37,9 +37,9 @@ from merc.options import at_least, between
 
 Backend = Literal["kernel", "cuda", "portable", "reference"]
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""``(u, delta, A, B, C, offsets)`` to C h, without the skip and the gate."""
+"""``(u, delta, A, B, C, offsets)`` to C h, without skip connection and gate."""
 
-_TILE = 128  # channels that the portable backend scans at a time, so that (tokens, tile, d_state) stays small
+_TILE = 128  # channels per step of the portable backend, which bounds (tokens, tile, d_state)
 _log = logging.getLogger(__name__)
 
 
@@ -87,18 +87,35 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a stream remembers between tokens; :meth:`Mamba.start` makes the first one."""
+    """State of streams between tokens; :meth:`Mamba.start` makes the initial one."""
 
     recent: Tensor
-    """The last inputs of the convolution ``(streams, d_conv - 1, channels)``."""
+    """Last inputs of the convolution, ``(streams, d_conv - 1, channels)``."""
     h: Tensor
-    """``(streams, channels, d_state)``."""
+    """State of the recurrence, ``(streams, channels, d_state)``."""
 
 
 def choose(
     device: torch.device | str = "cpu", *, dtype: torch.dtype = torch.float32, backend: Backend | None = None
 ) -> Choice:
-    """Say how a block on ``device`` with inputs of ``dtype`` is computed; ``backend`` is obeyed or refused."""
+    """Select a backend.
+
+    Args:
+        device: Device of the input.
+        dtype: Its dtype.
+        backend: A backend to use; None for the fastest one.
+
+    Returns:
+        The backend with the reason.
+
+    Raises:
+        InputError: If there is no such backend.
+        MissingExtra: If the backend cannot be used.
+
+    Example:
+        >>> choose("cpu", dtype=torch.float64).backend
+        'portable'
+    """
     kind = torch.device(device).type
     found = {"kernel": _why_no_kernel(kind, dtype), "cuda": _why_no_cuda(kind), "portable": "", "reference": ""}
     if backend is not None:
@@ -117,7 +134,7 @@ def choose(
 
 
 def _why_no_kernel(kind: str, dtype: torch.dtype) -> str:
-    """Empty where the compiled kernel can be used, else the reason."""
+    """Why the compiled kernel cannot be used; empty if it can."""
     if kind != "cpu":
         return f"the compiled scan runs on the CPU, not on {kind}"
     if dtype not in kernel.DTYPES:
@@ -129,7 +146,7 @@ def _why_no_kernel(kind: str, dtype: torch.dtype) -> str:
 
 @cache
 def _why_no_cuda(kind: str) -> str:
-    """Empty where mamba-ssm's compiled scan is there; importing its Python part alone proves nothing."""
+    """Why mamba-ssm's compiled scan cannot be used; empty if it can. Its Python part may be installed without it."""
     if kind != "cuda":
         return f"mamba-ssm runs on CUDA, not on {kind}"
     try:
@@ -142,13 +159,13 @@ def _why_no_cuda(kind: str) -> str:
 
 @cache
 def _announce(choice: Choice) -> None:
-    """Say once which way was chosen; loudly where it is not the fast one."""
+    """Log a choice once; as a warning if it is a slow fallback."""
     level = logging.WARNING if choice.backend == "portable" and choice.reason != "requested" else logging.INFO
     _log.log(level, "Mamba runs on the %s backend: %s", choice.backend, choice.reason)
 
 
 def reference_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
-    """The recurrence as the paper writes it, a token at a time: ``(tokens, channels)``; any dtype, for tests."""
+    """The recurrence as in the paper, one token at a time, in any dtype, for tests: ``(tokens, channels)``."""
     rows = []
     for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         h = torch.zeros_like(A)
@@ -159,16 +176,16 @@ def reference_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, of
 
 
 def portable_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
-    """The same in plain PyTorch: the t-th tokens of all sequences that have one, at once; a tile of channels at a time.
+    """Scan in plain PyTorch: the t-th tokens of all sequences at once, in tiles of channels.
 
-    Where gradients are wanted each tile is computed again backward, so that memory is one tile's.
+    Tiles are recomputed in the backward pass, so that memory is that of one tile.
     """
     lengths, order = offsets.diff().sort(descending=True, stable=True)
     starts, longest = offsets[:-1][order], int(lengths[0]) if len(lengths) else 0
     counts = [int((lengths > t).sum()) for t in range(longest)]
     if not counts:
         return torch.zeros_like(u)
-    rows = torch.cat([starts[:n] + t for t, n in enumerate(counts)])  # tokens in the order of their place in a sequence
+    rows = torch.cat([starts[:n] + t for t, n in enumerate(counts)])  # tokens by their position in a sequence
     back = torch.empty_like(rows).scatter_(0, rows, torch.arange(len(rows), device=rows.device))
     tiles = []
     for tile in torch.split(torch.arange(u.shape[1], device=u.device), _TILE):
@@ -179,7 +196,7 @@ def portable_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, off
 
 
 def _march(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, counts: list[int]) -> Tensor:
-    """Scan tokens that are sorted by their place in a sequence, ``counts[t]`` of them at place t."""
+    """Scan tokens sorted by their position in a sequence, ``counts[t]`` of them at position t."""
     h = u.new_zeros(counts[0], *A.shape)
     rows = []
     for d, x, b, c in zip(*(torch.split(part, counts) for part in (delta, delta * u, B, C)), strict=True):
@@ -191,13 +208,13 @@ def _march(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, counts: li
 def doubling_scan(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor, *, longest: int
 ) -> Tensor:
-    """The same without a loop over tokens, for export: after k steps each token knows the 2^k before it.
+    """Scan without a loop over tokens, for export: after k steps each token includes the 2^k before it.
 
-    Exact for sequences of at most ``longest`` tokens; costs log2(longest) passes over (tokens, channels, d_state).
+    Exact for sequences of at most ``longest`` tokens; takes log2(longest) passes over (tokens, channels, d_state).
     """
-    tokens = u.shape[0]  # len() would fix the number in the graph
+    tokens = u.shape[0]  # len() would be a constant in the graph
     first = _places(offsets, tokens)[0] == 0
-    factor = torch.exp(delta[:, :, None] * A).masked_fill(first[:, None, None], 0.0)  # nothing flows into a first token
+    factor = torch.exp(delta[:, :, None] * A).masked_fill(first[:, None, None], 0.0)  # first tokens have no predecessor
     h = (delta * u)[:, :, None] * B[:, None]
     for k in range(max(0, longest - 1).bit_length()):
         earlier = [F.pad(part, (0, 0, 0, 0, 2**k, 0))[:tokens] for part in (h, factor)]
@@ -206,7 +223,7 @@ def doubling_scan(
 
 
 def _cuda_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
-    """The same by mamba-ssm's kernel, which knows no offsets: padded on the right, where it is harmless."""
+    """Scan by the kernel of mamba-ssm, which has no offsets: sequences are padded on the right."""
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn  # type: ignore[import-not-found]
 
     place, sequence = _places(offsets, len(u))
@@ -219,7 +236,7 @@ def _cuda_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offset
 
 
 def _places(offsets: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
-    """For each token its place in its sequence, and the sequence's number."""
+    """Position of each token in its sequence, and the number of the sequence."""
     token = torch.arange(tokens, device=offsets.device)
     sequence = (token[:, None] >= offsets[None, 1:]).sum(1)
     return token - offsets[sequence], sequence
@@ -229,10 +246,19 @@ _SCANS: dict[Backend, Scan] = {"portable": portable_scan, "reference": reference
 
 
 class Mamba(nn.Module):
-    """One block: ``(tokens, d_model)`` and offsets to ``(tokens, d_model)``, or pooled to ``(sequences, d_model)``.
+    """A Mamba block.
 
-    Parameters have the names, shapes and initial distributions of state-spaces/mamba, so that state dicts can be
-    exchanged. ``backend`` is one of :data:`Backend`; None lets :func:`choose` decide for each input.
+    Parameters have the names, shapes and initial distributions of state-spaces/mamba, so state dicts are compatible.
+
+    Args:
+        options: Sizes and initialisation.
+        backend: A backend to use; None lets :func:`choose` select one for each input.
+
+    Example:
+        >>> block = Mamba(MambaOptions(d_model=8, d_state=4))
+        >>> tokens, offsets = torch.randn(7, 8), torch.tensor([0, 3, 7])  # a sequence of 3 tokens and one of 4
+        >>> block(tokens, offsets).shape, block(tokens, offsets, pool=True).shape
+        (torch.Size([7, 8]), torch.Size([2, 8]))
     """
 
     def __init__(self, options: MambaOptions | None = None, *, backend: Backend | None = None) -> None:
@@ -251,7 +277,7 @@ class Mamba(nn.Module):
 
     @torch.no_grad()
     def _start_delta(self) -> None:
-        """Draw the weights of delta, and its bias such that delta is log-uniform between dt_min and dt_max."""
+        """Initialise dt_proj so that delta is log-uniform between dt_min and dt_max."""
         o = self.options
         self.dt_proj.weight.uniform_(-(self.dt_rank**-0.5), self.dt_rank**-0.5)
         span = math.log(o.dt_max) - math.log(o.dt_min)
@@ -259,10 +285,19 @@ class Mamba(nn.Module):
         self.dt_proj.bias.copy_(delta + torch.log(-torch.expm1(-delta)))  # the inverse of softplus
 
     def forward(self, x: Tensor, offsets: Tensor, *, pool: bool = False) -> Tensor:
-        """Run packed sequences from their beginning.
+        """Run over packed sequences.
 
-        With ``pool`` the result is the mean over each sequence, taken before out_proj (the two commute), which saves
-        the product for every token. Raises InputError where x and offsets do not fit together.
+        Args:
+            x: ``(tokens, d_model)``.
+            offsets: int64 ``(sequences + 1,)``.
+            pool: Return the mean over each sequence. It is taken before out_proj, with which it commutes, so that the
+                product is computed per sequence instead of per token.
+
+        Returns:
+            ``(tokens, d_model)``, or with ``pool`` ``(sequences, d_model)``.
+
+        Raises:
+            InputError: If x and offsets do not match.
         """
         _check(x, offsets, width=self.options.d_model, pool=pool)
         choice = choose(x.device, dtype=self._dtype(x), backend=self.backend)
@@ -277,7 +312,7 @@ class Mamba(nn.Module):
         return cast(Tensor, self.out_proj(_mean(y, offsets) if pool else y))
 
     def _dtype(self, x: Tensor) -> torch.dtype:
-        """What in_proj will give for x."""
+        """Dtype of the output of in_proj for x."""
         kind = x.device.type
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
@@ -287,19 +322,19 @@ class Mamba(nn.Module):
         return kernel.Weights(self.conv1d.weight, bias, self.x_proj.weight, dt.weight, dt.bias, self.A_log, self.D)
 
     def _inner(self, xz: Tensor, offsets: Tensor, scan: Scan) -> Tensor:
-        """What lies between in_proj and out_proj, in plain PyTorch around ``scan``: ``(tokens, channels)``."""
+        """The part between in_proj and out_proj in plain PyTorch, with a given scan: ``(tokens, channels)``."""
         x, z = xz.chunk(2, 1)
         u = F.silu(self._convolve(x, offsets))
         dt_rank, d_state = self.dt_rank, self.options.d_state
         small, b, c = self.x_proj(u).split([dt_rank, d_state, d_state], 1)
-        kind = torch.promote_types(u.dtype, torch.float32)  # the scan adds in float32 at least
+        kind = torch.promote_types(u.dtype, torch.float32)  # the scan accumulates in float32 at least
         delta = F.softplus(self.dt_proj(small).to(kind))
         a = -self.A_log.to(kind).exp()
         y = scan(u.to(kind), delta, a, b.to(kind), c.to(kind), offsets)
         return ((y + self.D * u) * F.silu(z)).to(xz.dtype)
 
     def _convolve(self, x: Tensor, offsets: Tensor) -> Tensor:
-        """Each channel's weighted sum of its last ``d_conv`` tokens, none from another sequence."""
+        """Depthwise causal convolution over ``d_conv`` tokens within each sequence."""
         place, _ = _places(offsets, x.shape[0])
         out = self.conv1d.weight[:, 0, -1] * x + cast(Tensor, self.conv1d.bias)
         for back in range(1, self.options.d_conv):
@@ -308,16 +343,27 @@ class Mamba(nn.Module):
         return out
 
     def start(self, streams: int) -> State:
-        """The state of ``streams`` streams before their first token."""
+        """Initial state of a number of streams."""
         o, like = self.options, self.A_log
         return State(like.new_zeros(streams, o.d_conv - 1, o.channels), like.new_zeros(streams, o.channels, o.d_state))
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take the next token of every stream ``(streams, d_model)``: outputs of the same shape and the new state."""
+        """Process the next token of every stream.
+
+        Args:
+            x: ``(streams, d_model)``.
+            state: From :meth:`start` or the last step.
+
+        Returns:
+            ``(streams, d_model)`` and the new state.
+
+        Raises:
+            InputError: If the number of streams or the width differs.
+        """
         if x.shape != (len(state.h), self.options.d_model):
             raise InputError(
-                f"a step was given {tuple(x.shape)}; expected {(len(state.h), self.options.d_model)}: "
-                "one token of each stream that the state was started for"
+                f"input of a step has shape {tuple(x.shape)}; expected {(len(state.h), self.options.d_model)}: "
+                "one token per stream of the state"
             )
         inside, z = self.in_proj(x).chunk(2, 1)
         window = torch.cat([state.recent, inside[:, None]], 1)  # (streams, d_conv, channels)
@@ -330,19 +376,25 @@ class Mamba(nn.Module):
 
 
 class Exportable(nn.Module):
-    """A block as a graph without loops, for ``torch.onnx.export``: ``(x, offsets)`` to the block's output.
+    """A block as a graph without loops, for ``torch.onnx.export``: ``(x, offsets)`` to the output of the block.
 
-    Any number of sequences, each of at most ``longest`` tokens (longer ones would forget what lies further back).
+    Args:
+        block: The block.
+        longest: Maximum number of tokens per sequence; longer sequences would be truncated to their last tokens.
+        pool: As for the block.
+
+    Raises:
+        InputError: If ``longest`` is below 1.
     """
 
     def __init__(self, block: Mamba, *, longest: int = 128, pool: bool = False) -> None:
         super().__init__()
         if longest < 1:
-            raise InputError(f"longest is {longest}; give the tokens of the longest sequence, at least 1")
+            raise InputError(f"longest is {longest}; expected the number of tokens of the longest sequence, at least 1")
         self.block, self.longest, self.pool = block, longest, pool
 
     def forward(self, x: Tensor, offsets: Tensor) -> Tensor:
-        """The same as the block's own ``forward``; nothing is checked, as a graph cannot raise."""
+        """As ``forward`` of the block, without checks, as a graph cannot raise."""
 
         def scan(*args: Tensor) -> Tensor:
             return doubling_scan(*args, longest=self.longest)
@@ -352,13 +404,13 @@ class Exportable(nn.Module):
 
 
 def _mean(y: Tensor, offsets: Tensor) -> Tensor:
-    """The mean over each sequence ``(sequences, channels)``."""
+    """Mean over each sequence, ``(sequences, channels)``."""
     sums = y.new_zeros(offsets.shape[0] - 1, y.shape[1]).index_add(0, _places(offsets, y.shape[0])[1], y)
     return sums / offsets.diff()[:, None].to(y.dtype)
 
 
 def _check(x: Tensor, offsets: Tensor, *, width: int, pool: bool) -> None:
-    """Raise InputError unless x is packed as offsets say."""
+    """Raise InputError unless x and offsets match."""
     if x.ndim != 2 or x.shape[1] != width:
         raise InputError(
             f"x has shape {tuple(x.shape)}; expected (tokens, {width}): pack the sequences one after another"

@@ -54,7 +54,8 @@ def test_items_are_read_as_the_encoder_reads(tmp_path: Path) -> None:
 
 
 def test_silence_is_trimmed_and_other_rates_are_resampled(tmp_path: Path) -> None:
-    sound = np.concatenate([np.zeros(1600), np.full(3200, 0.5), np.zeros(800)]).astype(np.float32)
+    noise = 0.5 * 10 ** (-45 / 20)  # 45 dB below the sound
+    sound = np.concatenate([np.full(1600, noise), np.full(3200, 0.5), np.full(800, noise)]).astype(np.float32)
     (trimmed,) = sounds([wave(tmp_path, "a", sound)])
     assert len(trimmed) == 3200 and trimmed.min() == 0.5
     (slow,) = sounds([wave(tmp_path, "b", np.full(800, 0.5, np.float32), rate=8000)])

@@ -64,7 +64,7 @@ class Words(TokenEncoder):
     """Stands in for the token encoder: the number of letters of each word."""
 
     def encode(self, batch: Sequence[str], *, progress: Progress | None = None) -> list[np.ndarray]:
-        return [np.array([np.full(768, len(word)) for word in text.split()], np.float32) for text in batch]
+        return [np.array([[len(word)] + [1] * 767 for word in text.split()], np.float32) for text in batch]
 
 
 class Here:
@@ -131,6 +131,8 @@ def test_every_utterance_has_a_row_in_every_feature(made_up: None, tmp_path: Pat
     np.testing.assert_array_equal(found, rows("b", "facenet"))
     (tokens,) = store.get("mpnet-tokens", ["d0/none1"])
     assert tokens is not None and tokens[:, 0].tolist() == [5, 2, 5]
+    mean = np.array([4] + [1] * 767) / np.sqrt(16 + 767)
+    np.testing.assert_allclose(store.pooled("mpnet", ["d0/none1"])[0], mean, atol=1e-6)  # pooled from the tokens
     assert store.reasons("mpnet") == {}
     assert {step[0] for step in told} == {"texts", "sound", "faces"}
     assert ("sound", 7, 7) in told and ("faces", 7, 7) in told

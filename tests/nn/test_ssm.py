@@ -15,10 +15,15 @@ from torch.nn import functional as F
 
 from merc.errors import InputError, MissingExtra
 from merc.nn import kernel, ssm
-from merc.nn.ssm import Backend, Exportable, Mamba, MambaOptions, choose, doubling_scan, portable_scan, reference_scan
+from merc.nn.scan import reference_scan
+from merc.nn.ssm import Backend, Exportable, Mamba, MambaOptions, choose
 
 compiled = pytest.mark.skipif(kernel.library() is None, reason="the scan was not compiled on installation")
+
+
 FAST: list[Backend] = ["portable", *(["kernel"] if kernel.library() else [])]  # type: ignore[list-item]
+
+
 LENGTHS = (5, 1, 40, 0, 33, 70)  # shorter, as long as and longer than the chunks in which backward computes states
 
 
@@ -93,28 +98,6 @@ def test_every_compiled_library_agrees(name: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(kernel, "library", lambda: library)
     x, offsets = packed(LENGTHS)
     assert_close(run(block("kernel"), x, offsets), run(block("reference").double(), x.double(), offsets))
-
-
-def scan_inputs(offsets: Tensor, channels: int, d_state: int) -> list[Tensor]:
-    tokens, draw = int(offsets[-1]), torch.Generator().manual_seed(3)
-    u, delta = (torch.randn(tokens, channels, generator=draw, dtype=torch.float64) for _ in range(2))
-    a = -torch.rand(channels, d_state, generator=draw, dtype=torch.float64) - 0.1
-    b, c = (torch.randn(tokens, d_state, generator=draw, dtype=torch.float64) for _ in range(2))
-    return [tensor.requires_grad_() for tensor in (u, F.softplus(delta).detach(), a, b, c)]
-
-
-@pytest.mark.parametrize("scan", [reference_scan, portable_scan, lambda *a: doubling_scan(*a, longest=4)])
-def test_gradients_in_double(scan: ssm.Scan) -> None:
-    offsets = torch.tensor([0, 3, 4, 4, 8])
-    assert torch.autograd.gradcheck(lambda *inputs: scan(*inputs, offsets), scan_inputs(offsets, 3, 2))
-
-
-def test_portable_and_doubling_equal_the_reference_over_several_tiles() -> None:
-    offsets = torch.tensor([0, 9, 9, 10, 23])
-    inputs = scan_inputs(offsets, 150, 3)
-    wanted = reference_scan(*inputs, offsets)
-    for got in (portable_scan(*inputs, offsets), doubling_scan(*inputs, offsets, longest=13)):
-        torch.testing.assert_close(got, wanted)
 
 
 def assert_equal_to(peer: torch.nn.Module, ours: Mamba) -> None:
@@ -311,27 +294,6 @@ def test_choice_says_what_and_why(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     assert "portable backend: the scan was not compiled" in caplog.text
     with pytest.raises(MissingExtra, match="backend 'kernel' cannot be used: the scan was not compiled"):
         block("kernel")(x, offsets)
-
-
-def test_mamba_ssm_is_given_padded_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-    from types import SimpleNamespace
-
-    def selective_scan_fn(u: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-        assert u.shape == (4, 48, 9) and b.shape == (4, 10, 9)
-        rows = []
-        for one_u, one_delta, one_b, one_c in zip(u, delta, b, c, strict=True):
-            inputs = (one_u.t(), one_delta.t(), a, one_b.t(), one_c.t())
-            rows.append(reference_scan(*inputs, torch.tensor([0, u.shape[2]])))
-        return torch.stack(rows).transpose(1, 2)
-
-    monkeypatch.setitem(sys.modules, "mamba_ssm", SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "mamba_ssm.ops", SimpleNamespace())
-    interface = SimpleNamespace(selective_scan_fn=selective_scan_fn)
-    monkeypatch.setitem(sys.modules, "mamba_ssm.ops.selective_scan_interface", interface)
-    model, (x, offsets) = block("reference"), packed((3, 9, 0, 5))
-    xz = model.in_proj(x)
-    torch.testing.assert_close(model._inner(xz, offsets, ssm._cuda_scan), model._inner(xz, offsets, reference_scan))
 
 
 def test_exported_graph_equals_the_block(tmp_path: Path) -> None:

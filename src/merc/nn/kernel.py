@@ -25,7 +25,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 """Dtypes that the kernel reads and writes; it always accumulates in float32."""
 
 MAX_D_CONV = 8
-"""Greatest d_conv that the compiled convolution takes, as in scan.cpp."""
+"""Maximum d_conv that the compiled convolution takes, as in scan.cpp."""
 
 _LOG2E = 1.4426950408889634
 _RANGES = 4  # groups of sequences that threads work on; independent of the number of threads, as it affects rounding

@@ -15,13 +15,11 @@ Shapes: packed tensors are ``(tokens, channels)``, the concatenation of all sequ
 Four backends give the same result, and :func:`choose` selects one: the compiled kernel, the kernels of mamba-ssm on
 CUDA, plain PyTorch, and a reference for reading and testing.
 """
-# ruff: noqa: N803 - A, B and C are the letters of the paper and of every implementation
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, cast, get_args
@@ -29,17 +27,13 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from merc.errors import InputError, MissingExtra
 from merc.nn import kernel
+from merc.nn.scan import Scan, cuda_scan, doubling_scan, places, portable_scan, reference_scan
 from merc.options import at_least, between
 
 Backend = Literal["kernel", "cuda", "portable", "reference"]
-Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""``(u, delta, A, B, C, offsets)`` to C h, without skip connection and gate."""
-
-_TILE = 128  # channels per step of the portable backend, which bounds (tokens, tile, d_state)
 _log = logging.getLogger(__name__)
 
 
@@ -58,9 +52,9 @@ class MambaOptions:
     dt_rank: int | None = None
     """Rank of the projection that yields delta; None: d_model / 16, rounded up."""
     dt_min: float = 1e-3
-    """Least delta at initialisation: how long a channel remembers."""
+    """Minimum delta at initialisation: how long a channel remembers."""
     dt_max: float = 1e-1
-    """Greatest delta at initialisation."""
+    """Maximum delta at initialisation."""
     dt_init_floor: float = 1e-4
     """Lower bound of delta at initialisation."""
 
@@ -164,85 +158,7 @@ def _announce(choice: Choice) -> None:
     _log.log(level, "Mamba runs on the %s backend: %s", choice.backend, choice.reason)
 
 
-def reference_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
-    """The recurrence as in the paper, one token at a time, in any dtype, for tests: ``(tokens, channels)``."""
-    rows = []
-    for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        h = torch.zeros_like(A)
-        for t in range(begin, end):
-            h = torch.exp(delta[t, :, None] * A) * h + (delta[t] * u[t])[:, None] * B[t]
-            rows.append(h @ C[t])
-    return torch.stack(rows) if rows else torch.zeros_like(u)
-
-
-def portable_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
-    """Scan in plain PyTorch: the t-th tokens of all sequences at once, in tiles of channels.
-
-    Tiles are recomputed in the backward pass, so that memory is that of one tile.
-    """
-    lengths, order = offsets.diff().sort(descending=True, stable=True)
-    starts, longest = offsets[:-1][order], int(lengths[0]) if len(lengths) else 0
-    counts = [int((lengths > t).sum()) for t in range(longest)]
-    if not counts:
-        return torch.zeros_like(u)
-    rows = torch.cat([starts[:n] + t for t, n in enumerate(counts)])  # tokens by their position in a sequence
-    back = torch.empty_like(rows).scatter_(0, rows, torch.arange(len(rows), device=rows.device))
-    tiles = []
-    for tile in torch.split(torch.arange(u.shape[1], device=u.device), _TILE):
-        part = u[rows][:, tile], delta[rows][:, tile], A[tile], B[rows], C[rows]
-        args = (_march, *part, counts)
-        tiles.append(checkpoint(*args, use_reentrant=False) if torch.is_grad_enabled() else _march(*part, counts))
-    return torch.cat(tiles, 1)[back]
-
-
-def _march(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, counts: list[int]) -> Tensor:
-    """Scan tokens sorted by their position in a sequence, ``counts[t]`` of them at position t."""
-    h = u.new_zeros(counts[0], *A.shape)
-    rows = []
-    for d, x, b, c in zip(*(torch.split(part, counts) for part in (delta, delta * u, B, C)), strict=True):
-        h = torch.exp(d[:, :, None] * A) * h[: len(d)] + x[:, :, None] * b[:, None]  # (sequences, tile, d_state)
-        rows.append((h @ c[:, :, None]).squeeze(2))
-    return torch.cat(rows)
-
-
-def doubling_scan(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor, *, longest: int
-) -> Tensor:
-    """Scan without a loop over tokens, for export: after k steps each token includes the 2^k before it.
-
-    Exact for sequences of at most ``longest`` tokens; takes log2(longest) passes over (tokens, channels, d_state).
-    """
-    tokens = u.shape[0]  # len() would be a constant in the graph
-    first = _places(offsets, tokens)[0] == 0
-    factor = torch.exp(delta[:, :, None] * A).masked_fill(first[:, None, None], 0.0)  # first tokens have no predecessor
-    h = (delta * u)[:, :, None] * B[:, None]
-    for k in range(max(0, longest - 1).bit_length()):
-        earlier = [F.pad(part, (0, 0, 0, 0, 2**k, 0))[:tokens] for part in (h, factor)]
-        h, factor = h + factor * earlier[0], factor * earlier[1]
-    return (h @ C[:, :, None]).squeeze(2)
-
-
-def _cuda_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
-    """Scan by the kernel of mamba-ssm, which has no offsets: sequences are padded on the right."""
-    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn  # type: ignore[import-not-found]
-
-    place, sequence = _places(offsets, len(u))
-    longest, padded = int(offsets.diff().max()), []
-    for part in (u, delta, B, C):
-        full = part.new_zeros(len(offsets) - 1, longest, part.shape[1])
-        padded.append(full.index_put((sequence, place), part).transpose(1, 2).contiguous())
-    y = selective_scan_fn(padded[0], padded[1], A, padded[2], padded[3])
-    return cast(Tensor, y.transpose(1, 2)[sequence, place])
-
-
-def _places(offsets: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
-    """Position of each token in its sequence, and the number of the sequence."""
-    token = torch.arange(tokens, device=offsets.device)
-    sequence = (token[:, None] >= offsets[None, 1:]).sum(1)
-    return token - offsets[sequence], sequence
-
-
-_SCANS: dict[Backend, Scan] = {"portable": portable_scan, "reference": reference_scan, "cuda": _cuda_scan}
+_SCANS: dict[Backend, Scan] = {"portable": portable_scan, "reference": reference_scan, "cuda": cuda_scan}
 
 
 class Mamba(nn.Module):
@@ -335,7 +251,7 @@ class Mamba(nn.Module):
 
     def _convolve(self, x: Tensor, offsets: Tensor) -> Tensor:
         """Depthwise causal convolution over ``d_conv`` tokens within each sequence."""
-        place, _ = _places(offsets, x.shape[0])
+        place, _ = places(offsets, x.shape[0])
         out = self.conv1d.weight[:, 0, -1] * x + cast(Tensor, self.conv1d.bias)
         for back in range(1, self.options.d_conv):
             earlier = F.pad(x, (0, 0, back, 0))[: x.shape[0]].masked_fill((place < back)[:, None], 0.0)
@@ -405,7 +321,7 @@ class Exportable(nn.Module):
 
 def _mean(y: Tensor, offsets: Tensor) -> Tensor:
     """Mean over each sequence, ``(sequences, channels)``."""
-    sums = y.new_zeros(offsets.shape[0] - 1, y.shape[1]).index_add(0, _places(offsets, y.shape[0])[1], y)
+    sums = y.new_zeros(offsets.shape[0] - 1, y.shape[1]).index_add(0, places(offsets, y.shape[0])[1], y)
     return sums / offsets.diff()[:, None].to(y.dtype)
 
 

@@ -99,19 +99,20 @@ class RunReport:
         return [folder / name for name in pictures]
 
 
-def report_run(folder: Path, *, split: str, data: Path | None = None) -> RunReport:
+def report_run(folder: Path, *, split: str, data: Path | None = None, device: str | None = None) -> RunReport:
     """Predict a part of every trained fold and measure; openings of test are recorded in the run's ledger.
 
     Args:
         folder: What ``merc train --out`` wrote.
         split: "valid" or "test".
         data: The data root (default: ``$MERC_DATA``).
+        device: Where it predicts (default: that of the training).
 
     Raises:
         InputError: Another split, or a fold that was not trained to its end.
     """
     prepared = load_run(folder, data=data)
-    found = list(evaluate(folder, split=split, data=data))
+    found = list(evaluate(folder, split=split, data=data, device=device))
     answered = [one.answers if split == "test" else _of(one.fold, one.answers) for one in found]
     record = measured(
         {prepared.request.seed: answered},

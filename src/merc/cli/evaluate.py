@@ -13,13 +13,14 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder that 'merc train --out' wrote.")],
     split: Annotated[str, typer.Option(help="valid or test; test is recorded in RUN/ledger.jsonl.")] = "valid",
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto; default: that of the training.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Folder for pictures: confusion, risk against coverage.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Print accuracy, F1 and recall with a 95 % interval over dialogues, pooled over the folds, and by class."""
     from merc.benchmarks.run_report import report_run
 
-    report = report_run(run, split=split, data=data)
+    report = report_run(run, split=split, data=data, device=device)
     if figures is not None:
         report.draw(figures)
     typer.echo(json.dumps(report.as_json(), indent=1) if as_json else report.text())

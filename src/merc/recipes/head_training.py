@@ -157,7 +157,7 @@ def train(
         validation: What chooses the epoch; no other part is read.
         options: How.
         seed: Of initial weights, dropout and batch order.
-        folder: Of checkpoints: a killed training resumes there, a finished one is read.
+        folder: Of checkpoints: an interrupted training resumes there, a finished one is read.
 
     Raises:
         InputError: for fewer than two training examples or no validation example.

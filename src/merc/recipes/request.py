@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to train: names only, so that it can be written down and asked again.
+    """What to train: names only, so that it can be written to a file and read again.
 
     ``features`` as in ``merc.features.spec`` (None: the usual ones of the corpus); ``modalities`` a choice among them
     (none: all that the system reads); ``options`` of the system and ``training`` changes of its recipe, by name;
@@ -120,7 +120,7 @@ class Prepared:
         if self.given:
             found = vectors.load(self.conversations, place=place, reads=self.reading, progress=progress)
         else:
-            found = dict(_loaded(_Asked(tuple(vectors.items()), place, tuple(self.reading.items()), progress)))
+            found = dict(_loaded(_Wanted(tuple(vectors.items()), place, tuple(self.reading.items()), progress)))
         if len(vectors) < len(self.sources):
             found["text"] = with_t5.words(self.t5, self.conversations)
         refuse_unreadable(found, self.reading, self.request.system)
@@ -163,7 +163,7 @@ def read(corpus: str, root: Path) -> tuple[Conversation, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Wanted:
     """Which features of which corpus; the progress callable is not part of the key."""
 
     sources: tuple[tuple[str, str], ...]
@@ -173,11 +173,11 @@ class _Asked:
 
 
 @lru_cache(maxsize=4)
-def _loaded(asked: _Asked) -> dict[str, Feature]:
+def _loaded(wanted: _Wanted) -> dict[str, Feature]:
     """Features are loaded once for all folds and seeds that share them; those fitted on a fold once for that fold."""
-    conversations = read(asked.place.corpus, asked.place.root)
-    sources = FeatureSpec(dict(asked.sources))
-    return sources.load(conversations, place=asked.place, reads=dict(asked.reads), progress=asked.progress)
+    conversations = read(wanted.place.corpus, wanted.place.root)
+    sources = FeatureSpec(dict(wanted.sources))
+    return sources.load(conversations, place=wanted.place, reads=dict(wanted.reads), progress=wanted.progress)
 
 
 def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 RUN/run.json                  the request, and its inputs (label set, feature hashes, licence)
 RUN/ledger.jsonl              every opening of a test part
-RUN/FOLD/best.json, .safetensors    the weights that validation chose, with the standardisation of the features
+RUN/FOLD/best.json, .safetensors    the best checkpoint by validation, with the standardisation of the features
 RUN/FOLD/history.jsonl        one line per epoch
 RUN/FOLD/state.json, …        where an interrupted training resumes
 """
@@ -43,7 +43,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A system that validation chose, with all that is needed to ask it: its fold, features and standardisation."""
+    """The best checkpoint of a system, with what it needs to predict: fold, features and standardisation."""
 
     system: System
     fold: Fold
@@ -116,12 +116,12 @@ def _looking(
         return None
     level = prepared.kind.description.level
     items: list[Item] = material.items(fold.test.ids, level=level, scalings=scalings)
-    held = list(batches(items, prepared.options.batch))
-    device, asked, epochs = chosen_device(prepared.options.device), frozenset(fold.test.ids), iter(range(1, 10**9))
+    read = list(batches(items, prepared.options.batch))
+    device, ids, epochs = chosen_device(prepared.options.device), frozenset(fold.test.ids), iter(range(1, 10**9))
 
     def look(system: System) -> Mapping[str, float]:
-        said = predict(system, held, ids=asked, device=device)
-        trace(next(epochs), named(said, material.classes))
+        predicted = predict(system, read, ids=ids, device=device)
+        trace(next(epochs), named(predicted, material.classes))
         return {}
 
     return look
@@ -141,7 +141,7 @@ def train(
     Raises InputError where the folder holds another run.
     """
     prepared = Prepared(request)
-    folds = _chosen(prepared.folds(), only)
+    folds = _selected(prepared.folds(), only)
     for fold in folds:
         run = Run(folder=out / fold.name, tracker=JsonLines(out / fold.name / "history.jsonl"), progress=progress)
         _claim(out, prepared)
@@ -150,7 +150,7 @@ def train(
         yield trained
 
 
-def _chosen(folds: Sequence[Fold], only: Sequence[str]) -> list[Fold]:
+def _selected(folds: Sequence[Fold], only: Sequence[str]) -> list[Fold]:
     if strange := sorted(set(only) - {fold.name for fold in folds}):
         raise InputError(f"no fold '{strange[0]}'; the protocol has {', '.join(fold.name for fold in folds)}")
     return [fold for fold in folds if not only or fold.name in only]
@@ -177,7 +177,7 @@ def _claim(out: Path, prepared: Prepared) -> None:
 
 
 def _keep(out: Path, prepared: Prepared, trained: Trained) -> None:
-    """Write the chosen weights and the standardisation of a fold."""
+    """Write the best checkpoint and the standardisation of a fold."""
     import torch
 
     tensors = checkpoint.prefixed("system", trained.system.state_dict())
@@ -204,9 +204,9 @@ def load_run(folder: Path, *, data: Path | None = None) -> Prepared:
     if not path.exists():
         raise InputError(f"{folder}: no run.json; expected the folder that 'merc train --out' wrote")
     try:
-        asked = _written(path)["request"]
-        asked = {**asked, "modalities": tuple(asked["modalities"]), "data": data}
-        request = Request(**{**asked, "weights": Path(asked["weights"]) if asked["weights"] else None})
+        values = _written(path)["request"]
+        values = {**values, "modalities": tuple(values["modalities"]), "data": data}
+        request = Request(**{**values, "weights": Path(values["weights"]) if values["weights"] else None})
     except (KeyError, TypeError) as error:
         raise WeightError(f"{path} is damaged ({error}); remove {folder} and train again") from error
     return Prepared(request)
@@ -223,11 +223,18 @@ def _written(path: Path) -> dict[str, Any]:
     return facts
 
 
-def load_fold(folder: Path, prepared: Prepared, fold: Fold) -> Trained:
-    """The chosen system of a fold.
+def load_fold(folder: Path, prepared: Prepared, fold: Fold, *, device: str | None = None) -> Trained:
+    """The best checkpoint of a fold.
 
-    Raises WeightError for a damaged file and InputError where the features of now are not those of the training, or the
-    fold was not trained to its end.
+    Args:
+        folder: Of the run.
+        prepared: The request of the run.
+        fold: One of its folds.
+        device: Where it predicts; default: that of the training.
+
+    Raises:
+        WeightError: for a damaged file.
+        InputError: where the features are not those of the training, or the fold was not trained to its end.
     """
     _refuse_untrained(folder, fold)
     needs = ("features", "best", "history", "seconds")
@@ -243,13 +250,12 @@ def load_fold(folder: Path, prepared: Prepared, fold: Fold) -> Trained:
         for name in sorted({key.split("/")[0] for key in scaled})
     }
     fitted = Fitted(facts["best"], facts["history"], facts["seconds"])
-    return Trained(
-        system.to(chosen_device(prepared.options.device)), fold, material, scalings, fitted, prepared.options
-    )
+    options = replace(prepared.options, device=device or prepared.options.device)
+    return Trained(system.to(chosen_device(options.device)), fold, material, scalings, fitted, options)
 
 
 def _refuse_untrained(folder: Path, fold: Fold) -> None:
-    """Raise InputError for a fold without chosen weights: pooled over the others, a figure would claim too much."""
+    """Raise InputError for a fold without a checkpoint: pooled over the others, a figure would claim too much."""
     if (folder / fold.name / "best.json").exists():
         return
     if (folder / fold.name).is_dir():
@@ -263,9 +269,10 @@ def _refuse_untrained(folder: Path, fold: Fold) -> None:
 
 def score(trained: Trained, part: Part, *, labels: Sequence[str]) -> tuple[Answers, np.ndarray]:
     """The answers of a part in its order, with the logits ``(n, C)`` behind them."""
-    said = trained.predict(list(part.labels))
-    places = {name: place for place, name in enumerate(said.ids)}
-    return answers(part, named(said, labels), labels=labels), said.logits[[places[name] for name in part.labels]]
+    predicted = trained.predict(list(part.labels))
+    places = {name: place for place, name in enumerate(predicted.ids)}
+    logits = predicted.logits[[places[name] for name in part.labels]]
+    return answers(part, named(predicted, labels), labels=labels), logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,23 +289,33 @@ class Tested:
     incomparable: str = ""
 
 
-def evaluate(folder: Path, *, split: str, data: Path | None = None, reason: str = "final result") -> Iterator[Tested]:
-    """A run on "valid" or "test", fold by fold; openings of test are recorded.
+def evaluate(
+    folder: Path, *, split: str, data: Path | None = None, device: str | None = None, reason: str = "final result"
+) -> Iterator[Tested]:
+    """Evaluate a run fold by fold; openings of test are recorded.
 
-    Raises InputError for another split and for a fold that was not trained.
+    Args:
+        folder: Of the run.
+        split: "valid" or "test".
+        data: The data root (default: ``$MERC_DATA``).
+        device: Where it predicts; default: that of the training.
+        reason: Why test is opened, for the ledger.
+
+    Raises:
+        InputError: for another split, and for a fold that was not trained.
     """
     if split not in ("valid", "test"):
         raise InputError(f"split '{split}': expected valid or test")
     prepared = load_run(folder, data=data)
     ledger = Ledger(folder / "ledger.jsonl").of(prepared.request.system, seed=prepared.request.seed)
     for fold in prepared.folds():
-        trained = load_fold(folder, prepared, fold)
+        trained = load_fold(folder, prepared, fold, device=device)
         part = fold.valid if split == "valid" else fold.test.open(reason, ledger=ledger)
         yield tested(trained, part, labels=prepared.classes)
 
 
 def tested(trained: Trained, part: Part, *, labels: Sequence[str]) -> Tested:
-    """Ask a trained fold for a part, and validation for the temperature of its confidences."""
+    """Predict a part; the temperature of the confidences is fitted on validation."""
     valid, logits = score(trained, trained.fold.valid, labels=labels)
     temperature = fit_temperature(logits, valid.true)
     return Tested(trained.fold.name, *score(trained, part, labels=labels), temperature, trained.incomparable)

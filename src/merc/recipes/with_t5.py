@@ -33,7 +33,7 @@ def t5_of(kind: type[System], chosen: Mapping[str, Any]) -> str:
 
 
 def options_with_t5(kind: type[System], chosen: Mapping[str, Any], labels: Sequence[str]) -> Any:
-    """The options of a system around the T5 they name, held to the texts of these labels.
+    """The options of a system around the T5 they name, restricted to the texts of these labels.
 
     Raises WeightError where the T5 is not available, InputError for a size that is the T5's to say.
     """
@@ -57,14 +57,14 @@ def words(name: str, conversations: Sequence[Conversation]) -> Feature:
     An utterance without text has no row.
     """
     known = t5.described(name)
-    said = {turn.id: turn.text for one in conversations for turn in one if turn.text and turn.text.strip()}
-    rows, cut = t5.token_rows(known.tokenizer, list(said.values()), longest=LONGEST)
-    notes = (f"{cut} of {len(said)} texts are cut at {LONGEST} tokens",) if cut else ()
+    texts = {turn.id: turn.text for one in conversations for turn in one if turn.text and turn.text.strip()}
+    rows, cut = t5.token_rows(known.tokenizer, list(texts.values()), longest=LONGEST)
+    notes = (f"{cut} of {len(texts)} texts are cut at {LONGEST} tokens",) if cut else ()
     return Feature(
         source="words of a T5",
         width=known.config.vocab_size,
-        rows={name: row[row != 0] for name, row in zip(said, rows, strict=True)},
-        sha256=key("words", list(said), rows.tolist()),
+        rows={name: row[row != 0] for name, row in zip(texts, rows, strict=True)},
+        sha256=key("words", list(texts), rows.tolist()),
         notes=notes,
         encoder={"name": WORDS},
         kind="tokens",

@@ -30,8 +30,8 @@ def wrapped(line: str, *, indent: int = 4) -> str:
 
     Example:
         >>> print(wrapped("name  " + "word " * 16, indent=6))
-        name  word word word word word word word word word word word word word word
-              word word
+        name  word word word word word word word word word word word word word word word
+              word
     """
     return textwrap.fill(
         line, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False

@@ -75,7 +75,7 @@ def fit(task: Task, options: LoopOptions, run: Run | None = None) -> Fitted:
     """
     keep_freed_memory()
     with seeded(options.seed, threads=options.threads):
-        return _Loop(task, options, run or Run()).run()
+        return _Loop(task, options, run or Run()).fit()
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class _Loop:
     def __init__(self, task: Task, options: LoopOptions, run: Run) -> None:
         import torch
 
-        self.task, self.options, self.run_ = task, options, run
+        self.task, self.options, self.run = task, options, run
         self.device = chosen_device(options.device)
         self.processes = processes()
         self.processes.join(self.device)
@@ -119,7 +119,7 @@ class _Loop:
         self.written = self.reported = time.monotonic()
         self.processes.copy_from_first([*self.stepped, *self.module.buffers()])
 
-    def run(self) -> Fitted:
+    def fit(self) -> Fitted:
         resumed = self._resume()
         while not self._finished():
             began = time.process_time() - self.at.seconds
@@ -193,7 +193,7 @@ class _Loop:
         if not alone:
             self._divide_gradients(size)
         self.steps += 1
-        for hook in self.run_.hooks:
+        for hook in self.run.hooks:
             self.processes.copy_from_first(list(hook.state_dict().values()))
             hook.before_step(self.module)
         if self.options.clip is not None:
@@ -201,7 +201,7 @@ class _Loop:
         self.optimiser.step()
         if self.average:
             self.average.update()
-        for hook in self.run_.hooks:
+        for hook in self.run.hooks:
             hook.after_step(self.module, self.steps)
         return loss / size
 
@@ -215,7 +215,7 @@ class _Loop:
             found = found if isinstance(found, Computed) else Computed(found)
             if not found.losses:
                 return None
-            further = [one for hook in self.run_.hooks for one in hook.losses(found.output, batch).values()]
+            further = [one for hook in self.run.hooks for one in hook.losses(found.output, batch).values()]
         if weighted and size <= 0:
             return None
         loss = _sum([*found.losses.values(), *further])
@@ -272,7 +272,7 @@ class _Loop:
         with self.average.applied() if self.average else nullcontext():
             self.module.eval()
             figures = dict(self.processes.shared(lambda: self.task.judge(self.module)))
-            for hook in self.run_.hooks:
+            for hook in self.run.hooks:
                 figures |= hook.epoch()
             loss = self.at.loss / max(self.at.counted, 1)
             self.fitted.history.append({"training_loss": loss, **figures})
@@ -294,17 +294,17 @@ class _Loop:
         return done - max(self.fitted.best, self.task.all_data_from - 1) >= self.options.patience
 
     def _tell(self) -> None:
-        if self.run_.tracker and self.processes.first:
-            self.run_.tracker.log(len(self.fitted.history), self.fitted.history[-1])
+        if self.run.tracker and self.processes.first:
+            self.run.tracker.log(len(self.fitted.history), self.fitted.history[-1])
         self.reported = 0.0
         self._report(0.0)
 
     def _report(self, part: float) -> None:
         """Report progress in epochs, of which a part is done, not more often than is of use."""
-        if self.run_.progress and self.processes.first and time.monotonic() - self.reported > _REPORT_SECONDS:
+        if self.run.progress and self.processes.first and time.monotonic() - self.reported > _REPORT_SECONDS:
             total = self.options.epochs
             done = total if self._finished() else len(self.fitted.history) + part
-            self.run_.progress("training", done, total)
+            self.run.progress("training", done, total)
             self.reported = time.monotonic()
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -316,18 +316,18 @@ class _Loop:
             self._write()
 
     def _write(self) -> None:
-        if self.run_.folder is None:
+        if self.run.folder is None:
             return
         tensors = checkpoint.prefixed("module", self._tensors()) | checkpoint.prefixed("kept", self.kept)
         tensors |= checkpoint.optimiser_tensors(self.optimiser) | checkpoint.random_tensors(self.device)
         tensors |= {"random/order": self.order.get_state(), "random/epoch": self.began}
         if self.average:
             tensors |= checkpoint.prefixed("average", self.average.state_dict())
-        for number, hook in enumerate(self.run_.hooks):
+        for number, hook in enumerate(self.run.hooks):
             tensors |= checkpoint.prefixed(f"hook/{number}", hook.state_dict())
         facts = {**self._facts(), "history": self.fitted.history, "best": self.fitted.best}
         facts |= {"seconds": self.fitted.seconds, "steps": self.steps, "at": asdict(self.at)}
-        checkpoint.write(self.run_.folder, "state", tensors=tensors, facts=facts)
+        checkpoint.write(self.run.folder, "state", tensors=tensors, facts=facts)
         self.written = time.monotonic()
 
     def _facts(self) -> dict[str, Any]:
@@ -338,7 +338,7 @@ class _Loop:
 
     def _resume(self) -> bool:
         """Take up the last checkpoint; whether it lies within an epoch."""
-        folder = self.run_.folder
+        folder = self.run.folder
         if folder is None or not (folder / "state.json").exists():
             return False
         needs = ("options", "facts", "processes", "history", "best", "seconds", "steps", "at")
@@ -355,7 +355,7 @@ class _Loop:
         checkpoint.restore_optimiser(self.optimiser, tensors)
         if self.average:
             self.average.load_state_dict(checkpoint.under("average", tensors))
-        for number, hook in enumerate(self.run_.hooks):
+        for number, hook in enumerate(self.run.hooks):
             hook.load_state_dict(checkpoint.under(f"hook/{number}", tensors))
         self.began = tensors["random/epoch"]
         self.order.set_state(tensors["random/order"])

@@ -34,7 +34,7 @@ def test_show_prints_map_variants_defects_and_counts() -> None:
     assert "  fru             (dropped)" in plain
     assert "iemocap6-7433: 7,433 turns (angry 1,103, excited 1,041" in words
     assert "- 2,507 of 10,039 turns have no majority" in words
-    assert "all conversations                151" in words
+    assert "all conversations                151" in plain
     assert "conversation   id of the recording" in RUN.invoke(app, ["show", "manifest"]).output
     assert "did you mean 'meld'" in str(RUN.invoke(app, ["show", "mled"]).exception)
 

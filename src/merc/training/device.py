@@ -10,7 +10,7 @@ import atexit
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from merc.errors import InputError
@@ -96,12 +96,11 @@ def moved(batch: Any, device: str | torch.device) -> Any:
         return batch.to(device)
     if isinstance(batch, Mapping):
         return {name: moved(value, device) for name, value in batch.items()}
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(moved(value, device) for value in batch))
     if isinstance(batch, list | tuple):
-        return type(batch)(moved(value, device) for value in batch)
+        values = [moved(value, device) for value in batch]
+        return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)  # a named tuple takes each
     if is_dataclass(batch) and not isinstance(batch, type):
-        return replace(batch, **{name: moved(getattr(batch, name), device) for name in batch.__dataclass_fields__})
+        return replace(batch, **{one.name: moved(getattr(batch, one.name), device) for one in fields(batch)})
     return batch
 
 

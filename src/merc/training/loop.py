@@ -28,7 +28,7 @@ from merc.training.options import higher_is_better
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from merc.training.options import LoopOptions
 
@@ -105,9 +105,7 @@ class _Loop:
         extra = [parameter for hook in run.hooks for parameter in hook.start(self.module)]
         self.optimiser = optimiser.optimiser_of([*groups, *([Group("hooks", extra)] if extra else [])], options)
         self.stepped = [*self.trained, *extra]
-        mine = {id(parameter) for parameter in self.trained}
-        every = dict(self.module.named_parameters(remove_duplicate=False))
-        self.frozen = frozenset(name for name, parameter in every.items() if id(parameter) not in mine)
+        self.frozen = _others(self.module, self.trained)
         named = {name: one for name, one in self.module.named_parameters() if name not in self.frozen}
         self.average = optimiser.Average(named) if options.average else None
         self.order = torch.Generator().manual_seed(options.seed)
@@ -179,8 +177,6 @@ class _Loop:
 
     def _step(self, plans: Sequence[Plan]) -> float | None:
         """One step of the optimiser over one or more batches; its mean loss, None where there was nothing to learn."""
-        import torch
-
         self.optimiser.zero_grad(set_to_none=True)
         alone = len(plans) == 1 and self.processes.count == 1
         sums = [0.0, 0.0, 0.0]  # batches with a loss, losses times sizes, sizes
@@ -192,6 +188,13 @@ class _Loop:
             return None
         if not alone:
             self._divide_gradients(size)
+        self._update()
+        return loss / size
+
+    def _update(self) -> None:
+        """Change the weights by the gradients that are there."""
+        import torch
+
         self.steps += 1
         for hook in self.run.hooks:
             self.processes.copy_from_first(list(hook.state_dict().values()))
@@ -203,7 +206,6 @@ class _Loop:
             self.average.update()
         for hook in self.run.hooks:
             hook.after_step(self.module, self.steps)
-        return loss / size
 
     def _backward(self, plan: Plan, *, weighted: bool) -> tuple[float, float] | None:
         """Add the gradients of a batch; its loss times its size, and its size. None where there is nothing to learn."""
@@ -361,6 +363,13 @@ class _Loop:
         self.order.set_state(tensors["random/order"])
         checkpoint.restore_random(tensors, self.device)
         return self.at.batches > 0
+
+
+def _others(module: nn.Module, trained: Sequence[nn.Parameter]) -> frozenset[str]:
+    """Names of the parameters of a module that are not trained."""
+    mine = {id(parameter) for parameter in trained}
+    named = module.named_parameters(remove_duplicate=False)
+    return frozenset(name for name, parameter in named if id(parameter) not in mine)
 
 
 def _sum(losses: Sequence[Tensor]) -> Tensor:

@@ -53,18 +53,23 @@ def groups_of(module: nn.Module, groups: Sequence[Group]) -> list[Group]:
         return [Group("all", list(trainable.values()))]
     owner: dict[int, str] = {}
     for group in groups:
-        if not group.parameters:
-            raise InputError(f"parameter group '{group.name}' is empty; leave it out or give it parameters")
-        for parameter in group.parameters:
-            if id(parameter) in owner:
-                raise InputError(f"a parameter is in the groups '{owner[id(parameter)]}' and '{group.name}'")
-            owner[id(parameter)] = group.name
+        _claim(group, owner)
     if left := [name for name, one in trainable.items() if id(one) not in owner]:
         raise InputError(
             f"parameter '{left[0]}' is trainable but in none of the groups {', '.join(one.name for one in groups)}; "
             "add it to one, or set requires_grad=False"
         )
     return list(groups)
+
+
+def _claim(group: Group, owner: dict[int, str]) -> None:
+    """Note the group of each parameter; raises InputError for one that has a group, and for an empty group."""
+    if not group.parameters:
+        raise InputError(f"parameter group '{group.name}' is empty; leave it out or give it parameters")
+    for parameter in group.parameters:
+        if id(parameter) in owner:
+            raise InputError(f"a parameter is in the groups '{owner[id(parameter)]}' and '{group.name}'")
+        owner[id(parameter)] = group.name
 
 
 def optimiser_of(groups: Sequence[Group], options: LoopOptions) -> torch.optim.Optimizer:

@@ -149,10 +149,14 @@ class TrainOptions(LoopOptions):
         known = {one.name for one in fields(cls)}
         values = {name: value for name, value in asdict(recipe).items() if name in known}
         for change in changes:
-            if strange := sorted(set(change or {}) - known):
-                raise InputError(f"no training option '{strange[0]}'; known are {', '.join(sorted(known))}")
             values |= dict(change or {})
+        if strange := sorted(set(values) - known):
+            raise InputError(f"no training option '{strange[0]}'; known are {', '.join(sorted(known))}")
         for name in ("standardise", "per_speaker"):
             if isinstance(values.get(name), str):
-                values[name] = tuple(part for part in values[name].split(",") if part)
+                values[name] = _names(values[name])
         return cls(**values)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)

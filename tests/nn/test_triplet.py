@@ -106,7 +106,7 @@ def test_no_triplets(labels):
 def test_bad_options_and_too_few():
     with pytest.raises(InputError, match="unbounded below"):
         TripletOptions(hinge=False, normalise=False)
-    with pytest.raises(InputError, match="weights"):
+    with pytest.raises(InputError, match="margin_weight is -1: expected at least 0"):
         TripletOptions(margin_weight=-1)
     with pytest.raises(InputError, match="n >= 2"):
         variance_term(torch.ones(1, 3))

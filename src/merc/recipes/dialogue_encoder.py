@@ -165,8 +165,7 @@ def train_dialogues(
         smoothing=options.smoothing,
         facts=_facts(options, fold, start),
     )
-    how = {name: getattr(options, name) for name in ("seed", "epochs", "threads", "device", "checkpoint_seconds")}
-    return fit(task, loop_options(metric="weighted_f1", **how), Run(folder=folder, progress=progress))
+    return fit(task, loop_options(options, metric="weighted_f1"), Run(folder=folder, progress=progress))
 
 
 def _facts(options: DialogueEncoderOptions, fold: Fold, start: Path | None) -> dict[str, Any]:

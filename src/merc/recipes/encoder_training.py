@@ -27,6 +27,8 @@ from merc.training.options import LoopOptions
 
 if TYPE_CHECKING:
     from merc.progress import Progress
+    from merc.recipes.dialogue_encoder import DialogueEncoderOptions
+    from merc.recipes.text_encoder import TextEncoderOptions
 
 METHOD = (
     "AdamW on cross-entropy of two linear layers on the mean of an utterance's tokens; linear warm-up over a tenth of "
@@ -232,21 +234,19 @@ def encoder_task(
     )
 
 
-def loop_options(
-    *, seed: int, epochs: int, metric: str, threads: int, device: str, checkpoint_seconds: float
-) -> LoopOptions:
+def loop_options(options: DialogueEncoderOptions | TextEncoderOptions, *, metric: str) -> LoopOptions:
     """How both encoders are trained: all epochs, warm-up and linear decay."""
     return LoopOptions(
-        seed=seed,
-        epochs=epochs,
-        patience=epochs,
+        seed=options.seed,
+        epochs=options.epochs,
+        patience=options.epochs,
         metric=metric,
         schedule="linear",
         warmup=0.1,
         floor=0.02,
-        threads=threads,
-        device=device,
-        checkpoint_seconds=checkpoint_seconds,
+        threads=options.threads,
+        device=options.device,
+        checkpoint_seconds=options.checkpoint_seconds,
     )
 
 

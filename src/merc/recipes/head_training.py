@@ -191,16 +191,18 @@ def train(
         loss=loss,
         judge=judge,
         size=lambda batch: float(weights[batch[1]].sum()),
-        facts={
-            "training": training.sha256,
-            "validation": validation.sha256,
-            **{name: value for name, value in asdict(options).items() if name in _OF_NETWORK},
-        },
+        facts=_facts(training, validation, options),
         begin_epoch=begin,
     )
     fitted = fit(task, options.loop(seed), Run(folder=folder))
     best = fitted.history[fitted.best - 1]["macro_f1"]
     return Trained(seed, Mlp(_folded(model, mean, deviation)), fitted.best, len(fitted.history), best)
+
+
+def _facts(training: Examples, validation: Examples, options: HeadOptions) -> dict[str, Any]:
+    """What the weights depend on beside the loop's options."""
+    network = {name: value for name, value in asdict(options).items() if name in _OF_NETWORK}
+    return {"training": training.sha256, "validation": validation.sha256, **network}
 
 
 def _refuse_too_few(training: Examples, validation: Examples) -> None:

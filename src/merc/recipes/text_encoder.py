@@ -161,23 +161,18 @@ def train_texts(
     """
     from merc.recipes.encoder_training import Windows, encoder_task, loop_options
 
-    train, valid = (
-        read_texts(_part(selection, part), encoder, longest=options.longest) for part in ("train", "validation")
-    )
+    train = read_texts(_part(selection, "train"), encoder, longest=options.longest)
+    valid = read_texts(_part(selection, "validation"), encoder, longest=options.longest)
     _check(train, valid)
     start = adapters(Path(options.start)) if options.start else None
     if start:
         _refuse_other_texts(start, options)
         encoder.load(start)
 
-    def judge(judged: TextClassifier) -> dict[str, float]:
-        return _figures(logits_of(judged, valid), valid.classes)
-
-    prepare = encoder.backbone.prepare
     data = Windows(
         train.windows,
         [[number] for number in train.classes.tolist()],
-        prepare,
+        encoder.backbone.prepare,
         batch_tokens=options.batch_tokens,
         spread=_SPREAD,
         choose=lambda epoch: epoch_rows(train.classes, epoch, options).tolist(),
@@ -185,14 +180,13 @@ def train_texts(
     task = encoder_task(
         encoder,
         data,
-        judge,
+        lambda judged: _figures(logits_of(judged, valid), valid.classes),
         groups=encoder.groups(encoder_rate=options.encoder_rate, head_rate=options.head_rate),
         smoothing=options.smoothing,
         facts=_facts(selection, options, start),
         class_weights=_balance(train.classes[epoch_rows(train.classes, 1, options)], options.balance),
     )
-    how = {name: getattr(options, name) for name in ("seed", "epochs", "threads", "device", "checkpoint_seconds")}
-    return fit(task, loop_options(metric="loss", **how), Run(folder=folder, progress=progress))
+    return fit(task, loop_options(options, metric="loss"), Run(folder=folder, progress=progress))
 
 
 def epoch_rows(classes: np.ndarray, epoch: int, options: TextEncoderOptions) -> np.ndarray:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -93,8 +92,7 @@ def system_task(
         system: trained in place.
         train: items that it learns from.
         valid: items that choose the epoch; none where the options have ``metric=None``.
-        classes: names of the classes, in the order of its logits; none where it learns dimensions alone, or nothing
-            that is labelled.
+        classes: names of the classes, in the order of its logits; none where it learns no labels.
         options: batch size, class weights, smoothing, modality dropout, curriculum.
         dimensions: names of the targets, in the order of ``Output.values``.
         features: by modality where the features come from; a checkpoint is continued with the same ones only.
@@ -105,10 +103,7 @@ def system_task(
             of single utterances.
         UnknownName: for a curriculum that is not known.
     """
-    weights = None
-    if classes:
-        weights = class_weights(options.class_weights, train, classes)
-        system.label_loss.configure(class_weights=weights, smoothing=options.smoothing)
+    weights = _configured(system, options, train, classes) if classes else None
     chosen = _curriculum(options, train, classes) if options.curriculum else None
     held, device = in_order(valid, options.batch), chosen_device(options.device)
 
@@ -117,9 +112,6 @@ def system_task(
         figures = predict(judged, held, device=device).figures(dimensions) if valid else {}
         return {**figures, **(look(judged) if look else {})}
 
-    def check(before: Mapping[str, Any], folder: Path) -> None:
-        refuse_others(features or {}, before.get("features", {}), where=folder)
-
     return Task(
         module=system,
         data=ItemData(train, options.batch, choose=chosen),
@@ -127,10 +119,17 @@ def system_task(
         judge=judge,
         size=lambda batch: labelled_weight(batch, weights) if classes else _targeted(batch),
         facts={"classes": list(classes), "dimensions": list(dimensions), "features": features or {}},
-        check_facts=check,
+        check_facts=lambda before, folder: refuse_others(features or {}, before.get("features", {}), where=folder),
         augment=lambda batch, random: with_modalities_dropped(batch, options.modality_dropout, generator=random),
         all_data_from=min(options.buckets, len(train)) if chosen else 1,
     )
+
+
+def _configured(system: System, options: TrainOptions, train: Sequence[Item], classes: Sequence[str]) -> Tensor | None:
+    """Set up the label loss of a system; returns its class weights."""
+    weights = class_weights(options.class_weights, train, classes)
+    system.label_loss.configure(class_weights=weights, smoothing=options.smoothing)
+    return weights
 
 
 def losses_of(module: nn.Module, batch: Batch) -> Computed:

@@ -1,3 +1,5 @@
+"""Utterances whose text occurs in another split."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Counts of what was removed, and of names and people."""
+
 from __future__ import annotations
 
 import pytest

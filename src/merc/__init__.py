@@ -1,10 +1,10 @@
 """merc recognises the emotion of each utterance in a recorded conversation, with a calibrated confidence.
 
-    >>> import merc
-    >>> merc.__version__
-    '0.1.0'
-    >>> sorted(merc.__all__)[:4]
-    ['AnalyzeOptions', 'Conversation', 'Evidence', 'MercError']
+>>> import merc
+>>> merc.__version__
+'0.1.0'
+>>> sorted(merc.__all__)[:4]
+['AnalyzeOptions', 'Conversation', 'Evidence', 'MercError']
 """
 
 from __future__ import annotations

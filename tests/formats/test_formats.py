@@ -1,3 +1,5 @@
+"""Reading and writing by name and by extension."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Audio decoding: downmix, resampling, timing, damage."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Probing and opening of recordings, and messages on files that are not."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Frames at requested times: sampling, orientation, size, damage."""
+
 from __future__ import annotations
 
 import math

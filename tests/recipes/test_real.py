@@ -1,3 +1,5 @@
+"""Trainings on the real corpora, where they are there."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -164,6 +164,9 @@ class Batch:
             shared = torch.where(lengths[to] > 0, lengths[to], shared)
         values, masks = {}, {}
         for name, one in rows.items():
+            if torch.equal(lengths[name], shared):
+                values[name], masks[name] = one.steps()
+                continue
             masks[name], places = aligned_places(shared, lengths[name])  # (B · T, S), (rows taken,)
             taken = one.values[places]
             values[name] = taken.new_zeros(*masks[name].shape, *taken.shape[1:])

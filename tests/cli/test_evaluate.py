@@ -40,9 +40,8 @@ def test_validation_and_test_are_measured_and_test_is_recorded(run: tuple[Path, 
 
 def test_the_device_is_that_of_the_command(run: tuple[Path, Path]) -> None:
     root, out = run
-    same = [
-        RUN.invoke(app, ["evaluate", str(out), "--data", str(root), *more]).output for more in ([], ["--device", "cpu"])
-    ]
+    arguments = ["evaluate", str(out), "--data", str(root)]
+    same = [RUN.invoke(app, [*arguments, *more]).output for more in ([], ["--device", "cpu"])]
     assert same[0] == same[1] and "accuracy" in same[0]
     error = RUN.invoke(app, [*arguments, "--device", "abacus"]).exception
     assert isinstance(error, InputError) and "device 'abacus'" in str(error)

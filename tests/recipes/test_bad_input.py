@@ -41,7 +41,7 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plant:
 def judged(asked: Request, root: Path) -> float:
     """Train, answer test, and the share that was right; every answer must be there and finite."""
     (trained,) = train(asked, root / "run")
-    assert isinstance(trained, Trained) and np.isfinite([row["loss"] for row in trained.fitted.history]).all()
+    assert isinstance(trained, Trained) and np.isfinite([row["training_loss"] for row in trained.fitted.history]).all()
     found = report_run(root / "run", split="test", data=root)
     assert len(found.answers.ids) == sum(found.record.label_counts.values())
     assert np.isfinite(found.probabilities).all()

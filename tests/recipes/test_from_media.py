@@ -22,12 +22,12 @@ from merc.cli import evaluate, prepare, train
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
 from merc.features import spec, stored
+from merc.features.encoder import ENCODERS
 from merc.features.feature import Feature as Made
 from merc.features.store import Feature, Store, Writer
 from merc.prepare.clip import Clip, Encoded
 from merc.recipes import request as asking
-
-from ..quality.test_prepare import Here, Words, rows
+from tests.prepare.test_prepare import Here, Words, rows
 
 RATE, PICTURES = 16_000, 5  # of the clips' sound and film, a second
 
@@ -163,6 +163,9 @@ def beep(path: Path, line: Line | None = None) -> None:
 class MadeUp:
     """Encodes a clip from its name; the pictures of the first turn of a dialogue hold no face."""
 
+    def __init__(self, *, device: str) -> None:
+        self.device = device
+
     def __call__(self, clip: Clip) -> Encoded:
         made: Encoded = {}
         for feature in clip.features:
@@ -179,7 +182,7 @@ class MadeUp:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
     monkeypatch.setattr("merc.prepare.prepare.ClipEncoder", MadeUp)
-    monkeypatch.setattr("merc.prepare.prepare._text_encoder", Words)
+    monkeypatch.setitem(ENCODERS._entries, "mpnet-tokens", Words)
     monkeypatch.setattr("merc.weights.require", lambda names: None)
 
 
@@ -287,7 +290,7 @@ def test_what_was_not_prepared_is_refused_with_the_command(made_up: None, tmp_pa
     with pytest.raises(InputError, match="features text=prepared: corpus 'meld' is not prepared .*'merc prepare meld'"):
         run(*words, "prepared")
     run("prepare", "meld", "--data", tmp_path, "--encoders", "voice", "--no-check", "-q")
-    with pytest.raises(InputError, match="features text=prepared: .* holds campplus, none of mpnet, mpnet-tokens; run"):
+    with pytest.raises(InputError, match="features text=prepared: .* holds campplus, none of mpnet, mpnet-tokens, .*; run"):
         run(*words, "prepared")
     with pytest.raises(InputError, match="feature 'egemaps' is not in .*, which holds campplus: prepare it first"):
         run(*words, "voice=egemaps")
@@ -322,7 +325,8 @@ def test_the_frozen_encoder_reads_every_text_where_a_check_left_some_out(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversations = [Conversation("d", (Utterance("a", text="one"), Utterance("b", text="two")))]
-    monkeypatch.setattr(spec, "_encoded", lambda said, progress: Made("now", 1, dict.fromkeys(said, np.zeros(1))))
+    now = Made("now", 1, {"a": np.zeros(1), "b": np.zeros(1)})
+    monkeypatch.setattr(spec, "_texts", lambda encoder, conversations, *, progress: now)
     for checked, source in (("", "meld:mpnet"), ("f" * 64, "now")):
         shutil.rmtree(cache, ignore_errors=True)
         feature = Feature("mpnet", (1,), {"encoder": "mpnet", "sha256": "a" * 64}, checked=checked)

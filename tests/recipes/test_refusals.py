@@ -131,7 +131,8 @@ def test_a_store_made_with_other_weights_than_the_checkpoints(root: Path) -> Non
     forget()
     reason = (
         r"the text features were made with other weights or from another file: store:made of weight b{12}…, hash "
-        r"\w{12}…; the checkpoint was trained on store:made of weight a{12}…, hash \w{12}…; prepare them again as"
+        r"\w{12}…; the checkpoint was trained on store:made of weight a{12}…, hash \w{12}… \(sha256 "
+        r"b{12}…, expected a{12}…\); prepare them again as"
     )
     for split in ("valid", "test"):
         with pytest.raises(InputError, match=reason):

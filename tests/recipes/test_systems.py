@@ -167,7 +167,7 @@ def test_a_gradient_hook_and_a_curriculum_are_found_by_name(root: Path) -> None:
 
 
 def test_choices_of_features_are_read() -> None:
-    assert spec.FeatureSpec.parse("text=mpnet, voice=table") == {"text": "mpnet", "voice": "table"}
+    assert spec.FeatureSpec.parse("text=mpnet, voice=table").sources == {"text": "mpnet", "voice": "table"}
     for wrong in ("text", "smell=x", "text=a,text=b", ""):
         with pytest.raises(InputError, match="expected MODALITY=SOURCE"):
             spec.FeatureSpec.parse(wrong)
@@ -184,9 +184,9 @@ def test_words_of_the_command_line_become_values() -> None:
         settings(["batch"])
     assert listed(" text, voice ,") == ("text", "voice")
     assert protocol_of("iemocap", None) == "iemocap6"
-    with pytest.raises(InputError, match="protocol 'meld-7' divides meld, not iemocap; expected one of iemocap4-s"):
+    with pytest.raises(InputError, match="protocol 'meld-7' divides meld, not iemocap; expected one of iemocap-dim"):
         protocol_of("iemocap", "meld-7")
-    with pytest.raises(UnknownName, match="corpus 'friends' has no protocol; expected one of cmu-mosi, iemocap, meld"):
+    with pytest.raises(UnknownName, match="corpus 'friends' has no protocol; expected one of cmu-mosi, emorynlp, iemocap"):
         protocol_of("friends", None)
     assert by_corpus(["meld:text=/a/b:enc,voice=table"]) == {"meld": "text=/a/b:enc,voice=table"}
     with pytest.raises(InputError, match="expected CORPUS:MODALITY=SOURCE"):

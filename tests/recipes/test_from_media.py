@@ -290,7 +290,7 @@ def test_what_was_not_prepared_is_refused_with_the_command(made_up: None, tmp_pa
     with pytest.raises(InputError, match="features text=prepared: corpus 'meld' is not prepared .*'merc prepare meld'"):
         run(*words, "prepared")
     run("prepare", "meld", "--data", tmp_path, "--encoders", "voice", "--no-check", "-q")
-    with pytest.raises(InputError, match="features text=prepared: .* holds campplus, none of mpnet, mpnet-tokens, .*; run"):
+    with pytest.raises(InputError, match="text=prepared: .* holds campplus, none of mpnet, mpnet-tokens, .*; run"):
         run(*words, "prepared")
     with pytest.raises(InputError, match="feature 'egemaps' is not in .*, which holds campplus: prepare it first"):
         run(*words, "voice=egemaps")

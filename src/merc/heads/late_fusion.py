@@ -1,6 +1,6 @@
-"""The seam between evidence and label: a conversation's observations go in, one prediction an utterance comes out.
+"""Late fusion: the observations of a conversation in, one prediction an utterance out.
 
-``LateFusion`` is what stands here now. A trained conversation model takes its place by the same ``predict``.
+A trained conversation model can take the place of ``LateFusion`` by the same ``predict``.
 
 Late fusion multiplies what each modality adds to the prior. With y a label, π the prior of labels in conversation,
 p_t(y) the text posterior calibrated on conversational speech, p_m(y) the posterior of voice or face over the prior
@@ -32,7 +32,7 @@ _FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """All that is known of one utterance: each modality's evidence, and the vectors behind it.
+    """What is known of one utterance: the evidence of each modality, and the vectors behind it.
 
     ``vectors`` maps a modality to an array of shape (dim,) for text and voice and (frames, dim) for face; a missing
     modality is absent from it, and its evidence holds the reason.
@@ -50,10 +50,24 @@ class Fusion(Protocol):
 
 
 class LateFusion:
-    """Product of experts over calibrated heads; utterances are judged one by one.
+    """Product of experts over calibrated heads, utterance by utterance.
 
-    ``card`` holds ``prior`` (label to probability in conversation), for voice and face ``weight`` and ``prior``, and
-    ``abstention.threshold``: see the card of the fusion beside the heads.
+    Args:
+        card: The settings of the fusion's card: ``prior`` (label to probability in conversation), ``weight`` and
+            ``prior`` of voice and face, ``abstention.threshold``; see ``merc.heads.head.fusion_card``.
+        threshold: Confidence below which no label is predicted; default: that of the card.
+
+    Raises:
+        InputError: for a threshold that is no probability.
+
+    Example:
+        >>> from merc.conversation import Evidence
+        >>> from merc.heads.head import fusion_card
+        >>> from merc.labels import EKMAN7
+        >>> sure = {label: 0.94 if label == "joy" else 0.01 for label in EKMAN7}
+        >>> (found,) = LateFusion(fusion_card()).predict([Observation((Evidence("text", sure),), {})])
+        >>> found.label
+        'joy'
     """
 
     def __init__(self, card: Mapping[str, Any], *, threshold: float | None = None) -> None:

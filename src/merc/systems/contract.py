@@ -309,6 +309,12 @@ class System(nn.Module):
 
     Raises:
         InputError: If a modality cannot be read or one that is needed is missing.
+
+    Example:
+        >>> from merc.systems import SYSTEMS
+        >>> system = SYSTEMS["concat"]({"text": 768, "voice": 192}, 7).eval()
+        >>> system(Batch.of({"text": torch.randn(1, 3, 768), "voice": torch.randn(1, 3, 192)})).logits.shape
+        torch.Size([1, 3, 7])
     """
 
     description: ClassVar[Description]

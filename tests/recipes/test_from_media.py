@@ -294,7 +294,7 @@ def test_what_was_not_prepared_is_refused_with_the_command(made_up: None, tmp_pa
         run(*words, "prepared")
     with pytest.raises(InputError, match="feature 'egemaps' is not in .*, which holds campplus: prepare it first"):
         run(*words, "voice=egemaps")
-    with pytest.raises(InputError, match="has voice=attributes6, face=au17; else an encoder \(campplus, egemaps"):
+    with pytest.raises(InputError, match=r"has voice=attributes6, face=au17; else an encoder \(campplus, egemaps"):
         run(*words, "voice=loudness")
     with pytest.raises(InputError, match=r"no features at .*multimodal.parquet; .* 'merc prepare meld', then --featu"):
         run(*words, "voice=table")

@@ -115,6 +115,7 @@ class _Loop:
         self.fitted = Fitted()
         self.kept: dict[str, Tensor] = {}
         self.written = self.reported = time.monotonic()
+        self.pause = options.checkpoint_seconds
         self.processes.copy_from_first([*self.stepped, *self.module.buffers()])
 
     def fit(self) -> Fitted:
@@ -314,12 +315,13 @@ class _Loop:
         return {name: value for name, value in self.module.state_dict().items() if name not in self.frozen}
 
     def _write_if_due(self) -> None:
-        if time.monotonic() - self.written >= self.options.checkpoint_seconds:
+        if time.monotonic() - self.written >= self.pause:
             self._write()
 
     def _write(self) -> None:
         if self.run.folder is None:
             return
+        began = time.monotonic()
         tensors = checkpoint.prefixed("module", self._tensors()) | checkpoint.prefixed("kept", self.kept)
         tensors |= checkpoint.optimiser_tensors(self.optimiser) | checkpoint.random_tensors(self.device)
         tensors |= {"random/order": self.order.get_state(), "random/epoch": self.began}
@@ -331,6 +333,8 @@ class _Loop:
         facts |= {"seconds": self.fitted.seconds, "steps": self.steps, "at": asdict(self.at)}
         checkpoint.write(self.run.folder, "state", tensors=tensors, facts=facts)
         self.written = time.monotonic()
+        if self.options.checkpoint_seconds:  # of a large module: writing takes at most a twentieth of the time
+            self.pause = max(self.options.checkpoint_seconds, 20 * (self.written - began))
 
     def _facts(self) -> dict[str, Any]:
         """What a resumed training must share with the one before."""

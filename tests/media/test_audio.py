@@ -111,7 +111,7 @@ def test_of_two_channels_the_louder_is_taken(tmp_path: Path, codec: str, loud: i
 
 
 def test_parts_of_other_processes_are_left_alone_until_they_are_abandoned(tmp_path: Path) -> None:
-    path = record(tmp_path / "a.wav", sound=Sound(tone(300, 1), codec="pcm_s16le"))
+    path = record(tmp_path / "a.wav", sound=Sound(tone(300, 1)[None], codec="pcm_s16le"))
     running, abandoned = tmp_path / "a.npy.1.channel0.part", tmp_path / "a.npy.2.channel0.part"
     for part in (running, abandoned):
         part.write_bytes(b"another process writes here")

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,8 @@ class Server:
         child = int(self._line())
         if kill_after is not None:
             time.sleep(kill_after)
-            os.kill(child, signal.SIGKILL)  # a child that has finished stays a zombie or is gone already
+            with suppress(ProcessLookupError):  # it has finished and is gone
+                os.kill(child, signal.SIGKILL)
         return int(self._line())
 
     def close(self) -> None:

@@ -91,6 +91,10 @@ printed every option. Until they are made again, this holds for them:
   where a command sets `per_speaker=voice`, the values are standardised with each speaker's own mean and standard
   deviation, which for the test speaker come from test utterances (without labels). A system that meets an unknown
   speaker has none.
+* **Commands in the names of their time.** `merc adapt text --tune MODE` is now `merc train text-encoder --set
+  mode=MODE`, `merc tune PROTOCOL` is `merc train dialogue-encoder --protocol PROTOCOL`. Of `mamba`, `text`, `adapted`,
+  `states` and `taps` are now `text_width`, `modality_width`, `d_state` and `d_conv`; of `mamba_dialogue`, `states`,
+  `own` and `turns` are `d_state`, `same_speaker` and `turn_change`.
 """
 """What a reader must know of rows that were made before sections printed their settings."""
 

@@ -39,6 +39,12 @@ def test_ccc_known_values() -> None:
     assert np.isnan(pearson(true, np.full(4, 0.1)))
 
 
+def test_a_constant_list_has_no_correlation_where_rounding_leaves_a_covariance() -> None:
+    true = np.array([1.0, 2.0, 4.0])  # the mean is not a binary fraction: the covariance with 2, 2, 2 is -3e-17
+    assert np.isnan(pearson(true, np.full(3, 2.0))) and np.isnan(pearson(np.full(3, 2.0), true))
+    assert ccc(true, np.full(3, 2.0)) == 0
+
+
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=2, max_size=30))
 def test_ccc_never_exceeds_the_correlation(pairs: list[tuple[float, float]]) -> None:
     true, predicted = np.array(pairs).T

@@ -116,6 +116,8 @@ def _ccc(sums: np.ndarray) -> np.ndarray:
 
 def _pearson(sums: np.ndarray) -> np.ndarray:
     var_t, var_p, shared, _ = _spread(sums)
+    # a constant list has no correlation, also where rounding leaves it a covariance
+    shared = np.where((var_t > 0) & (var_p > 0), shared, np.nan)
     result: np.ndarray = np.clip(shared / np.sqrt(var_t * var_p), -1.0, 1.0)
     return result
 

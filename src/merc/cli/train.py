@@ -80,10 +80,13 @@ def _recipe(
 ) -> None:
     from merc.paths import data_root
     from merc.recipes.recipe import Folders
+    from merc.training.device import processes
 
     options = recipe.settings(_values(recipe, given, changes))
     with terminal.progress(quiet=quiet) as progress:
         outcome = recipe.train(options, Folders(data_root(data), out, progress))
+    if not processes().first:
+        return
     if not quiet:
         typer.echo(outcome.card.page())
     for line in (*outcome.lines, f"written to {out}"):
@@ -120,6 +123,7 @@ def _system(
     from merc.recipes.systems import train as run
     from merc.recipes.systems_page import refuse_unknown_target
     from merc.reporting.printing import sentence
+    from merc.training.device import processes
 
     refuse_unknown_target(name)
     for flag in given:
@@ -138,11 +142,13 @@ def _system(
         weights=given.get("weights"),
         data=data,
     )
-    with terminal.progress(quiet=quiet) as progress:
+    first = processes().first  # under torchrun one process prints
+    with terminal.progress(quiet=quiet or not first) as progress:
         for trained in run(request, out, only=given.get("fold", ()), progress=progress):
-            figures = trained.fitted.figures()
-            typer.echo(f"{trained.fold.name}: epoch {trained.fitted.best}, validation {sentence(figures)}")
-    if not quiet:
+            if first:
+                figures = sentence(trained.fitted.figures())
+                typer.echo(f"{trained.fold.name}: epoch {trained.fitted.best}, validation {figures}")
+    if first and not quiet:
         typer.echo(f"weights in {out}; next: merc evaluate {out} --split test")
 
 

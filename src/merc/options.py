@@ -14,8 +14,11 @@ the name of a system), ``hint`` behind what was expected.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from merc.errors import InputError
 
@@ -90,6 +93,77 @@ def one_of(choices: Iterable[str], /, *, scope: str = "", hint: str = "", **valu
     for name, value in values.items():
         if value is not None and value not in known:
             raise InputError(f"{_scoped(scope)}{name} is '{value}': expected one of {', '.join(known)}{hint}")
+
+
+def typed(options: type, values: Mapping[str, Any], /, *, scope: str = "") -> dict[str, Any]:
+    """Values by name, as they come from a command line or a file, in the types of an options class.
+
+    A whole number passes as a float, a list or a single value as a tuple.
+
+    Args:
+        options: A dataclass with annotated fields.
+        values: Values of some of its fields.
+        scope: What has the options, before the message.
+
+    Raises:
+        InputError: for the first value of another type, with its name and the type expected.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass
+        ... class Options:
+        ...     epochs: int = 10
+        ...     seeds: tuple[int, ...] = (0,)
+        >>> typed(Options, {"epochs": 2, "seeds": [1, 2]})
+        {'epochs': 2, 'seeds': (1, 2)}
+        >>> typed(Options, {"epochs": "two"})
+        Traceback (most recent call last):
+            ...
+        merc.errors.InputError: epochs is "two": expected a whole number
+    """
+    hints, found = get_type_hints(options), dict(values)
+    for name, value in values.items():
+        hint = hints.get(name, Any)
+        if get_origin(hint) is tuple:
+            found[name] = value = tuple(value) if isinstance(value, list | tuple) else (value,)
+        if not _fits(value, hint):
+            shown = json.dumps(value, ensure_ascii=False, default=str)
+            raise InputError(f"{_scoped(scope)}{name} is {shown}: expected {_expected(hint)}")
+        if type(value) is int and hint is float:
+            found[name] = float(value)
+    return found
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type; anything fits a type that is no union, no tuple and not in ``_KINDS``."""
+    if get_origin(hint) in _UNIONS:
+        return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is tuple:
+        return all(_fits(one, get_args(hint)[0]) for one in value)
+    kind = get_origin(hint) or hint
+    if kind not in _KINDS:
+        return True
+    return isinstance(value, _KINDS[kind][0]) and (kind is bool or not isinstance(value, bool))
+
+
+def _expected(hint: Any) -> str:
+    if get_origin(hint) in _UNIONS:
+        return " or ".join(_expected(one) for one in get_args(hint))
+    if get_origin(hint) is tuple:
+        return f"a list, each {_expected(get_args(hint)[0])}"
+    return _KINDS[get_origin(hint) or hint][1]
+
+
+_UNIONS = (Union, UnionType)
+_KINDS: Mapping[Any, tuple[Any, str]] = {
+    bool: (bool, "true or false"),
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "text"),
+    NoneType: (NoneType, "null"),
+    Mapping: (Mapping, "values by name"),
+}
+"""Types of options: what a value has to be, and the same in words."""
 
 
 def _check(holds: Callable[[float], bool], expected: str, scope: str, values: dict[str, float | None]) -> None:

@@ -45,10 +45,10 @@ def test_several_values_are_a_tuple(value: Any, expected: tuple[int, ...]) -> No
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("seed", "x", 'toy: seed is "x"; expected a value like 0'),
-        ("seed", True, "toy: seed is true; expected a value like 0"),
-        ("seed", 0.5, "toy: seed is 0.5; expected a value like 0"),
-        ("name", 3, 'toy: name is 3; expected a value like "plain"'),
+        ("seed", "x", 'toy: seed is "x": expected a whole number'),
+        ("seed", True, "toy: seed is true: expected a whole number"),
+        ("seed", 0.5, "toy: seed is 0.5: expected a whole number"),
+        ("name", 3, "toy: name is 3: expected text"),
         ("sizes", ["a"], r'toy: sizes is \["a"\]|toy: sizes'),
     ],
 )

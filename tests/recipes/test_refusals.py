@@ -81,6 +81,25 @@ def test_class_weights_of_a_class_that_is_none(root: Path) -> None:
         trained(root, "--set", 'class_weights={"joy": 1, "bored": 2}')
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epochs=abc", 'epochs is "abc": expected a whole number'),
+        ("system.width=abc", 'concat: width is "abc": expected a whole number'),
+        ("class_weights=maybe", 'class_weights is "maybe": expected true or false or values by name'),
+        ("standardise=smell", "standardise is 'smell': expected one of text, voice, face, motion"),
+        ("gradients=nosuch", "unknown gradient hook 'nosuch'"),
+        ("device=tpu", "device 'tpu': expected auto, cpu"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_before_anything_is_encoded(
+    root: Path, monkeypatch: pytest.MonkeyPatch, setting: str, message: str
+) -> None:
+    monkeypatch.setattr("merc.recipes.request.Prepared.material", lambda *_, **__: pytest.fail("encoded"))
+    with pytest.raises(InputError, match=message):
+        trained(root, "--set", setting)
+
+
 @pytest.mark.parametrize("weighted", ["false", "true"])
 def test_a_class_without_a_training_utterance(tmp_path: Path, weighted: str) -> None:
     made_meld.store(made_meld.tree(tmp_path, leave_out="fear"))

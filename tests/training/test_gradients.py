@@ -64,7 +64,7 @@ def test_options_of_a_hook_are_refused_by_name(root: Path) -> None:
         trained(root, "concat", "hook.strenght=1")
     with pytest.raises(InputError, match="no option 'base'"):
         hooks_of("cggm", {"base": "m2fnet"})
-    with pytest.raises(InputError, match="cggm: strength is 0: expected more than 0"):
+    with pytest.raises(InputError, match="cggm: strength is 0.0: expected more than 0"):
         trained(root, "concat", "hook.strength=0")
     with pytest.raises(UnknownName, match="unknown gradient hook 'cgm': did you mean 'cggm'"):
         hooks_of("cgm", {})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from merc.errors import InputError
+from merc.options import typed
 from merc.progress import Progress
 from merc.reporting.cards import ModelCard
 
@@ -66,9 +67,7 @@ class Recipe(Generic[Options]):
         known = {one.name: one for one in fields(self.options)}  # type: ignore[arg-type]
         if strange := sorted(set(changes) - set(known)):
             raise InputError(f"{self.name} has no option '{strange[0]}'; it has {', '.join(map(self._shown, known))}")
-        values = {**self.defaults, **changes}
-        for name, value in values.items():
-            values[name] = self._typed(name, value)
+        values = typed(self.options, {**self.defaults, **changes}, scope=self.name)
         return self.options(**values)
 
     @property
@@ -82,20 +81,6 @@ class Recipe(Generic[Options]):
             return self.defaults[name]
         one = next(one for one in fields(self.options) if one.name == name)  # type: ignore[arg-type]
         return one.default if one.default is not MISSING else None
-
-    def _typed(self, name: str, value: Any) -> Any:
-        """A value of the type of the option's default; raises InputError for one of another type."""
-        usual = self.default(name)
-        if isinstance(usual, float) and type(value) is int:
-            return float(value)
-        if isinstance(usual, tuple):
-            value = tuple(value) if isinstance(value, list | tuple) else (value,)
-            wrong = any(type(one) is not type(usual[0]) for one in value)
-        else:
-            wrong = type(value) is not type(usual)
-        if wrong:
-            raise InputError(f"{self.name}: {name} is {json.dumps(value)}; expected a value like {json.dumps(usual)}")
-        return value
 
     def _shown(self, name: str) -> str:
         return f"{name}={json.dumps(self.default(name), ensure_ascii=False)}"

@@ -16,6 +16,7 @@ from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
 from merc.features import spec
 from merc.features.feature import Feature, per_speaker
 from merc.features.spec import FeatureSpec
+from merc.options import typed
 from merc.progress import Progress
 from merc.recipes import with_t5
 from merc.systems import SYSTEMS, Setup
@@ -226,6 +227,7 @@ def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Seq
         raise InputError(
             f"system '{kind.description.name}' has no option '{strange[0]}'; it has {', '.join(sorted(known))}"
         )
+    chosen = typed(kind.Options, chosen, scope=kind.description.name)
     if with_t5.t5_of(kind, chosen):
         return with_t5.options_with_t5(kind, chosen, labels)
     return kind.Options(**chosen)

@@ -86,6 +86,8 @@ class Trained:
 def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace: Trace | None = None) -> Trained:
     """Train one fold; ``trace`` gets the test items after each epoch, to show what choosing on test would give."""
     run = run or Run()
+    chosen_device(prepared.options.device)  # what cannot run is refused before minutes of encoding
+    hooks = [*run.hooks, *hooks_of(prepared.options.gradients, prepared.options.hook)]
     material = prepared.material(fold, progress=run.progress)
     level = prepared.kind.description.level
     scalings = material.scalings(prepared.options.standardise, fold.train.context)
@@ -100,7 +102,6 @@ def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace:
         features=origins(material.features),
         look=_looking(trace, fold, material, scalings, prepared),
     )
-    hooks = [*run.hooks, *hooks_of(prepared.options.gradients, prepared.options.hook)]
     fitted = fit(task, prepared.options, replace(run, hooks=hooks))
     return Trained(system, fold, material, scalings, fitted, prepared.options)
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from merc.errors import InputError
+from merc.nn.device import resolve
 
 if TYPE_CHECKING:
     import torch
@@ -22,26 +22,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def available_devices() -> tuple[str, ...]:
-    """Names that ``chosen_device`` accepts here, without "auto": "cpu", and "cuda" or "mps" where torch sees one."""
-    import torch
-
-    found = ["cpu"]
-    if torch.cuda.is_available():
-        found += ["cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    return tuple(found)
-
-
 def chosen_device(name: str) -> str:
-    """The device of a name.
+    """The device of a name, as `merc.nn.device.resolve` finds it; under torchrun "cuda" is the GPU of this process.
 
     Args:
-        name: "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a CUDA GPU where there is one, else the CPU.
+        name: "auto", "cpu", "cuda", "cuda:N" or "mps".
 
     Returns:
-        A name that torch understands; under torchrun "cuda" is the GPU of this process ("cuda:1").
+        A name that torch understands, such as "cuda:1".
 
     Raises:
         InputError: for a device that torch does not see on this machine.
@@ -50,14 +38,10 @@ def chosen_device(name: str) -> str:
         >>> chosen_device("cpu")
         'cpu'
     """
-    found = available_devices()
-    if name == "auto":
-        name = "cuda" if "cuda" in found else "cpu"
-    if name not in found:
-        raise InputError(f"device '{name}' is not available on this machine; expected auto, {', '.join(found)}")
-    if name == "cuda" and processes().count > 1:
+    found = str(resolve(name))
+    if found == "cuda" and processes().count > 1:
         return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    return name
+    return found
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from merc.errors import InputError
+from merc.options import typed
 from merc.registry import Registry
 from merc.training.hooks import BaseHook
 
@@ -91,10 +92,12 @@ def cggm(**values: Any) -> Modulation:
     """The hook "cggm" from options by name (see ``CggmOptions``) and ``seed``; raises InputError for another name."""
     from merc.systems.cggm import CggmOptions
 
-    seed = int(values.pop("seed", 0))
+    seed = values.pop("seed", 0)
     known = [one.name for one in fields(CggmOptions) if one.name not in _SYSTEM_ALONE]
     _refuse_unknown("cggm", values, [*known, "seed"])
-    return Modulation(CggmOptions(**values), seed=seed)
+    if type(seed) is not int:
+        raise InputError(f"cggm: seed is {seed!r}: expected a whole number")
+    return Modulation(CggmOptions(**typed(CggmOptions, values, scope="cggm")), seed=seed)
 
 
 HOOKS: Registry[Callable[..., Hook]] = Registry("gradient hook", {"cggm": cggm})

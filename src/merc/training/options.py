@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from merc.errors import InputError
 from merc.evaluation.metrics import LOWER_IS_BETTER, NAMES
-from merc.options import above, at_least, below_one, one_of, share
+from merc.features.feature import MODALITIES
+from merc.options import above, at_least, below_one, one_of, share, typed
+from merc.training.curriculum import MEASURES
 
 if TYPE_CHECKING:
     from merc.systems import Recipe
@@ -128,6 +130,9 @@ class TrainOptions(LoopOptions):
             raise InputError(
                 f"hook option '{next(iter(self.hook))}' without a gradient hook; name one, such as gradients=cggm"
             )
+        one_of(MEASURES, curriculum=self.curriculum)
+        for name in self.standardise:
+            one_of(MODALITIES, standardise=name)
 
     @classmethod
     def of_recipe(cls, recipe: Recipe, *changes: Mapping[str, Any] | None) -> TrainOptions:
@@ -155,7 +160,7 @@ class TrainOptions(LoopOptions):
         for name in ("standardise", "per_speaker"):
             if isinstance(values.get(name), str):
                 values[name] = _names(values[name])
-        return cls(**values)
+        return cls(**typed(cls, values))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The report of a run: its figures, what they depend on, and nothing of a regression that no system can answer."""
+"""The report of a run of classes: its figures, and what they depend on (of values: tests/recipes/test_regression)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from merc.benchmarks.run_report import report_run
 from merc.errors import InputError
-from merc.recipes.request import Prepared, Request
+from merc.recipes.request import Request
 from merc.recipes.systems import train
 from tests.recipes import made_meld
 
@@ -47,8 +47,3 @@ def test_another_split_is_refused(run: tuple[Path, Path]) -> None:
     folder, root = run
     with pytest.raises(InputError, match="split 'dev': expected valid or test"):
         report_run(folder, split="dev", data=root)
-
-
-def test_a_system_of_labels_refuses_a_regression() -> None:
-    with pytest.raises(InputError, match="'iemocap-dimensions' is a regression of valence, activation, dominance, but"):
-        Prepared(Request("concat", "iemocap-dimensions"), conversations=())

@@ -36,6 +36,13 @@ def test_a_system_that_cannot_read_the_features_is_left_out(made: BenchOptions) 
         runner.plan(replace(made, only=("m2fnet",), features={"meld": f"voice={source}"}))
 
 
+def test_a_regression_is_no_bench_of_classes(made: BenchOptions) -> None:
+    with pytest.raises(
+        InputError, match="'iemocap-dimensions' is a regression, and a bench compares classes"
+    ):
+        runner.plan(replace(made, protocols=("iemocap-dimensions",)))
+
+
 def test_rows_are_records_with_intervals_published_figures_and_comparisons(made: BenchOptions) -> None:
     report = runner.outcome(finished(made), made)
     assert [(one.system, one.n, one.modalities) for one in report.records] == [

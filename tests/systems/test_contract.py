@@ -124,6 +124,7 @@ def described(**changes: object) -> Description:
         ({"steps": "both"}, "steps 'both'; expected own or shared"),
         ({"reads": {"text": "letters"}}, "reads text as 'letters'; expected"),
         ({"reads": {"voice": "steps"}}, "reads voice as 'steps'; expected one of its modalities"),
+        ({"predicts": ("classes", "ranks")}, "predicts 'ranks'; expected of classes, values"),
     ],
 )
 def test_a_description_says_only_what_is_known(changes: dict[str, object], message: str) -> None:
@@ -159,3 +160,24 @@ def test_a_system_that_cannot_read_steps_names_those_that_can() -> None:
 def test_a_system_that_cannot_be_built_says_why(inputs: dict[str, int], classes: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Concat(inputs, classes)
+
+
+def test_systems_that_predict_values_give_them_in_place_of_logits() -> None:
+    able = [name for name, kind in SYSTEMS.items() if "values" in kind.description.predicts]
+    assert able == ["cogmen", "concat", "mamba_dialogue"]
+    batch = Batch.of({"text": torch.randn(2, 3, 5)}, labels=torch.zeros(2, 3, dtype=torch.int64))
+    for name in able:
+        for dimensions in (1, 3):  # one value is a regression too, one class is no choice
+            made = SYSTEMS[name]({"text": 5}, 0, dimensions=dimensions).eval()
+            assert made.outputs == dimensions
+            plain = made(batch).values
+            made.target_mean.fill_(3.0)
+            made.target_deviation.fill_(0.5)
+            output = made(batch)
+            assert output.logits is None and output.losses == {} and "text" in output.representations
+            assert output.values is not None and output.values.shape == (2, 3, dimensions)
+            torch.testing.assert_close(output.values, 3 + 0.5 * plain)
+        of_classes = SYSTEMS[name]({"text": 5}, 4).eval()
+        assert not any(key.startswith("target_") for key in of_classes.state_dict())
+        output = of_classes(batch)
+        assert output.values is None and output.logits is not None and set(output.losses) == {"label"}

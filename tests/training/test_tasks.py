@@ -18,7 +18,7 @@ from merc.systems.concat import Concat
 from merc.training.data import batches
 from merc.training.device import seeded
 from merc.training.gradients import hooks_of
-from merc.training.loop import Fitted, Run, Task, fit
+from merc.training.loop import Computed, Fitted, Run, Task, fit
 from merc.training.material import Material
 from merc.training.objectives import Regress
 from merc.training.options import TrainOptions
@@ -224,15 +224,13 @@ class Regressor(System):
     Options = dict
 
     def __init__(self, dimensions: int = 2) -> None:
-        super().__init__({"text": 5}, 2)
+        super().__init__({"text": 5}, 0, dimensions=dimensions)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.layer = nn.Linear(5, dimensions)
 
     def forward(self, batch: Batch) -> Output:
-        values = self.layer(batch.vectors("text")[0])
-        output = Output(logits=None, values=values)
-        return replace(output, losses=Regress(mse=0.1).losses(output, batch))
+        return self.predicted(self.layer(batch.vectors("text")[0]), batch, {}, {})
 
 
 def rated() -> Material:
@@ -266,6 +264,46 @@ def test_dimensions_are_learned_and_judged_by_name() -> None:
     assert found["ccc/act"] == pytest.approx(ccc(predicted.targets[:, 1], predicted.values[:, 1]))
     expected = pearsonr(predicted.targets[known, 1], predicted.values[known, 1]).statistic
     assert found["pearson/act"] == pytest.approx(expected)
+
+
+def test_values_begin_at_the_mean_and_deviation_of_the_training_targets() -> None:
+    made, module = rated(), Regressor()
+    ids = [[turn.id for one in made.conversations[part] for turn in one] for part in (slice(12), slice(12, None))]
+    train, valid = (made.items(part, level="dialogue") for part in ids)
+    system_task(module, train, valid, (), options=QUICK, dimensions=("val", "act"))
+    scores = [turn.scores for one in made.conversations[:12] for turn in one]
+    for place, name in enumerate(("val", "act")):
+        values = np.array([one[name] for one in scores if name in one])
+        assert float(module.target_mean[place]) == pytest.approx(values.mean(), abs=1e-5)
+        assert float(module.target_deviation[place]) == pytest.approx(values.std(), abs=1e-5)
+    with torch.no_grad():
+        module.layer.weight.zero_()
+        module.layer.bias.fill_(1.0)
+    expected = (module.target_mean + module.target_deviation).tolist()
+    assert predict(module, list(batches(valid, 16))).values[0].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("loss", "name"), [("ccc", "ccc"), ("mse", "mse")])
+def test_the_loss_of_values_is_one_minus_ccc_or_the_squared_error(loss: str, name: str) -> None:
+    made, module = rated(), Regressor()
+    ids = [turn.id for one in made.conversations for turn in one]
+    items = made.items(ids, level="dialogue")
+    task = system_task(module, items, items, (), options=replace(QUICK, value_loss=loss), dimensions=("val", "act"))
+    batch = next(iter(batches(items, 16)))
+    computed = task.loss(module, batch)
+    assert isinstance(computed, Computed) and set(computed.losses) == {name}
+    expected = Regress(ccc=float(loss == "ccc"), mse=float(loss == "mse")).losses(module(batch), batch)
+    assert torch.equal(computed.losses[name], expected[name])
+    assert task.size(batch) == float((~batch.targets.isnan().all(-1)).sum())
+
+
+def test_a_dimension_without_a_training_value_is_refused() -> None:
+    made = rated()
+    ids = [[turn.id for one in made.conversations[part] for turn in one] for part in (slice(12), slice(12, None))]
+    train, valid = (made.items(part, level="dialogue") for part in ids)
+    train = [replace(item, targets=torch.where(torch.tensor([True, False]), item.targets, torch.nan)) for item in train]
+    with pytest.raises(InputError, match="no training utterance has a value of act; choose a protocol without it"):
+        system_task(Regressor(), train, valid, (), options=QUICK, dimensions=("val", "act"))
 
 
 def test_a_constant_prediction_has_no_correlation() -> None:

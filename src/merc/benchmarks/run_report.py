@@ -1,32 +1,37 @@
-"""The report of a trained run: figures pooled over folds, with intervals, by class and group, and its calibration.
+"""The report of a trained run: figures pooled over folds, with intervals.
 
-Confidences are scaled by the temperature that each fold's validation part gives.
+Of classes also by class and group, and the calibration: confidences are scaled by the temperature that each fold's
+validation part gives. Of values by dimension.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from merc.benchmarks.code import code_version
 from merc.cache import replacing
+from merc.errors import InputError
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import Fairness, by_speaker
+from merc.evaluation.metrics import DIMENSION_METRICS
 from merc.evaluation.protocol import PROTOCOLS
-from merc.evaluation.resampling import Runs
-from merc.evaluation.scoring import Answers, pooled
+from merc.evaluation.resampling import Estimate, Runs, ValueRuns, estimate
+from merc.evaluation.scoring import Answers, Values, pooled
 from merc.recipes.request import Prepared, settled, variant
-from merc.recipes.systems import evaluate, load_run
+from merc.recipes.systems import Tested, TestedValues, evaluate, load_run
+from merc.reporting import fairness, markdown
 from merc.reporting.diagnostics import Diagnostics, stacked
-from merc.reporting.fairness import table
 from merc.reporting.markdown import aligned, joined
-from merc.reporting.printing import number, sentence, title
+from merc.reporting.printing import NONE, figure, number, sentence, title
 from merc.reporting.records import Record, measured
+
+T = TypeVar("T", Answers, Values)
 
 FEW = 12
 """Up to so many speakers have a row each."""
@@ -77,18 +82,9 @@ class RunReport:
 
     def text(self) -> str:
         """The figures for the terminal."""
-        record, parts = self.record, ", ".join(self.record.modalities)
-        lines = [
-            f"{record.name} ({parts}), {record.protocol}, {self.split}, seed {record.seeds[0]}",
-            f"{title(record.metric)} {number(record.mean, record.metric, digits=2)} (95 % interval over dialogues "
-            f"{number(record.low, record.metric, digits=2)} to {number(record.high, record.metric, digits=2)})",
-            sentence(record.figures),
-        ]
-        if record.why:
-            lines.append(f"not comparable: {record.why}")
-        lines += [f"note: {note}" for note in record.notes]
-        speakers = f"Speakers (mean recall of the classes):\n\n{table(self.speakers)}" if self.speakers else ""
-        return aligned(joined(["\n".join(lines), self.diagnostics.words(), speakers]))
+        head = _head(self.record, self.split, sentence(self.record.figures))
+        speakers = "Speakers (mean recall of the classes):\n\n" + fairness.table(self.speakers) if self.speakers else ""
+        return aligned(joined([head, self.diagnostics.words(), speakers]))
 
     def draw(self, folder: Path) -> list[Path]:
         """Write the confusion matrix and the risk-coverage curve as SVG files into a folder."""
@@ -99,7 +95,94 @@ class RunReport:
         return [folder / name for name in pictures]
 
 
-def report_run(folder: Path, *, split: str, data: Path | None = None, device: str | None = None) -> RunReport:
+@dataclass(frozen=True, slots=True)
+class ValueReport:
+    """A run on one part under a regression: its record, and figures of each dimension.
+
+    ``by_dimension`` holds estimates by dimension and name of metric, ``means`` those of the mean over dimensions.
+    """
+
+    split: str
+    record: Record
+    answers: Values
+    by_dimension: Mapping[str, Mapping[str, Estimate]]
+    means: Mapping[str, Estimate]
+
+    @classmethod
+    def of(cls, split: str, record: Record, answers: Values) -> ValueReport:
+        """The report of a record and its answers."""
+        runs = {name: ValueRuns(record.system, (answers.only(name),)) for name in answers.dimensions}
+        return cls(
+            split,
+            record,
+            answers,
+            {name: _estimates(one) for name, one in runs.items()},
+            _estimates(ValueRuns(record.system, (answers,))),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; "intervals" has value, lower and upper end of each metric by dimension."""
+        rows = {**self.by_dimension, "mean": self.means}
+        return {
+            **self.record.to_dict(),
+            "split": self.split,
+            "dimensions": list(self.answers.dimensions),
+            "intervals": {
+                row: {metric: [_plain(end) for end in (one.mean, one.low, one.high)] for metric, one in found.items()}
+                for row, found in rows.items()
+            },
+        }
+
+    def text(self) -> str:
+        """The figures for the terminal."""
+        counts = self.answers.counts
+        rows = [["dimension", "utterances", *(title(metric) for metric in DIMENSION_METRICS)]]
+        for name, found in self.by_dimension.items():
+            rows.append([name, f"{counts[name]:,}", *_cells(found)])
+        rows.append(["mean", "", *_cells(self.means)])
+        dimensions = f"mean over {', '.join(self.answers.dimensions)}; intervals of 95 % in brackets"
+        return aligned(joined([_head(self.record, self.split, dimensions), markdown.table(rows)]))
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Raise InputError: the pictures are of classes."""
+        raise InputError(
+            f"no pictures for {folder}: they show classes, but {self.record.protocol} is a regression; leave --figures "
+            "out"
+        )
+
+
+def _estimates(runs: ValueRuns) -> dict[str, Estimate]:
+    return {metric: estimate(runs, metric=metric) for metric in DIMENSION_METRICS}
+
+
+def _cells(found: Mapping[str, Estimate]) -> list[str]:
+    return [
+        figure(one.mean, one.low, one.high, metric=metric) if np.isfinite(one.mean) else NONE
+        for metric, one in found.items()
+    ]
+
+
+def _plain(value: float) -> float | None:
+    """Six digits; None for a figure that is not defined, such as the correlation of a constant."""
+    return round(value, 6) if np.isfinite(value) else None
+
+
+def _head(record: Record, split: str, figures: str) -> str:
+    """What was measured, the metric of the protocol with its interval, other figures, and notes."""
+    lines = [
+        f"{record.name} ({', '.join(record.modalities)}), {record.protocol}, {split}, seed {record.seeds[0]}",
+        f"{title(record.metric)} {number(record.mean, record.metric, digits=2)} (95 % interval over dialogues "
+        f"{number(record.low, record.metric, digits=2)} to {number(record.high, record.metric, digits=2)})",
+        figures,
+    ]
+    if record.why:
+        lines.append(f"not comparable: {record.why}")
+    return "\n".join([*lines, *(f"note: {note}" for note in record.notes)])
+
+
+def report_run(
+    folder: Path, *, split: str, data: Path | None = None, device: str | None = None
+) -> RunReport | ValueReport:
     """Predict a part of every trained fold and measure; openings of test are recorded in the run's ledger.
 
     Args:
@@ -113,24 +196,36 @@ def report_run(folder: Path, *, split: str, data: Path | None = None, device: st
     """
     prepared = load_run(folder, data=data)
     found = list(evaluate(folder, split=split, data=data, device=device))
-    answered = [one.answers if split == "test" else _of(one.fold, one.answers) for one in found]
-    record = measured(
-        {prepared.request.seed: answered},
-        protocol=PROTOCOLS[prepared.request.protocol],
-        system=prepared.request.system,
-        modalities=tuple(prepared.sources),
-    )
-    record = replace(
-        record, variant=variant(prepared.request), **_origin(folder, prepared, [one.fold for one in found])
-    )
-    if why := found[0].incomparable:
-        record = replace(record, comparable=False, why=why)
+    if values := [one for one in found if isinstance(one, TestedValues)]:
+        rated = [one.answers if split == "test" else _of(one.fold, one.answers) for one in values]
+        return ValueReport.of(split, _record(folder, prepared, values, rated), pooled(rated))
+    classes = [one for one in found if isinstance(one, Tested)]
+    answered = [one.answers if split == "test" else _of(one.fold, one.answers) for one in classes]
+    return _of_classes(split, _record(folder, prepared, classes, answered), classes, answered)
+
+
+def _of_classes(split: str, record: Record, found: Sequence[Tested], answered: Sequence[Answers]) -> RunReport:
     runs = Runs(record.system, (pooled(answered),))
     plain = softmax(stacked([[one.logits for one in found]]))
     scaled = softmax(stacked([[one.logits / one.temperature for one in found]]))
     diagnostics = Diagnostics(f"{record.name} on {record.protocol}, {split}", runs, plain, scaled, record.metric)
     few = 1 < len(set(runs.seeds[0].speakers) - {None}) <= FEW
     return RunReport(split, record, diagnostics, by_speaker(runs) if few else None)
+
+
+def _record(
+    folder: Path, prepared: Prepared, found: Sequence[Tested] | Sequence[TestedValues], answered: Sequence[T]
+) -> Record:
+    record = measured(
+        {prepared.request.seed: answered},
+        protocol=PROTOCOLS[prepared.request.protocol],
+        system=prepared.request.system,
+        modalities=tuple(prepared.sources),
+    )
+    origin = _origin(folder, prepared, [one.fold for one in found])
+    record = replace(record, variant=variant(prepared.request), **origin)
+    why = found[0].incomparable
+    return replace(record, comparable=False, why=why) if why else record
 
 
 def _origin(folder: Path, prepared: Prepared, folds: Sequence[str]) -> dict[str, Any]:
@@ -146,7 +241,7 @@ def _origin(folder: Path, prepared: Prepared, folds: Sequence[str]) -> dict[str,
     }
 
 
-def _of(fold: str, answers: Answers) -> Answers:
+def _of(fold: str, answers: T) -> T:
     """Answers that name their fold: an utterance may validate in several folds, and is tested in one."""
     ids = tuple(f"{fold} {name}" for name in answers.ids)
     return replace(answers, ids=ids, dialogues=tuple(f"{fold} {name}" for name in answers.dialogues))

@@ -132,7 +132,12 @@ def features_of(protocol: str, options: BenchOptions) -> str:
 
 
 def cells_of(request: Request, *, seeds: int, name: str = "") -> list[Cell]:
-    """A request for each seed and fold of its protocol."""
+    """A request for each seed and fold of its protocol; raises InputError for a regression."""
+    if PROTOCOLS[request.protocol].regression:
+        raise InputError(
+            f"protocol '{request.protocol}' is a regression, and a bench compares classes; use 'merc train' and "
+            "'merc evaluate', or a protocol with classes"
+        )
     found = []
     for seed in range(seeds):
         seeded = replace(request, seed=seed)

@@ -17,7 +17,7 @@ def evaluate(
     figures: Annotated[Path | None, typer.Option(help="Folder for pictures: confusion, risk against coverage.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
-    """Print accuracy, F1 and recall with a 95 % interval over dialogues, pooled over the folds, and by class."""
+    """Print accuracy, F1 and recall, pooled over folds and by class, or CCC, r and MAE by dimension, with intervals."""
     from merc.benchmarks.run_report import report_run
 
     report = report_run(run, split=split, data=data, device=device)

@@ -109,7 +109,9 @@ class Estimate:
 def estimate(runs: AnyRuns, *, metric: str, resamples: int = 10_000, seed: int = 0) -> Estimate:
     """Mean, standard deviation and percentile interval of a metric; raises InputError for one of the other kind."""
     values = runs.figures(metric)
-    low, high = np.nanpercentile(resampled(runs, metric=metric, resamples=resamples, seed=seed), [2.5, 97.5])
+    drawn = resampled(runs, metric=metric, resamples=resamples, seed=seed)
+    defined = bool(np.isfinite(drawn).any())  # the correlation of a constant is not
+    low, high = np.nanpercentile(drawn, [2.5, 97.5]) if defined else (np.nan, np.nan)
     sd = float(values.std(ddof=1)) if len(values) > 1 else None
     return Estimate(float(values.mean()), sd, len(values), float(low), float(high))
 

@@ -91,6 +91,11 @@ class Values:
         known = np.isfinite(self.true).sum(0)
         return {name: int(number) for name, number in zip(self.dimensions, known, strict=True)}
 
+    def only(self, dimension: str) -> Values:
+        """The values on one of the dimensions."""
+        place = [self.dimensions.index(dimension)]
+        return replace(self, dimensions=(dimension,), true=self.true[:, place], predicted=self.predicted[:, place])
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from merc import paths
@@ -58,18 +59,14 @@ class Prepared:
     """A request made ready: protocol, conversations and features, read once for all its folds.
 
     Raises UnknownName for a system, protocol or corpus that is not known, InputError for features that the corpus or
-    the system does not have.
+    the system does not have, and for a system or option that does not predict what the protocol measures.
     """
 
     def __init__(self, request: Request, conversations: Sequence[Conversation] | None = None) -> None:
         self.request = request
         self.kind = SYSTEMS[request.system]
         self.protocol: Protocol = PROTOCOLS[request.protocol]
-        if self.protocol.regression:
-            raise InputError(
-                f"protocol '{self.protocol.name}' is a regression of {', '.join(self.protocol.dimensions)}, but system "
-                f"'{request.system}' predicts labels; choose a protocol with classes ('merc protocols' lists them)"
-            )
+        refuse_other_targets(request)
         self.corpus = self.protocol.corpus
         self.root = corpus_root(self.corpus, request.data)
         self.given = conversations is not None
@@ -92,9 +89,9 @@ class Prepared:
         return self.protocol.folds(self.conversations, seed=self.request.seed)
 
     def material(self, fold: Fold, *, progress: Progress | None = None) -> Material:
-        """All that may be learned from in a fold: the labels of train and validation, and every utterance's features.
+        """All that may be learned from in a fold: labels or targets of train and validation, and everyone's features.
 
-        The text of an utterance and its features are no secret; test labels are not in it.
+        The text of an utterance and its features are no secret; test labels and targets are not in it.
         """
         found = self._features(fold, progress)
         refuse_in_sample(found, fold, self.conversations, corpus=self.protocol.corpus)
@@ -106,7 +103,8 @@ class Prepared:
         weights = spec.weights(self.request.weights) if self.request.weights else {}
         blind = tuple(fold.blinded(self.conversations))
         labels = {**fold.train.labels, **fold.valid.labels}
-        return Material(blind, found, self.classes, labels, weights, corpus=self.corpus)
+        targets = tuple(self.protocol.dimensions.values())
+        return Material(blind, found, self.classes, labels, weights, targets, corpus=self.corpus)
 
     def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
         own = self.sources.by_fold
@@ -137,10 +135,37 @@ class Prepared:
         """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
         options = system_options(self.kind, self.system_options, labels=self.classes)
         with seeded(self.request.seed, threads=self.options.threads):
-            made = self.kind(widths, len(self.classes), options)
+            if self.protocol.regression:
+                made = self.kind(widths, 0, options, dimensions=len(self.protocol.dimensions))
+            else:
+                made = self.kind(widths, len(self.classes), options)
         if self.t5:
             with_t5.adopt(made, self.t5)
         return made
+
+
+_OF_CLASSES: Mapping[str, Any] = MappingProxyType(
+    {"smoothing": 0.0, "class_weights": False, "curriculum": None, "gradients": None}
+)
+"""Training options that read classes, with their values under a regression."""
+
+
+def refuse_other_targets(request: Request) -> None:
+    """Raise InputError for a system or a training option that does not predict what the protocol measures."""
+    protocol = PROTOCOLS[request.protocol]
+    if not protocol.regression:
+        if "value_loss" in request.training:
+            raise InputError(f"value_loss is of a regression, but protocol '{protocol.name}' has classes; leave it out")
+        return
+    where = f"protocol '{protocol.name}' is a regression of {', '.join(protocol.dimensions)}"
+    able = [name for name, kind in SYSTEMS.items() if "values" in kind.description.predicts]
+    if request.system not in able:
+        raise InputError(
+            f"{where}, but system '{request.system}' predicts classes only; choose one of {', '.join(able)}, or a "
+            "protocol with classes ('merc protocols' lists them)"
+        )
+    if wrong := [name for name, usual in _OF_CLASSES.items() if request.training.get(name, usual) != usual]:
+        raise InputError(f"{where}, but training option '{wrong[0]}' reads classes; leave it out")
 
 
 def corpus_root(corpus: str, data: Path | None) -> Path:
@@ -190,7 +215,7 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
     described, protocol = SYSTEMS[request.system].description, PROTOCOLS[request.protocol]
     setups = described.by_protocol
     setup = setups.get(request.protocol) or setups.get(request.protocol.split(":")[0]) or Setup()
-    usual = {"seed": request.seed, "metric": protocol.metric}
+    usual = {"seed": request.seed, "metric": protocol.metric, **(_OF_CLASSES if protocol.regression else {})}
     training = TrainOptions.of_recipe(described.recipe, usual, setup.training, request.training)
     return training, {**setup.options, **request.options}
 

@@ -21,7 +21,7 @@ from merc.cache import replacing
 from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import fit_temperature
 from merc.evaluation.protocol import Fold, Ledger, Part
-from merc.evaluation.scoring import Answers, answers
+from merc.evaluation.scoring import Answers, Values, answers, values
 from merc.features import spec
 from merc.features.feature import Scaling, origins, refuse_others
 from merc.progress import Progress
@@ -53,7 +53,7 @@ class Trained:
     options: TrainOptions
 
     def predict(self, ids: Sequence[str]) -> Predicted:
-        """Logits of these utterances; each is read within its dialogue."""
+        """Logits or values of these utterances; each is read within its dialogue."""
         level = self.system.description.level
         items = self.material.items(ids, level=level, scalings=self.scalings)
         device = chosen_device(self.options.device)
@@ -99,6 +99,7 @@ def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace:
         valid,
         material.classes,
         options=prepared.options,
+        dimensions=tuple(prepared.protocol.dimensions),
         features=origins(material.features),
         look=_looking(trace, fold, material, scalings, prepared),
     )
@@ -290,9 +291,18 @@ class Tested:
     incomparable: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TestedValues:
+    """The values that a trained fold predicts on a part; ``incomparable`` is why figures are not comparable."""
+
+    fold: str
+    answers: Values
+    incomparable: str = ""
+
+
 def evaluate(
     folder: Path, *, split: str, data: Path | None = None, device: str | None = None, reason: str = "final result"
-) -> Iterator[Tested]:
+) -> Iterator[Tested | TestedValues]:
     """Evaluate a run fold by fold; openings of test are recorded.
 
     Args:
@@ -301,6 +311,9 @@ def evaluate(
         data: The data root (default: ``$MERC_DATA``).
         device: Where it predicts; default: that of the training.
         reason: Why test is opened, for the ledger.
+
+    Yields:
+        Values where the protocol is a regression, else answers.
 
     Raises:
         InputError: for another split, and for a fold that was not trained.
@@ -312,7 +325,10 @@ def evaluate(
     for fold in prepared.folds():
         trained = load_fold(folder, prepared, fold, device=device)
         part = fold.valid if split == "valid" else fold.test.open(reason, ledger=ledger)
-        yield tested(trained, part, labels=prepared.classes)
+        if prepared.protocol.regression:
+            yield _tested_values(trained, part, dimensions=tuple(prepared.protocol.dimensions))
+        else:
+            yield tested(trained, part, labels=prepared.classes)
 
 
 def tested(trained: Trained, part: Part, *, labels: Sequence[str]) -> Tested:
@@ -320,3 +336,10 @@ def tested(trained: Trained, part: Part, *, labels: Sequence[str]) -> Tested:
     valid, logits = score(trained, trained.fold.valid, labels=labels)
     temperature = fit_temperature(logits, valid.true)
     return Tested(trained.fold.name, *score(trained, part, labels=labels), temperature, trained.incomparable)
+
+
+def _tested_values(trained: Trained, part: Part, *, dimensions: Sequence[str]) -> TestedValues:
+    """Predict the values of a part."""
+    predicted = trained.predict(list(part.ids))
+    rows = dict(zip(predicted.ids, predicted.values.tolist(), strict=True))
+    return TestedValues(trained.fold.name, values(part, rows, dimensions=dimensions), trained.incomparable)

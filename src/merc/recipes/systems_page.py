@@ -49,6 +49,7 @@ def row(name: str) -> dict[str, Any]:
         "needs": list(described.needs),
         "reads": kind.reading(),
         "steps": described.steps,
+        "predicts": list(described.predicts),
         "parameters": parameters(kind),
         "licence": described.licence,
         "published": [_figure(one) for one in described.published],
@@ -84,6 +85,7 @@ def text(name: str) -> str:
         found["idea"],
         f"paper: {found['paper']}",
         f"reads: {_reads(found)}",
+        f"predicts: {_predicts(found)}",
         f"parameters: {found['parameters']:,} at widths "
         + ", ".join(f"{one} {USUAL_WIDTHS[one]}" for one in found["modalities"]),
         f"licence: {found['licence']}",
@@ -111,6 +113,7 @@ def _section(found: dict[str, Any]) -> str:
         f"{found['idea']}\n",
         f"- paper: {found['paper']}",
         f"- reads: {_reads(found)}",
+        f"- predicts: {_predicts(found)}",
         f"- parameters: {found['parameters']:,}",
         f"- licence: {found['licence']}",
         *(f"- published: {_sentence(figure)}" for figure in found["published"]),
@@ -125,6 +128,10 @@ def _reads(found: dict[str, Any]) -> str:
     forms = [f"{', '.join(name for name, way in found['reads'].items() if way == one)} as {one}" for one in ways]
     shared = ", aligned to the steps of the text" if found["steps"] == "shared" else ""
     return f"{'; '.join(forms)}{shared} (needs {needs}), of {level}"
+
+
+def _predicts(found: dict[str, Any]) -> str:
+    return "classes, or values on dimensions" if "values" in found["predicts"] else "classes"
 
 
 def _sentence(figure: dict[str, Any]) -> str:

@@ -65,10 +65,11 @@ def sentence(figures: Mapping[str, float]) -> str:
     """Several figures of one part in a line, shares in percent with two digits.
 
     Example:
-        >>> sentence({"weighted_f1": 0.6431, "ccc valence": 0.5})
-        'weighted f1 64.31, ccc valence 0.500'
+        >>> sentence({"weighted_f1": 0.6431, "ccc valence": 0.5, "mae/valence": 0.7})
+        'weighted f1 64.31, ccc valence 0.500, mae valence 0.700'
     """
-    return ", ".join(f"{name.replace('_', ' ')} {number(value, name, digits=2)}" for name, value in figures.items())
+    named = {name.replace("_", " ").replace("/", " "): (value, name) for name, value in figures.items()}
+    return ", ".join(f"{words} {number(value, name, digits=2)}" for words, (value, name) in named.items())
 
 
 def title(metric: str) -> str:
@@ -78,4 +79,5 @@ def title(metric: str) -> str:
 
 
 def _plain(metric: str) -> bool:
-    return metric.partition(" ")[0] in REGRESSION and metric.partition(" ")[0] != "ranking_accuracy"
+    name = metric.replace("/", " ").partition(" ")[0]
+    return name in REGRESSION and name != "ranking_accuracy"

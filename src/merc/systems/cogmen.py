@@ -15,7 +15,7 @@ context, g width of the graph, C classes.
     r(i, j) = (speaker of j, speaker of i, j < i or not)        2 S^2 relations
     h_i = W_0 c_i + sum_r mean_{j in N_r(i)} W_r c_j            (n, g)
     o   = leaky(norm(graph transformer(h)))                     (n, heads * g)
-    y   = V relu(U o)                               (B, T, C)
+    y   = V relu(U o)                               (B, T, C)   or a value of each dimension
 
 Inputs: utterance vectors of any subset of text, voice, face, motion, and speaker numbers.
 
@@ -47,7 +47,7 @@ from torch.nn import functional as F
 from merc.nn.graph import GraphTransformer, RelationalConv, edges, window_pairs
 from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
 from merc.options import at_least, below_one
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import PREDICTS, Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,15 @@ class Cogmen(System):
             ),
         ),
         recipe=Recipe(learning_rate=1e-3, batch=16, epochs=60, patience=10),
+        predicts=PREDICTS,
     )
     Options = CogmenOptions
     options: CogmenOptions
 
-    def __init__(self, inputs: Mapping[str, int], classes: int, options: CogmenOptions | None = None) -> None:
-        super().__init__(inputs, classes, options)
+    def __init__(
+        self, inputs: Mapping[str, int], classes: int, options: CogmenOptions | None = None, *, dimensions: int = 0
+    ) -> None:
+        super().__init__(inputs, classes, options, dimensions=dimensions)
         o = self.options
         width = o.context or sum(self.inputs.values())
         self.entry = ModalityEntry(self.inputs, width)
@@ -141,7 +144,7 @@ class Cogmen(System):
         self.norm = RowNorm(o.graph * o.heads)
         seen = o.graph * (o.heads + o.skip)
         self.label = nn.Sequential(
-            nn.Linear(seen, o.graph), nn.ReLU(), nn.Dropout(o.dropout), nn.Linear(o.graph, classes)
+            nn.Linear(seen, o.graph), nn.ReLU(), nn.Dropout(o.dropout), nn.Linear(o.graph, self.outputs)
         )
 
     @property
@@ -165,13 +168,8 @@ class Cogmen(System):
         nodes = pack(context, mask)  # (n, g)
         read = F.leaky_relu(self.norm(self.attend(self.speak(nodes, graph), graph)))  # (n, heads * g)
         rows = torch.cat([nodes, read], -1) if o.skip else read
-        logits = unpack(self.label(rows), mask)  # (B, T, C)
-        return Output(
-            logits=logits,
-            losses=self.losses(logits, batch),
-            extras={"context": context, "fused": unpack(read, mask)},
-            representations=modalities,
-        )
+        extras = {"context": context, "fused": unpack(read, mask)}
+        return self.predicted(unpack(self.label(rows), mask), batch, extras, modalities)
 
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """The projection of each modality."""

@@ -9,7 +9,7 @@ layer and a linear one. No context is modelled: it is the baseline that every ot
 Symbols: M modalities m, d_m their widths, h the width of an encoder, C classes, B dialogues of T utterances.
     r_m = dropout(relu(norm(W_m x_m + b_m)))      (B, T, h)   zero where the modality is absent
     f   = dropout(relu(W [r_1; ...; r_M] + b))    (B, T, h)
-    y   = V f + c                                 (B, T, C)
+    y   = V f + c                                 (B, T, C)   or a value of each dimension
 
 Inputs: utterance vectors of one or more of text, voice, face, motion; any subset.
 
@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 
 from merc.options import at_least, below_one
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import PREDICTS, Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,21 @@ class Concat(System):
             ),
         ),
         recipe=Recipe(batch=16, epochs=60, patience=10),
+        predicts=PREDICTS,
     )
     Options = ConcatOptions
     options: ConcatOptions
 
-    def __init__(self, inputs: Mapping[str, int], classes: int, options: ConcatOptions | None = None) -> None:
-        super().__init__(inputs, classes, options)
+    def __init__(
+        self, inputs: Mapping[str, int], classes: int, options: ConcatOptions | None = None, *, dimensions: int = 0
+    ) -> None:
+        super().__init__(inputs, classes, options, dimensions=dimensions)
         width = self.options.width
         self.encode = nn.ModuleDict({name: self._encoder(wide) for name, wide in self.inputs.items()})
         self.fuse = nn.Sequential(
             nn.Linear(width * len(self.inputs), width), nn.ReLU(), nn.Dropout(self.options.dropout)
         )
-        self.label = nn.Linear(width, classes)
+        self.label = nn.Linear(width, self.outputs)
 
     def _encoder(self, wide: int) -> nn.Sequential:
         layers: list[nn.Module] = []
@@ -106,10 +109,7 @@ class Concat(System):
             present = self._kept(present)[..., None]
             encoded[name] = encoder(values.masked_fill(~present, 0.0)) * present  # (B, T, h)
         fused = self.fuse(torch.cat(list(encoded.values()), -1))  # (B, T, h)
-        logits = self.label(fused)
-        return Output(
-            logits=logits, losses=self.losses(logits, batch), extras={"fused": fused}, representations=encoded
-        )
+        return self.predicted(self.label(fused), batch, {"fused": fused}, encoded)
 
     def _kept(self, present: Tensor) -> Tensor:
         """Presence after modality dropout, which acts in training only."""

@@ -31,6 +31,8 @@ from merc.nn.rows import Rows, aligned_places
 LEVELS = ("dialogue", "utterance")
 READS = ("vectors", "steps", "tokens", "sound")
 """How a system reads a modality: one vector per utterance, a sequence of vectors, token numbers, samples of sound."""
+PREDICTS = ("classes", "values")
+"""What a system predicts: the class of an utterance, or its values on dimensions such as valence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +263,12 @@ class Description:
         level: "dialogue" or "utterance": what it reads at once.
         reads: By modality one of ``READS``; a modality that is not named is read as vectors.
         steps: "own" where each modality keeps its steps, "shared" where all are aligned to one sequence.
+        predicts: What it can predict, of ``PREDICTS``.
         recipe: How it is trained by default.
         by_protocol: What its source does otherwise on a corpus, by protocol.
 
     Raises:
-        InputError: If the level, a way of reading or a modality is not known.
+        InputError: If the level, a way of reading, a modality or what it predicts is not known.
     """
 
     name: str
@@ -280,6 +283,7 @@ class Description:
     recipe: Recipe = field(default_factory=Recipe)
     reads: Mapping[str, str] = field(default_factory=dict)
     steps: str = "own"
+    predicts: tuple[str, ...] = ("classes",)
     by_protocol: Mapping[str, Setup] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -287,6 +291,8 @@ class Description:
             raise InputError(f"system '{self.name}': level '{self.level}'; expected {' or '.join(LEVELS)}")
         if self.steps not in ("own", "shared"):
             raise InputError(f"system '{self.name}': steps '{self.steps}'; expected own or shared")
+        if strange := sorted(set(self.predicts) - set(PREDICTS)):
+            raise InputError(f"system '{self.name}' predicts '{strange[0]}'; expected of {', '.join(PREDICTS)}")
         for modality, way in self.reads.items():
             if modality not in self.modalities or way not in READS:
                 raise InputError(
@@ -299,13 +305,15 @@ class System(nn.Module):
     """Base of all systems: ``forward(batch) -> Output``.
 
     A subclass states ``description`` and ``Options`` (a frozen dataclass) and calls ``losses`` for the cross-entropy,
-    so that label smoothing and class weights work alike everywhere.
+    so that label smoothing and class weights work alike everywhere. One that can predict values as well passes
+    ``dimensions`` on, gives its last layer ``outputs`` numbers and returns ``predicted``.
 
     Args:
         inputs: Width by modality, a subset of the modalities that the system can read; for token numbers the size
             of the vocabulary, for sound 1.
-        classes: Number of classes.
+        classes: Number of classes; 0 where it predicts values.
         options: An instance of ``Options``; None: its defaults.
+        dimensions: Number of values to predict in place of classes; 0: it predicts classes.
 
     Raises:
         InputError: If a modality cannot be read or one that is needed is missing.
@@ -320,15 +328,27 @@ class System(nn.Module):
     description: ClassVar[Description]
     Options: ClassVar[type]
 
-    def __init__(self, inputs: Mapping[str, int], classes: int, options: Any = None) -> None:
+    target_mean: Tensor
+    target_deviation: Tensor
+
+    def __init__(self, inputs: Mapping[str, int], classes: int, options: Any = None, *, dimensions: int = 0) -> None:
         super().__init__()
-        self._check(inputs, classes)
+        self._check(inputs, classes, dimensions)
         self.inputs = {name: inputs[name] for name in self.description.modalities if name in inputs}
         self.classes = classes
         self.options = self.Options() if options is None else options
         self.label_loss = LabelLoss(classes)
+        self.dimensions = dimensions
+        if dimensions:
+            self.register_buffer("target_mean", torch.zeros(dimensions))
+            self.register_buffer("target_deviation", torch.ones(dimensions))
 
-    def _check(self, inputs: Mapping[str, int], classes: int) -> None:
+    @property
+    def outputs(self) -> int:
+        """Numbers that the last layer gives for an utterance: a logit of each class, or a value of each dimension."""
+        return self.dimensions or self.classes
+
+    def _check(self, inputs: Mapping[str, int], classes: int, dimensions: int) -> None:
         described = self.description
         unknown = sorted(set(inputs) - set(described.modalities))
         missing = sorted(set(described.needs) - set(inputs))
@@ -338,7 +358,7 @@ class System(nn.Module):
                 f"system '{described.name}' {problem}; it reads {', '.join(described.modalities)} "
                 f"and needs {', '.join(described.needs) or 'any of them'}; the features have {', '.join(inputs)}"
             )
-        if classes < 2:
+        if classes < 2 and not dimensions:
             raise InputError(f"system '{described.name}': {classes} class; expected two or more")
 
     @classmethod
@@ -367,6 +387,17 @@ class System(nn.Module):
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """By modality the parameters that serve it alone, for hooks that scale their gradients; empty: none."""
         return {}
+
+    def predicted(
+        self, last: Tensor, batch: Batch, extras: Mapping[str, Tensor], representations: Mapping[str, Tensor]
+    ) -> Output:
+        """The output that follows from a last layer ``(B, T, outputs)``: logits and their loss, or values.
+
+        Values are in the unit of the targets: the last layer gives them standardised by the targets of training.
+        """
+        if not self.dimensions:
+            return Output(last, self.losses(last, batch), extras, representations)
+        return Output(None, {}, extras, representations, last * self.target_deviation + self.target_mean)
 
     def losses(self, logits: Tensor, batch: Batch, **others: Tensor) -> dict[str, Tensor]:
         """The label loss and others, or nothing when no utterance of the batch has a label."""

@@ -12,7 +12,7 @@ Symbols: M modalities m of width d_m, w the width of an utterance, B dialogues o
     e = relu(sum_m norm(W_m x_m))                 (B, T, w)   a linear layer over the modalities side by side
     n = norm(e + s)                               (B, T, w)   s tells whether the speaker is that of the turn before
     c = e + past(n) + future(n) + own(n)          (B, T, w)   blocks over the utterances; c = e without context
-    y = V norm(c) + b                             (B, T, C)
+    y = V norm(c) + b                             (B, T, C)   or a value of each dimension
 
 Inputs: utterance vectors of one or more of text, voice, face; any subset. A sequence of tokens or frames that a store
 holds is read by its mean: a dialogue is a sequence of utterances.
@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from merc.nn.ssm import Mamba, MambaOptions
 from merc.options import below_one, one_of
-from merc.systems.contract import Batch, Description, Output, Recipe, System
+from merc.systems.contract import PREDICTS, Batch, Description, Output, Recipe, System
 
 CONTEXTS = ("none", "past", "both")
 
@@ -78,12 +78,20 @@ class MambaDialogue(System):
         needs=(),
         licence="written anew; no code of the authors was published",
         recipe=Recipe(learning_rate=1e-3, batch=8, epochs=30, patience=8, smoothing=0.1),
+        predicts=PREDICTS,
     )
     Options = MambaDialogueOptions
     options: MambaDialogueOptions
 
-    def __init__(self, inputs: Mapping[str, int], classes: int, options: MambaDialogueOptions | None = None) -> None:
-        super().__init__(inputs, classes, options)
+    def __init__(
+        self,
+        inputs: Mapping[str, int],
+        classes: int,
+        options: MambaDialogueOptions | None = None,
+        *,
+        dimensions: int = 0,
+    ) -> None:
+        super().__init__(inputs, classes, options, dimensions=dimensions)
         chosen = self.options
         self.enter = nn.ModuleDict(
             {
@@ -98,7 +106,7 @@ class MambaDialogue(System):
         self.turn = nn.Embedding(2, chosen.d_model) if names and chosen.turn_change else None
         self.before_label = self._norm()
         self.dropout = nn.Dropout(chosen.dropout)
-        self.label = nn.Linear(chosen.d_model, classes)
+        self.label = nn.Linear(chosen.d_model, self.outputs)
 
     def _norm(self) -> nn.Module:
         return nn.LayerNorm(self.options.d_model) if self.options.residual else nn.Identity()
@@ -120,8 +128,7 @@ class MambaDialogue(System):
             packed = packed + told if self.options.residual else told
         fused = torch.zeros_like(side_by_side)
         fused[batch.mask] = self.before_label(packed)
-        logits = self.label(self.dropout(fused))  # (B, T, C)
-        return Output(logits, self.losses(logits, batch), {"fused": fused}, entered)
+        return self.predicted(self.label(self.dropout(fused)), batch, {"fused": fused}, entered)
 
     def _in_dialogue(self, packed: Tensor, batch: Batch) -> Tensor:
         """Sum of what the blocks over the utterances say: ``(utterances of all, w)``."""

@@ -24,6 +24,7 @@ HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
 OPTIMISERS = ("adamw", "adam")
 SCHEDULES = ("constant", "linear", "cosine", "plateau")
 PRECISIONS = ("float32", "bf16")
+VALUE_LOSSES = ("ccc", "mse")
 
 
 def higher_is_better(figure: str) -> bool:
@@ -73,7 +74,7 @@ class LoopOptions:
     device: str = "auto"
     """"cpu", "cuda", "mps", or "auto": a CUDA GPU where there is one, else the CPU."""
     checkpoint_seconds: float = 20.0
-    """Least seconds between two checkpoints; one is always written at the end."""
+    """Least seconds between two checkpoints; more where writing takes long; 0: after every batch."""
 
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs, patience=self.patience, threads=self.threads, accumulate=self.accumulate)
@@ -109,6 +110,8 @@ class TrainOptions(LoopOptions):
     """Modalities standardised by the training part; text vectors have unit length already."""
     per_speaker: tuple[str, ...] = ()
     """Modalities standardised by each speaker's own values first, over the whole corpus, without labels."""
+    value_loss: str = "ccc"
+    """Of a regression: "ccc", 1 - CCC over the utterances of a batch (of one process), or "mse"."""
     curriculum: str | None = None
     """Name of a difficulty measure: easy dialogues first; None: all from the start."""
     buckets: int = 5
@@ -126,6 +129,7 @@ class TrainOptions(LoopOptions):
         LoopOptions.__post_init__(self)
         at_least(1, batch=self.batch, buckets=self.buckets)
         below_one(smoothing=self.smoothing, modality_dropout=self.modality_dropout)
+        one_of(VALUE_LOSSES, value_loss=self.value_loss)
         if self.hook and self.gradients is None:
             raise InputError(
                 f"hook option '{next(iter(self.hook))}' without a gradient hook; name one, such as gradients=cggm"

@@ -16,6 +16,7 @@ from merc.training.curriculum import CurriculumOptions, Turns
 from merc.training.data import Item, ItemData, in_order, with_modalities_dropped
 from merc.training.device import chosen_device, made_on_cpu
 from merc.training.loop import Computed, Task
+from merc.training.objectives import Regress, loss_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -93,17 +94,18 @@ def system_task(
         train: items that it learns from.
         valid: items that choose the epoch; none where the options have ``metric=None``.
         classes: names of the classes, in the order of its logits; none where it learns no labels.
-        options: batch size, class weights, smoothing, modality dropout, curriculum.
-        dimensions: names of the targets, in the order of ``Output.values``.
+        options: batch size, class weights, smoothing, modality dropout, curriculum, loss of values.
+        dimensions: names of the targets, in the order of ``Output.values``; the system is made for as many.
         features: by modality where the features come from; a checkpoint is continued with the same ones only.
         look: called with the system after each epoch; gives further figures.
 
     Raises:
-        InputError: for a class that is missing in training, for class weights of other classes, and for a curriculum
-            of single utterances.
+        InputError: for a class or dimension that is missing in training, for class weights of other classes, and for
+            a curriculum of single utterances.
         UnknownName: for a curriculum that is not known.
     """
     weights = _configured(system, options, train, classes) if classes else None
+    regress = _regression(system, options, train, dimensions) if dimensions else None
     chosen = _curriculum(options, train, classes) if options.curriculum else None
     held, device = in_order(valid, options.batch), chosen_device(options.device)
 
@@ -115,9 +117,9 @@ def system_task(
     return Task(
         module=system,
         data=ItemData(train, options.batch, choose=chosen),
-        loss=losses_of,
+        loss=loss_of(regress) if regress else losses_of,
         judge=judge,
-        size=lambda batch: labelled_weight(batch, weights) if classes else _targeted(batch),
+        size=regress.size if regress else lambda batch: labelled_weight(batch, weights) if classes else _real(batch),
         facts={"classes": list(classes), "dimensions": list(dimensions), "features": features or {}},
         check_facts=lambda before, folder: refuse_others(features or {}, before.get("features", {}), where=folder),
         augment=lambda batch, random: with_modalities_dropped(batch, options.modality_dropout, generator=random),
@@ -138,10 +140,24 @@ def losses_of(module: nn.Module, batch: Batch) -> Computed:
     return Computed(output.losses, output)
 
 
-def _targeted(batch: Batch) -> float:
-    """Utterances with a target, or all where the batch has none at all."""
-    known = ~batch.targets.isnan().all(-1) & batch.mask
-    return float(known.sum()) or float(batch.mask.sum())
+def _regression(system: System, options: TrainOptions, train: Sequence[Item], dimensions: Sequence[str]) -> Regress:
+    """Give a system the mean and standard deviation of the training targets; returns what is minimised."""
+    import torch
+
+    targets = torch.cat([item.targets for item in train])  # (n, A), NaN where absent
+    absent = targets.isnan().all(0).tolist()
+    if missing := [name for name, no in zip(dimensions, absent, strict=True) if no]:
+        raise InputError(f"no training utterance has a value of {', '.join(missing)}; choose a protocol without it")
+    mean = targets.nanmean(0)
+    deviation = (targets - mean).square().nanmean(0).sqrt()
+    system.target_mean.copy_(mean)
+    system.target_deviation.copy_(deviation.where(deviation > 0, torch.ones_like(deviation)))
+    return Regress() if options.value_loss == "ccc" else Regress(ccc=0.0, mse=1.0)
+
+
+def _real(batch: Batch) -> float:
+    """Utterances of a batch of a stage without labels."""
+    return float(batch.mask.sum())
 
 
 def labelled_weight(batch: Batch, class_weights: Tensor | None = None) -> float:

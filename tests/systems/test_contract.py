@@ -124,7 +124,6 @@ def described(**changes: object) -> Description:
         ({"steps": "both"}, "steps 'both'; expected own or shared"),
         ({"reads": {"text": "letters"}}, "reads text as 'letters'; expected"),
         ({"reads": {"voice": "steps"}}, "reads voice as 'steps'; expected one of its modalities"),
-        ({"predicts": ("classes", "ranks")}, "predicts 'ranks'; expected of classes, values"),
     ],
 )
 def test_a_description_says_only_what_is_known(changes: dict[str, object], message: str) -> None:
@@ -163,7 +162,7 @@ def test_a_system_that_cannot_be_built_says_why(inputs: dict[str, int], classes:
 
 
 def test_systems_that_predict_values_give_them_in_place_of_logits() -> None:
-    able = [name for name, kind in SYSTEMS.items() if "values" in kind.description.predicts]
+    able = [name for name, kind in SYSTEMS.items() if kind.description.predicts_values]
     assert able == ["cogmen", "concat", "mamba_dialogue"]
     batch = Batch.of({"text": torch.randn(2, 3, 5)}, labels=torch.zeros(2, 3, dtype=torch.int64))
     for name in able:

@@ -158,7 +158,7 @@ def refuse_other_targets(request: Request) -> None:
             raise InputError(f"value_loss is of a regression, but protocol '{protocol.name}' has classes; leave it out")
         return
     where = f"protocol '{protocol.name}' is a regression of {', '.join(protocol.dimensions)}"
-    able = [name for name, kind in SYSTEMS.items() if "values" in kind.description.predicts]
+    able = [name for name, kind in SYSTEMS.items() if kind.description.predicts_values]
     if request.system not in able:
         raise InputError(
             f"{where}, but system '{request.system}' predicts classes only; choose one of {', '.join(able)}, or a "

@@ -49,7 +49,7 @@ def row(name: str) -> dict[str, Any]:
         "needs": list(described.needs),
         "reads": kind.reading(),
         "steps": described.steps,
-        "predicts": list(described.predicts),
+        "predicts": ["classes", *(["values"] if described.predicts_values else [])],
         "parameters": parameters(kind),
         "licence": described.licence,
         "published": [_figure(one) for one in described.published],

@@ -47,7 +47,7 @@ from torch.nn import functional as F
 from merc.nn.graph import GraphTransformer, RelationalConv, edges, window_pairs
 from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
 from merc.options import at_least, below_one
-from merc.systems.contract import PREDICTS, Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Cogmen(System):
             ),
         ),
         recipe=Recipe(learning_rate=1e-3, batch=16, epochs=60, patience=10),
-        predicts=PREDICTS,
+        predicts_values=True,
     )
     Options = CogmenOptions
     options: CogmenOptions

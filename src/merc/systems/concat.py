@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 
 from merc.options import at_least, below_one
-from merc.systems.contract import PREDICTS, Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Concat(System):
             ),
         ),
         recipe=Recipe(batch=16, epochs=60, patience=10),
-        predicts=PREDICTS,
+        predicts_values=True,
     )
     Options = ConcatOptions
     options: ConcatOptions

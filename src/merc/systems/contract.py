@@ -31,8 +31,6 @@ from merc.nn.rows import Rows, aligned_places
 LEVELS = ("dialogue", "utterance")
 READS = ("vectors", "steps", "tokens", "sound")
 """How a system reads a modality: one vector per utterance, a sequence of vectors, token numbers, samples of sound."""
-PREDICTS = ("classes", "values")
-"""What a system predicts: the class of an utterance, or its values on dimensions such as valence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +261,12 @@ class Description:
         level: "dialogue" or "utterance": what it reads at once.
         reads: By modality one of ``READS``; a modality that is not named is read as vectors.
         steps: "own" where each modality keeps its steps, "shared" where all are aligned to one sequence.
-        predicts: What it can predict, of ``PREDICTS``.
+        predicts_values: Whether it can also predict values on dimensions such as valence, in place of classes.
         recipe: How it is trained by default.
         by_protocol: What its source does otherwise on a corpus, by protocol.
 
     Raises:
-        InputError: If the level, a way of reading, a modality or what it predicts is not known.
+        InputError: If the level, a way of reading or a modality is not known.
     """
 
     name: str
@@ -283,7 +281,7 @@ class Description:
     recipe: Recipe = field(default_factory=Recipe)
     reads: Mapping[str, str] = field(default_factory=dict)
     steps: str = "own"
-    predicts: tuple[str, ...] = ("classes",)
+    predicts_values: bool = False
     by_protocol: Mapping[str, Setup] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -291,8 +289,6 @@ class Description:
             raise InputError(f"system '{self.name}': level '{self.level}'; expected {' or '.join(LEVELS)}")
         if self.steps not in ("own", "shared"):
             raise InputError(f"system '{self.name}': steps '{self.steps}'; expected own or shared")
-        if strange := sorted(set(self.predicts) - set(PREDICTS)):
-            raise InputError(f"system '{self.name}' predicts '{strange[0]}'; expected of {', '.join(PREDICTS)}")
         for modality, way in self.reads.items():
             if modality not in self.modalities or way not in READS:
                 raise InputError(
@@ -327,7 +323,6 @@ class System(nn.Module):
 
     description: ClassVar[Description]
     Options: ClassVar[type]
-
     target_mean: Tensor
     target_deviation: Tensor
 
@@ -339,14 +334,10 @@ class System(nn.Module):
         self.options = self.Options() if options is None else options
         self.label_loss = LabelLoss(classes)
         self.dimensions = dimensions
+        self.outputs = dimensions or classes  # of the last layer: a logit of each class, or a value of each dimension
         if dimensions:
             self.register_buffer("target_mean", torch.zeros(dimensions))
             self.register_buffer("target_deviation", torch.ones(dimensions))
-
-    @property
-    def outputs(self) -> int:
-        """Numbers that the last layer gives for an utterance: a logit of each class, or a value of each dimension."""
-        return self.dimensions or self.classes
 
     def _check(self, inputs: Mapping[str, int], classes: int, dimensions: int) -> None:
         described = self.description

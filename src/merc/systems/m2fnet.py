@@ -42,7 +42,7 @@ from merc.nn.attention import Attention, EncoderLayer, kept_or_all, sinusoids
 from merc.nn.pooling import masked_max
 from merc.nn.triplet import ResNet18, TripletLoss, TripletOptions, triplets
 from merc.options import at_least, below_one
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
 
 _SOURCE = "arXiv 2206.02187, table of results"
 _WHY = "own fine-tuned RoBERTa and picture vectors; depth of the network chosen on the test tables"
@@ -54,7 +54,7 @@ class M2FNetOptions:
 
     width: int = 128  # h; not given by the source
     heads: int = 4  # of every attention; not given by the source
-    layers: int = 1  # N: 1 on MELD, 5 on IEMOCAP in the source
+    layers: int = 1  # N: 1 on MELD, 5 on IEMOCAP (``by_protocol``), both given
     fusions: int = 5  # m, given
     dropout: float = 0.4  # 0.4 to 0.5, given
     positions: bool = True  # add each turn's place as sines; not given by the source
@@ -129,6 +129,7 @@ class M2FNet(System):
             Published("meld-7", "weighted_f1", 66.71, _SOURCE, comparable=False, why=_WHY),
         ),
         recipe=Recipe(learning_rate=5e-4, weight_decay=5e-4, batch=16, epochs=60, patience=10),
+        by_protocol={name: Setup({"layers": 5}) for name in ("iemocap6", "iemocap4-session", "iemocap4-speaker")},
     )
     Options = M2FNetOptions
     options: M2FNetOptions

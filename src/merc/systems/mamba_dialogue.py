@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from merc.nn.ssm import Mamba, MambaOptions
 from merc.options import below_one, one_of
-from merc.systems.contract import PREDICTS, Batch, Description, Output, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Recipe, System
 
 CONTEXTS = ("none", "past", "both")
 
@@ -78,7 +78,7 @@ class MambaDialogue(System):
         needs=(),
         licence="written anew; no code of the authors was published",
         recipe=Recipe(learning_rate=1e-3, batch=8, epochs=30, patience=8, smoothing=0.1),
-        predicts=PREDICTS,
+        predicts_values=True,
     )
     Options = MambaDialogueOptions
     options: MambaDialogueOptions

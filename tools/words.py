@@ -58,7 +58,7 @@ TABLE = {
     r"a choice of\b": "a subset of",
     r"source paper": "Wang & Beigi 2025 (QC-MERC), once per page; then: the paper",
     r"of (?:the )?least (?:loss|error|figure)": "best checkpoint by validation loss",
-    r"\bleast (?:cosine|loss|number|share|length|similarity|confidence)": "minimum",
+    r"\b[Ll]east (?:cosine|loss|number|share|length|similarity|confidence)": "minimum",
     r"Of torch\b": "PyTorch threads",
     r"Reaches everything": "Random seed.",
     r"everything that is random": "Random seed.",

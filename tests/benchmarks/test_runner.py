@@ -37,9 +37,7 @@ def test_a_system_that_cannot_read_the_features_is_left_out(made: BenchOptions) 
 
 
 def test_a_regression_is_no_bench_of_classes(made: BenchOptions) -> None:
-    with pytest.raises(
-        InputError, match="'iemocap-dimensions' is a regression, and a bench compares classes"
-    ):
+    with pytest.raises(InputError, match="'iemocap-dimensions' is a regression, and a bench compares classes"):
         runner.plan(replace(made, protocols=("iemocap-dimensions",)))
 
 

@@ -72,7 +72,7 @@ def test_an_unknown_target_is_answered_with_the_nearest() -> None:
         (["concat", "--start", "texts"], "system 'concat' takes no --start; it takes --corpus"),
         (["voice-head", "--set", "width=3"], "voice-head has no option 'width'; it has seeds=[0, 1, 2, 3, 4]"),
         (["voice-head", "--set", "system.width=3"], "voice-head has no option 'system.width'"),
-        (["voice-head", "--set", "epochs=many"], 'epochs is "many"; expected a value like 100'),
+        (["voice-head", "--set", "epochs=many"], 'epochs is "many": expected a whole number'),
         (["voice-head", "--set", "epochs=0"], "epochs is 0: expected at least 1"),
         (["text-encoder", "--set", "mode=dora"], "mode is 'dora': expected one of"),
         (["text-encoder", "--set", "sample=some"], "sample is 'some': expected one of distinct"),

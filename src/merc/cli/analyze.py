@@ -32,9 +32,9 @@ def analyze(
     video: Annotated[bool, typer.Option(help="Detect faces where there is video.")] = True,
     beam: Annotated[int, typer.Option(help="Whisper's beam size; 5 is slower.")] = 1,
     threshold: Annotated[
-        float | None, typer.Option(help="Confidence below which no label is given (default: from the model card).")
+        float | None, typer.Option(help="Leave the label empty below this confidence (default: from the model card).")
     ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: one per core, at most four.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads (0: one per core, at most 4).")] = 0,
     device: Annotated[
         str, typer.Option(help="Device of the torch networks: auto, cpu, cuda or mps; Whisper runs on the CPU.")
     ] = "auto",

@@ -1,4 +1,4 @@
-"""The verbs of ``merc``, gathered."""
+"""The commands of ``merc``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from merc.cli import (
 
 app = typer.Typer(
     name="merc",
-    help="Reads the emotion of each utterance in a recorded conversation, and says how sure it is. Runs locally.",
+    help="Predict an emotion label, with confidence, for each utterance of a recorded conversation. Runs locally.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,8 +33,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"merc {__version__}")
         raise typer.Exit
 
@@ -45,17 +45,17 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Holds the options that stand before a verb."""
+    """Options that come before the command."""
 
 
-app.command("analyze")(analyze.analyze)
-app.command("demo")(demo.demo)
-app.command("check")(check.check)
-app.command("prepare")(prepare.prepare)
+app.command("analyze", short_help="Analyse recordings.")(analyze.analyze)
+app.command("demo", short_help="Analyse the bundled sample.")(demo.demo)
+app.command("check", short_help="Check every utterance of a corpus.")(check.check)
+app.command("prepare", short_help="Encode a corpus into a feature store.")(prepare.prepare)
 app.command("systems")(systems.systems)
-app.command("protocols")(protocols.protocols)
-app.command("train", cls=train.TrainCommand)(train.train)
-app.command("evaluate")(evaluate.evaluate)
+app.command("protocols", short_help="List protocols, or describe one.")(protocols.protocols)
+app.command("train", cls=train.TrainCommand, short_help="Train a system or a recipe.")(train.train)
+app.command("evaluate", short_help="Evaluate a trained system.")(evaluate.evaluate)
 app.add_typer(bench.app, name="bench")
 app.add_typer(corpora.app, name="corpora")
 app.add_typer(store.app, name="store")

@@ -14,29 +14,31 @@ if TYPE_CHECKING:
     from merc.benchmarks.runner import BenchOptions
 
 app = typer.Typer(help="Compare systems: systems, paper, variants, heads, texts.", no_args_is_help=True)
-app.command("heads")(heads.heads)
-app.command("texts")(heads.texts)
+app.command("heads", short_help="Compare voice and face heads.")(heads.heads)
+app.command("texts", short_help="Compare fine-tuned text encoders.")(heads.texts)
 
 Only = Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")]
 Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol; may be repeated.")]
 Features = Annotated[list[str] | None, typer.Option(help="CORPUS:MODALITY=SOURCE,…; may be repeated.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: a training option, or system.NAME=VALUE.")]
-Seeds = Annotated[int, typer.Option(help="Runs of each system.")]
+Seeds = Annotated[int, typer.Option(help="Number of seeds per system.")]
 Workers = Annotated[int, typer.Option(help="Processes, one thread each.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder of the runs, where a stopped bench resumes; default the cache."),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder of the runs (default: the cache). Repeating the command resumes an interrupted bench.",
+    ),
 ]
-Results = Annotated[Path | None, typer.Option(help="Page whose section is written; default: none, tables are printed.")]
-Title = Annotated[
-    str, typer.Option(help="Words for the section's heading, such as what its features are; default: their names.")
-]
-Data = Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")]
+Results = Annotated[Path | None, typer.Option(help="Page whose section is rewritten (default: none).")]
+Title = Annotated[str, typer.Option(help="Heading of the section (default: the names of its features).")]
+Data = Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
-@app.command()
+@app.command(short_help="Compare the published systems.")
 def systems(
     only: Only = None,
     protocols: Protocols = None,
@@ -51,7 +53,7 @@ def systems(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Every system that the features of a corpus allow, with intervals and what differs significantly."""
+    """Compare every system that the features of a corpus allow, with intervals and tests of the differences."""
     from merc.benchmarks import settings
     from merc.benchmarks.runner import DEFAULT_PROTOCOLS, BenchOptions
 
@@ -70,7 +72,7 @@ def systems(
     _run("systems", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(short_help="Compare with Table II of QC-MERC.")
 def paper(
     protocols: Protocols = None,
     features: Features = None,
@@ -84,7 +86,7 @@ def paper(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Table II of Wang & Beigi 2025 (QC-MERC) and ours: the Mamba fusion on T, V, A and their combinations."""
+    """Compare the Mamba fusion on T, V, A and their combinations with Table II of Wang & Beigi 2025 (QC-MERC)."""
     from merc.benchmarks import settings
     from merc.benchmarks.runner import BenchOptions
     from merc.benchmarks.table2 import DEFAULT_PROTOCOLS, SYSTEM
@@ -104,7 +106,7 @@ def paper(
     _run("paper", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(short_help="Compare variants of one system.")
 def variants(
     system: Annotated[str, typer.Argument(help="A name from 'merc systems'.")],
     variant: Annotated[list[str], typer.Option(help="NAME:SETTING,SETTING; may be repeated.")],
@@ -120,7 +122,7 @@ def variants(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """One system as it is and in variants of its options: what each of its parts is worth."""
+    """Compare a system with variants of its options (ablation): what each part contributes."""
     from merc.benchmarks import settings
     from merc.benchmarks.runner import BenchOptions
     from merc.benchmarks.variants import named

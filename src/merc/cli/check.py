@@ -19,30 +19,40 @@ Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialog
 def check(
     corpus: Annotated[str, typer.Argument(help="A corpus of conversations, or 'review' with the folder of a check.")],
     folder: Annotated[Path | None, typer.Argument(help="With 'review': the folder of a check.")] = None,
-    root: Annotated[Path | None, typer.Option(help="Where the corpus lies.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the tables and the report.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the corpus.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder for tables and report.")] = None,
     only: Patterns = None,
-    steps: Annotated[str, typer.Option(help="Which steps, separated by commas.")] = ",".join(STEPS),
-    cosine: Annotated[float, typer.Option(help="Least cosine of transcription and transcript.")] = 0.25,
-    levenshtein: Annotated[float, typer.Option(help="Least Levenshtein similarity of both.")] = 0.3,
-    face: Annotated[float, typer.Option(help="Least cosine of a face to the speaker's.")] = 0.3,
-    rivals: Annotated[bool, typer.Option(help="Refuse faces that are more like another speaker's.")] = True,
-    voice: Annotated[float, typer.Option(help="Least cosine of a voice to the speaker's other utterances.")] = 0.25,
-    voice_spread: Annotated[float, typer.Option(help="Or so many standard deviations below the median.")] = 2.0,
-    remove_voice: Annotated[bool, typer.Option(help="Remove doubted voices instead of flagging them.")] = False,
-    identity: Annotated[str, typer.Option(help="Who shares a name: by annotation or media.")] = "annotation",
-    scope: Annotated[str, typer.Option(help="Within which a role is one person: dialogue or episode.")] = "dialogue",
-    language: Annotated[str, typer.Option(help="ISO 639-1 code of what is spoken.")] = "en",
+    steps: Annotated[str, typer.Option(help="Steps to run, separated by commas.")] = ",".join(STEPS),
+    cosine: Annotated[float, typer.Option(help="Minimum cosine similarity of ASR output and transcript.")] = 0.25,
+    levenshtein: Annotated[float, typer.Option(help="Minimum Levenshtein similarity of both.")] = 0.3,
+    face: Annotated[float, typer.Option(help="Minimum cosine similarity of a face and its speaker's mean face.")] = 0.3,
+    rivals: Annotated[
+        bool, typer.Option(help="Reject faces that match another speaker of the dialogue better.")
+    ] = True,
+    voice: Annotated[
+        float, typer.Option(help="Minimum cosine similarity of a voice and its speaker's other utterances.")
+    ] = 0.25,
+    voice_spread: Annotated[
+        float, typer.Option(help="Also flag voices this many standard deviations below the median of all voices.")
+    ] = 2.0,
+    remove_voice: Annotated[bool, typer.Option(help="Remove doubtful voices instead of flagging them.")] = False,
+    identity: Annotated[
+        str, typer.Option(help="Resolve shared names by annotation, or by faces and voices (media).")
+    ] = "annotation",
+    scope: Annotated[
+        str, typer.Option(help="A role such as 'Waiter' is one person within a dialogue or an episode.")
+    ] = "dialogue",
+    language: Annotated[str, typer.Option(help="ISO 639-1 code of the spoken language.")] = "en",
     device: Annotated[str, typer.Option(help="Device of the encoders: auto, cpu, cuda or mps.")] = "cpu",
-    workers: Annotated[int, typer.Option(help="Processes; 0: one per core. Each takes about 1 GB.")] = 0,
+    workers: Annotated[int, typer.Option(help="Worker processes of about 1 GB each (0: one per core).")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds after which a clip counts as unreadable.")] = 120.0,
     suspects: Annotated[bool, typer.Option(help="List suspected label errors in the report.")] = False,
-    retry: Annotated[bool, typer.Option(help="Measure again what could not be read before.")] = False,
+    retry: Annotated[bool, typer.Option(help="Measure unreadable clips again.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Check every utterance of a corpus: speaker, sound, words, voice and face against each other.
+    """Check speaker, audio, transcript, voice and face of every utterance against each other.
 
-    'merc check review D' writes a page of faces for every speaker of the check in D, and decisions.csv to edit.
+    'merc check review DIR' writes a page of faces for every speaker of the check in DIR, and decisions.csv to edit.
     """
     from merc.errors import InputError
     from merc.quality.options import CheckOptions
@@ -50,8 +60,11 @@ def check(
     if corpus == "review":
         _review(folder or out, quiet=quiet)
         return
-    if root is None or out is None or folder is not None:
-        raise InputError("merc check: expected 'merc check CORPUS --root R --out D', or 'merc check review D'")
+    if folder is not None:
+        raise InputError(f"unexpected argument '{folder}'; usage: merc check CORPUS --root DIR --out DIR")
+    if root is None or out is None:
+        missing = "--root" if root is None else "--out"
+        raise InputError(f"missing option {missing}; usage: merc check CORPUS --root DIR --out DIR")
     thresholds: dict[str, Any] = {"cosine": cosine, "levenshtein": levenshtein, "face": face, "voice": voice}
     people: dict[str, Any] = {"rivals": rivals, "remove_voice": remove_voice, "identity": identity, "scope": scope}
     run: dict[str, Any] = {"device": device, "workers": workers, "timeout": timeout, "retry": retry}
@@ -88,7 +101,7 @@ def _review(folder: Path | None, *, quiet: bool) -> None:
     from merc.quality.review import write_sheets
 
     if folder is None:
-        raise InputError("merc check review: expected the folder of a check: 'merc check review D'")
+        raise InputError("missing the folder of a check; usage: merc check review DIR")
     with terminal.progress(quiet=quiet) as progress:
         written = write_sheets(folder, progress=progress)
     if not quiet:

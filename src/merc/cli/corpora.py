@@ -1,4 +1,4 @@
-"""``merc corpora``: what can be read, under which terms, with which labels; whether a copy is whole."""
+"""``merc corpora``: what can be read, under which terms, with which labels; whether a copy is complete."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def list_(context: typer.Context, as_json: Annotated[bool, typer.Option("--json"
     typer.echo("             'merc corpora show manifest' describes its columns")
 
 
-@app.command()
+@app.command(short_help="Describe a corpus.")
 def show(name: Annotated[str, typer.Argument(help="A name from the list, or manifest.")]) -> None:
-    """Print all that is known of a corpus: terms, splits, map to the seven classes, counts, defects."""
+    """Describe a corpus: terms, splits, map to the seven classes, counts, defects."""
     from merc.corpora import CORPORA, manifest
 
     if name == "manifest":
@@ -61,15 +61,15 @@ def show(name: Annotated[str, typer.Argument(help="A name from the list, or mani
     typer.echo("\n".join(terminal.wrapped(line, indent=9 if line[:1].isalpha() else 4) for line in lines))
 
 
-@app.command()
+@app.command(short_help="Compare a copy with the published counts.")
 def verify(
     name: Annotated[str, typer.Argument(help="A name from the list.")],
-    root: Annotated[Path | None, typer.Option(help="The corpus; default its folder in $MERC_DATA.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: its folder in $MERC_DATA).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that is missing.")] = False,
 ) -> None:
-    """Compare a copy with the published counts and name what is missing.
+    """Compare a copy with the published counts and list what is missing.
 
-    Exit code 0: all counts are equal (missing media are named, but are no inequality); 1: a count differs; 2: the
+    Exit code 0: all counts are equal (missing media are reported but do not fail the check); 1: a count differs; 2: the
     annotation cannot be read.
     """
     from merc.corpora import CORPORA

@@ -18,7 +18,7 @@ def demo(
     ),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Analyse the bundled sample and print the path of the report; fetch the weights first ('merc weights get')."""
+    """Analyse the bundled sample and print the path of the report; needs the weights ('merc weights get')."""
     from merc import sample
     from merc.cli.results import show
     from merc.pipeline.batch import BatchOptions, run

@@ -11,10 +11,14 @@ import typer
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder that 'merc train --out' wrote.")],
-    split: Annotated[str, typer.Option(help="valid or test; test is recorded in RUN/ledger.jsonl.")] = "valid",
-    data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto; default: that of the training.")] = None,
-    figures: Annotated[Path | None, typer.Option(help="Folder for pictures: confusion, risk against coverage.")] = None,
+    split: Annotated[
+        str, typer.Option(help="valid or test; each use of test is recorded in RUN/ledger.jsonl.")
+    ] = "valid",
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps (default: that of training).")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for figures: confusion matrix, risk-coverage curve.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Print accuracy, F1 and recall, pooled over folds and by class, or CCC, r and MAE by dimension, with intervals."""

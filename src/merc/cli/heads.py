@@ -12,16 +12,16 @@ from merc.paths import data_root
 
 
 def heads(
-    modality: Annotated[list[str] | None, typer.Option(help="voice or face; default both.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only this division; may be repeated.")] = None,
-    seeds: Annotated[int, typer.Option(help="Runs of each head.")] = 3,
-    threads: Annotated[int, typer.Option(help="CPU threads for torch.")] = 1,
-    results: Annotated[Path | None, typer.Option(help="Page whose section is written; default: none.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the corpora; default $MERC_DATA.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")] = False,
+    modality: Annotated[list[str] | None, typer.Option(help="voice or face (default: both).")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
+    seeds: Annotated[int, typer.Option(help="Number of seeds per head.")] = 3,
+    threads: Annotated[int, typer.Option(help="Number of PyTorch threads.")] = 1,
+    results: Annotated[Path | None, typer.Option(help="Page whose section is rewritten (default: none).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Voice and face heads: splits at random and by person, corpora left out, and what each step adds."""
+    """Compare voice and face heads: random and speaker-disjoint splits, corpora left out, features step by step."""
     from merc.benchmarks.heads.suite import MODALITIES, HeadsOptions, run_bench
 
     root = data_root(data)
@@ -35,10 +35,10 @@ def heads(
 
 def texts(
     folders: Annotated[list[Path], typer.Argument(help="Folders that 'merc train text-encoder' wrote.")],
-    results: Annotated[Path | None, typer.Option(help="Page whose section is written; default: none.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object a line.")] = False,
+    results: Annotated[Path | None, typer.Option(help="Page whose section is rewritten (default: none).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")] = False,
 ) -> None:
-    """Fine-tuned text encoders compared: test texts that training has too, and those that it has not."""
+    """Compare fine-tuned text encoders on test texts seen in training and on unseen ones."""
     from merc.benchmarks.texts import gathered
 
     report = gathered(folders)

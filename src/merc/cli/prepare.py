@@ -19,23 +19,27 @@ Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialog
 def prepare(
     corpus: Annotated[str | None, typer.Argument(help="A corpus of conversations; 'merc corpora' lists them.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the store (default: merc's own).")] = None,
-    verified: Annotated[Path | None, typer.Option(help="verified.parquet of 'merc check': leave out the rest.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the store (default: in merc's cache).")
+    ] = None,
+    verified: Annotated[
+        Path | None, typer.Option(help="verified.parquet of 'merc check': encode only the utterances it keeps.")
+    ] = None,
     check: Annotated[bool, typer.Option(help="Without --verified: check the recordings first, into OUT/check.")] = True,
     encoders: Annotated[
-        str, typer.Option(help="Encoders by name, or modalities for their default ones, separated by commas.")
+        str, typer.Option(help="Encoders, or modalities for their default encoders, separated by commas.")
     ] = "text,voice,face",
     listed: Annotated[bool, typer.Option("--list", help="Print the encoders and exit.")] = False,
     page: Annotated[bool, typer.Option("--page", help="Print docs/reference/encoders.md and exit.")] = False,
     only: Patterns = None,
     device: Annotated[str, typer.Option(help="Device of the encoders: auto, cpu, cuda or mps.")] = "cpu",
-    workers: Annotated[int, typer.Option(help="Processes; 0: one per core. Each takes about 1 GB.")] = 0,
+    workers: Annotated[int, typer.Option(help="Worker processes of about 1 GB each (0: one per core).")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds after which a file counts as unreadable.")] = 600.0,
-    retry: Annotated[bool, typer.Option(help="Prepare again the shards in which something is missing.")] = False,
+    retry: Annotated[bool, typer.Option(help="Prepare shards with missing items again.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Encode every utterance of a corpus, resuming an earlier run; what is missing has its reason."""
+    """Encode every utterance of a corpus into a feature store; repeating the command resumes an interrupted run."""
     from merc.cli import store
     from merc.features.stored import usual_place
     from merc.prepare import prepare as preparing

@@ -1,4 +1,4 @@
-"""``merc protocols``: the divisions of corpora that a system can be trained and measured under."""
+"""``merc protocols``: the splits of corpora under which a system can be trained and evaluated."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def protocols(
-    name: Annotated[str | None, typer.Argument(help="One protocol; all when none is given.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of a protocol (default: all).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List protocols with corpus, classes, metric and division; of one also the utterances of its parts."""
+    """List protocols with corpus, classes, metric and split; for one, also the size of each part."""
     from merc.evaluation.protocol import PROTOCOLS
 
     if name is not None:
@@ -41,7 +41,7 @@ def _row(one: Protocol) -> dict[str, Any]:
         "classes": list(one.label_set),
         "dimensions": list(one.dimensions),
         "metric": one.metric,
-        "division": one.description,
+        "split": one.description,
         "comparable": one.comparable,
         "warning": one.warning,
         "variants": list(one.variants),

@@ -19,12 +19,12 @@ app = typer.Typer(help="Feature stores: info, verify.", no_args_is_help=True)
 _SHOWN = 3  # reasons a feature that are printed; all of them with --json
 
 
-@app.command()
+@app.command(short_help="Show the features of a store.")
 def info(
     folder: Annotated[Path, typer.Argument(help="Folder of a store.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the features of a store: encoder, weight, shape, counts, size, and why vectors are missing."""
+    """Show the features of a store: encoder, weights, shape, counts, size, and why vectors are missing."""
     from merc.features.store import Store
 
     opened = Store.open(folder)
@@ -34,9 +34,9 @@ def info(
         show(opened)
 
 
-@app.command()
+@app.command(short_help="Check the integrity of a store.")
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of a store.")]) -> None:
-    """Read everything: hashes, counts, duplicates, other weights, gaps. Exit code 1 where something is wrong."""
+    """Check a store: hashes, counts, duplicates, encoder weights, gaps. Exit code 1 if a problem is found."""
     from merc.features.store import Store
 
     opened = Store.open(folder)
@@ -49,7 +49,7 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of a store.")]) -
 
 
 def show(store: Store) -> None:
-    """Print a table of a store, a row a feature, and the most frequent reasons below it."""
+    """Print a table of a store, one row per feature, and the most frequent reasons below it."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

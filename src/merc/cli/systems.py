@@ -12,9 +12,9 @@ from merc.cli import terminal
 
 
 def systems(
-    name: Annotated[str | None, typer.Argument(help="One system; all when none is given.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of a system (default: all).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    page: Annotated[Path | None, typer.Option(help="Write the page of reference to this file.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the reference page to this file.")] = None,
 ) -> None:
     """List systems and recipes, or describe one system."""
     from merc.cache import replacing

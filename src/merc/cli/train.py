@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from merc.recipes.recipe import Recipe
 
 _ANY_RECIPE = ("data", "out", "set", "quiet")
-_OF_SYSTEMS = ("corpus", "protocol", "features", "modalities", "seed", "fold", "weights", "threads", "device")
+_OF_SYSTEMS = ("corpus", "protocol", "features", "modalities", "seed", "fold", "sample-weights", "threads", "device")
 
 
 class TrainCommand(TyperCommand):
@@ -34,39 +34,51 @@ def train(
     target: Annotated[str, typer.Argument(help="A system or a recipe, see below.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder of results; an interrupted run resumes there. Default: runs/TARGET."),
+        typer.Option(
+            "--out", "-o", help="Run folder (default: runs/TARGET). Repeating the command resumes an interrupted run."
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of all corpora; default $MERC_DATA.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="NAME=VALUE: an option of the recipe or of the training; system.NAME, hook.NAME of a system."
+            "--set",
+            help="NAME=VALUE: option of the recipe or training; system.NAME, hook.NAME: of the system, of its hook.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads for torch.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
-    start: Annotated[str | None, typer.Option(help="Encoders: parameters to start from, a file or a name.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="Id of a corpus; several joined by +; default meld.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Number of PyTorch threads.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    start: Annotated[str | None, typer.Option(help="Encoders: initial parameters, as a file or a name.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Corpus, or several joined by + (default: meld).")] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="A name from 'merc protocols'; default: that of the corpus.")
+        str | None, typer.Option(help="A name from 'merc protocols' (default: the first of the corpus).")
     ] = None,
     fold: Annotated[list[str] | None, typer.Option(help="Only this fold; may be repeated.")] = None,
     features: Annotated[
         str | None,
         typer.Option(
-            help="Systems: 'prepared', or MODALITY=SOURCE,…: a name or FOLDER:ENCODER; default: those of the tables."
+            help="Systems: source per modality, such as text=mpnet,voice=egemaps47; DIR:NAME reads a feature store, "
+            "'prepared' the output of 'merc prepare'."
         ),
     ] = None,
-    modalities: Annotated[str | None, typer.Option(help="Systems: a choice among them, such as text,voice.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Systems: table of utterance and quality weight.")] = None,
+    modalities: Annotated[
+        str | None, typer.Option(help="Systems: modalities to use, such as text,voice (default: all available).")
+    ] = None,
+    sample_weights: Annotated[
+        Path | None, typer.Option(help="Systems: CSV or Parquet with columns utterance and weight, for the loss.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Train a system on every fold of a protocol, or what a recipe trains; print figures or the model card."""
+    """Train a system on each fold of a protocol and print validation scores, or train a recipe and print its card.
+
+    For test scores use 'merc evaluate RUN --split test'.
+    """
     from merc.recipes import RECIPES
 
     flags: dict[str, Any] = {"seed": seed, "threads": threads, "device": device, "start": start, "corpus": corpus}
-    flags |= {"protocol": protocol, "fold": fold, "features": features, "modalities": modalities, "weights": weights}
+    flags |= {"protocol": protocol, "fold": fold, "features": features, "modalities": modalities}
+    flags |= {"sample-weights": sample_weights}
     given = {name: value for name, value in flags.items() if value is not None and value != []}
     folder = out or Path("runs") / target
     if target in RECIPES:
@@ -139,7 +151,7 @@ def _system(
         seed=given.get("seed", 0),
         options=options,
         training=training,
-        weights=given.get("weights"),
+        weights=given.get("sample-weights"),
         data=data,
     )
     first = processes().first  # under torchrun one process prints

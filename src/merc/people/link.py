@@ -21,7 +21,7 @@ from merc.people.faces import FaceObservations
 from merc.registry import Registry
 
 THRESHOLD = 0.3
-"""Least cosine, inclusive, of a face to the mean embedding of the person it is assigned to."""
+"""Minimum cosine, inclusive, of a face to the mean embedding of the person it is assigned to."""
 
 
 class Turn(Protocol):
@@ -45,7 +45,7 @@ class LinkOptions:
     """
 
     threshold: float = THRESHOLD
-    """Least cosine, inclusive, between a face and the linked person."""
+    """Minimum cosine, inclusive, between a face and the linked person."""
     reach: float = 0.5
     """Seconds before and after an utterance in which a face is searched for when none is found within."""
     least_frames: int = 3
@@ -53,7 +53,7 @@ class LinkOptions:
     least_share: float = 0.2
     """Least part of a voice's frames in which its person is seen."""
     least_evidence: float = 1.5
-    """Least number of standard errors by which a person is seen more while the voice speaks; half the logarithm of the
+    """Minimum number of standard errors by which a person is seen more while the voice speaks; half the logarithm of the
     number of people is added, because among many someone is seen more by chance."""
     least_lead: float = 0.1
     """Least difference of a person's part of the frames between while the voice speaks and while others do."""

@@ -21,7 +21,7 @@ CERTAIN = 0.15
 LONG = 1.2
 """Seconds from which an utterance's sound decides whatever its margin: that is enough speech to distinguish voices."""
 PRESENT = 0.5
-"""Least share of an utterance's frames in which the person must be seen."""
+"""Minimum share of an utterance's frames in which the person must be seen."""
 
 
 @dataclass(frozen=True, slots=True)

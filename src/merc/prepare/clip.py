@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 IDENTITY = "facenet"
 """The encoder by which a face is compared with the speaker's known face."""
 LIKENESS = 0.3
-"""Least cosine, inclusive, of a face to the speaker's known face: the value of Wang & Beigi 2025 (QC-MERC)."""
+"""Minimum cosine, inclusive, of a face to the speaker's known face: the value of Wang & Beigi 2025 (QC-MERC)."""
 
 _FATAL = (WeightError, MissingExtra, OutputError)  # no clip's fault
 

@@ -19,16 +19,16 @@ class CheckOptions:
     steps: tuple[str, ...] = STEPS
     """Which steps are taken; one that is left out neither measures nor removes anything."""
     cosine: float = 0.25
-    """Least cosine, inclusive, of transcript and transcription (plain MPNet): the value of the published pipeline."""
+    """Minimum cosine, inclusive, of transcript and transcription (plain MPNet): the value of the published pipeline."""
     levenshtein: float = 0.3
-    """Least Levenshtein similarity, inclusive, of the raw strings: the value of the published pipeline."""
+    """Minimum Levenshtein similarity, inclusive, of the raw strings: the value of the published pipeline."""
     face: float = 0.3
-    """Least cosine, inclusive, of a face to the speaker's mean face: the value of the published pipeline."""
+    """Minimum cosine, inclusive, of a face to the speaker's mean face: the value of the published pipeline."""
     rivals: bool = True
     """Whether a face that is more like another speaker of the dialogue is not the speaker's: people of one series are
     often alike enough to pass the threshold (``python bench/planted.py`` measures it)."""
     voice: float = 0.25
-    """Least cosine, inclusive, of a voice to the speaker's other utterances: short turns of one voice reach it."""
+    """Minimum cosine, inclusive, of a voice to the speaker's other utterances: short turns of one voice reach it."""
     voice_spread: float = 2.0
     """A voice is doubted as well when its cosine lies more than so many deviations (1.48 × median absolute) below the
     median of all: studio recordings of two voices are more alike than noisy ones of a single voice."""

@@ -60,7 +60,7 @@ class LoopOptions:
     warmup: float = 0.0
     """Share of all steps in which the learning rate rises linearly."""
     floor: float = 0.0
-    """Least share of the learning rate that a schedule leaves."""
+    """Minimum share of the learning rate that a schedule leaves."""
     plateau: int = 3
     """Epochs without a better validation figure before "plateau" divides the learning rate by 10."""
     accumulate: int = 1

@@ -43,3 +43,8 @@ def test_the_curriculum_of_lsdgnn_has_twelve_buckets_on_meld_and_five_on_iemocap
     buckets = [merged(Request("lsdgnn", protocol))[0].buckets for protocol in ("meld-7", "iemocap6")]
     assert buckets == [12, 5]
     assert merged(Request("lsdgnn", "meld-7", training={"buckets": 3}))[0].buckets == 3
+
+
+def test_m2fnet_reads_context_in_five_layers_on_iemocap_and_in_one_on_meld() -> None:
+    layers = [settled(Request("m2fnet", protocol))["system"]["layers"] for protocol in ("iemocap6", "meld-7")]
+    assert layers == [5, 1]

@@ -129,7 +129,7 @@ class M2FNet(System):
             Published("meld-7", "weighted_f1", 66.71, _SOURCE, comparable=False, why=_WHY),
         ),
         recipe=Recipe(learning_rate=5e-4, weight_decay=5e-4, batch=16, epochs=60, patience=10),
-        by_protocol={name: Setup({"layers": 5}) for name in ("iemocap6", "iemocap4-session", "iemocap4-speaker")},
+        by_protocol={"iemocap6": Setup(options={"layers": 5})},  # N of the source, whose IEMOCAP has six classes
     )
     Options = M2FNetOptions
     options: M2FNetOptions

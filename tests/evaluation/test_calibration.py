@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from merc.errors import InputError
 from merc.evaluation.calibration import (
     area_under_risk,
-    choose_threshold,
     coverage,
     expected_calibration_error,
     fit_bias,
@@ -117,23 +114,3 @@ def test_risk_and_coverage_known_values() -> None:
     assert area_under_risk(probabilities, np.array([0, 0, 1, 1])) == pytest.approx((0 + 1 / 3 + 1 / 3 + 0.5) / 4)
     with pytest.raises(InputError, match="no item"):
         risk_coverage(np.empty((0, 2)), np.empty(0, dtype=int))
-
-
-@given(st.integers(0, 10_000), st.integers(1, 60), st.floats(0.3, 0.95))
-def test_the_threshold_keeps_the_accuracy_and_covers_the_most(seed: int, count: int, wanted: float) -> None:
-    logits = np.random.default_rng(seed).normal(size=(count, 3)).round(1)
-    probabilities, true = softmax(logits), sampled(softmax(logits), seed)
-    right, confidence = probabilities.argmax(1) == true, probabilities.max(1)
-    able = [value for value in confidence if right[confidence >= value].mean() >= wanted]
-    if not able:
-        with pytest.raises(InputError, match="no threshold reaches accuracy"):
-            choose_threshold(probabilities, true, accuracy=wanted)
-        return
-    threshold = choose_threshold(probabilities, true, accuracy=wanted)
-    assert right[confidence >= threshold].mean() >= wanted - 1e-9
-    assert (confidence >= threshold).sum() == (confidence >= min(able)).sum()
-
-
-def test_a_wanted_accuracy_must_be_a_share() -> None:
-    with pytest.raises(InputError, match="wanted accuracy 70: expected a share"):
-        choose_threshold(np.array([[0.9, 0.1]]), np.array([0]), accuracy=70)

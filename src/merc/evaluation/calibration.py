@@ -167,23 +167,6 @@ def area_under_risk(probabilities: np.ndarray, true: np.ndarray) -> float:
     return float((risk * np.diff(covered, prepend=0.0)).sum())
 
 
-def choose_threshold(probabilities: np.ndarray, true: np.ndarray, *, accuracy: float) -> float:
-    """The lowest confidence from which answers are right in at least this share of validation items.
-
-    The whole set of items at or above the threshold counts, so the most is covered that still keeps the accuracy; 0.0
-    where answering always does. Raises InputError for an accuracy outside (0, 1] and for one that no threshold reaches.
-    """
-    if not 0 < accuracy <= 1:
-        raise InputError(f"wanted accuracy {accuracy}: expected a share above 0 and at most 1")
-    thresholds, _, risk = risk_coverage(probabilities, true)
-    good = np.flatnonzero(risk <= 1 - accuracy + 1e-12)
-    if not len(good):
-        raise InputError(
-            f"no threshold reaches accuracy {accuracy} on {len(true)} items (best {1 - risk.min():.3f}); ask for less"
-        )
-    return 0.0 if good[-1] == len(risk) - 1 else float(thresholds[good[-1]])
-
-
 def _checked(values: np.ndarray, true: np.ndarray) -> None:
     if values.ndim != 2 or len(values) != len(true):
         raise InputError(f"values of shape {values.shape} for {len(true)} annotated items: expected (items, classes)")

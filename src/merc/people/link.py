@@ -53,8 +53,8 @@ class LinkOptions:
     least_share: float = 0.2
     """Least part of a voice's frames in which its person is seen."""
     least_evidence: float = 1.5
-    """Minimum number of standard errors by which a person is seen more while the voice speaks; half the logarithm of the
-    number of people is added, because among many someone is seen more by chance."""
+    """Minimum number of standard errors by which a person is seen more while the voice speaks; half the logarithm of
+    the number of people is added, because among many someone is seen more by chance."""
     least_lead: float = 0.1
     """Least difference of a person's part of the frames between while the voice speaks and while others do."""
     least_margin: float = 0.5

@@ -1,18 +1,19 @@
 """Utterances of one split whose text occurs in another: what a model may have learnt by heart.
 
 Two texts are twins "exactly" when they differ at most in case and blanks, and "in words" when they have the same words
-once accents on quotes and all punctuation are dropped. Short twins ("Yeah!") are ordinary speech; long ones are
+without punctuation, as the protocols count shared texts. Short twins ("Yeah!") are ordinary speech; long ones are
 repeated lines, and conversations that share several of them overlap.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
+
+from merc.evaluation.leaks import normalised
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,18 +21,10 @@ if TYPE_CHECKING:
 LONG = 5
 """Words from which a twin is more than a common phrase."""
 
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "\x92": "'", "\x91": "'", "“": '"', "”": '"'})
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-
 
 def same_case(text: str) -> str:
     """A text with its case and blanks evened out: what exact twins share."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
-
-
-def plain_words(text: str) -> str:
-    """A text as its words alone: what twins in words share; "" for one without any."""
-    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold()))
 
 
 def duplicate_utterances(verified: pl.DataFrame) -> pl.DataFrame:
@@ -52,7 +45,7 @@ def duplicate_utterances(verified: pl.DataFrame) -> pl.DataFrame:
             continue
         if twins := exact.get((other, same_case(row["text"]))):
             found.append(_pair(row, other, "exact", twins))
-        elif twins := words.get((other, plain_words(row["text"]))):
+        elif twins := words.get((other, normalised(row["text"]))):
             found.append(_pair(row, other, "words", twins))
     text, whole = pl.String, pl.Int64
     kinds = {"utterance": text, "conversation": text, "split": text, "label": text, "text": text, "words": whole}
@@ -94,7 +87,7 @@ def shared_conversations(duplicates: pl.DataFrame, *, least: int = 2) -> pl.Data
 
 
 def _index(rows: Sequence[dict[str, Any]], match: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    normal = same_case if match == "exact" else plain_words
+    normal = same_case if match == "exact" else normalised
     index: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if key := normal(row["text"]):

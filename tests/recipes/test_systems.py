@@ -162,7 +162,7 @@ def test_a_gradient_hook_and_a_curriculum_are_found_by_name(root: Path) -> None:
         assert ("cggm_factor_text" in trained.fitted.history[0]) == ("gradients" in training)
     with pytest.raises(UnknownName, match="unknown gradient hook 'cgm': did you mean 'cggm'"):
         list(train(request(root, training={**QUICK, "gradients": "cgm"}), root / "x"))
-    with pytest.raises(UnknownName, match="no difficulty measure 'hard'"):
+    with pytest.raises(InputError, match="curriculum is 'hard': expected one of shift"):
         list(train(request(root, training={**QUICK, "curriculum": "hard"}), root / "y"))
 
 

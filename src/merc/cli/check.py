@@ -16,6 +16,15 @@ STEPS = ("speakers", "audio", "text", "voice", "bank", "face")
 Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")]
 
 
+Rivals = Annotated[bool, typer.Option(help="Reject faces that match another speaker of the dialogue better.")]
+Voice = Annotated[float, typer.Option(help="Minimum cosine similarity of a voice and its speaker's other utterances.")]
+VoiceSpread = Annotated[
+    float, typer.Option(help="Also flag voices this many standard deviations below the median of all voices.")
+]
+Identity = Annotated[str, typer.Option(help="Resolve shared names by annotation, or by faces and voices (media).")]
+Scope = Annotated[str, typer.Option(help="A role such as 'Waiter' is one person within a dialogue or an episode.")]
+
+
 def check(
     corpus: Annotated[str, typer.Argument(help="A corpus of conversations, or 'review' with the folder of a check.")],
     folder: Annotated[Path | None, typer.Argument(help="With 'review': the folder of a check.")] = None,
@@ -26,22 +35,12 @@ def check(
     cosine: Annotated[float, typer.Option(help="Minimum cosine similarity of ASR output and transcript.")] = 0.25,
     levenshtein: Annotated[float, typer.Option(help="Minimum Levenshtein similarity of both.")] = 0.3,
     face: Annotated[float, typer.Option(help="Minimum cosine similarity of a face and its speaker's mean face.")] = 0.3,
-    rivals: Annotated[
-        bool, typer.Option(help="Reject faces that match another speaker of the dialogue better.")
-    ] = True,
-    voice: Annotated[
-        float, typer.Option(help="Minimum cosine similarity of a voice and its speaker's other utterances.")
-    ] = 0.25,
-    voice_spread: Annotated[
-        float, typer.Option(help="Also flag voices this many standard deviations below the median of all voices.")
-    ] = 2.0,
+    rivals: Rivals = True,
+    voice: Voice = 0.25,
+    voice_spread: VoiceSpread = 2.0,
     remove_voice: Annotated[bool, typer.Option(help="Remove doubtful voices instead of flagging them.")] = False,
-    identity: Annotated[
-        str, typer.Option(help="Resolve shared names by annotation, or by faces and voices (media).")
-    ] = "annotation",
-    scope: Annotated[
-        str, typer.Option(help="A role such as 'Waiter' is one person within a dialogue or an episode.")
-    ] = "dialogue",
+    identity: Identity = "annotation",
+    scope: Scope = "dialogue",
     language: Annotated[str, typer.Option(help="ISO 639-1 code of the spoken language.")] = "en",
     device: Annotated[str, typer.Option(help="Device of the encoders: auto, cpu, cuda or mps.")] = "cpu",
     workers: Annotated[int, typer.Option(help="Worker processes of about 1 GB each (0: one per core).")] = 0,
@@ -54,17 +53,12 @@ def check(
 
     'merc check review DIR' writes a page of faces for every speaker of the check in DIR, and decisions.csv to edit.
     """
-    from merc.errors import InputError
     from merc.quality.options import CheckOptions
 
     if corpus == "review":
         _review(folder or out, quiet=quiet)
         return
-    if folder is not None:
-        raise InputError(f"unexpected argument '{folder}'; usage: merc check CORPUS --root DIR --out DIR")
-    if root is None or out is None:
-        missing = "--root" if root is None else "--out"
-        raise InputError(f"missing option {missing}; usage: merc check CORPUS --root DIR --out DIR")
+    root, out = _given(folder, root, out)
     thresholds: dict[str, Any] = {"cosine": cosine, "levenshtein": levenshtein, "face": face, "voice": voice}
     people: dict[str, Any] = {"rivals": rivals, "remove_voice": remove_voice, "identity": identity, "scope": scope}
     run: dict[str, Any] = {"device": device, "workers": workers, "timeout": timeout, "retry": retry}
@@ -79,6 +73,20 @@ def check(
         **run,
     )
     _check(corpus, root, out, (options, quiet))
+
+
+def _given(extra: Path | None, root: Path | None, out: Path | None) -> tuple[Path, Path]:
+    """The folders of the corpus and of the results; raises InputError for one that is missing or one too many."""
+    from merc.errors import InputError
+
+    usage = "usage: merc check CORPUS --root DIR --out DIR"
+    if extra is not None:
+        raise InputError(f"unexpected argument '{extra}'; {usage}")
+    if root is None:
+        raise InputError(f"missing option --root; {usage}")
+    if out is None:
+        raise InputError(f"missing option --out; {usage}")
+    return root, out
 
 
 def _check(corpus: str, root: Path, out: Path, how: tuple[CheckOptions, bool]) -> None:

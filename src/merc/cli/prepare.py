@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")]
 
 
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the store (default: in merc's cache).")]
+Verified = Annotated[
+    Path | None, typer.Option(help="verified.parquet of 'merc check': encode only the utterances it keeps.")
+]
+Encoders = Annotated[str, typer.Option(help="Encoders, or modalities for their default encoders, separated by commas.")]
+
+
 def prepare(
     corpus: Annotated[str | None, typer.Argument(help="A corpus of conversations; 'merc corpora' lists them.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the store (default: in merc's cache).")
-    ] = None,
-    verified: Annotated[
-        Path | None, typer.Option(help="verified.parquet of 'merc check': encode only the utterances it keeps.")
-    ] = None,
+    out: Out = None,
+    verified: Verified = None,
     check: Annotated[bool, typer.Option(help="Without --verified: check the recordings first, into OUT/check.")] = True,
-    encoders: Annotated[
-        str, typer.Option(help="Encoders, or modalities for their default encoders, separated by commas.")
-    ] = "text,voice,face",
+    encoders: Encoders = "text,voice,face",
     listed: Annotated[bool, typer.Option("--list", help="Print the encoders and exit.")] = False,
     page: Annotated[bool, typer.Option("--page", help="Print docs/reference/encoders.md and exit.")] = False,
     only: Patterns = None,

@@ -30,44 +30,50 @@ class TrainCommand(TyperCommand):
                 formatter.write_dl(rows)
 
 
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="Run folder (default: runs/TARGET). Repeating the command resumes an interrupted run."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="NAME=VALUE: option of the recipe or training; system.NAME, hook.NAME: of the system, of its hook.",
+    ),
+]
+Protocol = Annotated[str | None, typer.Option(help="A name from 'merc protocols' (default: the first of the corpus).")]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        help="Systems: source per modality, such as text=mpnet,voice=egemaps47; DIR:NAME reads a feature store, "
+        "'prepared' the output of 'merc prepare'."
+    ),
+]
+Modalities = Annotated[
+    str | None, typer.Option(help="Systems: modalities to use, such as text,voice (default: all available).")
+]
+SampleWeights = Annotated[
+    Path | None, typer.Option(help="Systems: CSV or Parquet with columns utterance and weight, for the loss.")
+]
+
+
 def train(
     target: Annotated[str, typer.Argument(help="A system or a recipe, see below.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", help="Run folder (default: runs/TARGET). Repeating the command resumes an interrupted run."
-        ),
-    ] = None,
+    out: Out = None,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="NAME=VALUE: option of the recipe or training; system.NAME, hook.NAME: of the system, of its hook.",
-        ),
-    ] = None,
+    set_: Set = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     threads: Annotated[int | None, typer.Option(help="Number of PyTorch threads.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     start: Annotated[str | None, typer.Option(help="Encoders: initial parameters, as a file or a name.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Corpus, or several joined by + (default: meld).")] = None,
-    protocol: Annotated[
-        str | None, typer.Option(help="A name from 'merc protocols' (default: the first of the corpus).")
-    ] = None,
+    protocol: Protocol = None,
     fold: Annotated[list[str] | None, typer.Option(help="Only this fold; may be repeated.")] = None,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            help="Systems: source per modality, such as text=mpnet,voice=egemaps47; DIR:NAME reads a feature store, "
-            "'prepared' the output of 'merc prepare'."
-        ),
-    ] = None,
-    modalities: Annotated[
-        str | None, typer.Option(help="Systems: modalities to use, such as text,voice (default: all available).")
-    ] = None,
-    sample_weights: Annotated[
-        Path | None, typer.Option(help="Systems: CSV or Parquet with columns utterance and weight, for the loss.")
-    ] = None,
+    features: Features = None,
+    modalities: Modalities = None,
+    sample_weights: SampleWeights = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train a system on each fold of a protocol and print validation scores, or train a recipe and print its card.

@@ -29,7 +29,7 @@ def test_a_recording_has_a_line_with_its_labels_by_number_its_notes_and_its_repo
     results.show([row(timeline("joy", "anger", "joy", None), "talk.merc/timeline.json", "talk.merc/report.html")])
     first, note, report = capsys.readouterr().out.splitlines()
     assert first.split(": ", 1)[0] == "talk.mp4"
-    assert "4 utterances, 1 speakers; predicted labels: joy 2, anger 1, no label 1" in first
+    assert "4 utterances, 1 speaker; predicted labels: joy 2, anger 1, no label 1" in first
     assert (note, report) == ("  note: the video is damaged", "  talk.merc/report.html")
 
 

@@ -25,5 +25,7 @@ def test_isear_marks_rows_without_an_answer(tmp_path: Path) -> None:
 
 def test_isear_names_missing_columns(tmp_path: Path) -> None:
     write(tmp_path / "isear_full_pipe.csv", "ID|Field1\n")
-    with pytest.raises(InputError, match="no column SIT, MYKEY; expected Field1, SIT, MYKEY, ID"):
+    with pytest.raises(
+        InputError, match=r"required column SIT, MYKEY not found \(columns: .*\); expected Field1, SIT, MYKEY, ID"
+    ):
         isear.read(tmp_path)

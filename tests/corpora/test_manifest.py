@@ -70,7 +70,7 @@ def test_numbers_of_a_table_become_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("utterance\nu1\n", r"m\.csv: no column conversation"),
+        ("utterance\nu1\n", r"m\.csv: required column conversation not found \(columns: utterance\)"),
         ("conversation,utterance\n,u1\n", r"m\.csv, row 2: no conversation; expected the id of the recording"),
         ("conversation,utterance\nc,u\nd,u\n", r"row 3: utterance 'u' occurs twice"),
         ("conversation,split\nc,train\nc,test\n", r"row 3: conversation 'c' is in train and test; expected one"),

@@ -94,9 +94,13 @@ def test_bytes_of_cp1252_are_kept_and_can_be_repaired(tmp_path: Path) -> None:
         ("joy", "bliss", r"dev_sent_emo\.csv, row 2: label 'bliss'; expected one of anger, disgust"),
         (",0,0,", ",zero,0,", r"dev_sent_emo\.csv, row 2: Dialogue_ID 'zero'; expected a whole number"),
         (",0,1,", ",0,0,", r"row 3: 'dev/dia0_utt0' occurs twice; expected each utterance once"),
-        ("Utterance_ID", "Turn", r"dev_sent_emo\.csv: no column Utterance_ID; expected Utterance, Speaker"),
+        (
+            "Utterance_ID",
+            "Turn",
+            r"dev_sent_emo\.csv: required column Utterance_ID not found \(columns: .*\); expected Utterance, Speaker",
+        ),
         ("What?", "What?,", r"dev_sent_emo\.csv, row 3: 12 cells beginning '2'; expected 11"),
-        ("What?", '"What?', r"dev_sent_emo\.csv, row 3: ',' expected after '\"'; download the file again"),
+        ("What?", '"What?', r"dev_sent_emo\.csv, row 3: ',' expected after '\"'; expected a complete table"),
         ("What?", "Wh\0t?", r"dev_sent_emo\.csv, line 3: a NUL byte; expected text in UTF-8"),
         ("What?", "a" * 200_000, r"dev_sent_emo\.csv, row 3: field larger than field limit"),
     ],
@@ -137,5 +141,5 @@ def test_meld(tmp_path: Path) -> None:
     assert [i.id for i in items] == ["train/dia4_utt2", "dev/dia4_utt2", "test/dia4_utt2"]
     assert (items[1].group, items[1].speaker, items[1].text) == ("dev/dia4", "Ross", "Oh, hi")
     write(tmp_path / "dev_sent_emo.csv", "Utterance,Speaker\n")
-    with pytest.raises(InputError, match="no column Emotion, Dialogue_ID, Utterance_ID"):
+    with pytest.raises(InputError, match="required column Emotion, Dialogue_ID, Utterance_ID not found"):
         READERS["meld"](tmp_path)

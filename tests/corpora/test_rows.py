@@ -18,9 +18,12 @@ def test_a_header_may_have_other_columns_in_any_order() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n1\n", "t.csv: no column b; expected a, b"),
+        ("a\n1\n", r"t.csv: required column b not found \(columns: a\); expected a, b"),
         ("a,b\n1\n", "t.csv, row 2: 1 cells beginning '1'; expected 2"),
-        ('a,b\n1,2\n"3,4\n', "t.csv, row 3: unexpected end of data; download the file again"),
+        (
+            'a,b\n1,2\n"3,4\n',
+            "t.csv, row 3: unexpected end of data; expected a complete table; download the file again",
+        ),
     ],
 )
 def test_a_malformed_table_is_named_by_its_row(text: str, message: str) -> None:

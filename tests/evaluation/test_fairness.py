@@ -67,9 +67,7 @@ def test_small_groups_are_shown_with_a_warning_and_without_a_gap() -> None:
     assert (rare.name, rare.utterances, rare.dialogues, rare.low) == ("rare", 10, 1, None)
     assert (found.gap, found.best, found.left_out) == (None, None, 10)
     assert found.small == ("rare",)
-    assert "Too small to take part in a gap (below 50 utterances or 5 dialogues a figure says little): rare." in table(
-        found
-    )
+    assert "Excluded from the gap (below 50 utterances or 5 dialogues a figure says little): rare." in table(found)
     assert "| rare | 10 | 1 | " in table(found)
     assert "unknown" in table(found)
     assert by_group(runs("a", right=0.7), names, small=Small(utterances=5, dialogues=1)).gap is not None

@@ -32,7 +32,7 @@ def test_the_words_hold_recalls_confusion_calibration_abstention_and_groups() ->
     assert row.split(" | ")[5] == str(look.runs.seeds[0].counts["a"])
     assert look.errors[0] == expected_calibration_error(look.plain, look.true)
     assert f"calibration error {look.errors[0]:.3f}, after the temperature that validation gave" in words
-    assert "| utterances that get one | 100.0 | 50.0 | 50.0 | 50.0 | 50.0 | 0.0 | 0.0 |" in words
+    assert "| coverage | 100.0 | 50.0 | 50.0 | 50.0 | 50.0 | 0.0 | 0.0 |" in words
     assert "| none | none |" in words
     assert "| gender (UA) | 2 | " in words
     assert "| dialogue" not in words

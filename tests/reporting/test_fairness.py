@@ -22,7 +22,7 @@ def test_a_table_has_a_row_for_each_group_and_says_which_are_too_small() -> None
     assert text.count("\n| ") == 1 + len(report.groups)
     assert "rare\\|one" in text, "a name cannot break the table"
     assert f"Gap, {report.best} minus {report.worst}: {100 * (report.gap or 0):.1f} (" in text
-    assert "Too small to take part in a gap (below 50 utterances or 5 dialogues" in text
+    assert "Excluded from the gap (below 50 utterances or 5 dialogues" in text
 
 
 def test_a_summary_has_a_line_for_each_grouping() -> None:

@@ -1,4 +1,4 @@
-"""What the terminal shows after an analysis: a line a recording, and the path of its report."""
+"""What the terminal shows after an analysis: one line per recording, and the path of its report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from merc.cli import terminal
-from merc.web.words import clock
+from merc.web.words import clock, counted
 
 if TYPE_CHECKING:
     from merc.conversation import Timeline
@@ -31,7 +31,6 @@ def show(rows: Sequence[Row[Request, Analysed]]) -> None:
 def _line(timeline: Timeline) -> str:
     labels = Counter(prediction.label or "no label" for prediction in timeline.predictions)
     shares = ", ".join(f"{label} {count}" for label, count in labels.most_common())
-    return (
-        f"{timeline.recording.name}: {clock(round(timeline.recording.duration))}, {len(timeline)} utterances, "
-        f"{len(timeline.speakers)} speakers; predicted labels: {shares or 'none'}"
-    )
+    sizes = f"{counted(len(timeline), 'utterance')}, {counted(len(timeline.speakers), 'speaker')}"
+    duration = clock(round(timeline.recording.duration))
+    return f"{timeline.recording.name}: {duration}, {sizes}; predicted labels: {shares or 'none'}"

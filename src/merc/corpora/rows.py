@@ -134,7 +134,10 @@ def parsed(
     reader = csv.reader(_physical(text), delimiter=delimiter, quoting=quoting, strict=True)
     number, header = 1, _cells(reader, f"{name}, row 1") or []
     if missing := [column for column in columns if column not in header]:
-        raise FormatError(f"{name}: no column {', '.join(missing)}; expected {', '.join(columns)}")
+        raise FormatError(
+            f"{name}: required column {', '.join(missing)} not found (columns: {', '.join(header) or 'none'}); "
+            f"expected {', '.join(columns)}"
+        )
     while (cells := _cells(reader, f"{name}, row {number + 1}")) is not None:
         number += 1
         if cells:

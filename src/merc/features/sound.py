@@ -82,7 +82,7 @@ def load(
         first = f": {next(iter(missing.values()))}" if missing else ""
         raise InputError(
             f"features {NAME}: none of {len(missing)} utterances has a recording that can be decoded{first}; put the "
-            "recordings beside the annotation, or choose another source"
+            "recordings next to the annotation, or choose another source"
         )
     reasons = Counter(missing.values()).most_common(1)
     notes = (f"{len(missing)} utterances have no sound, most often: {reasons[0][0]}",) if missing else ()
@@ -169,7 +169,7 @@ def _from_archive(item: Item, cache: Cache) -> Path:
 def _cached(path: Path, cache: Cache) -> Path:
     """Decoded sound by the hash of the recording."""
     if not path.is_file():
-        raise MediaError(f"{path.name}: no such file; put the recordings beside the annotation")
+        raise MediaError(f"{path.name}: no such file; put the recordings next to the annotation")
     return cache.file(key(NAME, RATE, file_hash(path)), ".npy", lambda target: _decode(path, target))
 
 

@@ -147,7 +147,7 @@ def _no_text(utterance: Utterance, language: Language | None) -> str | None:
     if not utterance.text:
         return "no words were recognised"
     if language is not None and language.code != "en":
-        return f"the language is '{language.code}', and the text model was trained on English only"
+        return f"the language is '{language.code}'; the text model is English-only"
     return None
 
 

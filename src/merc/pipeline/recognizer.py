@@ -21,8 +21,8 @@ from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
 
 _NOT_ENGLISH = (
-    "the language was detected as '{code}' (probability {probability:.2f}): the text model was trained on English, "
-    "so the text evidence is withheld"
+    "language: {code} ({origin}); the text model is English-only, so labels rest on voice and face alone and most are "
+    "left empty"
 )
 
 
@@ -110,7 +110,7 @@ def _timeline(job: Job, examined: Examined, predictions: list[Prediction], used:
         overlaps=audio.overlaps,
         models=_models(used),
         options=_recorded(job.options, job.device),
-        notes=_notes(audio, examined.faces),
+        notes=_notes(job, audio, examined.faces),
     )
 
 
@@ -183,9 +183,10 @@ def _models(used: list[str]) -> tuple[Model, ...]:
     return tuple(Model(w.slot, w.title, w.licence, w.sha256) for w in listed) + head_models()
 
 
-def _notes(audio: AudioResult, faces: LinkedFaces) -> tuple[str, ...]:
+def _notes(job: Job, audio: AudioResult, faces: LinkedFaces) -> tuple[str, ...]:
     notes = [*audio.notes, *faces.notes]
     language = audio.language
     if language is not None and language.code != "en":
-        notes.append(_NOT_ENGLISH.format(code=language.code, probability=language.probability))
+        origin = "set by you" if job.options.language else f"detected, probability {language.probability:.2f}"
+        notes.append(_NOT_ENGLISH.format(code=language.code, origin=origin))
     return tuple(notes)

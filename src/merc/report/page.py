@@ -123,7 +123,7 @@ def _step(seconds: float) -> str:
 
 def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     cards = "".join(charts.share_card(timeline, name, own) for name, own in rows.items() if own)
-    lead = "The upper bar divides the speaking time, the lower one the utterances. Each utterance counts for one label."
+    lead = "Top bar: share of speaking time per label; bottom bar: share of utterances."
     return section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
 
 

@@ -113,9 +113,12 @@ class Diagnostics:
         before, after = self.errors
         rows = self.answered()
         table = [
-            ["label given from confidence", *(f"{row['threshold']:.1f}" for row in rows)],
-            ["utterances that get one", *(printing.number(row["coverage"]) for row in rows)],
-            ["right among them", *(printing.number(row["accuracy"]) if "accuracy" in row else "none" for row in rows)],
+            ["confidence threshold", *(f"{row['threshold']:.1f}" for row in rows)],
+            ["coverage", *(printing.number(row["coverage"]) for row in rows)],
+            [
+                "accuracy on covered",
+                *(printing.number(row["accuracy"]) if "accuracy" in row else "none" for row in rows),
+            ],
         ]
         area = area_under_risk(self.scaled, self.true)
         said = (

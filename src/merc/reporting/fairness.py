@@ -16,7 +16,7 @@ def summary(reports: Mapping[str, Fairness]) -> str:
 
     In percent, with intervals and utterances; a grouping with fewer than two groups that are large enough says so.
     """
-    rows = [["by", "groups", "worst", "best", "best minus worst", "spread (sd)"]]
+    rows = [["by", "groups", "worst", "best", "gap (best - worst)", "spread (sd)"]]
     for kind, report in reports.items():
         large = {one.name: one for one in report.groups if one.name not in report.small}
         named = f"{cell(kind)} ({printing.title(report.metric)})"
@@ -55,7 +55,7 @@ def table(report: Fairness) -> str:
         size, ends = printing.number(report.gap, report.metric), _interval(report.low, report.high, report.metric)
         gap = f"Gap, {report.best} minus {report.worst}: {size} ({ends})."
     if report.small:
-        small = f"Too small to take part in a gap ({report.limits}): {', '.join(report.small)}."
+        small = f"Excluded from the gap ({report.limits}): {', '.join(report.small)}."
     return markdown.joined([markdown.table(rows), gap, small])
 
 

@@ -66,7 +66,7 @@ def risk_coverage_svg(covered: np.ndarray, risk: np.ndarray, *, title: str, chos
     if chosen is not None:
         place = left + chosen * width
         parts.append(f'<path d="M{place:.1f} {top}v{height}" stroke="{_INK}" stroke-dasharray="4 4"/>')
-    parts.append(_text(left + width / 2, top + height + 38, "utterances that get a label", anchor="middle", size=12))
+    parts.append(_text(left + width / 2, top + height + 38, "coverage", anchor="middle", size=12))
     parts.append(_text(left, top - 4, "errors among them", size=11))
     return _page(left + width + 24, top + height + 52, title, parts)
 

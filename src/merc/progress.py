@@ -48,7 +48,7 @@ class LogLines:
         self._lock = Lock()
 
     def __call__(self, stage: str, done: float, total: float) -> None:
-        """Report ``done`` of ``total`` of a stage; a stage that starts again below its last amount begins anew."""
+        """Report ``done`` of ``total`` of a stage; a stage that starts again below its last amount restarts."""
         with self._lock:
             now = self._clock()
             known = self._stages.get(stage)

@@ -257,7 +257,7 @@ class MpnetDialogue(Backbone[Window]):
         return WindowTokens(*collate(raw, padding=self.padding))
 
     def forward(self, inputs: WindowTokens) -> States:
-        """States of tokens, values ``(B, L, 768)``; the opening token of a window is masked, for nobody owns it."""
+        """States of tokens, values ``(B, L, 768)``; a window's opening token belongs to no utterance: masked."""
         own = inputs.to(self.device)
         return States(_states(self.network, own.numbers, own.owners, context=self.context), own.owners >= 0)
 

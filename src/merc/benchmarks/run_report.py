@@ -34,7 +34,7 @@ from merc.reporting.records import Record, measured
 T = TypeVar("T", Answers, Values)
 
 FEW = 12
-"""Up to so many speakers have a row each."""
+"""Maximum number of speakers that get a row each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _LEADS = {
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """When a group is too small to be believed."""
+    """Minimum size of a group whose figure is reported in a gap."""
 
     utterances: int = 50  # below this one figure moves by several points with each turn
     dialogues: int = 5  # fewer cannot be drawn again in a way that means something

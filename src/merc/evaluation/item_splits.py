@@ -1,4 +1,4 @@
-"""Rules that divide item corpora by person: nobody is heard or seen in two parts.
+"""Rules that divide item corpora by person: no person is in two parts.
 
 A person is a cluster of ``merc.corpora.items``: a speaker or subject, else an item of its own. Rules are as in
 ``merc.evaluation.splits``.

@@ -1,7 +1,7 @@
 """Hidden states of Whisper's encoder: 7 layers of 512 numbers every 20 ms, or their means over an utterance.
 
-No self-supervised speech model ships in a package, so the encoder of the recogniser takes its place. Use a learned
-sum of its layers, not the last: the early ones hold the voice, the late ones the words.
+No self-supervised speech model ships in a package, so the encoder of the speech recogniser is used instead. Use a
+learned sum of its layers, not the last: early layers encode the voice, late ones the words.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ FRAME = 320
 
 @dataclass(frozen=True, slots=True)
 class WhisperOptions:
-    """How sounds are put before the encoder; raises InputError out of range."""
+    """How sounds are fed to the encoder; raises InputError out of range."""
 
     window: float = 30.0
     """Seconds that the encoder reads at once, padded with silence: it was trained with 30. Less is faster in
     proportion, and further from what it was trained with."""
     threads: int = 1
-    """CPU threads for torch; one is fastest where other processes work too."""
+    """CPU threads for torch; one is fastest where other processes run as well."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.window <= 30:
@@ -110,7 +110,7 @@ class WhisperEncoder(_WhisperStates):
     sequence = True
     half = True
     output = "frames"
-    summary = "Hidden states of 7 layers for each frame of 20 ms: 360 kB a second in a store."
+    summary = "Hidden states of 7 layers for each frame of 20 ms: 360 kB per second in a store."
 
     def encode(self, batch: Sequence[np.ndarray], *, progress: Progress | None = None) -> list[np.ndarray]:
         """Hidden states of 16 kHz mono sounds: ``(frames, 7, 512)`` float32 each.

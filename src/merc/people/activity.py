@@ -1,8 +1,8 @@
 """Voice activity of up to three voices at once, frame by frame over a recording.
 
 The segmentation network reads 10 s at a time. Its three voices are permuted from one window to the next so that they
-agree where windows overlap, and of each window only the middle is kept. The result are three tracks that
-separate voices near one another; over a recording a track is *not* a person.
+agree where windows overlap, and of each window only the middle is kept. The result is three tracks that
+separate voices close in time; over a recording a track is *not* a person.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ TRACKS = 3
 FRAME_SECONDS = 270 / RATE
 """Seconds from one frame to the next: 16.9 ms."""
 _FIRST = 495 / RATE - FRAME_SECONDS / 2  # where the first frame begins, in seconds
-_HOP = 148  # frames from one window to the next: 2.5 s; half of it found no better, double somewhat worse
-_BATCH = 8  # windows that run through the network together
+_HOP = 148  # frames from one window to the next: 2.5 s; half of it is no better, double somewhat worse
+_BATCH = 8  # windows per batch of the network
 _SHORTEST = RATE  # samples below which silence is added, so that the network has something to normalise by
 
 
@@ -46,7 +46,7 @@ def runs(marked: np.ndarray) -> list[tuple[int, int]]:
 
 
 def bridged(marked: np.ndarray, *, gap: float) -> np.ndarray:
-    """The marked frames with gaps of less than so many seconds filled."""
+    """The marked frames, with gaps shorter than ``gap`` seconds filled."""
     filled = marked.copy()
     for start, end in runs(~marked):
         if start > 0 and end < len(marked) and (end - start) * FRAME_SECONDS < gap:
@@ -66,9 +66,9 @@ def voice_tracks(
     Args:
         samples: int16 at 16 kHz. Each batch of windows is read when it is needed, so that a memory map is never in
             memory as a whole.
-        speech: Regions of speech; windows without any are skipped and hold nobody.
+        speech: Regions of speech; windows without any are skipped and have no voice.
         device: Device of the network; see `merc.nn.device.resolve`.
-        on_seconds: Called with the seconds that are done.
+        on_seconds: Called with the seconds processed so far.
 
     Returns:
         ``(frames, 3)`` bool.

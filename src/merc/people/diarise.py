@@ -59,7 +59,7 @@ class DiariseOptions:
     bridge: float = 0.3
     """Seconds of silence inside a turn that do not end it."""
     shortest_turn: float = 0.15
-    """Seconds below which a turn is left out: nobody says a word in less."""
+    """Minimum length of a turn in seconds: no word is shorter."""
     threads: int = 1
     """CPU threads of the two networks: small as they are, they are slower with more on a busy machine."""
     device: str = "cpu"
@@ -314,7 +314,7 @@ def _assigned(
 def _turns(
     pieces: Sequence[_Piece], labels: np.ndarray, *, frames: int, end: float, options: DiariseOptions
 ) -> tuple[list[Turn], list[int]]:
-    """Pieces of one voice that touch become a turn; voices are numbered anew in order of their first turn.
+    """Pieces of one voice that touch become a turn; voices are renumbered in order of their first turn.
 
     The second result says which cluster each number was.
     """

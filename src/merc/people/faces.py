@@ -47,11 +47,11 @@ class FaceOptions:
     """What the crop for the identity shows around the box, in parts of its side: as FaceNet was trained. The expression
     is read from a second, upright crop."""
     partner_gap: float = 0.15
-    """A frame that follows another within so many seconds only serves the mouth's motion."""
+    """A frame within this many seconds of the previous one is used for the mouth's motion only."""
     same_gap: float = 0.03
-    """A frame that follows another within so many seconds is passed over."""
+    """A frame within this many seconds of the previous one is skipped."""
     motion_gap: float = 0.3
-    """The mouth's motion is measured between frames at most so many seconds apart."""
+    """The mouth's motion is measured between frames at most this many seconds apart."""
     track_gap: float = 1.6
     """A face that is not seen for longer starts a new track."""
     person_cosine: float = 0.5
@@ -329,7 +329,7 @@ class _Gatherer:
 
 
 _CANVAS, _EDGE = 64, 6
-"""Faces are compared upright on a canvas of so many pixels, and moved by at most so many to fit."""
+"""Faces are aligned upright on a canvas of this many pixels, and shifted by at most this many to fit."""
 _MARKS = np.array([[20, 24], [44, 24], [32, 37], [22.5, 49], [41.5, 49]], np.float64)
 """Where the eyes, the nose and the corners of the mouth lie on the canvas."""
 _UPPER, _MOUTH = (slice(8, 38), slice(10, 54)), (slice(41, 61), slice(16, 48))

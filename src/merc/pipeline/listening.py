@@ -219,7 +219,7 @@ def _diarised(job: Job, samples: np.ndarray, speech: Sequence[Segment]) -> tuple
 
 
 def with_voices(audio: AudioResult, voices: Sequence[int | None]) -> AudioResult:
-    """The result with other voices: speakers are numbered anew, and the turns are the utterances'."""
+    """The result with other voices: speakers are renumbered, and the turns are the utterances'."""
     spoken = tuple(_numbered(audio.utterances, voices))
     return replace(audio, utterances=spoken, voices=tuple(voices), turns=tuple(_turns(spoken, voices)))
 

@@ -85,7 +85,7 @@ class Job:
     def key(self, stage: str, *parts: Any, weights: tuple[str, ...] = ()) -> str:
         """The key of an artefact: the recording's bytes, the stage, what it depends on and the weights it used.
 
-        Artefacts of another device than the CPU are kept apart: their numbers differ in the last digits.
+        Artefacts of another device than the CPU are stored separately: their numbers differ in the last digits.
         """
         hashes = [WEIGHTS[name].sha256 for name in weights]
         where = () if self.device == "cpu" else (self.device.partition(":")[0],)

@@ -73,7 +73,7 @@ def build_bank(
 
 
 def sampled(clips: Sequence[Subject], most: int) -> list[Subject]:
-    """At most so many clips, spread evenly over all of them in order."""
+    """At most ``most`` clips, spread evenly over all of them in order."""
     if len(clips) <= most:
         return list(clips)
     return [clips[int(index)] for index in np.linspace(0, len(clips) - 1, most).round()]

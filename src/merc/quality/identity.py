@@ -43,7 +43,7 @@ def name_by_media(
     sounds: Mapping[str, Measured],
     faces: Mapping[str, Measured],
 ) -> dict[str, Naming]:
-    """Name the speakers of utterances anew: a name with several persons behind it becomes one name a person.
+    """Rename the speakers of utterances: a name that several persons share becomes one name per person.
 
     The person of most dialogues keeps the bare name unless the name is a role; the others carry the id of their first
     dialogue. Names of several people at once stay as they are.

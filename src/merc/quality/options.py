@@ -43,7 +43,7 @@ class CheckOptions:
     only: tuple[str, ...] = ()
     """Patterns of the utterances to check, such as ``dev/dia29_*`` or ``dev``; none: all."""
     suspects: bool = False
-    """Whether the report lists suspected label errors: takes a vector of every transcript, seconds a thousand."""
+    """Whether the report lists suspected label errors: needs a vector of every transcript, seconds per thousand."""
     language: str = "en"
     """ISO 639-1 code of what is spoken: a short clip tells too little to find out."""
     workers: int = 0

@@ -1,6 +1,6 @@
 """The step that a person takes: contact sheets of every speaker's faces, and a table of decisions to edit.
 
-``decisions.csv`` has a row a face with the automatic choice in ``proposed``. A person writes into ``decision``:
+``decisions.csv`` has one row per face with the automatic choice in ``proposed``. A person writes into ``decision``:
 ``keep`` or ``drop`` for the face, ``remove utterance`` or ``remove speaker``; empty means as proposed. The next check
 obeys.
 """
@@ -107,7 +107,7 @@ def _media(folder: Path) -> dict[str, str]:
 def _pictures(
     faces: Sequence[Mapping[str, str]], media: Mapping[str, str], progress: Progress | None
 ) -> dict[str, str]:
-    """The picture of each face as a data URI, decoded anew: pictures are kept nowhere else."""
+    """The picture of each face as a data URI, decoded again because pictures are not stored."""
     by_file: dict[str, list[Mapping[str, str]]] = {}
     for face in faces:
         by_file.setdefault(media.get(face["utterance"], ""), []).append(face)

@@ -1,7 +1,7 @@
 """The run of a check: measure what is not measured yet, then judge everything, and write the tables and the report.
 
 Measuring is expensive, and its results stay in ``measured/`` below the output folder, one file each: an interrupted
-run resumes, and a changed threshold or decision measures nothing again. Judging is cheap and always done anew.
+run resumes, and a changed threshold or decision measures nothing again. Judging is cheap and always repeated.
 """
 
 from __future__ import annotations

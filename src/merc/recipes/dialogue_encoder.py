@@ -60,7 +60,7 @@ class DialogueEncoderOptions:
     context: str = "past"
     """What an utterance attends to: "none", "past" utterances, or "both" sides."""
     speakers: str = "name"
-    """What is put before the words: the speaker's "name", a "letter" by order of appearance, or "none"."""
+    """How speakers are marked in the input: the speaker's "name", a "letter" by order of appearance, or "none"."""
     start: str = ""
     """Adapters to start from: a file, or a shipped one by name, such as texts; empty: MPNet."""
     rank: int = 16

@@ -128,7 +128,7 @@ def _capped(ranked: list[tuple[float, Sample]], caps: dict[str, int], removed: d
 
 
 def select_voices(data: Path, options: HeadOptions) -> Selection:
-    """Merge the three acted corpora, split by speaker: nobody is heard in two parts.
+    """Merge the three acted corpora, split by speaker: no speaker is in two parts.
 
     Test and validation speakers are fixed by name (``TEST_SPEAKERS``, ``VALIDATION_SPEAKERS``), women and men alike.
     """

@@ -1,7 +1,7 @@
 """The page of results: written by commands alone, section by section; edits by hand are found by a hash.
 
 A section lies between two comments, the first of which holds the hash of what is between them; what is around the
-sections (title, how to read the figures, notice, contents) is made anew whenever a section is written.
+sections (title, how to read the figures, notice, contents) is regenerated whenever a section is written.
 """
 
 from __future__ import annotations

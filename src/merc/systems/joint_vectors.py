@@ -61,7 +61,7 @@ class JointVectorsOptions:
     joints: int = 8  # J, joint vectors a turn, 0: late fusion only; not given by the source
     layers: int = 2  # L; from the second on, modalities hear of each other; not given by the source
     heads: int = 4  # of every attention; not given by the source
-    reach: int = 10  # distances of turns that are kept apart; farther ones count as this; not given by the source
+    reach: int = 10  # distances of turns that are distinguished; farther ones count as this; not given by the source
     reads: str = "vectors"  # or "steps": words and frames of each utterance are read first, as in the source
     inside: int = 1  # layers over the steps of an utterance; not given by the source
     pieces: int = 64  # steps of an utterance, longer sequences are averaged in contiguous chunks; not given

@@ -109,7 +109,7 @@ class BiAffine(nn.Module):
 
 
 class Lsdgnn(System):
-    """Short and long directed graphs, kept apart and coupled; see the head of this file."""
+    """Short and long directed graphs, processed separately and coupled; see the head of this file."""
 
     description = Description(
         name="lsdgnn",

@@ -62,7 +62,7 @@ class Dialogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The plainest ``Dialogue``."""
+    """A ``Dialogue`` that holds its labels and speakers."""
 
     labels: tuple[str | None, ...]
     speakers: tuple[str | int, ...]

@@ -81,7 +81,7 @@ def grouped(items: Sequence[Item], size: int, *, generator: Generator | None = N
     Args:
         items: What is to be read.
         size: Items in a batch; the last may hold fewer.
-        generator: Shuffles items and batches anew; None: a fixed order, by length, for evaluation.
+        generator: Shuffles items and batches; None: a fixed order, by length, for evaluation.
     """
     import torch
 
@@ -103,7 +103,7 @@ def batches(items: Sequence[Item], size: int, *, generator: Generator | None = N
 
 
 class _InOrder(Iterable["Batch"]):
-    """Batches in a fixed order that are loaded anew each time they are read."""
+    """Batches in a fixed order that are loaded each time they are read."""
 
     def __init__(self, items: Sequence[Item], size: int) -> None:
         self.items, self.size = items, size

@@ -131,11 +131,11 @@ class FeatureSets:
 def within_person(vectors: np.ndarray, samples: Sequence[Sample]) -> np.ndarray:
     """Every column brought to mean 0 and variance 1 within each person, ``(n, d)`` float32; labels play no part.
 
-    Raises InputError for a sample of nobody known.
+    Raises InputError for a sample of an unknown person.
     """
     people = [f"{sample.corpus}/{sample.item.speaker}" for sample in samples]
     if unknown := [sample.item.id for sample in samples if not sample.item.speaker]:
-        raise InputError(f"item '{unknown[0]}': nobody is named, so it cannot be brought to its person's scale")
+        raise InputError(f"item '{unknown[0]}': its person is unknown, so it cannot be standardised by person")
     result = np.empty_like(vectors)
     for person in sorted(set(people)):
         rows = [row for row, name in enumerate(people) if name == person]

@@ -1,7 +1,7 @@
-"""What lies below an embedding: statistics over time of the layers of CAM++ and Whisper's encoder, cells of FaceNet.
+"""Inner layers below an embedding: statistics over time of the layers of CAM++ and Whisper's encoder, cells of FaceNet.
 
-An identity embedding is trained to forget how something was said and with what expression; the layers before it still
-hold it.
+An identity embedding is trained to ignore how something is said and with what expression; earlier layers still encode
+it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ CAMPPLUS_STAGES = {"head": 320, "block 1": 256, "block 2": 512, "block 3": 512, 
 CAMPPLUS_WIDTH = 2 * sum(CAMPPLUS_STAGES.values()) + 192
 
 CELLS = 4
-"""Rows and columns into which FaceNet's middle cells are brought together."""
+"""Rows and columns to which FaceNet's middle cells are pooled."""
 FACE_WIDTH = CELLS**2 * 896 + 1792
 
-_SHORTEST = RATE // 5  # samples; shorter sounds are filled up with silence
-_PICTURES = 16  # at a time; more is hardly faster and takes memory
+_SHORTEST = RATE // 5  # samples; shorter sounds are padded with silence
+_PICTURES = 16  # per batch; more is hardly faster and takes memory
 
 
 class VoiceLayers:
@@ -47,7 +47,7 @@ class VoiceLayers:
         self.description = _description("campplus", CAMPPLUS_WIDTH)
 
     def vectors(self, items: Sequence[Item]) -> np.ndarray:
-        """``(n, 4416)`` float32: means and deviations stage by stage, the embedding last."""
+        """``(n, 4416)`` float32: means and standard deviations stage by stage, the embedding last."""
         from merc.nn.threads import threads
 
         with threads(self._threads):
@@ -79,7 +79,7 @@ class SpeechLayers:
         self.description = {**self._encoder.describe(), "input": INPUT}
 
     def vectors(self, items: Sequence[Item]) -> np.ndarray:
-        """``(n, 7168)`` float32: for each state its mean, then its deviation."""
+        """``(n, 7168)`` float32: for each layer its mean, then its standard deviation."""
         return self._encoder.encode(list(sounds(items)))
 
 
@@ -96,10 +96,10 @@ class _Watched(FaceNet):
 
 
 class FaceLayers:
-    """FaceNet's middle cells in four rows and columns and the mean of its last cells: 16,128 numbers a face.
+    """FaceNet's middle cells in four rows and columns and the mean of its last cells: 16,128 numbers per face.
 
-    They are the mean of a picture and of its mirror image, whose cells are turned back before, so that each side of the
-    face is described twice. Faster by far than to tune the network, which is what else brings its middle to bear.
+    They are averaged over a picture and its mirror image, whose cells are flipped back first, so that each side of the
+    face is described twice. Much faster than fine-tuning the network, the other way to use its middle layers.
     """
 
     def __init__(self, threads: int = 1, *, flips: bool = True) -> None:

@@ -17,5 +17,5 @@ def test_a_persons_scale_is_taken_without_labels() -> None:
     one = [row for row, sample in enumerate(VOICES) if (sample.corpus, sample.item.speaker) == ("savee", "p1")]
     np.testing.assert_allclose(scaled[one].mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(scaled[one].std(0), [1, 1, 1, 0], atol=1e-5)
-    with pytest.raises(InputError, match="item 'train-anger-0': nobody is named"):
+    with pytest.raises(InputError, match="item 'train-anger-0': its person is unknown"):
         within_person(np.zeros((len(FACES), 2), np.float32), FACES)

@@ -11,10 +11,11 @@ import pytest
 
 from merc import MercError, Timeline
 from merc.conversation import Recording
-from merc.errors import MediaError, WeightError
+from merc.errors import InputError, MediaError, WeightError
 from merc.execution import Row
 from merc.pipeline import batch
 from merc.pipeline.batch import Analysed, BatchOptions, Request, _folders, as_json, find, run
+from merc.pipeline.options import AnalyzeOptions
 
 
 @pytest.fixture
@@ -103,6 +104,11 @@ def test_each_recording_gets_the_transcript_of_its_name(tmp_path: Path, analysed
 def test_a_transcript_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MercError, match=r"transcript .*gone\.srt does not exist"):
         BatchOptions(transcript=tmp_path / "gone.srt")
+
+
+def test_a_device_that_is_not_there_is_refused_once_for_all_recordings() -> None:
+    with pytest.raises(InputError, match="device 'cuda:99' is not available"):
+        BatchOptions(options=AnalyzeOptions(device="cuda:99"))
 
 
 def test_a_row_is_a_line_of_json() -> None:

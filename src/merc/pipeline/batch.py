@@ -14,6 +14,7 @@ from merc.errors import InputError, OutputError
 from merc.execution import Executor, Row, Serial
 from merc.formats import WRITERS
 from merc.formats.native import document
+from merc.nn.device import resolve
 from merc.pipeline.options import AnalyzeOptions
 from merc.pipeline.recognizer import analyze
 from merc.progress import Progress
@@ -30,7 +31,7 @@ class BatchOptions:
 
     Raises:
         UnknownName: a format is unknown.
-        InputError: the transcript does not exist.
+        InputError: the transcript or the device does not exist.
     """
 
     out: Path | None = None
@@ -45,6 +46,7 @@ class BatchOptions:
     def __post_init__(self) -> None:
         for name in self.formats or ():
             WRITERS[name.lower()]  # an unknown format is refused before any work is done
+        resolve(self.options.device)
         if self.transcript is not None and not self.transcript.exists():
             raise InputError(f"transcript {self.transcript} does not exist: give the path of a file that does")
 

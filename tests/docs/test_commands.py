@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from merc.benchmarks.heads.splits import DIVISIONS
 from merc.benchmarks.settings import settings
 from merc.cli.app import app
 from merc.recipes import RECIPES
@@ -72,6 +73,13 @@ def test_the_targets_and_options_of_trainings_exist(command: str) -> None:
         kind = SYSTEMS[words[1]]
         kind.Options(**options)
         TrainOptions.of_recipe(kind.description.recipe, training)
+
+
+def test_the_splits_that_benches_of_heads_name_exist() -> None:
+    found = [one for page in pages() for one in commands(page.read_text(encoding="utf-8")) if "bench heads" in one]
+    named = [value for one in found for word, value in pairwise(shlex.split(one)) if word == "--only"]
+    assert named, "a page shows how to bench one split"
+    assert set(named) <= set(DIVISIONS)
 
 
 def test_there_are_trainings_on_the_pages() -> None:

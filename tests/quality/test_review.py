@@ -51,7 +51,7 @@ def test_pictures_are_cut_from_the_clips_anew(tmp_path: Path) -> None:
     check([Conversation("dia0", (utterance,))], tmp_path / "out", options=OPTIONS, measuring=build)
     page = write_sheets(tmp_path / "out")[2].read_text()
     assert page.count('src="data:image/jpeg;base64,') == 2
-    assert "<h1>Ann&lt;b&gt;</h1>" in page and "<b>" not in page
+    assert "<h1><bdi>Ann&lt;b&gt;</bdi></h1>" in page and "<b>" not in page
     assert write_sheets(tmp_path / "out")[2].read_text() == page
 
 

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import base64
 import csv
-import html
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
-from merc import cache
+from merc import __version__, cache
 from merc.errors import FormatError, InputError, MediaError
 from merc.media.clip import HEIGHT
 from merc.progress import Progress
 from merc.quality.bank import BankFace, Decisions
+from merc.web.html import Page, masthead, safe, section
 
 DECISIONS = "decisions.csv"
 BANK = "bank.csv"
@@ -156,7 +155,7 @@ def _crop(image: np.ndarray, box: Sequence[float]) -> str:
 
 
 def _file_names(speakers: Sequence[str]) -> dict[str, str]:
-    """A file name a speaker, in plain letters and never twice."""
+    """One file name per speaker, in plain letters, all distinct."""
     slugs = (re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") for name in speakers)
     return {
         name: f"{number:03d}-{slug[:60]}.html" for number, (name, slug) in enumerate(zip(speakers, slugs, strict=True))
@@ -168,17 +167,17 @@ def _sheet(speaker: str, rows: Sequence[Mapping[str, str]], pictures: Mapping[st
     for proposed, title in (("keep", "Taken for the speaker"), ("drop", "Taken for somebody else")):
         chosen = [row for row in rows if row["proposed"] == proposed]
         figures = "".join(_figure(row, pictures.get(row["face"])) for row in chosen)
-        parts.append(f"<h2>{title} ({len(chosen)})</h2><div>{figures or '<p>none</p>'}</div>")
-    back = '<p><a href="index.html">All speakers</a></p>'
-    return _PAGE.substitute(title=html.escape(speaker), body=back + "".join(parts))
+        faces = f'<div class="faces">{figures}</div>' if figures else "<p>none</p>"
+        parts.append(section(proposed, f"{title} ({len(chosen)})", faces))
+    return _page(speaker, '<p><a href="index.html">All speakers</a></p>', *parts)
 
 
 def _figure(row: Mapping[str, str], picture: str | None) -> str:
     shown = f'<img alt="" src="{picture}">' if picture else "<span>the picture can no longer be read</span>"
-    decision = f" <b>{html.escape(row['decision'])}</b>" if row["decision"] else ""
+    decision = f" <b>{safe(row['decision'])}</b>" if row["decision"] else ""
     return (
-        f"<figure>{shown}<figcaption>person {html.escape(row['person'])}{decision}<br>"
-        f"<code>{html.escape(row['face'])}</code></figcaption></figure>"
+        f"<figure>{shown}<figcaption>person {safe(row['person'])}{decision}<br>"
+        f"<code>{safe(row['face'])}</code></figcaption></figure>"
     )
 
 
@@ -189,28 +188,31 @@ def _index(speakers: Mapping[str, Sequence[Mapping[str, str]]], names: Mapping[s
         clips = len({row["utterance"] for row in rows})
         warn = " – nobody is seen more while they speak: choose their faces" if not kept else ""
         lines.append(
-            f'<li><a href="{html.escape(names[speaker])}">{html.escape(speaker)}</a>: '
+            f'<li><a href="{safe(names[speaker])}">{safe(speaker)}</a>: '
             f"{kept} of {len(rows)} faces kept, from {clips} clips{warn}</li>"
         )
-    return _PAGE.substitute(title="Speakers’ faces", body=f"<ul>{''.join(lines)}</ul>")
+    return _page("Speakers’ faces", f"<ul>{''.join(lines)}</ul>")
 
 
-_PAGE = Template(
-    """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
-div{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:9rem}img{height:112px;max-width:100%}
-figcaption{font-size:.75rem;overflow-wrap:anywhere}</style>
-<h1>$title</h1>
-<p>Edit the column <code>decision</code> of <code>decisions.csv</code>: <code>keep</code> or <code>drop</code> a face,
-<code>remove utterance</code> or <code>remove speaker</code>; nothing means as proposed. Then run the check again.</p>
-$body
-</html>
+def _page(title: str, *body: str) -> str:
+    return Page(
+        title=title,
+        header=masthead("Review of a check", title, "", ()),
+        main=(_HOW, *body),
+        footer=f"<p>Written by merc {safe(__version__)}. Treat its faces as you treat the recordings.</p>",
+        style=_STYLE,
+    ).render()
+
+
+_HOW = """<p class="about">Edit the column <code>decision</code> of <code>decisions.csv</code>: <code>keep</code> or
+<code>drop</code> a face, <code>remove utterance</code> or <code>remove speaker</code>; empty accepts the proposal. Then
+run the check again.</p>"""
+_STYLE = """
+.faces{display:flex;flex-wrap:wrap;gap:1rem}
+.faces figure{margin:0;width:9rem}
+.faces img{height:112px;max-width:100%}
+.faces figcaption{font-size:.75rem;overflow-wrap:anywhere}
 """
-)
 
 
 def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:

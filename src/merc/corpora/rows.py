@@ -149,7 +149,7 @@ def _cells(reader: Iterator[list[str]], where: str) -> list[str] | None:
     try:
         return next(reader, None)
     except csv.Error as error:
-        raise FormatError(f"{where}: {error}; download the file again") from error
+        raise FormatError(f"{where}: {error}; expected a complete table; download the file again") from error
 
 
 def _physical(text: str) -> Iterator[str]:

@@ -149,7 +149,7 @@ def test_the_commands_train_and_print_ccc_pearson_and_mae(root: Path, tmp_path: 
         words += ["--set", change]
     done = runner.invoke(app, [*words, "--data", str(root)])
     assert done.exit_code == 0, done.exception
-    assert "session-1: epoch " in done.output and ", ccc valence 0." in done.output
+    assert "session-1: epoch " in done.output and ", CCC valence 0." in done.output
     arguments = ["evaluate", out, "--split", "test", "--data", str(root)]
     text = runner.invoke(app, arguments).output
     assert "concat (text), iemocap-dimensions, test, seed 0\nCCC 0." in text

@@ -52,7 +52,7 @@ def test_a_run_is_trained_and_judged_and_its_test_opening_recorded(root: Path) -
     assert [(line["system"], line["seed"], line["count"]) for line in lines] == [("concat", 0, 1)]
     report_run(out, split="test", data=root)
     assert len((out / "ledger.jsonl").read_text(encoding="utf-8").splitlines()) == 2
-    assert "weighted f1" in test.text()
+    assert "weighted F1" in test.text()
     assert test.as_json()["confusion"] == test.answers.matrix.tolist()
     assert test.as_json()["groups"].keys() == {"speaker"}
     assert 0 <= test.errors[1] <= 1

@@ -34,4 +34,4 @@ def test_a_difference_of_nothing_is_not_negative() -> None:
 
 def test_metrics_have_titles_with_their_dimension() -> None:
     assert [title(name) for name in ("ccc valence", "weighted_f1", "other")] == ["CCC valence", "weighted F1", "other"]
-    assert sentence({"weighted_f1": 0.6431, "ccc valence": 0.5}) == "weighted f1 64.31, ccc valence 0.500"
+    assert sentence({"weighted_f1": 0.6431, "ccc valence": 0.5}) == "weighted F1 64.31, CCC valence 0.500"

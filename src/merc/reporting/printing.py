@@ -66,9 +66,9 @@ def sentence(figures: Mapping[str, float]) -> str:
 
     Example:
         >>> sentence({"weighted_f1": 0.6431, "ccc valence": 0.5, "mae/valence": 0.7})
-        'weighted f1 64.31, ccc valence 0.500, mae valence 0.700'
+        'weighted F1 64.31, CCC valence 0.500, MAE valence 0.700'
     """
-    named = {name.replace("_", " ").replace("/", " "): (value, name) for name, value in figures.items()}
+    named = {title(name.replace("/", " ")): (value, name) for name, value in figures.items()}
     return ", ".join(f"{words} {number(value, name, digits=2)}" for words, (value, name) in named.items())
 
 

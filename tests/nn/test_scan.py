@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from merc.nn.scan import Scan, cuda_scan, doubling_scan, portable_scan, reference_scan
-from merc.nn.ssm import Backend, Mamba, MambaOptions
+from tests.nn.made_mamba import block, packed
 
 
 @pytest.fixture(autouse=True)
@@ -19,22 +19,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def block(
-    backend: Backend | None = None, *, d_model: int = 24, d_state: int = 10, seed: int = 0, **options: int
-) -> Mamba:
-    torch.manual_seed(seed)
-    made = Mamba(MambaOptions(d_model=d_model, d_state=d_state, **options), backend=backend)
-    with torch.no_grad():
-        made.D.normal_()
-        made.A_log.add_(0.1 * torch.randn_like(made.A_log))
-    return made
-
-
-def packed(lengths: tuple[int, ...], width: int = 24, seed: int = 1) -> tuple[Tensor, Tensor]:
-    offsets = torch.tensor([0, *lengths]).cumsum(0)
-    return torch.randn(int(offsets[-1]), width, generator=torch.Generator().manual_seed(seed)), offsets
 
 
 def scan_inputs(offsets: Tensor, channels: int, d_state: int) -> list[Tensor]:

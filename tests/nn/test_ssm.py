@@ -17,6 +17,7 @@ from merc.errors import InputError, MissingExtra
 from merc.nn import kernel, ssm
 from merc.nn.scan import reference_scan
 from merc.nn.ssm import Backend, Exportable, Mamba, MambaOptions, choose
+from tests.nn.made_mamba import block, packed
 
 compiled = pytest.mark.skipif(kernel.library() is None, reason="the scan was not compiled on installation")
 
@@ -33,22 +34,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def block(
-    backend: Backend | None = None, *, d_model: int = 24, d_state: int = 10, seed: int = 0, **options: int
-) -> Mamba:
-    torch.manual_seed(seed)
-    made = Mamba(MambaOptions(d_model=d_model, d_state=d_state, **options), backend=backend)
-    with torch.no_grad():
-        made.D.normal_()
-        made.A_log.add_(0.1 * torch.randn_like(made.A_log))
-    return made
-
-
-def packed(lengths: tuple[int, ...], width: int = 24, seed: int = 1) -> tuple[Tensor, Tensor]:
-    offsets = torch.tensor([0, *lengths]).cumsum(0)
-    return torch.randn(int(offsets[-1]), width, generator=torch.Generator().manual_seed(seed)), offsets
 
 
 def gradients(model: torch.nn.Module, out: Tensor, x: Tensor) -> dict[str, Tensor]:

@@ -30,8 +30,8 @@ class CheckOptions:
     voice: float = 0.25
     """Minimum cosine, inclusive, of a voice to the speaker's other utterances: short turns of one voice reach it."""
     voice_spread: float = 2.0
-    """A voice is doubted as well when its cosine lies more than so many deviations (1.48 × median absolute) below the
-    median of all: studio recordings of two voices are more alike than noisy ones of a single voice."""
+    """A voice is doubtful too if its cosine is this many robust standard deviations (1.48 × median absolute deviation)
+    below the median of all: studio recordings of two voices are more alike than noisy ones of a single voice."""
     remove_voice: bool = False
     """Whether a doubted voice is removed; else it is flagged, for the published pipeline does not look at voices."""
     clips: int = 15

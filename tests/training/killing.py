@@ -89,7 +89,7 @@ def kill_and_resume(function: str, folder: Path, *, kills: int, seconds: float, 
     server = Server(function, folder)
     try:
         for killed in range(kills):
-            status = _killed(server, moments.uniform(0.0, seconds))
+            status = server.attempt(kill_after=moments.uniform(0.0, seconds))
             if status == 0:
                 return killed
             assert status == -signal.SIGKILL, f"{function} failed by itself with {status}"
@@ -97,10 +97,3 @@ def kill_and_resume(function: str, folder: Path, *, kills: int, seconds: float, 
         return kills
     finally:
         server.close()
-
-
-def _killed(server: Server, after: float) -> int:
-    try:
-        return server.attempt(kill_after=after)
-    except ProcessLookupError:  # it had finished, and the server had collected it
-        return int(server._line())

@@ -14,7 +14,7 @@ from merc.options import at_least, share
 from merc.progress import Progress
 from merc.weights import WEIGHTS
 
-STAGES_VERSION = 1
+STAGES_VERSION = 2
 """Raised when a stage starts to give other results for the same input, so that old artefacts are not used."""
 
 

@@ -84,6 +84,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "manifest jsonl": (lambda root: manifest(root, "jsonl"), CONVERSATIONS["manifest"]),
     "manifest parquet": (lambda root: manifest(root, "parquet"), CONVERSATIONS["manifest"]),
     "crema-d": (trees.crema_d, READERS["crema-d"]),
+    "nemo": (trees.nemo, READERS["nemo"]),
     "fer2013": (trees.fer2013, READERS["fer2013"]),
     "rafdb archive": (trees.rafdb, lambda root: READERS["rafdb"](root / "rafdb.zip")),
     "rafdb folder": (trees.rafdb, lambda root: READERS["rafdb"](root / "basic")),

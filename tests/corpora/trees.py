@@ -145,6 +145,17 @@ def crema_d(root: Path) -> Path:
     return root
 
 
+def nemo(root: Path) -> Path:
+    """Two clips of two actors, in the folder and with the table of the published corpus."""
+    header = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
+    angry = 'EB0_anger_1.wav\tanger\tTak, "nie".\ttak nie\tEB0\tfemale\t27\n'
+    surprised = "WR0_surprised_90.wav\tsurprised\tAch!\tach\tWR0\tmale\t23\n"
+    write(root / "data.tsv", header + surprised + angry)
+    for name in ("EB0_anger_1", "WR0_surprised_90"):
+        write(root / f"samples/{name}.wav", "")
+    return root
+
+
 def fer2013(root: Path) -> Path:
     """Three faces, one a split, in the spelling of the contest's second file."""
     pixels = " ".join(str(number % 256) for number in range(48 * 48))

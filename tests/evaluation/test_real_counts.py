@@ -85,7 +85,14 @@ def test_mosi_has_no_scores_here(data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "folds", "items"),
-    [("ravdess-speaker", 5, 1440), ("speech3-speaker", 5, 4720), ("speech-cross", 3, 4720), ("rafdb", 1, 3068)],
+    [
+        ("ravdess-speaker", 5, 1440),
+        ("speech3-speaker", 5, 4720),
+        ("speech-cross", 3, 4720),
+        ("nemo-speaker", 5, 4481),
+        ("speech-cross:nemo", 3, 6401),
+        ("rafdb", 1, 3068),
+    ],
 )
 def test_item_corpora(data: Path, name: str, folds: int, items: int) -> None:
     protocol = PROTOCOLS[name]

@@ -37,7 +37,7 @@ __all__ = [
 
 _NAMES = (
     *("carer", "ckplus", "cmu-mosi", "crema-d", "crowdflower", "emodb", "emorynlp", "fer2013", "goemotions"),
-    *("iemocap", "isear", "meld", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
+    *("iemocap", "isear", "meld", "nemo", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
 CONVERSATIONAL = ("cmu-mosi", "emorynlp", "iemocap", "manifest", "meld")
 """Ids of the corpora whose utterances are part of dialogues or monologues."""

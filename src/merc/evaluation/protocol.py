@@ -43,12 +43,19 @@ _FOLDS = "five folds of speakers, an eighth of the others validates"
 _LEFT_OUT = "tested on each corpus as a whole, trained on the others"
 
 
-def _items(name: str, corpus: str, description: str, rule: splits.Rule, metric: str = "unweighted_recall") -> Protocol:
-    """A protocol over items in the seven classes, which never has a person in two parts."""
+def _items(
+    name: str,
+    corpus: str,
+    description: str,
+    rule: splits.Rule,
+    metric: str = "unweighted_recall",
+    labels: tuple[str, ...] = EKMAN7,
+) -> Protocol:
+    """A protocol over items in the seven classes or some of them, which never has a person in two parts."""
     return Protocol(
         name=name,
         corpus=corpus,
-        label_set=EKMAN7,
+        label_set=labels,
         metric=metric,
         description=f"{corpus.replace('+', ', ')}; {description}",
         rule=rule,
@@ -56,6 +63,8 @@ def _items(name: str, corpus: str, description: str, rule: splits.Rule, metric: 
         speakers_apart=ALL_APART,
     )
 
+
+_NO_DISGUST = tuple(label for label in EKMAN7 if label != "disgust")
 
 _KNOWN = (
     Protocol(
@@ -201,6 +210,8 @@ _KNOWN = (
     _items("speech-cross", "ravdess+tess+savee", _LEFT_OUT, item_splits.corpora_left_out),
     _items("speech4-speaker", "ravdess+tess+savee+crema-d", _FOLDS, item_splits.by_person),
     _items("speech4-cross", "ravdess+tess+savee+crema-d", _LEFT_OUT, item_splits.corpora_left_out),
+    _items("nemo-speaker", "nemo", _FOLDS, item_splits.by_person, labels=_NO_DISGUST),
+    _items("speech-cross:nemo", "ravdess+savee+nemo", _LEFT_OUT, item_splits.corpora_left_out),
     _items(
         "rafdb",
         "rafdb",

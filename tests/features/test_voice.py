@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
+from merc.features.encoder import Encoder
 from merc.features.voice import VoiceEncoder
 
 
@@ -53,6 +54,26 @@ def test_a_long_sound_is_the_mean_of_its_parts(encoder):
     mean = encoder.encode([sound[: 749 * 160 + 400], sound[750 * 160 :]]).mean(0)
     whole = encoder.encode([sound])[0]
     assert whole @ mean / np.linalg.norm(whole) / np.linalg.norm(mean) > 0.999
+
+
+def test_windows_come_from_the_states_of_the_sound_and_do_not_change_its_vector(encoder):
+    sounds = [noise(2.04, 1), noise(0.05, 2), np.concatenate([noise(6, 3), noise(6, 4) // 20])]
+    whole = [(0, len(sound)) for sound in sounds]
+    windows = [[whole[0], (0, 16000), (16000, 99999)], [whole[1]], [(0, 6 * 16000), (6 * 16000, 12 * 16000)]]
+    vectors, parts = encoder.encode_windows(sounds, windows)
+    np.testing.assert_array_equal(vectors, encoder.encode(sounds))
+    assert [part.shape for part in parts] == [(3, 192), (1, 192), (2, 192)]
+    np.testing.assert_allclose(parts[0][0], vectors[0], rtol=1e-3, atol=1e-3)
+    assert np.isnan(parts[1]).all() and np.isfinite(parts[0]).all()
+    assert np.linalg.norm(parts[2][0] - parts[2][1]) > 0.1 * np.linalg.norm(parts[2][0])
+
+
+def test_an_encoder_that_does_not_share_states_encodes_each_window(encoder):
+    sounds = [noise(1.5, 1), noise(1, 2)]
+    vectors, parts = Encoder.encode_windows(encoder, sounds, [[(0, 16000), (8000, 24000)], []])
+    np.testing.assert_array_equal(vectors, encoder.encode(sounds))
+    np.testing.assert_allclose(parts[0], encoder.encode([sounds[0][:16000], sounds[0][8000:]]), rtol=1e-3, atol=1e-3)
+    assert parts[1].shape == (0, 192)
 
 
 def test_progress_counts_every_sound(encoder):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from merc.backbones.backbone import Backbone, Inputs, States
 from merc.errors import InputError
@@ -61,6 +62,17 @@ class CamPlusBackbone(Backbone[np.ndarray]):
 
     def forward(self, inputs: Bins) -> States:
         """One embedding a sound: values ``(B, 1, 192)``, not normalised."""
-        network: nn.Module = self.network
-        values: Tensor = network(inputs.to(self.device).values)[:, None]
+        values = self.pooled(self.states(inputs))[:, None]
         return States(values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device))
+
+    def states(self, inputs: Bins) -> Tensor:
+        """States before the pooling over time, one in 20 ms: ``(B, 512, states)``."""
+        network: Any = self.network
+        found: Tensor = network.states(inputs.to(self.device).values)
+        return found
+
+    def pooled(self, states: Tensor) -> Tensor:
+        """Embeddings ``(B, 192)``, not normalised, of states or of a stretch of them."""
+        network: Any = self.network
+        found: Tensor = network.pooled(states)
+        return found

@@ -117,6 +117,25 @@ class Encoder(ABC):
             InputError: an item is of another kind.
         """
 
+    def encode_windows(
+        self, batch: Sequence[np.ndarray], windows: Sequence[Sequence[tuple[int, int]]]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Encode sounds, and windows of them.
+
+        An encoder whose states before pooling serve both overrides this: otherwise each window is encoded by itself.
+
+        Args:
+            batch: Sounds, as for `encode`.
+            windows: For each sound its windows, each the first sample and the one after the last.
+
+        Returns:
+            ``(n, *shape)`` of the sounds, equal to that of `encode`, and for each sound ``(windows, *shape)``.
+        """
+        cuts = [sound[first:last] for sound, own in zip(batch, windows, strict=True) for first, last in own]
+        ends = np.cumsum([len(own) for own in windows])[:-1]
+        parts = np.split(np.asarray(self.encode(cuts)).reshape(len(cuts), *self.shape), ends) if windows else []
+        return np.asarray(self.encode(batch)), parts
+
     def pool(self, rows: np.ndarray) -> np.ndarray:
         """The vector that this encoder gives for an item, from the rows of ``pooled_from`` for it."""
         raise InputError(f"encoder '{self.name}' is not pooled from another encoder")

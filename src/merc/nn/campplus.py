@@ -87,11 +87,19 @@ class CamPlus(nn.Module):
         Returns:
             ``(batch, 192)``, not normalised to unit length.
         """
+        return self.pooled(self.states(bins))
+
+    def states(self, bins: Tensor) -> Tensor:
+        """States before the pooling over time, one in 20 ms: ``(batch, 512, states)`` of ``bins`` as in `forward`."""
         x = self.head(bins.transpose(1, 2))  # (batch, 320, frames)
         x = F.relu_(F.conv1d(x, self.delay.weight, self.delay.bias, stride=2, padding=2))
         for block in self.blocks:
             x = block(x)
-        x = self.last(x)
+        result: Tensor = self.last(x)
+        return result
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Embeddings ``(batch, 192)`` of states ``(batch, 512, states)``, or of a stretch of them."""
         deviation = x.std(-1) if x.shape[-1] > 1 else torch.zeros_like(x[..., 0])
         pooled = torch.cat([x.mean(-1), deviation], -1)[..., None]  # (batch, 1024, 1)
         return F.conv1d(pooled, self.dense.weight, self.dense.bias)[..., 0]

@@ -161,6 +161,19 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """The prediction of a single modality for one step of time within an utterance.
+
+    Args:
+        segment: About half a second of the utterance.
+        probabilities: Probability by label.
+    """
+
+    segment: Segment
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The prediction of a single modality for one utterance, or the reason why there is none.
 
@@ -169,6 +182,7 @@ class Evidence:
         probabilities: Probability by label; None if the modality is missing.
         missing: Reason why the modality is missing; None if there are probabilities.
         detail: What the prediction is based on, such as ``{"frames": 3}``.
+        steps: How the prediction changes within the utterance, in order of time; may be empty, and may have gaps.
 
     Raises:
         InputError: If both or neither of ``probabilities`` and ``missing`` are given.
@@ -184,6 +198,7 @@ class Evidence:
     probabilities: Mapping[str, float] | None = None
     missing: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.probabilities is None) == (self.missing is None):

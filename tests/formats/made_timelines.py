@@ -10,7 +10,18 @@ from typing import Any
 from hypothesis import strategies as st
 
 from merc import formats
-from merc.conversation import Evidence, Model, Prediction, Recording, Segment, Speaker, Timeline, Utterance, Word
+from merc.conversation import (
+    Evidence,
+    Model,
+    Prediction,
+    Recording,
+    Segment,
+    Speaker,
+    Step,
+    Timeline,
+    Utterance,
+    Word,
+)
 from merc.labels import EKMAN7
 
 
@@ -19,10 +30,13 @@ def spread(top: str, share: float = 0.7) -> dict[str, float]:
     return {label: share if label == top else rest for label in EKMAN7}
 
 
+STEPS = (Step(Segment(0.25, 0.75), spread("neutral", 0.6)), Step(Segment(0.75, 1.5), spread("joy", 0.5)))
+
+
 def prediction(label: str | None = "joy", confidence: float = 0.71, top: str = "joy") -> Prediction:
     evidence = (
         Evidence("text", spread(top), detail={"tokens": 5}),
-        Evidence("voice", spread("neutral", 0.4), detail={"seconds": 1.25}),
+        Evidence("voice", spread("neutral", 0.4), detail={"seconds": 1.25}, steps=STEPS),
         Evidence("face", missing="no face was seen while Anna spoke"),
     )
     held = label is None
@@ -112,7 +126,9 @@ def predictions(draw: Any) -> Prediction:
     full = st.fixed_dictionaries(dict.fromkeys(EKMAN7, shares))
     probabilities = draw(full if label else st.one_of(st.none(), full))
     evidence = tuple(
-        Evidence(name, draw(full)) if draw(st.booleans()) else Evidence(name, missing=draw(HARD))
+        Evidence(name, draw(full), steps=tuple(draw(st.lists(st.builds(Step, segments(), full), max_size=3))))
+        if draw(st.booleans())
+        else Evidence(name, missing=draw(HARD))
         for name in ("text", "face")
     )
     return Prediction(probabilities, label, draw(shares), label is None, draw(TEXT), evidence)

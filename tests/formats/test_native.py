@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from merc import formats
-from merc.conversation import Segment, Timeline, Utterance, Word
+from merc.conversation import Evidence, Segment, Step, Timeline, Utterance, Word
 from merc.errors import FormatError, InputError
 from merc.formats import schema
 from tests.formats.made_timelines import sample, timeline, timelines
@@ -57,6 +58,18 @@ def test_numbers_are_rounded_and_keys_keep_their_order(tmp_path: Path):
     assert one["words"] == [{"text": "a", "start": 0.1, "end": 0.101, "probability": 0.1235}]
     assert list(one["meta"].items()) == [("a", 1), ("b", 0.333333)]
     assert list(one["probabilities"]) == found["labels"]
+
+
+def test_steps_are_columns_and_their_labels_must_agree(tmp_path: Path):
+    voice = written(sample(), tmp_path)["utterances"][0]["evidence"][1]["steps"]
+    assert (voice["start"], voice["end"]) == ([0.25, 0.75], [0.75, 1.5])
+    assert list(voice["probabilities"]) == list(sample().labels)
+    assert voice["probabilities"]["neutral"] == [0.6, 0.0833]
+    made, segment = sample(), Segment(0, 0.5)
+    mixed = Evidence("voice", {"joy": 1.0}, steps=(Step(segment, {"joy": 1.0}), Step(segment, {"anger": 1.0})))
+    broken = replace(made, predictions=(replace(made.predictions[0], evidence=(mixed,)), *made.predictions[1:]))
+    with pytest.raises(InputError, match="steps of utterance u1 have different labels"):
+        formats.write(broken, tmp_path / "t.json")
 
 
 def test_rewriting_what_was_read_gives_the_same_bytes(tmp_path: Path):

@@ -56,6 +56,7 @@ def test_the_models_and_the_writer_have_the_same_fields(tmp_path: Path):
     keys(found["speakers"][0], schema.SpeakerFields)
     keys(found["utterances"][0], schema.UtteranceFields)
     keys(found["utterances"][0]["evidence"][0], schema.EvidenceFields)
+    keys(found["utterances"][0]["evidence"][1]["steps"], schema.StepsFields)
     keys(found["utterances"][0]["words"][0], schema.WordFields)
     keys(found["overlaps"][0], schema.StretchFields)
     keys(found["models"][0], schema.ModelFields)
@@ -82,6 +83,7 @@ def broken(path: list[Any], value: Any) -> dict[str, Any]:
         (["utterances", 1, "end"], None, "utterance u2 has only one of start and end"),
         (["utterances", 1, "end"], 0.5, "segment 1.2 to 0.5 s: expected 0 <= start < end"),
         (["utterances", 0, "evidence", 0, "missing"], "lost", "evidence 'text': expected either"),
+        (["utterances", 0, "evidence", 1, "steps", "end"], [0.75], "steps of utterance u1: expected as many ends"),
         (["recording"], {"name": "x"}, "at recording.sha256: field required"),
         (["notes"], "none", "at notes: .*valid array"),
     ],
@@ -95,3 +97,13 @@ def test_a_broken_timeline_says_where(tmp_path: Path, path: list[Any], value: An
 def test_unknown_fields_are_passed_over(tmp_path: Path):
     (tmp_path / "t.json").write_text(json.dumps(broken(["utterances", 0, "later"], 1)))
     assert formats.read(tmp_path / "t.json") == sample()
+
+
+def test_a_file_from_before_there_were_steps_is_read(tmp_path: Path):
+    old = broken(["notes"], [])
+    for evidence in (one for utterance in old["utterances"] for one in utterance["evidence"]):
+        del evidence["steps"]
+    (tmp_path / "t.json").write_text(json.dumps(old))
+    found = formats.read(tmp_path / "t.json")
+    assert isinstance(found, Timeline)
+    assert [evidence.steps for prediction in found.predictions for evidence in prediction.evidence] == [()] * 9

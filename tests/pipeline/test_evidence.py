@@ -95,6 +95,10 @@ def test_speaker_ids_are_anonymised() -> None:
     assert [turn.speaker for turn in found] == ["Speaker 1", None, "Speaker 2", "Speaker 1"]
 
 
+def loudness(sounds: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([np.abs(sound.astype(float)).mean() for sound in sounds], np.float32).reshape(-1, 1)
+
+
 class Loudness:
     """A voice encoder that gives the mean amplitude, and counts its runs."""
 
@@ -106,9 +110,12 @@ class Loudness:
     def describe(self) -> dict[str, Any]:
         return {"encoder": self.name, "sha256": self._sha256, "width": 1}
 
-    def encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+    def encode_windows(
+        self, batch: Sequence[np.ndarray], windows: Sequence[Sequence[tuple[int, int]]]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
         self.runs += 1
-        return np.array([[np.abs(sound.astype(float)).mean()] for sound in batch], np.float32)
+        parts = [loudness([sound[a:b] for a, b in own]) for sound, own in zip(batch, windows, strict=True)]
+        return loudness(batch), parts
 
 
 def sounding(job: Job) -> AudioResult:
@@ -140,6 +147,32 @@ def test_sounds_are_encoded_once_and_missing_ones_have_their_reason(sound_job: J
     assert encoder.runs == 1
     rows = sounds.by_utterance(encoder)  # type: ignore[arg-type]
     assert [None if row is None else row.tolist() for row in rows] == [[1000], None, None, [3000]]
+
+
+def test_the_voice_is_judged_by_half_seconds_too(sound_job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judge(rows: np.ndarray) -> np.ndarray:
+        return np.eye(len(EKMAN7))[np.where(rows[:, 0] > 1500, EKMAN7.index("anger"), EKMAN7.index("neutral"))]
+
+    head = SimpleNamespace(name="voice", probabilities=judge)
+    monkeypatch.setattr(evidence, "Head", SimpleNamespace(load=lambda name: head))
+    monkeypatch.setattr(evidence, "voice_encoder", lambda head, device: Loudness())
+    audio = sounding(sound_job)
+    assert audio.samples is not None
+    audio.samples[16000:32000] = 5000  # the second half of the first utterance is loud
+    first, short, drowned, last = (one for one, _ in evidence._voice_evidence(sound_job, Sounds(sound_job, audio)))
+    tops = [max(EKMAN7, key=step.probabilities.__getitem__) for step in first.steps]
+    assert [(step.segment.start, step.segment.end) for step in first.steps] == [(0, 0.5), (0.5, 1), (1, 1.5), (1.5, 2)]
+    assert tops == ["neutral", "anger", "anger", "anger"]  # the second step is judged from .25 to 1.25 s
+    assert (short.steps, drowned.steps) == ((), ())
+    assert [step.probabilities["anger"] for step in last.steps] == [1.0] * 4
+
+
+def test_an_utterance_beyond_the_end_of_the_sound_is_judged_from_what_there_is(sound_job: Job) -> None:
+    audio = sounding(sound_job)
+    late = (*audio.utterances[:3], replace(audio.utterances[3], segment=Segment(6, 20)))
+    sounds = Sounds(sound_job, replace(audio, utterances=late))
+    assert sounds.spans[-1] == Segment(6, 8)
+    assert [len(part) for part in sounds.windows(Loudness())] == [4, 4]  # type: ignore[arg-type]
 
 
 def test_encoders_of_one_weight_do_not_share_cached_vectors(sound_job: Job) -> None:
@@ -212,8 +245,15 @@ def test_a_face_is_judged_frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> Non
             return SimpleNamespace(name=name, classify=lambda rows: eye[rows[:, 0].astype(int)])
 
     monkeypatch.setattr(evidence, "Head", Head)
-    shown = FaceEvidence(expressions=np.array([[3.0], [3.0], [4.0], [4.0]]), similarity=0.61234)
-    found = evidence._face_evidence([FaceEvidence(reason="no face in 3 frames"), shown])
+    rows = np.array([[3.0], [3.0], [4.0], [4.0]])
+    shown = FaceEvidence(expressions=rows, similarity=0.61234, times=(1.1, 1.2, 1.3, 2.7))
+    faces = [FaceEvidence(reason="no face in 3 frames"), shown, replace(shown, times=(1.1, 1.2, 1.3, 1.4))]
+    found = evidence._face_evidence(faces, [None, Segment(1, 3), Segment(1, 3)])
     assert (found[0][0].missing, found[0][1]) == ("no face in 3 frames", None)
     assert found[1][0].probabilities == pytest.approx({**dict.fromkeys(EKMAN7, 0.0), "joy": 0.5, "neutral": 0.5})
     assert found[1][0].detail == {"frames": 4, "similarity": 0.612}
+    assert [(s.segment, s.probabilities["joy"]) for s in found[1][0].steps] == [
+        (Segment(1, 1.5), pytest.approx(2 / 3)),
+        (Segment(2.5, 3), 0.0),
+    ]
+    assert found[2][0].steps == ()  # all frames in one step

@@ -53,6 +53,14 @@ class WordFields(_Strict):
     )
 
 
+class StepsFields(_Strict):
+    """The prediction of a modality by steps of about half a second within an utterance, as columns of equal length."""
+
+    start: list[Seconds] = Field(description="When each step starts, in seconds from the start of the recording.")
+    end: list[Seconds] = Field(description="When each step ends, exclusive.")
+    probabilities: dict[str, list[Probability]] = Field(description="For each label its probability in each step.")
+
+
 class EvidenceFields(_Strict):
     """The prediction of a single modality for an utterance."""
 
@@ -60,6 +68,9 @@ class EvidenceFields(_Strict):
     probabilities: dict[str, Probability] | None = Field(description="Distribution over the labels, or null.")
     missing: str | None = Field(description="Why there is no distribution, or null.")
     detail: dict[str, JsonValue] = Field(description="What the prediction is based on, such as the number of frames.")
+    steps: StepsFields | None = Field(
+        default=None, description="The prediction by time; null where there is none, absent in older files."
+    )
 
 
 class UtteranceFields(_Strict):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from merc.backbones.mpnet_dialogue import BEFORE, WINDOW, DialogueEncoder, numbered
 from merc.cache import key
-from merc.conversation import Conversation, Evidence, Utterance
+from merc.conversation import Conversation, Evidence, Segment, Utterance
 from merc.errors import WeightError
 from merc.features.encoder import ENCODERS, Encoder
 from merc.heads.head import Head, SpokenHead, spoken_head
@@ -20,6 +21,7 @@ from merc.people.link import FaceEvidence
 from merc.people.short_turns import VoicedTurn, reassigned, voice_margins
 from merc.pipeline.listening import AudioResult, with_voices
 from merc.pipeline.options import Job
+from merc.pipeline.steps import of_frames, of_windows, windows
 from merc.pipeline.watching import DetectedFaces
 from merc.speech.asr import Language
 
@@ -49,40 +51,49 @@ class Sounds:
     def __init__(self, job: Job, audio: AudioResult) -> None:
         self.reasons = [_no_voice(utterance, audio) for utterance in audio.utterances]
         pairs = zip(audio.utterances, self.reasons, strict=True)
-        self.spans = [one.segment for one, reason in pairs if not reason and one.segment]
+        self.spans = [_heard(one.segment, audio) for one, reason in pairs if not reason and one.segment]
         self.device = job.device
         self._job, self._samples = job, audio.samples
-        self._vectors: dict[str, np.ndarray] = {}
+        self._arrays: dict[str, dict[str, np.ndarray]] = {}
 
     def vectors(self, encoder: Encoder) -> np.ndarray:
         """The vectors of the utterances that have one, ``(k, width)``."""
-        if encoder.name not in self._vectors:
-            self._vectors[encoder.name] = self._encoded(encoder)
-        return self._vectors[encoder.name]
+        return self._encoded(encoder)["vectors"]
+
+    def windows(self, encoder: Encoder) -> list[np.ndarray]:
+        """The vectors of the steps of each of these utterances, ``(steps, width)``."""
+        counts = [len(windows(span)) for span in self.spans]
+        return np.split(self._encoded(encoder)["windows"], np.cumsum(counts)[:-1]) if counts else []
 
     def by_utterance(self, encoder: Encoder) -> list[np.ndarray | None]:
         """The vector of each utterance, or None."""
         rows = iter(self.vectors(encoder))
         return [None if reason else next(rows) for reason in self.reasons]
 
-    def _encoded(self, encoder: Encoder) -> np.ndarray:
-        samples = self._samples
-        if samples is None or not self.spans:
-            return np.zeros((0, encoder.width), np.float32)
+    def _encoded(self, encoder: Encoder) -> dict[str, np.ndarray]:
+        if encoder.name not in self._arrays:
+            self._arrays[encoder.name] = self._run(encoder)
+        return self._arrays[encoder.name]
 
-        def run() -> np.ndarray:
+    def _run(self, encoder: Encoder) -> dict[str, np.ndarray]:
+        samples, parts = self._samples, [windows(span) for span in self.spans]
+        if samples is None or not parts:
+            return dict.fromkeys(("vectors", "windows"), np.zeros((0, encoder.width), np.float32))
+
+        def run() -> dict[str, np.ndarray]:
             cuts = [np.asarray(samples[int(span.start * RATE) : int(span.end * RATE)]) for span in self.spans]
-            vectors = np.asarray(encoder.encode(cuts))
+            vectors, of_parts = encoder.encode_windows(cuts, parts)
             release(samples)
-            return vectors
+            return {"vectors": vectors, "windows": np.concatenate(of_parts)}
 
-        what = key([[span.start, span.end] for span in self.spans], encoder.describe())
+        what = key([[span.start, span.end] for span in self.spans], parts, encoder.describe())
         return _cached(self._job, "voice", what, run)
 
 
 def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], sounds: Sounds) -> list[Observation]:
     """One observation an utterance, with evidence or a reason for text, voice and face."""
-    modalities = (text_evidence(job, audio), _voice_evidence(job, sounds), _face_evidence(faces))
+    segments = [utterance.segment for utterance in audio.utterances]
+    modalities = (text_evidence(job, audio), _voice_evidence(job, sounds), _face_evidence(faces, segments))
     return [_observation(items) for items in zip(*modalities, strict=True)]
 
 
@@ -129,10 +140,14 @@ def _text_vectors(job: Job, texts: Sequence[tuple[str, str | None]], spoken: Spo
     """The vectors ``(n, 768)`` of utterances with their speakers, as the head's encoder reads; else of texts alone."""
     if spoken is not None:
         what = key(texts, spoken.sha256)
-        return _cached(job, "text", what, lambda: _in_conversation(job, texts, spoken), weights=("mpnet",))
+        return _vectors(job, what, lambda: _in_conversation(job, texts, spoken))
     encoder = ENCODERS["mpnet"](device=job.device, threads=job.options.cpu_threads)
     alone = [text for text, _ in texts]
-    return _cached(job, "text", key(alone), lambda: np.asarray(encoder.encode(alone)), weights=("mpnet",))
+    return _vectors(job, key(alone), lambda: np.asarray(encoder.encode(alone)))
+
+
+def _vectors(job: Job, what: str, run: Callable[[], np.ndarray]) -> np.ndarray:
+    return _cached(job, "text", what, lambda: {"vectors": run()}, weights=("mpnet",))["vectors"]
 
 
 def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: SpokenHead) -> np.ndarray:
@@ -153,8 +168,14 @@ def _no_text(utterance: Utterance, language: Language | None) -> str | None:
 
 def _voice_evidence(job: Job, sounds: Sounds) -> list[Judged]:
     head = Head.load("voice")
+    encoder = voice_encoder(head, device=job.device)
     details = [{"seconds": round(segment.duration, 3)} for segment in sounds.spans]
-    return _judge(head, sounds.reasons, details, sounds.vectors(voice_encoder(head, device=job.device)))
+    judged = _judge(head, sounds.reasons, details, sounds.vectors(encoder))
+    steps = (
+        of_windows(span, head.probabilities(rows))
+        for span, rows in zip(sounds.spans, sounds.windows(encoder), strict=True)
+    )
+    return [(one, row) if one.missing else (replace(one, steps=next(steps)), row) for one, row in judged]
 
 
 def voice_encoder(head: Head, *, device: str = "cpu") -> Encoder:
@@ -174,6 +195,12 @@ def voice_encoder(head: Head, *, device: str = "cpu") -> Encoder:
     )
 
 
+def _heard(segment: Segment, audio: AudioResult) -> Segment:
+    """The part of a segment before the sound ends."""
+    end = segment.end if audio.samples is None else min(segment.end, len(audio.samples) / RATE)
+    return Segment(segment.start, end)
+
+
 def _no_voice(utterance: Utterance, audio: AudioResult) -> str | None:
     if audio.samples is None:
         return "the recording has no sound"
@@ -189,20 +216,21 @@ def _no_voice(utterance: Utterance, audio: AudioResult) -> str | None:
     return None
 
 
-def _face_evidence(faces: Sequence[FaceEvidence]) -> list[Judged]:
+def _face_evidence(faces: Sequence[FaceEvidence], segments: Sequence[Segment | None]) -> list[Judged]:
     """A face is judged frame by frame and the frames' distributions are averaged."""
     counts = [0 if face.expressions is None else len(face.expressions) for face in faces]
     stacked = [face.expressions for face in faces if face.expressions is not None and len(face.expressions)]
     judged = Head.load("face").classify(np.concatenate(stacked)) if stacked else np.zeros((0, len(EKMAN7)))
     parts = np.split(judged, np.cumsum(counts)[:-1]) if counts else []
-    return [_one_face(face, part) for face, part in zip(faces, parts, strict=True)]
+    return [_one_face(*one) for one in zip(faces, segments, parts, strict=True)]
 
 
-def _one_face(face: FaceEvidence, judged: np.ndarray) -> Judged:
+def _one_face(face: FaceEvidence, segment: Segment | None, judged: np.ndarray) -> Judged:
     if face.expressions is None or not len(judged):
         return Evidence("face", None, face.reason or "no face"), None
     detail = {"frames": len(judged), "similarity": None if face.similarity is None else round(face.similarity, 3)}
-    return Evidence("face", _by_label(judged.mean(axis=0)), None, detail), face.expressions
+    steps = of_frames(segment, face.times, judged) if segment else ()
+    return Evidence("face", _by_label(judged.mean(axis=0)), None, detail, steps), face.expressions
 
 
 def _judge(
@@ -226,9 +254,8 @@ def _by_label(row: np.ndarray) -> dict[str, float]:
 
 
 def _cached(
-    job: Job, stage: str, what: str, run: Callable[[], np.ndarray], *, weights: tuple[str, ...] = ()
-) -> np.ndarray:
-    name = job.key(f"encode {stage}", what, weights=weights)
-    vectors = job.cache.arrays(name, lambda: {"vectors": run()})["vectors"]
+    job: Job, stage: str, what: str, run: Callable[[], dict[str, np.ndarray]], *, weights: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    arrays = job.cache.arrays(job.key(f"encode {stage}", what, weights=weights), run)
     job.report(f"encode {stage}", 1, 1)
-    return vectors
+    return arrays

@@ -149,7 +149,8 @@ def _reading(timeline: Timeline) -> str:
         "<dt>No label (abstained)</dt><dd>The evidence did not suffice to name one label, so none is given; the reason "
         "is shown next to it. Its probabilities are drawn hollow, and it counts in no label’s share.</dd>",
         "<dt>Evidence</dt><dd>What the words, the voice and the face say, each alone, in percent. They may contradict "
-        "each other; “together” is what follows from all of them. Where one is missing, the reason is given.</dd>",
+        "each other; “together” is what follows from all of them. Where one is missing, the reason is given. “By time” "
+        "shows how voice and face change within the utterance, by half seconds.</dd>",
         "</dl>",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from merc.conversation import Evidence, Prediction, Timeline, Utterance
 from merc.report.charts import mark
+from merc.report.steps import by_time
 from merc.report.summary import NO_LABEL, name_of, speakers
 from merc.web.html import safe
 from merc.web.words import clock, fact, length, number, percent
@@ -46,7 +47,7 @@ def _item(timeline: Timeline, index: int, who: dict[str, int], place: dict[str, 
         f'<li id="u{index + 1}" data-p="{who[name]}" data-l="{label}" data-c="{prediction.confidence * 100:.0f}"'
         f'{_span(utterance)}><div class="when">{_time(utterance)}</div>'
         f'<div class="who"><bdi>{safe(name)}</bdi></div>'
-        f'{text}<div class="label">{_label(prediction, place)}</div>{_evidence(timeline, prediction, place)}</li>\n'
+        f'{text}<div class="label">{_label(prediction, place)}</div>{_evidence(timeline, index, place)}</li>\n'
     )
 
 
@@ -79,8 +80,9 @@ def _label(prediction: Prediction, place: dict[str, int]) -> str:
     return f'<b class="chip hollow">{mark(None)}{NO_LABEL}</b><span class="why">{lean}{reason}</span>'
 
 
-def _evidence(timeline: Timeline, prediction: Prediction, place: dict[str, int]) -> str:
+def _evidence(timeline: Timeline, index: int, place: dict[str, int]) -> str:
     """The evidence of each modality, collapsed. Optional end tags are omitted: there are 2,000 such tables."""
+    prediction = timeline.predictions[index]
     if not prediction.evidence and not prediction.probabilities:
         return ""
     brief = " ".join(f"<span>{safe(e.modality)} {_best(e, place)}</span>" for e in prediction.evidence)
@@ -89,7 +91,7 @@ def _evidence(timeline: Timeline, prediction: Prediction, place: dict[str, int])
     lines = "".join(_line(timeline, position, columns) for position in range(len(timeline.labels)))
     return (
         f'<details><summary><span class="lead">Evidence</span> {brief}</summary><table><thead><tr><td></td>{heads}'
-        f"<tbody>{lines}</table></details>"
+        f"<tbody>{lines}</table>{by_time(timeline, timeline.utterances[index], prediction)}</details>"
     )
 
 

@@ -139,6 +139,8 @@ def test_whisper_and_whisperx(tmp_path: Path):
     [
         ("{", "call.json is not JSON (Expecting"),
         ("[" * 100_000, "call.json is nested too deeply"),
+        ('[{"text": "hi", "x": ' + '{"a":' * 600 + "1" + "}" * 600 + "}]", "call.json is nested deeper than 64 levels"),
+        ('[{"text": "hi", "x": ' + "[" * 480 + "]" * 480 + "}]", "call.json is nested deeper than 64 levels"),
         ("7", "call.json is a int without 'schema' or 'segments'"),
         ("{}", "call.json is a dict without 'schema' or 'segments'"),
         ("[]", "call.json has no utterance: expected at least one"),

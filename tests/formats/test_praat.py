@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,15 @@ def test_a_label_of_an_edited_grid_survives_without_its_words_tier(tmp_path: Pat
     path.write_text(path.read_text().replace('"words@A"', '"mine"'))
     [one] = formats.read(path)
     assert (one.speaker, one.text, dict(one.meta)) == ("A", None, {"predicted": "joy", "confidence": 0.71})
+
+
+def test_a_long_text_costs_little_memory(tmp_path: Path):
+    text = 'He said ""no"". ' * 60_000
+    tier = f'1\n"IntervalTier"\n"Ann"\n0\n1\n1\n0\n1\n"{text}"\n'
+    (tmp_path / "t.TextGrid").write_text(f"{GRID}0\n1\n<exists>\n{tier}")
+    tracemalloc.start()
+    (one,) = formats.read(tmp_path / "t.TextGrid")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert one.text == text.replace('""', '"')
+    assert peak < 20 * len(text)  # a pattern that repeated an alternation took about 100 bytes a character

@@ -84,11 +84,57 @@ def test_unusable_times_are_kept_and_noted(tmp_path: Path):
             {"start": 4, "end": 5, "text": "e"},
         ],
     )
-    assert [one.segment for one in found] == [None, None, None, None, Segment(4, 5)]
-    assert [one.meta.get("times") for one in found] == [(-1, 2), (3, 2), (2, 2), (2, None), None]
+    assert [one.segment for one in found] == [None, None, None, Segment(2, 3.7), Segment(4, 5)]
+    assert [one.meta.get("times") for one in found] == [(-1, 2), (3, 2), (2, 2), None, None]
     assert found.meta["notes"] == (
-        "call.json: the times of u1, u2, u3, u4 cannot be used (negative, reversed, empty or incomplete times).",
+        "call.json gives no end for 1 of 5 utterances; their ends are estimated.",
+        "call.json: the times of u1, u2, u3 cannot be used (negative, reversed, empty or incomplete times).",
     )
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.csv", "a.json", "a.txt"])
+def test_what_is_not_in_order_is_sorted(tmp_path: Path, name: str):
+    said = [(5, 6, "Ann", "three"), (3, 4, "Ben", "two"), (1, 2, "Ann", "one")]
+    text = {
+        "a.srt": "".join(f"00:00:0{s},000 --> 00:00:0{e},000\n{n}: {t}\n\n" for s, e, n, t in said),
+        "a.csv": "speaker,start,end,text\n"
+        + "".join(f"{n},{s},{e},{t}\n" for s, e, n, t in sorted(said, key=lambda row: row[2])),
+        "a.json": json.dumps([{"start": s, "end": e, "speaker": n, "text": t} for s, e, n, t in said]),
+        "a.txt": "".join(f"[0:0{s} - 0:0{e}] {n}: {t}\n" for s, e, n, t in said),
+    }[name]
+    (tmp_path / name).write_text(text)
+    found = formats.read(tmp_path / name)
+    assert [(one.id, one.text, one.segment) for one in found] == [
+        ("u1", "one", Segment(1, 2)),
+        ("u2", "two", Segment(3, 4)),
+        ("u3", "three", Segment(5, 6)),
+    ]
+    assert found.meta["notes"] == (f"{name} is not in order of time; its utterances were sorted.",)
+    assert sorted(found.meta["order"]) == [0, 1, 2]
+
+
+def test_utf16_without_a_mark(tmp_path: Path):
+    for encoding in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "call.txt").write_bytes("Zoë: good morning\r\n".encode(encoding))
+        assert [(one.speaker, one.text) for one in formats.read(tmp_path / "call.txt")] == [("Zoë", "good morning")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "start,text\n" + "x" * 50_000 + ",hi\n"),
+        ("a.json", '[{"start": "' + "x" * 50_000 + '", "text": "hi"}]'),
+        ("a.json", '{"schema": "' + "x" * 50_000 + '"}'),
+        ("a.rttm", f"SPEAKER a 1 {'9' * 4}x{'y' * 50_000} 1 <NA> <NA> A <NA> <NA>\n"),
+        ("a.TextGrid", 'File type = "ooTextFile"\nObject class = "' + "x" * 50_000 + '"\n'),
+        ("a.vtt", "x" * 50_000),
+    ],
+)
+def test_messages_quote_no_more_than_the_start_of_a_value(tmp_path: Path, name: str, text: str):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(FormatError) as caught:
+        formats.read(tmp_path / name)
+    assert len(str(caught.value)) < 900  # a table's names its columns
 
 
 def test_repeated_ids_are_numbered(tmp_path: Path):

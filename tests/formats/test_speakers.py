@@ -31,6 +31,36 @@ def test_the_whole_file_decides_what_a_speaker_is(texts: list[str], expected: li
     assert split_speakers(texts) == expected
 
 
+def test_chevrons_change_the_speaker_and_names_go_on(tmp_path: Path):
+    cues = [
+        ">> ANN: Hello.",
+        "How are you?",
+        ">> BEN (on the phone): Fine. >>> Good evening.",
+        "It is late.",
+        "&gt;&gt; Who?",
+    ]
+    text = "".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n{cue}\n\n" for n, cue in enumerate(cues, 1))
+    (tmp_path / "a.srt").write_text(text)
+    assert [(one.speaker, one.text) for one in formats.read(tmp_path / "a.srt")] == [
+        ("ANN", "Hello."),
+        ("ANN", "How are you?"),
+        ("BEN", "Fine."),
+        (None, "Good evening."),
+        (None, "It is late."),
+        (None, "Who?"),
+    ]
+
+
+def test_chevrons_in_plain_text(tmp_path: Path):
+    (tmp_path / "a.txt").write_text(">> ANN: Hello.\n>> BEN: Hi.\n— No.\n-5 degrees\n")
+    assert [(one.speaker, one.text) for one in formats.read(tmp_path / "a.txt")] == [
+        ("ANN", "Hello."),
+        ("BEN", "Hi."),
+        (None, "No."),
+        (None, "-5 degrees"),
+    ]
+
+
 def test_turns_start_with_a_dash():
     assert split_turns("- Hello.\n– Hi.") == ["Hello.", "Hi."]
     assert split_turns("- Hello.") == ["Hello."]

@@ -160,12 +160,31 @@ def test_parquet_of_others(tmp_path: Path):
         ),
         ('start,text\n1,"a\n2,b\n', "call.csv line 3: unexpected end of data"),
         ("start,text\n", "call.csv has no utterance: expected at least one"),
-        ("text\n" + "x" * 200_000, "call.csv line 2: field larger than field limit"),
+        ("sep=;", "call.csv has no header line: expected the names of columns"),
+        ("x" * 200_000 + "\n", "call.csv has the columns " + "x" * 80 + "…; expected text, or start and end"),
     ],
 )
 def test_errors_name_the_row(tmp_path: Path, text: str, message: str):
     with pytest.raises(FormatError, match=re.escape(message)):
         read(tmp_path, text)
+
+
+def test_a_cell_may_be_longer_than_the_library_allows(tmp_path: Path):
+    limit = csv.field_size_limit()
+    made = timeline(Utterance("u1", "A", "word " * 50_000, Segment(1, 2)))
+    (one,) = formats.read(formats.write(made, tmp_path / "t.csv"))
+    assert one.text == made.utterances[0].text
+    assert csv.field_size_limit() == limit
+
+
+def test_a_damaged_footer_of_parquet_is_refused(tmp_path: Path):
+    path = formats.write(sample(), tmp_path / "t.parquet")
+    data = bytearray(path.read_bytes())
+    for place in range(len(data) - 60, len(data) - 8):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match=r"t.parquet is damaged Parquet"):
+        formats.read(path)
 
 
 def test_damaged_parquet_is_refused(tmp_path: Path):

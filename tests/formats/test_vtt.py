@@ -103,7 +103,7 @@ def test_foreign_vtt(tmp_path: Path):
         ("Mary & Jo", "Hi you <3"),
         ("A", "One"),
         ("B", "Two"),
-        (None, "a b\u00a0c"),
+        (None, "a b c"),
     ]
     assert [one.id for one in found] == ["first", "u2", "u3", "u4"]
     assert found.utterances[3].segment == Segment(99 * 3600 + 3, 99 * 3600 + 4)

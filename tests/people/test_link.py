@@ -307,3 +307,7 @@ def test_two_people_of_a_real_dialogue_get_their_voices(data, weight):
     assert np.bincount(seen.people)[:2].sum() >= 0.85 * len(seen)
     faces = [links.speaker_face(turn.segment, turn.speaker) for turn in turns]
     assert sum(face.embeddings is not None for face in faces) >= 9
+
+
+def test_without_a_turn_nobody_is_linked():
+    assert link(shown("0"), []).person("a") is None

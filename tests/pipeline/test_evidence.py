@@ -89,6 +89,15 @@ def test_without_words_nothing_is_read(job: Job) -> None:
     assert not READ
 
 
+def test_notes_have_neither_words_nor_a_voice(job: Job, sound_job: Job) -> None:
+    said = (("[music]", "Ann"), ("♪♪", "Ann"), ("42", "Ann"), ("No.", "Ann"))
+    missing = [one.missing for one, _ in text_evidence(job, spoken(*said))]
+    assert missing == ["'[music]' has no words", "'♪♪' has no words", "'42' has no words", None]
+    heard = sounding(sound_job)
+    heard = replace(heard, utterances=(replace(heard.utterances[0], text="[music]"), *heard.utterances[1:]))
+    assert Sounds(sound_job, heard).reasons[0] == "'[music]' has no words: nobody need be speaking"
+
+
 def test_speaker_ids_are_anonymised() -> None:
     turns = [Utterance(str(n), speaker=name) for n, name in enumerate(("Ross", None, "Rachel", "Ross"))]
     found = numbered(Conversation("d", tuple(turns)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -134,6 +135,36 @@ def test_times_that_agree_stay_to_the_digit():
     assert [(u.segment.start, u.segment.end) for u in result.utterances] == times
 
 
+def test_an_unordered_transcript_is_aligned_in_order_of_time():
+    words = recognised()
+    ordered = transcript(times=spans(words))
+    backwards = Conversation("talk", ordered.utterances[::-1])
+    assert align(backwards, words, duration=30).utterances == align(ordered, words, duration=30).utterances
+
+
+def test_a_wrong_time_does_not_move_an_utterance_that_the_file_has_in_its_place():
+    words = recognised()
+    times = spans(words)
+    times[4] = (20.0, 21.2)
+    places = [0, 1, 2, 3, *range(5, len(times)), 4]  # as a reader sorts it
+    read = transcript(times=times)
+    read = Conversation("talk", tuple(read.utterances[place] for place in places), {"order": tuple(places)})
+    result = align(read, words, duration=30)
+    moved = next(u for u in result.utterances if u.id == "u4")
+    assert moved.segment.start == pytest.approx(spans(words)[4][0])
+
+
+def test_a_start_alone_gives_way_to_the_words():
+    words = recognised()
+    read = transcript(times=[(math.floor(start), math.floor(start) + 5.0) for start, _ in spans(words)])
+    rough = tuple(replace(u, meta={"end": "estimated"}) for u in read)
+    result = align(Conversation("talk", rough), words, duration=30)
+    assert result.notes == () and result.offset == 0.0
+    for utterance, (start, end) in zip(result.utterances, spans(words), strict=True):
+        assert utterance.segment.start == pytest.approx(start, abs=0.1)
+        assert utterance.segment.end == pytest.approx(end, abs=0.5)
+
+
 def test_one_misplaced_utterance_is_moved():
     words = recognised()
     times = spans(words)
@@ -256,7 +287,7 @@ def test_whatever_the_transcript_the_times_are_sound(rows, said, speech):
     talk = transcript([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
     result = align(talk, recognised(said, pause=0.3), duration=30, speech=speech)
     assert result == align(talk, recognised(said, pause=0.3), duration=30, speech=speech)
-    assert [u.id for u in result.utterances] == [u.id for u in talk]
+    assert sorted(u.id for u in result.utterances) == sorted(u.id for u in talk)
     for number, utterance in enumerate(result.utterances, 1):
         named = any(note.startswith(f"utterance {number} ({utterance.id}): ") for note in result.notes)
         assert utterance.segment or named

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from merc.speech.align import similarity
-from merc.speech.matching import Pair, match, spoken_words, tokens
+from merc.speech.matching import Pair, has_words, match, spoken_words, tokens
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,34 @@ def test_words_have_one_plain_form(word, plain):
 
 def test_what_nobody_says_is_no_word():
     assert spoken_words("[laughs] <i>Oh - no!</i> (SIGHS) ♪ {beat}") == ["Oh", "no!"]
+
+
+def test_notes_signs_and_numbers_are_no_words():
+    no = [
+        "[music]",
+        "♪♪",
+        "♪ la la ♪",
+        "(inaudible)",
+        "[laughter] (sighs)",
+        "…",
+        "...",
+        "--",
+        "—",
+        "12",
+        "*laughs*",
+        "",
+    ]
+    assert [text for text in no if has_words(text)] == []
+    assert all(map(has_words, ["Mm.", "[laughs] Yes", "哈哈", "Nummer 5", "♪ I said ♪ no"]))
+    assert not has_words(None)
+
+
+@pytest.mark.parametrize("sign", ["<", "(", "[", "{", "*", "♪"])
+def test_signs_that_never_close_cost_linear_time(sign):
+    began = time.process_time()
+    spoken_words(sign * 300_000)
+    spoken_words(f"{sign}a " * 100_000)
+    assert time.process_time() - began < 8  # the square of 300,000 took more than a minute
 
 
 @pytest.mark.parametrize(

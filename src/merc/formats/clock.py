@@ -71,7 +71,7 @@ def parse(text: str) -> float | None:
     if _NUMBER.fullmatch(written):
         return float(written.replace(",", "."))
     if not (match := _CLOCK.fullmatch(written)):
-        raise ValueError(f"'{text}' is not a time: expected seconds or hh:mm:ss.mmm")
+        raise ValueError(f"'{text[:80]}' is not a time: expected seconds or hh:mm:ss.mmm")
     sign, hours, minutes, rest = match.groups()
     whole, _, fraction = rest.replace(",", ".").partition(".")
     total = int(hours or 0) * 3600 + int(minutes) * 60 + int(whole) + float(f"0.{fraction or 0}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merc.formats import clock
-from merc.formats.source import Item
+from merc.formats.source import Item, shown
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "id": ("utterance_id", "utt_id", "segment_id"),
@@ -88,11 +88,11 @@ def _value(field: str, name: str, value: Any, unit: float) -> Any:
 
 def _time(name: str, value: Any, unit: float) -> float | None:
     if isinstance(value, bool):
-        raise ValueError(f"{name} is {value}, expected seconds or hh:mm:ss.mmm")
+        raise ValueError(f"{shown(name)} is {value}, expected seconds or hh:mm:ss.mmm")
     try:
         found = float(value) if isinstance(value, int | float) else clock.parse(str(value))
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{name} '{value}' is not a time, expected seconds or hh:mm:ss.mmm") from error
+        raise ValueError(f"{shown(name)} '{shown(value)}' is not a time, expected seconds or hh:mm:ss.mmm") from error
     if found is None or math.isnan(found):
         return None
     return found if unit == 1.0 else found / unit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -14,7 +13,8 @@ from xml.sax.saxutils import escape, quoteattr
 from merc.conversation import Conversation, Timeline
 from merc.errors import FormatError
 from merc.formats import source
-from merc.formats.source import Item
+from merc.formats.elan_tiers import Tier, annotation, roots, tendency, utterances, worded
+from merc.formats.source import Item, shown
 from merc.formats.tags import UNKNOWN
 from merc.formats.tiers import Lane, lanes
 
@@ -72,24 +72,46 @@ def write(timeline: Timeline, path: Path) -> None:
 def read(path: Path) -> Conversation:
     """Read the tiers without a parent as utterances, in order of time.
 
-    The speaker is the participant of the tier, or else its name. If all annotations of a tier are empty, the text is
-    read from its first child tier; values of the other child tiers go to ``meta`` under the linguistic type of the
-    tier. In files written by merc, ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
+    The speaker is the participant of the tier, else what its name has behind ``@``, else its name. Where such a tier is
+    empty or holds ids or a placeholder, the words are read from a tier below it (``merc.formats.elan_tiers``), with a
+    note; values of the other tiers below go to ``meta`` under their linguistic type. Tiers that hold something other
+    than speech by their names (gestures, notes) are skipped with a note if others remain. In files written by merc,
+    ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
 
     Raises:
         FormatError: If the file is not ELAN, has a document type declaration (which could define entities), or a
             reference in it is undefined.
     """
     root = _root(path)
-    slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iterfind("TIME_ORDER/TIME_SLOT")}
-    tiers = root.findall("TIER")
+    slots = _slots(path, root)
+    trees = roots([_tier(path, tier, slots) for tier in root.iterfind("TIER")])
     found: list[Item] = []
-    for tier in tiers:
-        if tier.get("PARENT_REF") is None:
-            children = [child for child in tiers if child.get("PARENT_REF") == tier.get("TIER_ID")]
-            found.extend(_utterances(path, tier, children, slots))
-    found.sort(key=lambda item: (item.start is None, item.start or 0.0, item.end or 0.0))
-    return source.conversation(path, found, meta={"format": "eaf"})
+    notes: list[str] = []
+    words = {id(tree): tree if _written_here(tree) else worded(tree) for tree in trees}
+    speech = [tree for tree in trees if _written_here(tree) or tendency(words[id(tree)]) >= 0] or trees
+    if len(speech) < len(trees):
+        names = [tree.name for tree in trees if tree not in speech]
+        notes.append(f"{path.name}: {_listed(names)} skipped, by name not speech.")
+    for tree in speech:
+        if _written_here(tree):
+            found.extend(_predicted(tree))
+            continue
+        if (tier := words[id(tree)]) is not tree:
+            notes.append(
+                f"{path.name}: the words of '{shown(tree.name)}' were read from its tier '{shown(tier.name)}'."
+            )
+        found.extend(utterances(tree))
+    return source.conversation(path, sorted(found, key=_when), notes=notes, meta={"format": "eaf"})
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    quoted = ", ".join(f"'{shown(name)}'" for name in names[:5])
+    return f"the tier{'s' if len(names) > 1 else ''} {quoted}{more} {'were' if len(names) > 1 else 'was'}"
+
+
+def _when(item: Item) -> tuple[bool, float, float]:
+    return item.start is None, item.start or 0.0, item.end or 0.0
 
 
 def _clean(text: str | None) -> str:
@@ -166,64 +188,59 @@ def _root(path: Path) -> ElementTree.Element:
     return root
 
 
-def _utterances(
-    path: Path,
-    tier: ElementTree.Element,
-    children: Sequence[ElementTree.Element],
-    slots: Mapping[str | None, str | None],
-) -> Iterator[Item]:
-    speaker = tier.get("PARTICIPANT", tier.get("TIER_ID")) or None
-    below = [(child.get("LINGUISTIC_TYPE_REF", ""), _references(child)) for child in children]
-    kinds = [one.get("LINGUISTIC_TYPE_REF") for one in (tier, *children)]
-    ours = kinds == [_UTTERANCE, _LABEL, _CONFIDENCE]
-    annotations = list(tier.iterfind("ANNOTATION/ALIGNABLE_ANNOTATION"))
-    texts = None if ours or not below or _spoken(annotations) else below.pop(0)[1]
-    for annotation in annotations:
-        name = annotation.get("ANNOTATION_ID", "")
-        own = texts.get(name) if texts is not None else annotation.findtext("ANNOTATION_VALUE")
-        start = _time(path, annotation, slots, "TIME_SLOT_REF1")
-        end = _time(path, annotation, slots, "TIME_SLOT_REF2")
-        yield Item(own or None, speaker, start, end, name, meta=_values(below, name, ours=ours))
+def _written_here(tree: Tier) -> bool:
+    """Whether merc wrote a tier and the two below it."""
+    return [tree.kind, *(child.kind for child in tree.children)] == [_UTTERANCE, _LABEL, _CONFIDENCE]
 
 
-def _spoken(annotations: Sequence[ElementTree.Element]) -> bool:
-    """Whether any annotation has a text of its own."""
-    return any(annotation.findtext("ANNOTATION_VALUE") for annotation in annotations)
+def _predicted(tree: Tier) -> Iterator[Item]:
+    """The utterances of a tier that merc wrote, with their predictions."""
+    labels, shares = ({one.refers: one.text for one in child.annotations} for child in tree.children)
+    speaker = tree.name if tree.participant is None else tree.participant
+    for one in tree.annotations:
+        share = shares.get(one.id, "")
+        confidence = float(share) if re.fullmatch(r"\d(\.\d+)?", share) else None
+        meta = {"predicted": labels.get(one.id) or None, "confidence": confidence}
+        yield Item(one.text or None, speaker or None, one.start, one.end, one.id, meta=meta)
 
 
-def _values(children: Sequence[tuple[str, Mapping[str, str]]], name: str, *, ours: bool) -> dict[str, Any]:
-    """The values of child tiers that refer to an annotation; those that merc wrote are read as a prediction."""
-    values = {kind: refers[name] for kind, refers in children if name in refers}
-    return _prediction(values) if ours else values
+def _tier(path: Path, tier: ElementTree.Element, slots: Mapping[str | None, float | None]) -> Tier:
+    annotations = []
+    for element in tier.iterfind("ANNOTATION/*"):
+        for key in () if element.tag == "REF_ANNOTATION" else ("TIME_SLOT_REF1", "TIME_SLOT_REF2"):
+            if element.get(key) not in slots:
+                raise FormatError(
+                    f"{path.name}: annotation {shown(element.get('ANNOTATION_ID'))} refers to the time slot "
+                    f"{shown(element.get(key))}, which does not exist: open and save the file in ELAN"
+                )
+        annotations.append(annotation(element, slots))
+    kind, name = tier.get("LINGUISTIC_TYPE_REF", ""), tier.get("TIER_ID", "")
+    return Tier(name, kind, tier.get("PARTICIPANT"), tier.get("PARENT_REF"), annotations)
 
 
-def _prediction(values: Mapping[str, str]) -> dict[str, Any]:
-    share = values.get(_CONFIDENCE, "")
-    known = re.fullmatch(r"\d(\.\d+)?", share)
-    return {"predicted": values.get(_LABEL) or None, "confidence": float(share) if known else None}
-
-
-def _references(tier: ElementTree.Element) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for annotation in tier.iterfind("ANNOTATION/REF_ANNOTATION"):
-        parent, value = annotation.get("ANNOTATION_REF") or "", annotation.findtext("ANNOTATION_VALUE") or ""
-        found[parent] = f"{found[parent]} {value}" if parent in found else value
+def _slots(path: Path, root: ElementTree.Element) -> dict[str | None, float | None]:
+    """Seconds by time slot; slots without a value lie evenly between those that have one."""
+    found: dict[str | None, float | None] = {}
+    waiting: list[str | None] = []
+    last: float | None = None
+    for slot in root.iterfind("TIME_ORDER/TIME_SLOT"):
+        name, value = slot.get("TIME_SLOT_ID"), slot.get("TIME_VALUE")
+        if value is None:
+            found[name] = None
+            waiting.append(name)
+            continue
+        found[name] = now = _seconds(path, name, value)
+        if last is not None:
+            step = (now - last) / (len(waiting) + 1)
+            found |= {empty: round(last + step * place, 3) for place, empty in enumerate(waiting, 1)}
+        waiting, last = [], now
     return found
 
 
-def _time(
-    path: Path, annotation: ElementTree.Element, slots: Mapping[str | None, str | None], key: str
-) -> float | None:
-    slot = annotation.get(key)
-    if slot not in slots:
+def _seconds(path: Path, slot: str | None, value: str) -> float:
+    if not re.fullmatch(r"\s*-?\d{1,15}\s*", value):
         raise FormatError(
-            f"{path.name}: annotation {annotation.get('ANNOTATION_ID')} refers to the time slot {slot}, which does "
-            "not exist: open and save the file in ELAN"
+            f"{path.name}: time slot {shown(slot)} is '{shown(value)}', expected whole milliseconds, at most 15 "
+            "digits: open and save the file in ELAN"
         )
-    value = slots[slot]
-    if value is None:
-        return None
-    try:
-        return int(value) / 1000
-    except ValueError as error:
-        raise FormatError(f"{path.name}: time slot {slot} is '{value}', expected whole milliseconds") from error
+    return int(value) / 1000

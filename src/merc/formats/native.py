@@ -32,6 +32,7 @@ from merc.formats.source import Item
 if TYPE_CHECKING:
     from merc.formats import schema
 
+_DEEPEST = 64  # levels of lists and objects: what is deeper is no transcript, and could not be written again
 SCHEMA = "merc-timeline/1"
 """Name and version of the format: the first value in every file."""
 
@@ -100,7 +101,9 @@ def read(path: Path) -> Timeline | Conversation:
     except RecursionError as error:
         raise FormatError(f"{path.name} is nested too deeply to be a transcript") from error
     except ValueError as error:
-        raise FormatError(f"{path.name} is not JSON ({error}); {source.hint(path, text)}") from error
+        raise FormatError(f"{path.name} is not JSON ({source.shown(error, 200)}); {source.hint(path, text)}") from error
+    if _deeper(found, _DEEPEST):
+        raise FormatError(f"{path.name} is nested deeper than {_DEEPEST} levels: expected a timeline or a transcript")
     if isinstance(found, dict) and "schema" in found:
         return _timeline(path, text, found["schema"])
     if isinstance(found, dict) and isinstance(found.get("segments"), list):
@@ -112,6 +115,22 @@ def read(path: Path) -> Timeline | Conversation:
         f"{path.name} is a {type(found).__name__} without 'schema' or 'segments'; expected a timeline of merc, "
         'Whisper\'s {"segments": […]} or a list of {"start", "end", "text", "speaker"}'
     )
+
+
+def _deeper(value: Any, most: int) -> bool:
+    """Whether lists and objects are nested deeper than ``most``."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _dumps(value: Any) -> str:
@@ -213,7 +232,7 @@ def _listed(path: Path, entries: Sequence[Any], *, notes: Sequence[str], meta: M
     if items and all(made.text is None and made.start is None for made in items):
         raise FormatError(
             f"{path.name}: no entry has text or times; expected keys like 'start', 'end', 'text', 'speaker', found "
-            f"{', '.join(map(str, list(entries[0])[:8]))}"
+            f"{source.shown(', '.join(map(str, list(entries[0])[:8])))}"
         )
     return source.conversation(path, items, notes=notes, meta=meta)
 
@@ -250,10 +269,12 @@ def _word(entry: Any) -> Word | None:
 def _timeline(path: Path, text: str, version: Any) -> Timeline:
     match = re.fullmatch(r"merc-timeline/(\d{1,6})", str(version))
     if not match or int(match[1]) == 0:
-        raise FormatError(f"{path.name} has the schema '{version}', expected '{SCHEMA}'; give a timeline of merc")
+        raise FormatError(
+            f"{path.name} has the schema '{source.shown(version)}', expected '{SCHEMA}'; give a timeline of merc"
+        )
     if int(match[1]) > 1:
         raise FormatError(
-            f"{path.name} has the schema '{version}', but this version of merc reads up to '{SCHEMA}'; "
+            f"{path.name} has the schema '{source.shown(version)}', but this version of merc reads up to '{SCHEMA}'; "
             "install a newer merc or write the timeline again"
         )
     import pydantic

@@ -1,31 +1,49 @@
-"""Plain text (``.txt``): one utterance per line, ``Speaker: text`` or only the text, without times."""
+"""Plain text (``.txt``): one utterance per line, ``Speaker: text`` or only the text, with or without times."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from merc.conversation import Conversation
 from merc.errors import FormatError
-from merc.formats import source
+from merc.formats import markup, source
 from merc.formats.source import Item
-from merc.formats.speakers import split_speakers
+from merc.formats.speakers import split_speakers, split_turns
+from merc.formats.stamped import blocks
+
+_OTHERS = re.compile(
+    r'\A\s*(WEBVTT\b|<\?xml|<ANNOTATION_DOCUMENT|File type = "ooText|\[?\s*\{\s*"|SPEAKER \S+ \d+ \d)'
+    r"|^\d+[ \t]*\n[\d:.,]{5,} --> [\d:.,]{5,}[ \t]*$",
+    re.MULTILINE,
+)
 
 
 def read(path: Path) -> Conversation:
-    """Read a text file, one utterance per line; blank lines are skipped.
+    """Read a text file.
 
-    ``merc.formats.speakers`` decides whether a prefix is a speaker.
+    Time stamps at the start of lines, behind names or on lines of their own give utterances their times (see
+    ``merc.formats.stamped``); without them each line is an utterance. Blank lines are skipped. A prefix is a speaker as
+    ``merc.formats.speakers`` decides; lines that start with a dash or ``>>`` lose it.
 
     Raises:
         FormatError: If the file is empty or has another format.
     """
     text, notes = source.read_text(path)
-    shapes = (
-        r'\d\s*-->\s*\d|\A\s*(WEBVTT\b|<\?xml|<ANNOTATION_DOCUMENT|File type = "ooText|\[?\s*\{\s*"|SPEAKER \S+ \d+ \d)'
-    )
-    if re.search(shapes, text):
+    if _OTHERS.search(text):
         raise FormatError(f"{path.name} is not plain text; {source.hint(path, text)}")
-    rows = [row.strip() for row in text.split("\n") if row.strip()]
-    items = [Item(said or None, speaker) for speaker, said in split_speakers(rows)]
-    return source.conversation(path, items, notes=notes, meta={"format": "txt"})
+    rows = [row.strip() for row in text.split("\n")]
+    items = blocks(rows) or [Item(turn) for row in rows if row for turn in split_turns(row)]
+    return source.conversation(path, _spoken(items), notes=notes, meta={"format": "txt"})
+
+
+def _spoken(items: Sequence[Item]) -> list[Item]:
+    """Items with the speakers that their texts name; an item with a speaker keeps its text."""
+    texts = [markup.plain(item.text or "").strip() for item in items]
+    names = iter(split_speakers([text for text, item in zip(texts, items, strict=True) if not item.speaker]))
+    found = []
+    for item, text in zip(items, texts, strict=True):
+        speaker, said = (item.speaker, text) if item.speaker else next(names)
+        found.append(Item(said or None, speaker, item.start, item.end))
+    return found

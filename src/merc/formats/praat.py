@@ -16,7 +16,9 @@ from merc.formats.source import Item
 from merc.formats.tags import UNKNOWN, tag, untag
 from merc.formats.tiers import Lane, lanes
 
-_TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,3})?)(?!\S)|(<exists>|<absent>)')
+_TOKEN = re.compile(
+    r'"([^"]*+(?:""[^"]*+)*+)"|(?<!\S)([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,3})?)(?!\S)|(<exists>|<absent>)'
+)
 _WORDS = re.compile(r"(?:(?P<owner>.*?)\s*[-_@:]\s*)?(?:words?|phones?|phonemes?)", re.IGNORECASE)
 
 
@@ -70,7 +72,9 @@ def read(path: Path) -> Conversation:
         raise FormatError(f"{path.name} is a binary TextGrid: save it in Praat with 'Save as text file'")
     text, notes = source.read_text(path)
     tiers, said = _parsed(path, text), list(notes)
-    said.extend(f"{path.name}: the point tier '{tier.name}' was skipped." for tier in tiers if tier.points)
+    said.extend(
+        f"{path.name}: the point tier '{source.shown(tier.name)}' was skipped." for tier in tiers if tier.points
+    )
     found = list(_speakers([tier for tier in tiers if not tier.points]))
     found.sort(key=lambda item: (item.start or 0.0, item.end or 0.0))
     return source.conversation(path, found, notes=said, meta={"format": "textgrid"})
@@ -129,7 +133,9 @@ def _parsed(path: Path, text: str) -> list[_Tier]:
             f"expected 'File type = \"ooTextFile\"'; {source.hint(path, text)}"
         )
     if (kind := tokens.string()) != "TextGrid":
-        raise FormatError(f"{path.name} is a Praat object '{kind}', expected 'TextGrid': export the TextGrid")
+        raise FormatError(
+            f"{path.name} is a Praat object '{source.shown(kind)}', expected 'TextGrid': export the TextGrid"
+        )
     tokens.number(), tokens.number()
     if tokens.flag() != "<exists>":
         return []
@@ -164,7 +170,9 @@ class _Tokens:
     def count(self) -> int:
         written = self._next(2, "a whole number")
         if not written.isdecimal():
-            raise FormatError(f"{self._path.name} line {self._line} has {written}, expected a whole number")
+            raise FormatError(
+                f"{self._path.name} line {self._line} has {source.shown(written)}, expected a whole number"
+            )
         return int(written[:9])
 
     def flag(self) -> str:

@@ -68,8 +68,9 @@ def _recording(path: Path, recordings: Sequence[str]) -> str:
     if len(recordings) <= 1:
         return recordings[0] if recordings else ""
     if path.stem not in recordings:
+        names = ", ".join(map(source.shown, recordings[:3]))
         raise FormatError(
-            f"{path.name} describes {len(recordings)} recordings ({', '.join(recordings[:3])}, …), expected one: "
+            f"{path.name} describes {len(recordings)} recordings ({names}, …), expected one: "
             "give a file with one recording, or rename it after the recording"
         )
     return path.stem
@@ -85,7 +86,8 @@ def _turn(path: Path, number: int, fields: list[str]) -> tuple[str, Item]:
         start, duration = float(fields[3]), float(fields[4])
     except ValueError as error:
         raise FormatError(
-            f"{path.name} line {number}: start '{fields[3]}', duration '{fields[4]}'; expected two numbers in seconds"
+            f"{path.name} line {number}: start '{source.shown(fields[3])}', duration '{source.shown(fields[4])}'; "
+            "expected two numbers in seconds"
         ) from error
     speaker = None if fields[7] == _NONE else unquote(fields[7])
     return unquote(fields[1]), Item(speaker=speaker, start=start, end=round(start + duration, 6))

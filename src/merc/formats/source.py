@@ -1,4 +1,4 @@
-"""What all readers share: encodings, invalid times, duplicate ids, and notes on them."""
+"""What all readers share: encodings, order, invalid and missing times, duplicate ids, and notes on them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import codecs
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import FormatError, InputError
@@ -28,6 +28,12 @@ _SHAPES = (
     ("{", "JSON", ".json"),
     ("[{", "JSON", ".json"),
 )
+
+ESTIMATED = "estimated"
+"""Value of ``meta["end"]`` where a transcript gives only the start of an utterance."""
+_WORD, _LEAD = 0.7, 1.0  # seconds a word, and beyond them, that an utterance without an end lasts at most
+
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +80,20 @@ def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
     """
     data = read_bytes(path)
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    if encoding is None and b"\0" in data[:65536]:
+    if encoding is None and b"\0" in data[:65536] and (encoding := _unmarked(data)) is None:
         raise FormatError(f"{path.name} is not a text file: give a transcript, or save it as UTF-8 text")
     text, notes = _decode(path.name, data, encoding)
     if not text.strip():
         raise FormatError(f"{path.name} is empty: expected a transcript; check that the export is complete")
     return text.removeprefix("\ufeff"), notes
+
+
+def _unmarked(data: bytes) -> str | None:
+    """UTF-16 without a byte-order mark: of mostly Latin text every other byte is 0."""
+    head = data[:4096]
+    if len(data) % 2 or head.count(0) < 0.3 * len(head):
+        return None
+    return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
 
 
 def _decode(name: str, data: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:
@@ -88,7 +102,7 @@ def _decode(name: str, data: bytes, encoding: str | None) -> tuple[str, tuple[st
             return data.decode(encoding), ()
         except UnicodeDecodeError as error:
             raise FormatError(
-                f"{name} has a {encoding.upper()} byte-order mark but byte {error.start} is invalid; save it as UTF-8"
+                f"{name} looks like {encoding.upper()} but byte {error.start} is invalid; save it as UTF-8"
             ) from error
     try:
         return data.decode("utf-8"), ()
@@ -116,13 +130,15 @@ def conversation(
 ) -> Conversation:
     """Make a conversation; its id is the file name without the extension.
 
-    An utterance with a negative, reversed, empty or incomplete time gets no segment; ``meta["times"]`` has
+    Utterances are sorted by time, with a note; ``meta["order"]`` then has the place of each in the file. One that has
+    only a start ends where the next one begins, or sooner, at a slow rate of speech; its ``meta["end"]`` is
+    "estimated". One with a negative, reversed, empty or incomplete time gets no segment; ``meta["times"]`` has
     ``(start, end)`` as written, and a note names it. Utterances without an id, or all of them if ids are not unique,
     are numbered ``u1``, ``u2``, ….
 
     Args:
         path: The file.
-        items: Its utterances in order.
+        items: Its utterances.
         notes: Sentences on what was guessed so far.
         meta: Other information on the file.
 
@@ -131,22 +147,81 @@ def conversation(
     """
     if not items:
         raise FormatError(f"{path.name} has no utterance: expected at least one; check that the export is complete")
-    said = [*notes]
+    ordered, sorting = by_time(path, items)
+    said = [*notes, *sorting]
+    numbers = {id(item): number for number, item in enumerate(items)}
+    order = {"order": tuple(numbers[id(item)] for item in ordered)} if sorting else {}
+    items = _with_ends(ordered)
+    if open_ended := sum(item.meta.get("end") == ESTIMATED for item in items):
+        said.append(f"{path.name} gives no end for {open_ended} of {len(items)} utterances; their ends are estimated.")
     ids = [item.id or f"u{number}" for number, item in enumerate(items, 1)]
     repeated, count = Counter(ids).most_common(1)[0]
     if count > 1:
-        said.append(f"{path.name} repeats the id {repeated}; its utterances are numbered u1 to u{len(items)}.")
+        said.append(f"{path.name} repeats the id {shown(repeated)}; its utterances are numbered u1 to u{len(items)}.")
         ids = [f"u{number}" for number in range(1, len(items) + 1)]
     utterances = tuple(map(_utterance, ids, items))
     if lost := [utterance.id for utterance in utterances if "times" in utterance.meta]:
         said.append(f"{path.name}: {_listing(lost)} (negative, reversed, empty or incomplete times).")
-    facts = {"file": path.name, **(meta or {}), "notes": tuple(said)}
+    facts = {"file": path.name, **(meta or {}), **order, "notes": tuple(said)}
     return Conversation(path.stem, utterances, facts)
 
 
 def _listing(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-    return f"the times of {', '.join(ids[:5])}{more} cannot be used"
+    return f"the times of {', '.join(map(shown, ids[:5]))}{more} cannot be used"
+
+
+def by_time(path: Path, items: Sequence[Item]) -> tuple[list[Item], tuple[str, ...]]:
+    """Items sorted by start, and a note where that changed their order; unusable times do not count."""
+    usable = [item.end is None or span(item.start, item.end) is not None for item in items]
+    ordered = in_order(items, [item.start if known else None for item, known in zip(items, usable, strict=True)])
+    if all(one is other for one, other in zip(items, ordered, strict=True)):
+        return ordered, ()
+    return ordered, (f"{path.name} is not in order of time; its utterances were sorted.",)
+
+
+def in_order(entries: Sequence[Entry], starts: Sequence[float | None]) -> list[Entry]:
+    """Entries sorted by start; one without a usable start stays behind the one before it.
+
+    Example:
+        >>> in_order("abcd", [3.0, None, 1.0, 2.0])
+        ['c', 'd', 'a', 'b']
+    """
+    keys, last = [], -math.inf
+    for start in starts:
+        if start is not None and math.isfinite(start):
+            last = start
+        keys.append(last)
+    return [entries[place] for place in sorted(range(len(entries)), key=keys.__getitem__)]
+
+
+def _with_ends(items: Sequence[Item]) -> list[Item]:
+    """Items with an end where only the start is known: the next start, or sooner, at a slow rate of speech."""
+    made, later = list(items), math.inf  # the first start that is later than the item's own
+    following = math.inf
+    for place in range(len(made) - 1, -1, -1):
+        item = made[place]
+        start = item.start
+        if start is None or not math.isfinite(start) or start < 0:
+            continue
+        if start < following:
+            later, following = following, start
+        if item.end is None:
+            longest = start + _LEAD + _WORD * len((item.text or "").split())
+            end = round(min(later, longest), 6)
+            made[place] = replace(item, end=end, meta={**item.meta, "end": ESTIMATED})
+    return made
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A value as messages quote it: cut after ``most`` characters.
+
+    Example:
+        >>> shown("a" * 100, most=5)
+        'aaaaa…'
+    """
+    written = str(value)
+    return written if len(written) <= most else f"{written[:most]}…"
 
 
 def _utterance(name: str, item: Item) -> Utterance:

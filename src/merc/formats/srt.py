@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from merc.conversation import Conversation, Timeline
 from merc.errors import FormatError
-from merc.formats import clock, source
+from merc.formats import clock, cues, markup, source
+from merc.formats.rolling import unrolled
 from merc.formats.source import Item
-from merc.formats.speakers import split_speakers, split_turns
+from merc.formats.speakers import opens_turn, split_speakers, split_turns
 from merc.formats.tags import lines, prefixed, tag, tagged, unprefixed, untag
-
-_TIME = r"(-?(?:\d{1,6}:)?\d{1,3}:\d{1,2}(?:[.,]\d*)?)"
-_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
-_STYLE = re.compile(r"</?\s*(?:[ibus]|font\b[^<>]*)\s*>|\{\\[^{}]*\}", re.IGNORECASE)
 
 
 def write(timeline: Timeline, path: Path) -> None:
@@ -29,22 +25,23 @@ def write(timeline: Timeline, path: Path) -> None:
     Raises:
         OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
-    cues: list[str] = []
+    made: list[str] = []
     for utterance, prediction in timeline:
         if utterance.segment is None:
             continue
         start, end = (clock.stamp(time, mark=",") for time in clock.milliseconds(utterance.segment))
         said = prefixed(utterance.speaker, f"{lines(utterance.text)} {tag(prediction)}".strip()).replace("-->", "→")
-        cues.append(f"{len(cues) + 1}\n{start} --> {end}\n{said}\n")
-    path.write_bytes(source.utf8("\n".join(cues)))
+        made.append(f"{len(made) + 1}\n{start} --> {end}\n{said}\n")
+    path.write_bytes(source.utf8("\n".join(made)))
 
 
 def read(path: Path) -> Conversation:
     """Read subtitles.
 
-    Speakers are recognised in ``NAME: text`` and ``[Name] text``; lines that start with a dash become utterances that
-    share the time of their cue. Formatting (``<i>``, ``<font …>``, ``{\\an8}``) is removed. In subtitles written by
-    merc, ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
+    Speakers are recognised in ``NAME: text`` and ``[Name] text``; lines that start with a dash or ``>>`` become
+    utterances that share the time of their cue. Formatting (``<i>``, ``<font …>``, ``{\\an8}``) is removed, character
+    references are resolved, and of captions that roll each line is read once. In subtitles written by merc,
+    ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
 
     Raises:
         FormatError: If the file has no cue.
@@ -52,7 +49,7 @@ def read(path: Path) -> Conversation:
     text, notes = source.read_text(path)
     if text.lstrip().startswith("WEBVTT"):
         raise FormatError(f"{path.name} is not SubRip; {source.hint(path, text)}")
-    items = list(_cues(text))
+    items = cues.scan(text.split("\n"), ids=False)
     if not items:
         raise FormatError(
             f"{path.name}: no line like '00:00:01,000 --> 00:00:02,500' was found, expected one per subtitle; "
@@ -61,7 +58,7 @@ def read(path: Path) -> Conversation:
     if tagged([item.text or "" for item in items]):
         found, more = [_prefixed(untagged(item)) for item in items], list[str]()
     else:
-        found, more = spoken(path, items)
+        found, more = spoken(path, [voice for item in items for voice in markup.voices(item)])
     return source.conversation(path, found, notes=(*notes, *more), meta={"format": "srt"})
 
 
@@ -74,29 +71,47 @@ def untagged(item: Item) -> Item:
 def spoken(path: Path, items: Sequence[Item]) -> tuple[list[Item], list[str]]:
     """Split cues that merc did not write into turns with speakers.
 
+    Of captions that roll, each line is kept once. Where chevrons mark other speakers, a turn without them belongs to
+    the speaker before.
+
     Returns:
-        The turns, and notes on cues with several turns.
+        The turns, and notes on what was changed.
     """
-    turns = [(item, turn) for item in items for turn in split_turns(_STYLE.sub("", item.text or "").strip())]
-    named = zip(turns, split_speakers([turn for _, turn in turns]), strict=True)
-    found = [replace(item, text=said or None, speaker=item.speaker or speaker) for (item, _), (speaker, said) in named]
-    if len(turns) == len(items):
-        return found, []
-    note = f"{path.name} has cues in which several speakers talk; their utterances share the time of the cue."
-    return [replace(item, id=None) for item in found], [note]
+    plain = [replace(item, text=markup.plain(item.text or "").strip()) for item in items]
+    ordered, notes = source.by_time(path, plain)
+    kept, rolling = unrolled(ordered)
+    if not rolling:  # sorted when the conversation is made
+        kept, notes = plain, ()
+    turns = [(item, turn) for item in kept for turn in split_turns(item.text or "")]
+    continued = _continued(kept)
+    found: list[Item] = []
+    for (item, _), (speaker, said), same in zip(
+        turns, split_speakers([turn for _, turn in turns]), continued, strict=True
+    ):
+        name = item.speaker or speaker or (found[-1].speaker if same and found else None)
+        found.append(replace(item, text=said or None, speaker=name))
+    remarks = [*notes]
+    if rolling:
+        remarks.append(f"{path.name} has captions that repeat the lines before; each line was read once.")
+    if len(turns) > len(kept):
+        remarks.append(
+            f"{path.name} has cues in which several speakers talk; their utterances share the time of the cue."
+        )
+        found = [replace(item, id=None) for item in found]
+    return found, remarks
+
+
+def _continued(items: Sequence[Item]) -> list[bool]:
+    """For each turn of the cues whether it continues the one before: chevrons mark those that do not."""
+    texts = [item.text or "" for item in items]
+    marked = any(len(split_turns(text)) > 1 or opens_turn(text) for text in texts) and any(map(opens_turn, texts))
+    found = []
+    for text in texts:
+        found.append(marked and bool(text) and not opens_turn(text))
+        found.extend([False] * (len(split_turns(text)) - 1))
+    return found
 
 
 def _prefixed(item: Item) -> Item:
     speaker, said = unprefixed(item.text or "")
     return replace(item, text=said or None, speaker=speaker)
-
-
-def _cues(text: str) -> Iterator[Item]:
-    rows = text.split("\n")
-    timings = [(number, match) for number, row in enumerate(rows) if (match := _TIMING.fullmatch(row))]
-    for place, (number, match) in enumerate(timings):
-        following = timings[place + 1][0] if place + 1 < len(timings) else len(rows) + 1
-        body = [row.strip() for row in rows[number + 1 : following]]
-        if place + 1 < len(timings) and body and body[-1].isdecimal():
-            body.pop()
-        yield Item("\n".join(filter(None, body)), start=clock.parse(match[1]), end=clock.parse(match[2]))

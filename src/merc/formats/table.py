@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from merc.conversation import Conversation, Evidence, Prediction, Timeline
 from merc.errors import FormatError
 from merc.formats import clock, source
 from merc.formats.columns import ACCEPTED, FIELDS, field_of, item
-from merc.formats.source import Item
+from merc.formats.source import Item, shown
 
 MODALITIES = ("text", "voice", "face")
 """Modalities whose columns are always written, so that tables of several recordings can be joined."""
@@ -95,17 +96,12 @@ def read_csv(path: Path) -> Conversation:
     """
     text, notes = source.decoded(path)
     text = text.lstrip()
-    if text.lower().startswith("sep=") and "\n" in text:
-        text = text.split("\n", 1)[1]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
-    try:
-        names = next(reader)
-        _require_columns(path, names, text)
-        cells = [(reader.line_num, row) for row in reader if any(row)]
-    except csv.Error as error:
-        raise FormatError(
-            f"{path.name} line {reader.line_num}: {error}; double the quotation marks inside quoted cells"
-        ) from error
+    if text.lower().startswith("sep="):
+        text = text.partition("\n")[2].lstrip()
+    if not text:
+        raise FormatError(f"{path.name} has no header line: expected the names of columns ({ACCEPTED})")
+    with _long_cells(len(text)):
+        names, cells = _cells(path, text)
     if wide := next((number for number, row in cells if len(row) > len(names)), None):
         raise FormatError(
             f"{path.name} line {wide} has more cells than the {len(names)} columns of the first row: "
@@ -115,31 +111,55 @@ def read_csv(path: Path) -> Conversation:
     return _conversation(path, names, records, notes=notes)
 
 
+@contextmanager
+def _long_cells(length: int) -> Iterator[None]:
+    """The library refuses cells above 131,072 characters; here a cell may be as long as the file."""
+    before = csv.field_size_limit(max(length, csv.field_size_limit()))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _cells(path: Path, text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names in the first row, and the other rows with their line numbers."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
+    try:
+        names = next(reader)
+        _require_columns(path, names, text)
+        return names, [(reader.line_num, row) for row in reader if any(row)]
+    except csv.Error as error:
+        raise FormatError(
+            f"{path.name} line {reader.line_num}: {error}; double the quotation marks inside quoted cells"
+        ) from error
+
+
 def read_parquet(path: Path) -> Conversation:
     """Read a Parquet table; columns are recognised by the names in ``merc.formats.columns``, others go to ``meta``.
 
     Raises:
         FormatError: If the file is not Parquet, has neither a text column nor times, or has a malformed cell.
     """
-    import polars
+    import pyarrow
+    from pyarrow import parquet
 
     data = source.read_bytes(path)
     if not data.startswith(b"PAR1"):
         raise FormatError(f"{path.name} is not Parquet: it does not begin with 'PAR1'; give a Parquet file")
     try:
-        frame = polars.read_parquet(io.BytesIO(data))
-    except polars.exceptions.PolarsError as error:
-        raise FormatError(f"{path.name} is damaged Parquet ({error}); write it again") from error
-    _require_columns(path, frame.columns, "")
-    records = list(enumerate(frame.iter_rows(named=True), 1))
-    return _conversation(path, frame.columns, records, notes=())
+        table = parquet.read_table(io.BytesIO(data))
+        records = list(enumerate(table.to_pylist(), 1))
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise FormatError(f"{path.name} is damaged Parquet ({shown(error, 200)}); write it again") from error
+    _require_columns(path, table.column_names, "")
+    return _conversation(path, table.column_names, records, notes=())
 
 
 def _require_columns(path: Path, names: Sequence[str], text: str) -> None:
     known = {field_of(name)[0] for name in names}
     if "text" not in known and not {"start", "end"} <= known and not {"start", "duration"} <= known:
         raise FormatError(
-            f"{path.name} has the columns {', '.join(map(str, names))[:200]}; expected text, or start and end, among "
+            f"{path.name} has the columns {shown(', '.join(map(str, names)))}; expected text, or start and end, among "
             f"them ({ACCEPTED}); {source.hint(path, text)}"
         )
 

@@ -111,6 +111,8 @@ def link(seen: FaceObservations | None, turns: Sequence[Turn], *, options: LinkO
     voices = list(dict.fromkeys(turn.speaker for turn in turns))
     if seen is None:
         return Links(None, {voice: Link(None, reason="no video") for voice in voices}, options)
+    if not voices:
+        return Links(seen, {}, options)
     if not len(seen):
         reason = f"no face in {len(seen.frame_times)} frames"
         return Links(seen, {voice: Link(None, reason=reason) for voice in voices}, options)

@@ -13,6 +13,7 @@ from merc.cache import key
 from merc.conversation import Conversation, Evidence, Segment, Utterance
 from merc.errors import WeightError
 from merc.features.encoder import ENCODERS, Encoder
+from merc.formats.source import shown
 from merc.heads.head import Head, SpokenHead, spoken_head
 from merc.heads.late_fusion import Observation
 from merc.labels import EKMAN7
@@ -24,6 +25,7 @@ from merc.pipeline.options import Job
 from merc.pipeline.steps import of_frames, of_windows, windows
 from merc.pipeline.watching import DetectedFaces
 from merc.speech.asr import Language
+from merc.speech.matching import has_words, spoken_words
 
 RATE = 16000
 SPEAKER_ENCODER = "campplus"
@@ -161,6 +163,8 @@ def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: Sp
 def _no_text(utterance: Utterance, language: Language | None) -> str | None:
     if not utterance.text:
         return "no words were recognised"
+    if not has_words(utterance.text):
+        return f"'{shown(utterance.text, 40)}' has no words"
     if language is not None and language.code != "en":
         return f"the language is '{language.code}'; the text model is English-only"
     return None
@@ -207,6 +211,8 @@ def _no_voice(utterance: Utterance, audio: AudioResult) -> str | None:
     segment = utterance.segment
     if segment is None:
         return "it is not known when the utterance was said"
+    if utterance.text and not spoken_words(utterance.text):
+        return f"'{shown(utterance.text, 40)}' has no words: nobody need be speaking"
     length = min(segment.end, len(audio.samples) / RATE) - segment.start
     if length < SHORTEST_VOICE:
         return f"{max(length, 0):.2f} s of sound is too short for a voice (at least {SHORTEST_VOICE} s)"

@@ -14,6 +14,7 @@ from itertools import chain, pairwise
 
 from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import InputError
+from merc.formats.source import ESTIMATED, in_order, shown
 from merc.speech.matching import match, similarity, spoken_words, tokens
 from merc.speech.placing import Line, fill, place_between
 from merc.speech.repair import raw_times, separate, valid_segment
@@ -21,6 +22,7 @@ from merc.speech.repair import raw_times, separate, valid_segment
 __all__ = ["Alignment", "align", "similarity"]
 
 _SHIFT = 0.4  # seconds: a smaller offset is usual in subtitles
+_ROUGH_SHIFT = 1.5  # seconds: the same where a transcript gives starts alone, mostly in whole seconds
 _STEADY = 0.75  # seconds around the offset in which most utterances must lie
 _MISPLACED = 2.0  # seconds by which an utterance's words must be elsewhere for its times to be wrong
 _SUPPORT = 0.25  # share of an utterance's words that must be recognised to place it where no times are given
@@ -32,7 +34,8 @@ class Alignment:
     """The transcript's utterances with times and timed words, and what had to be changed.
 
     Attributes:
-        utterances: In the order of the transcript; one that could not be placed has neither segment nor words.
+        utterances: In order of time as the transcript gives it, or in its own order; one that could not be placed has
+            neither segment nor words.
         notes: One for each change, and for each utterance that could not be placed.
         offset: Constant offset in seconds that was removed (0.0: none).
         agreement: Share of the transcript's words that were recognised exactly; None where nothing was recognised.
@@ -79,9 +82,8 @@ def align(
     """
     if not duration > 0:
         raise InputError(f"duration {duration}: expected the length of the recording in seconds, more than 0")
-    lines = [Line(u, spoken_words(u.text or " ".join(w.text for w in u.words)), raw_times(u)) for u in transcript]
-    notes = _Notes([f"utterance {n} ({u.id})" for n, u in enumerate(transcript, 1)])
-    agreement = _matched(lines, recognised) if recognised else None
+    lines, agreement = _in_best_order(transcript, recognised)
+    notes = _Notes([f"utterance {n} ({shown(line.utterance.id)})" for n, line in enumerate(lines, 1)])
     offset = _offset(lines)
     notes.general += _general_notes(sum(len(line.texts) for line in lines), agreement, offset)
     for number, line in enumerate(lines):
@@ -91,6 +93,35 @@ def align(
     for line, segment in zip(lines, segments, strict=True):
         line.segment = segment
     return Alignment(tuple(_finished(line, offset) for line in lines), notes.all(), offset, agreement)
+
+
+def _in_best_order(transcript: Conversation, recognised: Sequence[Word]) -> tuple[list[Line], float | None]:
+    """The lines in order of time, or as the transcript or its file has them where more of their words match so.
+
+    A file that is not in order may have been written so, or one of its times may be wrong: only the words tell.
+
+    Returns:
+        The lines with their recognised words, and the share of tokens that match; None without recognised words.
+    """
+    given = list(transcript.utterances)
+    orders = [in_order(given, [one.segment.start if one.segment else None for one in given]), given]
+    places = transcript.meta.get("order")
+    if isinstance(places, tuple) and len(places) == len(given):
+        orders.append([one for _, one in sorted(zip(places, given, strict=True), key=lambda pair: pair[0])])
+    best: tuple[list[Line], float | None] = (_lines(orders[0]), None)
+    if not recognised:
+        return best
+    best = (best[0], _matched(best[0], recognised))
+    for order in orders[1:]:
+        if any(one is not other for one, other in zip(order, orders[0], strict=True)):
+            lines = _lines(order)
+            share = _matched(lines, recognised)
+            best = (lines, share) if share > (best[1] or 0.0) else best
+    return best
+
+
+def _lines(utterances: Sequence[Utterance]) -> list[Line]:
+    return [Line(u, spoken_words(u.text or " ".join(w.text for w in u.words)), raw_times(u)) for u in utterances]
 
 
 def _general_notes(words: int, agreement: float | None, offset: float) -> Iterator[str]:
@@ -134,7 +165,13 @@ def _offset(lines: Sequence[Line]) -> float:
         return 0.0
     middle = statistics.median(late)
     steady = sum(abs(d - middle) <= _STEADY for d in late)
-    return round(middle, 2) if abs(middle) >= _SHIFT and steady >= 0.6 * len(late) else 0.0
+    least = _ROUGH_SHIFT if all(map(_rough, lines)) else _SHIFT
+    return round(middle, 2) if abs(middle) >= least and steady >= 0.6 * len(late) else 0.0
+
+
+def _rough(line: Line) -> bool:
+    """Whether the transcript gives at most the start of a line."""
+    return line.raw is None or line.utterance.meta.get("end") == ESTIMATED
 
 
 def _lateness(line: Line) -> float | None:
@@ -157,12 +194,16 @@ def _lateness(line: Line) -> float | None:
 def _decide(line: Line, offset: float, duration: float, note: Callable[[str], None]) -> None:
     """Decide a line's segment from its given times and its recognised words, and which of those to use."""
     if line.raw is not None:
-        line.raw = (line.raw[0] + offset, line.raw[1] + offset)
+        start, end = line.raw[0] + offset, line.raw[1] + offset
+        line.raw = (start, min(end, duration) if start < duration and _rough(line) else end)
         line.segment = valid_segment(line.raw, duration, note)
     line.recognised = _cluster(line)
     if line.segment is None:
         if len(line.recognised) < _SUPPORT * len(line.texts):
             line.recognised = {}
+        return
+    if _rough(line) and line.recognised and len(line.recognised) >= _SUPPORT * len(line.texts):
+        line.segment = None  # its words say better than its start when it was said
         return
     late = _lateness(line) or 0.0
     if abs(late) > _MISPLACED and _clearly_recognised(line):

@@ -57,7 +57,10 @@ _ENDINGS = (
 )
 _NUMBER = re.compile(r"([$£€])?(\d[\d,]*)(?:\.(\d+))?(st|nd|rd|th|s)?(%)?")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_ASIDE = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\{[^}]*\}|[♪♫]+")  # not spoken: "[laughs]", "<i>"
+# not spoken: "[laughs]", "<i>", "*sighs*", "♪ la ♪"; no part may hold its own opening sign, so the cost is linear
+_ASIDE = re.compile(
+    r"\[[^\[\]]*\]|[(（][^()（）]*[)）]|<[^<>]*>|\{[^{}]*\}|【[^【】]*】|\*[^*\n]{1,60}\*|♪[^♪]*♪|♫[^♫]*♫|[♪♫♬♩🎵🎶#]+"
+)
 _SIMILAR = 0.5  # misrecognised, but the same word: "Mon" and "Mom" are at least half alike
 _MOST_SUBSTITUTED = 3  # substituted tokens between equal neighbours that are paired without being similar
 
@@ -79,6 +82,20 @@ def similarity(a: str, b: str) -> float:
     from rapidfuzz.distance import Levenshtein
 
     return float(Levenshtein.normalized_similarity(a, b))
+
+
+def has_words(text: str | None) -> bool:
+    """Whether a transcript's line has words that somebody says: not only notes, signs or numbers.
+
+    Example:
+        >>> [has_words(text) for text in ("No.", "[music]", "♪♪", "…", "- -", "(inaudible)", "42", None)]
+        [True, False, False, False, False, False, False, False]
+    """
+    return text is not None and any(map(_letter, "".join(spoken_words(text))))
+
+
+def _letter(sign: str) -> bool:
+    return sign.isalpha() and sign not in "♪♫"
 
 
 def spoken_words(text: str) -> list[str]:

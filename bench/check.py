@@ -97,7 +97,7 @@ def _shares(clips: list[str]) -> None:
         (measurer._observer.detector, "detect", "face detection"),
         (measurer._observer.identity, "encode", "face embeddings"),
         (vad, "detect_speech", "speech detection"),
-        (audio, "decode_audio", "audio decoding"),
+        (audio, "decode_mono", "audio decoding"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), spent, what))
     began = time.process_time()

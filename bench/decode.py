@@ -32,7 +32,7 @@ from pathlib import Path
 from merc.media.audio import decode_audio
 from merc.media.video import VideoOptions, frames
 path = Path(sys.argv[1])
-decode_audio(path, path.with_suffix(".npy"))
+decode_audio(path)
 for _ in frames(path, [n + 0.5 for n in range(int(sys.argv[2]))], options=VideoOptions(threads=1)):
     pass
 print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
@@ -116,7 +116,7 @@ def methods(path: Path, seconds: int, threads: int) -> dict[str, Callable[[], ob
     forward = VideoOptions(threads=threads, skip_unwanted=False)
     full = VideoOptions(threads=threads, skip_unreferenced=False)
     return {
-        "audio to 16 kHz mono: merc": lambda: decode_audio(path, path.with_suffix(".npy")),
+        "audio to 16 kHz mono: merc": lambda: decode_audio(path),
         "1 frame/s: merc": lambda: sum(1 for _ in frames(path, every, options=fast)),
         "1 frame/s: merc, non-reference frames too": lambda: sum(1 for _ in frames(path, every, options=full)),
         "1 frame/s: PyAV, every frame": lambda: plain(path, every, threads=threads),

@@ -255,6 +255,10 @@ class Recording:
         has_video: Whether it has a video stream.
         language: Detected language (ISO 639-1), or None.
         language_probability: Probability of that language, or None.
+        audio_track: Number of the audio track that was heard, from 1, or None.
+        video_track: Number of the video track that was seen, from 1, or None.
+        channel: What of the audio track was heard, such as "mono", "left", "mix of left, right" or "separate: left,
+            right"; None without sound.
     """
 
     name: str
@@ -264,6 +268,9 @@ class Recording:
     has_video: bool
     language: str | None = None
     language_probability: float | None = None
+    audio_track: int | None = None
+    video_track: int | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,8 @@ def test_the_sound_of_a_file_is_decoded_once_while_its_utterances_follow(tmp_pat
     from merc.media import audio
 
     decoded: list[str] = []
-    original = audio.decode_audio
-    monkeypatch.setattr(audio, "decode_audio", lambda path, to: decoded.append(str(path)) or original(path, to))
+    original = audio.decode_mono
+    monkeypatch.setattr(audio, "decode_mono", lambda path: decoded.append(str(path)) or original(path))
     first, second = film(tmp_path / "a.mp4"), film(tmp_path / "b.mp4", 1.0)
     decoder = ClipDecoder()
     for path in (first, first, second, first):

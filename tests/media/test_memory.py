@@ -19,7 +19,7 @@ from merc.media.video import VideoOptions, frames
 path, job = Path(sys.argv[1]), sys.argv[2]
 seconds = int(sys.argv[3])
 if job == "sound":
-    decode_audio(path, path.with_suffix(".npy"))
+    decode_audio(path)
 elif job == "pictures":
     taken = sum(1 for _ in frames(path, [n + 0.5 for n in range(seconds)], options=VideoOptions(threads=1)))
     assert taken == seconds

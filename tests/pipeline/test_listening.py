@@ -10,10 +10,10 @@ import pytest
 from merc import AnalyzeOptions, Conversation, Segment, Utterance
 from merc.cache import Cache
 from merc.errors import MediaError
-from merc.media.audio import AudioInfo, DecodedAudio, Probe
+from merc.media.container import AudioInfo, Probe
 from merc.people.diarise import Turn
 from merc.pipeline import listening
-from merc.pipeline.listening import AudioResult, forget_sound, listen, with_voices
+from merc.pipeline.listening import AudioResult, listen, with_voices
 from merc.pipeline.options import Job
 from merc.speech.asr import Language
 
@@ -110,33 +110,3 @@ def test_a_language_that_is_given_is_not_detected(tmp_path: Path) -> None:
     found = listening._language(job(tmp_path, sound=True, language="fr"), fail, np.zeros(1), [])  # type: ignore[arg-type]
     assert found == Language("fr", 1.0, 0.0)
     assert listening._language(job(tmp_path, sound=True), fail, np.zeros(1), []) is None  # type: ignore[arg-type]
-
-
-def test_the_decoded_sound_is_removed(tmp_path: Path) -> None:
-    work = job(tmp_path, sound=True)
-    path = work.cache.path(work.key("sound"), ".npy")
-    path.parent.mkdir(parents=True)
-    path.touch()
-    forget_sound(work)
-    forget_sound(work)
-    assert not path.exists()
-
-
-def test_sound_that_another_process_removed_is_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work, decodings = job(tmp_path, sound=True), []
-
-    def decode(path: Path, target: Path, **options: object) -> DecodedAudio:
-        decodings.append(path)
-        if len(decodings) == 1:
-            target.unlink(missing_ok=True)  # as if the other had finished in the meantime
-        else:
-            np.save(target, np.arange(5, dtype=np.int16))
-        return DecodedAudio(5 / 16000, "mono", "the end is missing")
-
-    monkeypatch.setattr(listening, "decode_audio", decode)
-    samples, lost = listening._decode(work)
-    assert samples.tolist() == [0, 1, 2, 3, 4]
-    assert lost == ["the end is missing"]
-    assert len(decodings) == 2
-    listening._decode(work)
-    assert len(decodings) == 2

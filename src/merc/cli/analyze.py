@@ -18,31 +18,58 @@ if TYPE_CHECKING:
     from merc.pipeline.batch import Analysed, BatchOptions, Request
 
 
+Recordings = Annotated[list[Path], typer.Argument(help="Video or audio files, or folders of them.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording).")
+]
+Transcript = Annotated[Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm or txt.")]
+Speakers = Annotated[int | None, typer.Option(help="Number of speakers (default: estimated).")]
+Language = Annotated[str | None, typer.Option(help="ISO 639-1 code (default: detected).")]
+Formats = Annotated[str | None, typer.Option(help="Output formats, separated by commas (default: all).")]
+Video = Annotated[bool, typer.Option(help="Detect faces where there is video.")]
+AudioTrack = Annotated[
+    int | None, typer.Option(help="Number of the audio track, from 1 (default: the default-flagged one).")
+]
+Channel = Annotated[
+    str | None,
+    typer.Option(help="mix, separate, left, right, centre or a number from 1 (default: decided from the content)."),
+]
+VideoTrack = Annotated[
+    int | None, typer.Option(help="Number of the video track, from 1 (default: the default-flagged one).")
+]
+Beam = Annotated[int, typer.Option(help="Whisper's beam size; 5 is slower.")]
+Threshold = Annotated[
+    float | None, typer.Option(help="Leave the label empty below this confidence (default: from the model card).")
+]
+Threads = Annotated[int, typer.Option(help="CPU threads (0: one per core, at most 4).")]
+Device = Annotated[
+    str, typer.Option(help="Device of the torch networks: auto, cpu, cuda or mps; Whisper runs on the CPU.")
+]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several recordings).")
+]
+Workers = Annotated[int, typer.Option(help="Recordings analysed at a time, each in its own process.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
+
+
 def analyze(
-    recordings: Annotated[list[Path], typer.Argument(help="Video or audio files, or folders of them.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording).")
-    ] = None,
-    transcript: Annotated[
-        Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm or txt.")
-    ] = None,
-    speakers: Annotated[int | None, typer.Option(help="Number of speakers (default: estimated).")] = None,
-    language: Annotated[str | None, typer.Option(help="ISO 639-1 code (default: detected).")] = None,
-    formats: Annotated[str | None, typer.Option(help="Output formats, separated by commas (default: all).")] = None,
-    video: Annotated[bool, typer.Option(help="Detect faces where there is video.")] = True,
-    beam: Annotated[int, typer.Option(help="Whisper's beam size; 5 is slower.")] = 1,
-    threshold: Annotated[
-        float | None, typer.Option(help="Leave the label empty below this confidence (default: from the model card).")
-    ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads (0: one per core, at most 4).")] = 0,
-    device: Annotated[
-        str, typer.Option(help="Device of the torch networks: auto, cpu, cuda or mps; Whisper runs on the CPU.")
-    ] = "auto",
-    json_lines: Annotated[
-        bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several recordings).")
-    ] = False,
-    workers: Annotated[int, typer.Option(help="Recordings analysed at a time, each in its own process.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    recordings: Recordings,
+    out: Out = None,
+    transcript: Transcript = None,
+    speakers: Speakers = None,
+    language: Language = None,
+    formats: Formats = None,
+    video: Video = True,
+    audio_track: AudioTrack = None,
+    channel: Channel = None,
+    video_track: VideoTrack = None,
+    beam: Beam = 1,
+    threshold: Threshold = None,
+    threads: Threads = 0,
+    device: Device = "auto",
+    json_lines: JsonLines = False,
+    workers: Workers = 1,
+    quiet: Quiet = False,
 ) -> None:
     """Analyse recordings: a timeline of predicted labels for each utterance and speaker.
 
@@ -59,6 +86,9 @@ def analyze(
         beam=beam,
         threshold=threshold,
         threads=threads,
+        audio_track=audio_track,
+        video_track=video_track,
+        channel=channel,
         device=device,
     )
     names = [name.strip() for name in formats.split(",") if name.strip()] if formats else None

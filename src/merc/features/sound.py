@@ -19,7 +19,8 @@ from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora import Item, contents
 from merc.errors import InputError, MediaError
 from merc.features.feature import Feature, LazyRows
-from merc.media.audio import RATE, decode_audio, read_audio, to_float
+from merc.media.audio import RATE, decode_mono, to_float
+from merc.media.samples import read_audio
 from merc.progress import Progress
 
 NAME = "sound"
@@ -174,4 +175,5 @@ def _cached(path: Path, cache: Cache) -> Path:
 
 
 def _decode(path: Path, target: Path) -> None:
-    decode_audio(path, target)
+    with target.open("wb") as file:
+        np.save(file, decode_mono(path).samples)

@@ -72,6 +72,9 @@ def document(timeline: Timeline) -> dict[str, Any]:
             "has_video": recording.has_video,
             "language": recording.language,
             "language_probability": _share(recording.language_probability, "language"),
+            "audio_track": recording.audio_track,
+            "video_track": recording.video_track,
+            "channel": recording.channel,
         },
         "labels": list(timeline.labels),
         "speakers": [

@@ -31,6 +31,11 @@ class RecordingFields(_Strict):
     has_video: bool = Field(description="Whether the file has a video stream.")
     language: str | None = Field(description="ISO 639-1 code of the language that was detected or given, or null.")
     language_probability: Probability | None = Field(description="Probability of the detected language, or null.")
+    audio_track: int | None = Field(None, description="Number of the audio track that was heard, from 1, or null.")
+    video_track: int | None = Field(None, description="Number of the video track that was seen, from 1, or null.")
+    channel: str | None = Field(
+        None, description="What of the audio track was heard: mono, left, separate: …, or null."
+    )
 
 
 class SpeakerFields(_Strict):

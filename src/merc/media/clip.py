@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from merc.conversation import Segment
 from merc.errors import MediaError
 from merc.media.forward import VideoOptions
 from merc.media.video import Frames, frames, sample_times
+
+if TYPE_CHECKING:
+    from merc.media.audio import Mono
 
 RATE = 16_000
 HEIGHT = 720
@@ -35,15 +38,6 @@ class Extent:
     start: float
     end: float
     limit: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """Decoded sound: int16 samples at 16 kHz, the channel that was taken, and what was lost (None: nothing)."""
-
-    samples: NDArray[np.int16]
-    channel: str
-    lost: str | None
 
 
 def frame_times(extent: Extent) -> list[float]:
@@ -119,23 +113,18 @@ class ClipDecoder:
 
     def __init__(self) -> None:
         self._path: str | None = None
-        self._sound: Sound | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._sound: Mono | None = None
 
-    def sound(self, path: str | Path) -> Sound:
-        """The sound of a whole file, mapped from a temporary file.
+    def sound(self, path: str | Path) -> Mono:
+        """The sound of a whole file, on disk.
 
         Raises:
             MediaError: the file cannot be read or holds no sound.
         """
-        from merc.media.audio import decode_audio, read_audio
+        from merc.media.audio import decode_mono
 
         if self._sound is None or self._path != str(path):
-            self.close()
-            self._folder = tempfile.TemporaryDirectory(prefix="merc-", ignore_cleanup_errors=True)
-            target = Path(self._folder.name) / "sound.npy"
-            decoded = decode_audio(path, target)
-            self._path, self._sound = str(path), Sound(read_audio(target), decoded.channel, decoded.lost)
+            self._path, self._sound = str(path), decode_mono(path)
         return self._sound
 
     def frames(self, path: str | Path, times: Sequence[float]) -> Frames:
@@ -147,11 +136,8 @@ class ClipDecoder:
         return frames(path, times, height=HEIGHT, options=VideoOptions(threads=1))
 
     def close(self) -> None:
-        """Forget the last sound and remove its temporary file."""
+        """Forget the last sound."""
         self._path = self._sound = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
 
 
 def cut(samples: NDArray[np.int16], start: float | None, end: float | None) -> NDArray[np.int16]:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from merc.media.container import Damage, decode, main_video, origin, packets
+from merc.media.container import ANY_TRACKS, Damage, Source, decode, packets
+from merc.media.tracks import Tracks
 from merc.options import above, between, finite
 
 WIDE_GAP = 0.25  # seconds between decoded frames above which skipping is switched off
@@ -31,6 +32,7 @@ class VideoOptions:
     skip_unreferenced: bool = True  # about twice as fast; costs at most a quarter of a second of accuracy
     skip_unwanted: bool = True  # parts without a requested time are read, not decoded
     tolerance: float = 0.5  # seconds: half the sampling interval at the default of one frame per second
+    tracks: Tracks = ANY_TRACKS
 
     def __post_init__(self) -> None:
         between(0, 64, threads=self.threads, hint=" (0: one per core)")
@@ -42,7 +44,7 @@ class Reader:
     """Decodes what the requested times need, forward.
 
     Args:
-        container: From ``container.opened``.
+        source: From ``container.opened``; it has a video stream.
         wanted: Returns the next requested time in seconds; called after every frame.
         options: How frames are decoded.
         on_seconds: Called about once per second of video with the position in seconds.
@@ -55,19 +57,19 @@ class Reader:
 
     def __init__(
         self,
-        container: Any,
+        source: Source,
         wanted: Callable[[], float],
         *,
         options: VideoOptions,
         on_seconds: Callable[[float], None] | None,
     ) -> None:
-        stream: Any = main_video(container)
+        stream: Any = source.video
         self.damage = Damage()
         self.hole = False
         self.ended = False
-        self._container, self._stream, self._wanted = container, stream, wanted
+        self._source, self._stream, self._wanted = source, stream, wanted
         self._lazy, self._on_seconds = options.skip_unwanted, on_seconds or (lambda seconds: None)
-        self._zero, self._tick = origin(container), float(stream.time_base)
+        self._zero, self._tick = source.zero, float(stream.time_base)
         self._context = stream.codec_context
         self._context.thread_count = options.threads
         self._context.thread_type = "AUTO"
@@ -87,7 +89,7 @@ class Reader:
     def frames(self) -> Iterator[tuple[float, Any]]:
         """Decoded, undamaged frames as (seconds from time zero, frame), in order of time."""
         reported = 0.0
-        for packet in packets(self._container, self._stream, self.damage):
+        for packet in packets(self._source, self._stream, self.damage):
             time = self._time(packet)
             if packet.is_keyframe and self._held and time is not None and time <= self._wanted():
                 self._drop(time)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from merc.conversation import Segment
 from merc.errors import InputError, MediaError
-from merc.media.container import declared_end, lost_end, main_video, opened
+from merc.media.container import Source, declared_end, lost_end, opened
 from merc.media.forward import Reader, VideoOptions
 
 SHORTEST_DENSE = 0.4  # seconds from which an utterance gets at least three pictures
@@ -94,8 +94,8 @@ def frames(
     wanted = _checked(times)
     if height is not None and height < 1:
         raise InputError(f"height {height}: expected at least 1 pixel, or None to keep the size")
-    with opened(path) as container:
-        if main_video(container) is None:
+    with opened(path, options.tracks) as source:
+        if source.video is None:
             raise MediaError(
                 f"{Path(path).name}: has no video; expected a video stream (cover art does not count); "
                 "use a recording with video, or only its audio"
@@ -138,9 +138,9 @@ class Frames:
     def _decode(self) -> Generator[Frame, None, None]:
         if self._picker.done():
             return
-        with opened(self._path) as container:
-            reader = Reader(container, lambda: self._picker.wanted, options=self._options, on_seconds=self._on_seconds)
-            picture = _Picture(container, self._height)
+        with opened(self._path, self._options.tracks) as source:
+            reader = Reader(source, lambda: self._picker.wanted, options=self._options, on_seconds=self._on_seconds)
+            picture = _Picture(source, self._height)
             for moment, frame in reader.frames():
                 for time, (actual, chosen) in self._picker.offer(moment, frame, hole=reader.hole):
                     yield Frame(time, actual, picture.image(chosen))
@@ -148,16 +148,16 @@ class Frames:
                     break
             for time, (actual, chosen) in self._picker.finish(reader.damage.reached, hole=reader.hole):
                 yield Frame(time, actual, picture.image(chosen))
-            self.lost = self._describe(container, reader)
+            self.lost = self._describe(source, reader)
 
-    def _describe(self, container: Any, reader: Reader) -> str | None:
+    def _describe(self, source: Source, reader: Reader) -> str | None:
         damage = reader.damage
         missing, total = self._picker.missing, len(self._picker.times)
         parts: list[str | None] = []
         if missing:
             parts.append(f"{missing} of {total} requested frames are missing")
             if reader.ended:
-                parts.append(lost_end(declared_end(container, main_video(container)), damage.reached, what="video"))
+                parts.append(lost_end(declared_end(source, source.video), damage.reached, what="video"))
         if damage.damaged:
             parts.append(f"{damage.damaged} of {damage.packets} video packets are damaged or depend on damaged ones")
         text = "; ".join(part for part in parts if part)
@@ -223,14 +223,14 @@ Matrix = tuple[tuple[int, int], tuple[int, int]]
 class _Picture:
     """Converts decoded frames to upright RGB arrays with square pixels, and scales them in the same step."""
 
-    def __init__(self, container: Any, height: int | None) -> None:
+    def __init__(self, source: Source, height: int | None) -> None:
         from av.video.reformatter import VideoReformatter
 
         self._height = height
         self._scaler = VideoReformatter()
         self._rotation = 0
         self._matrix: Matrix | None = None
-        stream: Any = main_video(container)
+        stream: Any = source.video
         self._ratio = stream.codec_context.sample_aspect_ratio or 1
 
     def image(self, frame: Any) -> NDArray[np.uint8]:

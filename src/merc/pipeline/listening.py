@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import MediaError
-from merc.media.audio import decode_audio, read_audio, release
+from merc.media.samples import release
 from merc.people.diarise import DiariseOptions, Turn, diarise
 from merc.pipeline.options import Job
+from merc.pipeline.sound import decoded
 from merc.pipeline.turns import nearest_voice, utterances
 from merc.speech.align import align
 from merc.speech.asr import AsrOptions, Language, Recognizer, windows
@@ -43,6 +44,9 @@ class AudioResult:
         language: What is spoken; None without speech.
         notes: What was lost or repaired.
         named: Whether a transcript names the speakers.
+        end: Where the recording ends, in seconds.
+        track: Number of the audio track; None without sound.
+        channel: What of the track was heard, such as "mono" or "left"; None without sound.
     """
 
     samples: np.ndarray | None
@@ -53,6 +57,9 @@ class AudioResult:
     language: Language | None
     notes: tuple[str, ...]
     named: bool = False
+    end: float = 0.0
+    track: int | None = None
+    channel: str | None = None
 
 
 def listen(job: Job, transcript: Conversation | None) -> AudioResult:
@@ -63,7 +70,8 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
     """
     if job.probe.audio is None:
         return _without_sound(job, transcript)
-    samples, notes = _decode(job)
+    sound = decoded(job)
+    samples, notes = sound.samples, list(sound.notes)
     speech = _speech(job, samples)
     if not speech and transcript is None:
         raise MediaError(
@@ -86,7 +94,17 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
         spoken, voices, turns = _with_voices(list(aligned.utterances), turns)
     named = transcript is not None and any(utterance.speaker for utterance in transcript)
     return AudioResult(
-        samples, tuple(spoken), tuple(voices), tuple(turns), tuple(overlaps), language, tuple(notes), named
+        samples,
+        tuple(spoken),
+        tuple(voices),
+        tuple(turns),
+        tuple(overlaps),
+        language,
+        tuple(notes),
+        named,
+        end=sound.end,
+        track=sound.track,
+        channel=sound.channel,
     )
 
 
@@ -104,35 +122,7 @@ def _without_sound(job: Job, transcript: Conversation | None) -> AudioResult:
         *aligned.notes,
     )
     language = _given_language(job.options.language) if job.options.language else None
-    return AudioResult(None, tuple(spoken), tuple(voices), tuple(turns), (), language, notes)
-
-
-def _decode(job: Job) -> tuple[np.ndarray, list[str]]:
-    """The sound as samples on disk, and what was lost; the summary is stored after the samples."""
-    duration = job.probe.duration
-    target = job.cache.path(job.key("sound"), ".npy")
-
-    def run() -> dict[str, Any]:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        decoded = decode_audio(job.path, target, on_seconds=lambda done: job.report("decode", done, duration))
-        return {"seconds": decoded.seconds, "channel": decoded.channel, "lost": decoded.lost}
-
-    name = job.key("decoded")
-    while True:
-        if not target.exists():
-            job.cache.path(name, ".json").unlink(missing_ok=True)
-        summary = job.cache.json(name, run)
-        job.report("decode", duration, duration)
-        try:
-            return read_audio(target), [summary["lost"]] if summary["lost"] else []
-        except MediaError:
-            if target.exists():
-                raise  # else another process has analysed the same recording, and removed its sound: decode it again
-
-
-def forget_sound(job: Job) -> None:
-    """Remove the decoded sound: it is large, private and quickly decoded again."""
-    job.cache.path(job.key("sound"), ".npy").unlink(missing_ok=True)
+    return AudioResult(None, tuple(spoken), tuple(voices), tuple(turns), (), language, notes, end=job.probe.duration)
 
 
 def _speech(job: Job, samples: np.ndarray) -> list[Segment]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from merc.cache import Cache, key
 from merc.errors import InputError
-from merc.media.audio import Probe
+from merc.media.channels import check_choice
+from merc.media.container import Probe
+from merc.media.tracks import Tracks
 from merc.options import at_least, share
 from merc.progress import Progress
 from merc.weights import WEIGHTS
@@ -48,6 +50,13 @@ class AnalyzeOptions:
     threads: int = 0
     """CPU threads for the large models (Whisper, MPNet) and for decoding; 0: one per core, at most four. The small ones
     use one, which on a busy machine is several times faster."""
+    audio_track: int | None = None
+    """Number of the audio track, from 1; None: the one flagged as default, else the first."""
+    video_track: int | None = None
+    """Number of the video track, from 1; None: the one flagged as default, else the first. Cover art is none."""
+    channel: str | None = None
+    """What of the audio track is heard: "mix", "separate" (each channel is a speaker, or several), "left", "right",
+    "centre" or the number of a channel from 1; None: decided from the content."""
     device: str = "auto"
     """Device of the torch networks: "auto" (the first of cuda, mps and cpu that is present), "cpu", "cuda", "cuda:1" or
     "mps". Whisper, Silero and MTCNN run on the CPU in any case. On the CPU the same input gives the same bytes."""
@@ -56,8 +65,15 @@ class AnalyzeOptions:
         at_least(1, speakers=self.speakers, beam=self.beam)
         at_least(0, threads=self.threads, hint=" (0: automatic)")
         share(threshold=self.threshold)
+        check_choice(self.channel)
+        Tracks(self.audio_track, self.video_track)
         if self.language is not None and not (len(self.language) in (2, 3) and self.language.isalpha()):
             raise InputError(f"language is '{self.language}': expected an ISO 639 code such as 'en'")
+
+    @property
+    def tracks(self) -> Tracks:
+        """The tracks to read."""
+        return Tracks(self.audio_track, self.video_track)
 
     @property
     def cpu_threads(self) -> int:
@@ -81,6 +97,8 @@ class Job:
     progress: Progress | None = None
     device: str = "cpu"
     """The device that the option names, resolved."""
+    channel: str = ""
+    """The channel that is worked on, where each has speakers of its own; empty: the sound of all."""
 
     def key(self, stage: str, *parts: Any, weights: tuple[str, ...] = ()) -> str:
         """The key of an artefact: the recording's bytes, the stage, what it depends on and the weights it used.
@@ -89,7 +107,10 @@ class Job:
         """
         hashes = [WEIGHTS[name].sha256 for name in weights]
         where = () if self.device == "cpu" else (self.device.partition(":")[0],)
-        return key(STAGES_VERSION, self.sha256, stage, parts, hashes, *where)
+        options = self.options
+        chosen = [options.audio_track, options.video_track, options.channel, self.channel or None]
+        read = [chosen] if any(one is not None for one in chosen) else []
+        return key(STAGES_VERSION, self.sha256, stage, parts, hashes, *where, *read)
 
     def report(self, stage: str, done: float, total: float) -> None:
         """Report progress, where there is a reporter."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from merc import weights
@@ -12,10 +13,11 @@ from merc.errors import FormatError
 from merc.formats import read
 from merc.heads.head import NAMES, Head, fusion_card, head_models, spoken_head
 from merc.heads.late_fusion import LateFusion, Observation
-from merc.media.audio import Probe, probe
+from merc.media.container import Probe, probe
+from merc.media.tracks import Track, note
 from merc.nn.device import resolve
 from merc.pipeline.evidence import Sounds, observations, reassign_short_turns
-from merc.pipeline.listening import AudioResult, forget_sound, listen
+from merc.pipeline.listening import AudioResult, listen
 from merc.pipeline.options import AnalyzeOptions, Job
 from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
@@ -87,7 +89,7 @@ def analyze(
 
 
 def _job(file: Path, options: AnalyzeOptions, progress: Progress | None, cache: Cache | None) -> Job:
-    found = probe(file)
+    found = probe(file, options.tracks)
     device = str(resolve(options.device))
     return Job(file, found, file_hash(file), options, cache or Cache(), progress, device)
 
@@ -121,13 +123,12 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
         MediaError: there is neither speech nor a transcript.
     """
     audio = listen(job, transcript)
+    job = replace(job, probe=replace(job.probe, duration=audio.end))
     sounds = Sounds(job, audio)
     faces = detect_faces(job, audio)
     audio = reassign_short_turns(audio, faces, sounds)
     linked = link_faces(audio, faces)
-    result = Examined(audio, linked, tuple(observations(job, audio, linked.faces, sounds)))
-    forget_sound(job)
-    return result
+    return Examined(audio, linked, tuple(observations(job, audio, linked.faces, sounds)))
 
 
 def _transcript(given: str | Path | Conversation | None) -> Conversation | None:
@@ -141,17 +142,24 @@ def _transcript(given: str | Path | Conversation | None) -> Conversation | None:
 
 
 def _recording(job: Job, audio: AudioResult) -> Recording:
-    seconds = job.probe.duration if audio.samples is None else max(job.probe.duration, len(audio.samples) / 16000)
     language = audio.language
     return Recording(
         name=job.path.name,
         sha256=job.sha256,
-        duration=round(seconds, 3),
+        duration=round(audio.end, 3),
         has_audio=job.probe.audio is not None,
         has_video=job.probe.video is not None,
         language=language.code if language else None,
         language_probability=round(language.probability, 4) if language else None,
+        audio_track=audio.track,
+        video_track=_number(job.probe.video_tracks),
+        channel=audio.channel,
     )
+
+
+def _number(tracks: Sequence[Track]) -> int | None:
+    """The number of the track that is read."""
+    return next((track.number for track in tracks if track.chosen), None)
 
 
 def _recorded(options: AnalyzeOptions, device: str) -> dict[str, object]:
@@ -184,7 +192,8 @@ def _models(used: list[str]) -> tuple[Model, ...]:
 
 
 def _notes(job: Job, audio: AudioResult, faces: LinkedFaces) -> tuple[str, ...]:
-    notes = [*audio.notes, *faces.notes]
+    several = note(job.probe.video_tracks, "video")
+    notes = [*audio.notes, *([several] if several else []), *faces.notes]
     language = audio.language
     if language is not None and language.code != "en":
         origin = "set by you" if job.options.language else f"detected, probability {language.probability:.2f}"

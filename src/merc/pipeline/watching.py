@@ -104,7 +104,8 @@ def _block(job: Job, times: list[float], *, number: int, count: int) -> dict[str
         job.report(stage, number + done / total, count)
 
     def run() -> dict[str, np.ndarray]:
-        pictures = frames(job.path, wanted, height=HEIGHT, options=VideoOptions(threads=job.options.cpu_threads))
+        decoding = VideoOptions(threads=job.options.cpu_threads, tracks=job.options.tracks)
+        pictures = frames(job.path, wanted, height=HEIGHT, options=decoding)
         options = FaceOptions(device=job.device)
         found = observe(pictures, options=options, expected=len(wanted), progress=report)
         return _arrays(found, head) | ({"lost": np.array(pictures.lost)} if pictures.lost else {})

@@ -65,6 +65,9 @@ def _header(timeline: Timeline) -> str:
         ("utterances" if count != 1 else "utterance", f"{count:,}", ""),
         ("language", *_language(timeline)),
     ]
+    if recording.channel is not None:
+        track = "" if recording.audio_track in (None, 1) else f", track {recording.audio_track}"
+        facts.append(("sound", recording.channel + track, "the channel of the recording that was heard"))
     if count:
         facts.append(("without label", percent(abstained / count), f"{abstained:,} of {count:,} abstained"))
     return masthead("Predicted emotion labels", recording.name, _lede(timeline) if count else "", facts)

@@ -218,3 +218,17 @@ def test_stopping_early_closes_the_file(tmp_path: Path) -> None:
     next(pictures)
     pictures.close()
     assert list(pictures) == []
+
+
+def test_grey_times_give_brightness_each_frame_once(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", film=Film([n / 25 for n in range(75)]))
+    found = list(frames(path, [1.0, 2.0], grey=[0.96, 1.0, 1.52, 1.525, 1.53, 2.4], options=EXACT))
+    assert [frame.time for frame in found] == [0.96, 1.0, 1.52, 2.0, 2.4], "a time in both lists gives colours, once"
+    coloured = {frame.time: frame for frame in frames(path, [0.96, 1.0, 1.52, 2.0, 2.4], options=EXACT)}
+    for frame in found:
+        full = coloured[frame.time].image
+        assert frame.image.ndim == (3 if frame.time in (1.0, 2.0) else 2) and frame.image.shape[:2] == full.shape[:2]
+        if frame.image.ndim == 2:
+            assert np.abs(frame.image - full.astype(float) @ [0.299, 0.587, 0.114]).mean() < 3
+    with pytest.raises(InputError, match="expected rising times; sort them first"):
+        frames(path, [1.0], grey=[2.0, 1.5])

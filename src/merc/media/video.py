@@ -13,7 +13,7 @@ them up to the next keyframe (at most 10 s), are dropped.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Frame:
     Args:
         time: Requested time in seconds.
         actual: Its own time in seconds.
-        image: uint8 RGB (height, width, 3), upright, with square pixels.
+        image: uint8 RGB (height, width, 3), upright, with square pixels; at a grey time brightness (height, width).
     """
 
     time: float
@@ -71,6 +71,7 @@ def frames(
     path: str | Path,
     times: Sequence[float],
     *,
+    grey: Sequence[float] = (),
     height: int | None = None,
     on_seconds: Callable[[float], None] | None = None,
     options: VideoOptions = DEFAULT,
@@ -82,6 +83,8 @@ def frames(
     Args:
         path: Video file.
         times: Sorted, in seconds.
+        grey: Further times, sorted, at which the brightness is enough; one whose frame was just given gives none, and
+            one that is also among the times gives colours.
         height: Maximum height in pixels of the upright frame; larger frames are scaled down (default: no limit).
         on_seconds: Called about once per second of video with the position in seconds.
         options: How frames are decoded.
@@ -91,7 +94,7 @@ def frames(
         MediaError: If the file cannot be read (see ``probe``) or has no video. Both are raised by this call, not by
             the iteration.
     """
-    wanted = _checked(times)
+    wanted, dim = _checked(times), set(_checked(grey)).difference(times)
     if height is not None and height < 1:
         raise InputError(f"height {height}: expected at least 1 pixel, or None to keep the size")
     with opened(path, options.tracks) as source:
@@ -100,7 +103,7 @@ def frames(
                 f"{Path(path).name}: has no video; expected a video stream (cover art does not count); "
                 "use a recording with video, or only its audio"
             )
-    return Frames(Path(path), wanted, height=height, on_seconds=on_seconds, options=options)
+    return Frames(Path(path), sorted([*wanted, *dim]), grey=dim, height=height, on_seconds=on_seconds, options=options)
 
 
 class Frames:
@@ -115,12 +118,14 @@ class Frames:
         path: Path,
         times: Sequence[float],
         *,
+        grey: Set[float],
         height: int | None,
         on_seconds: Callable[[float], None] | None,
         options: VideoOptions,
     ) -> None:
         self.lost: str | None = None
         self._path, self._height, self._options = path, height, options
+        self._grey, self._given = grey, -math.inf
         self._on_seconds = on_seconds
         self._picker = _Picker(times, options.tolerance)
         self._run = self._decode()
@@ -142,13 +147,19 @@ class Frames:
             reader = Reader(source, lambda: self._picker.wanted, options=self._options, on_seconds=self._on_seconds)
             picture = _Picture(source, self._height)
             for moment, frame in reader.frames():
-                for time, (actual, chosen) in self._picker.offer(moment, frame, hole=reader.hole):
-                    yield Frame(time, actual, picture.image(chosen))
+                yield from self._made(self._picker.offer(moment, frame, hole=reader.hole), picture)
                 if self._picker.done():
                     break
-            for time, (actual, chosen) in self._picker.finish(reader.damage.reached, hole=reader.hole):
-                yield Frame(time, actual, picture.image(chosen))
+            yield from self._made(self._picker.finish(reader.damage.reached, hole=reader.hole), picture)
             self.lost = self._describe(source, reader)
+
+    def _made(self, picked: Iterator[tuple[float, tuple[float, Any]]], picture: _Picture) -> Iterator[Frame]:
+        for time, (actual, chosen) in picked:
+            if time not in self._grey:
+                yield Frame(time, actual, picture.image(chosen))
+            elif actual != self._given:
+                yield Frame(time, actual, picture.image(chosen, grey=True))
+            self._given = actual
 
     def _describe(self, source: Source, reader: Reader) -> str | None:
         damage = reader.damage
@@ -233,8 +244,8 @@ class _Picture:
         stream: Any = source.video
         self._ratio = stream.codec_context.sample_aspect_ratio or 1
 
-    def image(self, frame: Any) -> NDArray[np.uint8]:
-        """The frame as uint8 RGB (height, width, 3)."""
+    def image(self, frame: Any, *, grey: bool = False) -> NDArray[np.uint8]:
+        """The frame as uint8 RGB (height, width, 3), or as brightness (height, width)."""
         matrix = self._display(frame)
         sideways = abs(matrix[0][1]) > abs(matrix[0][0])
         width, height = max(1, round(frame.width * self._ratio)), frame.height
@@ -244,7 +255,9 @@ class _Picture:
             width, height = max(1, round(width * scale)), max(1, round(height * scale))
         # AREA averages pixels; at the same size it is 16 times slower than the direct conversion
         method = "BILINEAR" if (width, height) == (frame.width, frame.height) else "AREA"
-        scaled: Any = self._scaler.reformat(frame, width=width, height=height, format="rgb24", interpolation=method)
+        scaled: Any = self._scaler.reformat(
+            frame, width=width, height=height, format="gray" if grey else "rgb24", interpolation=method
+        )
         image: NDArray[np.uint8] = scaled.to_ndarray()
         return _upright(image, matrix)
 

@@ -24,7 +24,8 @@ from merc.media.video import Frame, frames, sample_times
 from merc.nn.facenet import FaceNet, crop, upright
 from merc.paths import data_root
 from merc.people.faces import FaceDetector, FaceOptions, observe
-from merc.people.link import LinkOptions, link
+from merc.people.link import link
+from merc.people.mouth import glimpses
 
 DATA = data_root()
 
@@ -55,7 +56,7 @@ def seconds(clock: str) -> float:
 
 
 def dialogue() -> tuple[list[Turn], list[Frame]]:
-    """Turns of the dialogue and sampled frames, each with a second one 0.12 s later, in time of the dialogue."""
+    """Turns of the dialogue, sampled frames and the brightness of those between, in time of the dialogue."""
     with (DATA / "meld" / "dev_sent_emo.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["Dialogue_ID"] == "29"]
     zero = seconds(rows[0]["StartTime"])
@@ -66,7 +67,7 @@ def dialogue() -> tuple[list[Turn], list[Frame]]:
 def shots(number: str, turn: Turn) -> Iterator[Frame]:
     path = DATA / "meld" / "MELD.Raw" / "dev_splits_complete" / f"dia29_utt{number}.mp4"
     wanted = sample_times(Segment(0, turn.segment.duration))
-    for frame in frames(path, sorted({*wanted, *(t + 0.12 for t in wanted)})):
+    for frame in frames(path, wanted, grey=glimpses(wanted, end=turn.segment.duration)):
         yield Frame(turn.segment.start + frame.time, frame.actual, frame.image)
 
 
@@ -119,18 +120,17 @@ def whose() -> list[np.ndarray]:
     seen = observe(pictures)
     spent = (time.process_time() - start) / len(seen.frame_times)
     per_frame = len(seen) / len(seen.frame_times)
-    row("total on 1280x720 (detection, identity, expression, motion, people)", f"{spent:.4f} s/frame")
+    row("total on 1280x720 (detection, identity, expression, people)", f"{spent:.4f} s/frame")
     row("frames, faces per frame", f"{len(seen.frame_times)}, {per_frame:.2f}")
     row("frames by person", ", ".join(map(str, np.bincount(seen.people))))
-    for motion in (True, False):
-        links = link(seen, turns, options=LinkOptions(motion=motion))
-        faces = [links.speaker_face(turn.segment, turn.speaker) for turn in turns]
-        linked = ", ".join(f"{voice} {found.person} ({found.evidence:.1f})" for voice, found in links.links.items())
-        row(f"people linked, {'with' if motion else 'without'} mouth motion: {linked}", "")
-        row("utterances with a face", f"{sum(face.embeddings is not None for face in faces)} of {len(turns)}")
-        for number, face in enumerate(faces):
-            if face.reason:
-                row(f"  utterance {number} ({turns[number].segment.duration:.1f} s): {face.reason}", "")
+    links = link(seen, turns)
+    faces = [links.speaker_face(turn.segment, turn.speaker) for turn in turns]
+    linked = ", ".join(f"{voice} {found.people} ({found.margin:.1f})" for voice, found in links.links.items())
+    row(f"people linked: {linked}", "")
+    row("utterances with a face", f"{sum(face.embeddings is not None for face in faces)} of {len(turns)}")
+    for number, face in enumerate(faces):
+        if face.reason:
+            row(f"  utterance {number} ({turns[number].segment.duration:.1f} s): {face.reason}", "")
     return [frame.image for frame in pictures[::4]]
 
 

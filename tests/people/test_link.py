@@ -15,6 +15,7 @@ from merc.conversation import Segment
 from merc.errors import InputError, UnknownName
 from merc.people.faces import FaceObservations, observe
 from merc.people.link import Bank, LinkOptions, link
+from merc.people.mouth import STEPS
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def embedding(person: int, likeness: float = 1.0) -> np.ndarray:
 
 
 def seen_as(frames: dict[float, list[tuple]]) -> FaceObservations:
-    """Observations from time to faces, each (person, size, motion, likeness) or the first of these."""
+    """Observations from time to faces, each (person, size, mouth's changes by the upper face's, likeness), or less."""
     rows = [(time, *face, *(0, 0.2, np.nan, 1.0)[len(face) :]) for time, faces in frames.items() for face in faces]
     times, people, sizes, motion, likeness = (np.array(column) for column in zip(*rows, strict=True))
     return FaceObservations(
@@ -40,7 +41,8 @@ def seen_as(frames: dict[float, list[tuple]]) -> FaceObservations:
         scores=np.ones(len(rows)),
         embeddings=np.stack([embedding(p, s) for p, s in zip(people, likeness, strict=True)]),
         expressions=np.zeros((len(rows), 4), np.float16),
-        motion=motion.astype(float),
+        mouth=np.repeat(5 * motion[:, None], STEPS, axis=1).astype(np.float32),
+        upper=np.repeat(np.where(np.isnan(motion), np.nan, 5)[:, None], STEPS, axis=1).astype(np.float32),
         tracks=np.arange(len(rows)),
         people=people.astype(np.int64),
         frame_times=np.array(sorted(frames), float),
@@ -57,6 +59,9 @@ def shown(order: str, *, length: float = 4.0) -> FaceObservations:
     faces = {"-": [], "+": [(0,), (1,)]}
     seconds = np.arange(0.5, len(order) * length)
     return seen_as({float(t): faces.get(order[int(t // length)]) or known(order[int(t // length)]) for t in seconds})
+
+
+HALVES = np.arange(0.5, 24)
 
 
 def known(letter: str) -> list[tuple]:
@@ -122,19 +127,41 @@ def test_without_video_or_faces():
     assert links.speaker_face(Segment(0, 4), "A").reason == "the voice has no linked face: no face in 8 frames"
 
 
-@pytest.mark.parametrize("motion", [True, False])
-def test_a_moving_mouth_tells_whose_the_only_face_is(motion):
+def test_a_moving_mouth_tells_whose_the_only_face_is():
     frames = {t: [(0, 0.2, 2.0 if int(t // 4) % 2 else 0.7)] for t in np.arange(0.5, 24)}
-    links = link(seen_as(frames), talk("ABABAB"), options=LinkOptions(motion=motion))
-    assert (links.person("A"), links.person("B")) == (None, 0 if motion else None)
+    links = link(seen_as(frames), talk("ABABAB"))
+    assert (links.person("A"), links.person("B")) == (None, 0)
 
 
-def test_the_larger_face_counts_more():
-    frames = {
-        t: [(0, 0.4 if int(t // 4) % 2 else 0.1), (1, 0.1 if int(t // 4) % 2 else 0.4)] for t in np.arange(0.5, 24)
-    }
+def test_of_two_faces_the_one_that_speaks_is_the_voice_s():
+    frames = {t: [(0, 0.2, 2.0), (1, 0.2, 0.6)] if int(t // 4) % 2 else [(0, 0.2, 0.6), (1, 0.2, 2.0)] for t in HALVES}
     links = link(seen_as(frames), talk("ABABAB"))
     assert (links.person("A"), links.person("B")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "level", "reason"),
+    [
+        (0.6, 5, r"the mouth of the face seen while it speaks \(12 of 12 frames\) does not move"),
+        (1.0, 0.1, r"the face seen while it speaks \(12 of 12 frames\) is a still picture"),
+    ],
+)
+def test_a_face_whose_mouth_does_not_move_is_nobodys(ratio, level, reason):
+    seen = seen_as({t: [(0, 0.2, ratio)] for t in np.arange(0.5, 12)})
+    seen = replace(seen, mouth=seen.mouth * level / 5, upper=seen.upper * level / 5)
+    has, why = link(seen, talk("AAA")).linked("A")
+    assert not has and re.fullmatch(reason, why), why
+
+
+def test_a_person_who_looks_different_from_the_side_keeps_both_faces():
+    likeness = np.zeros(512, np.float32)
+    likeness[[0, 2]] = 0.5, np.sqrt(0.75)
+    frames = {t: [(2 if 8 <= t < 12 else int(t // 4) % 2, 0.2, 1.8)] for t in np.arange(0.5, 24)}
+    seen = seen_as(frames)
+    vectors = np.where(seen.people[:, None] == 2, likeness, seen.embeddings)
+    links = link(replace(seen, embeddings=vectors), talk("ABABAB"))
+    assert links.links["A"].people == (0, 2) and links.links["B"].people == (1,)
+    assert links.speaker_face(Segment(8, 12), "A").times == (8.5, 9.5, 10.5, 11.5)
 
 
 def test_frames_with_two_voices_at_once_are_no_evidence():
@@ -234,7 +261,7 @@ def test_a_camera_that_mostly_follows_the_voice_never_misleads(seed):
         assert links.person(voice) in (None, number)
 
 
-@pytest.mark.parametrize("options", [{"threshold": 2}, {"least_share": -1}, {"stretch": 0}])
+@pytest.mark.parametrize("options", [{"threshold": 2}, {"reach": -1}, {"least_margin": -1}])
 def test_options_are_checked(options):
     name, value = next(iter(options.items()))
     with pytest.raises(InputError, match=f"link: {name} is {value}: expected"):

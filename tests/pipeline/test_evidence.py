@@ -18,12 +18,10 @@ from merc.errors import WeightError
 from merc.labels import EKMAN7
 from merc.media.audio import Probe
 from merc.people.link import FaceEvidence
-from merc.people.short_turns import VoicedTurn
 from merc.pipeline import evidence
-from merc.pipeline.evidence import Sounds, reassign_short_turns, text_evidence, voice_encoder
+from merc.pipeline.evidence import Sounds, text_evidence, voice_encoder
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import AnalyzeOptions, Job
-from merc.pipeline.watching import DetectedFaces
 
 READ: list[Conversation] = []
 
@@ -198,42 +196,6 @@ def test_without_sound_nothing_is_encoded(sound_job: Job) -> None:
     assert sounds.reasons == ["the recording has no sound"]
     assert sounds.vectors(encoder).shape == (0, 1)  # type: ignore[arg-type]
     assert encoder.runs == 0
-
-
-class Faces:
-    """Faces that were looked at."""
-
-    faces = object()
-
-
-@pytest.mark.parametrize("reason", ["no faces", "no sound", "named", "one voice"])
-def test_voices_are_not_reassigned_where_nothing_could_be_learned(sound_job: Job, reason: str) -> None:
-    audio = sounding(sound_job)
-    changed = {
-        "no faces": audio,
-        "no sound": replace(audio, samples=None),
-        "named": replace(audio, named=True),
-        "one voice": replace(audio, voices=(0, 0, 0, 0)),
-    }[reason]
-    detected = DetectedFaces(None, "the recording has no video") if reason == "no faces" else Faces()
-    assert reassign_short_turns(changed, detected, Sounds(sound_job, changed)) is changed  # type: ignore[arg-type]
-
-
-def test_short_turns_go_to_the_voice_that_the_faces_name(sound_job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[VoicedTurn] = []
-
-    def decided(faces: object, turns: Sequence[VoicedTurn]) -> list[int]:
-        given.extend(turns)
-        return [turn.speaker if turn.margin else 0 for turn in turns]
-
-    monkeypatch.setattr(evidence, "reassigned", decided)
-    monkeypatch.setattr(evidence, "ENCODERS", {"campplus": lambda device: Loudness("campplus")})
-    audio = sounding(sound_job)
-    found = reassign_short_turns(audio, Faces(), Sounds(sound_job, audio))  # type: ignore[arg-type]
-    assert [turn.margin for turn in given] == [1, 0, 0, 1]  # two long ones are certain, two have no vector
-    assert found.voices == (0, 0, 0, 1)
-    assert [utterance.speaker for utterance in found.utterances] == ["Speaker 1"] * 3 + ["Speaker 2"]
-    assert [turn.speaker for turn in found.turns] == [0, 0, 0, 1]
 
 
 def test_a_voice_head_names_its_encoder_by_weights_and_width(monkeypatch: pytest.MonkeyPatch) -> None:

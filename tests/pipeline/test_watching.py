@@ -15,6 +15,7 @@ from merc.cache import Cache
 from merc.media.audio import Probe, VideoInfo
 from merc.people.diarise import Turn
 from merc.people.faces import FaceObservations, FaceOptions
+from merc.people.mouth import RATE, STEPS
 from merc.pipeline import watching
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import Job
@@ -50,8 +51,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
     """The times of the frames that were read; every second one shows one face of one person."""
     calls: list[list[float]] = []
 
-    def frames(path: Path, times: list[float], **options: Any) -> Pictures:
-        calls.append(list(times))
+    def frames(path: Path, times: list[float], *, grey: list[float], **options: Any) -> Pictures:
+        calls.extend([list(times), list(grey)])
         return Pictures(list(times), "the end is missing" if max(times, default=0) > 600 else None)
 
     def observe(pictures: Iterable[float], *, options: FaceOptions | None = None, **more: Any) -> FaceObservations:
@@ -63,7 +64,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
             scores=np.ones(count),
             embeddings=np.tile(np.eye(512, dtype=np.float32)[0], (count, 1)),
             expressions=np.zeros((count, 4), np.float16),
-            motion=np.full(count, np.nan),
+            mouth=np.full((count, STEPS), np.nan),
+            upper=np.full((count, STEPS), np.nan),
             tracks=np.zeros(count, np.int64),
             people=np.zeros(count, np.int64),
             frame_times=times,
@@ -85,24 +87,20 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
     return calls
 
 
-def test_frames_within_utterances_are_read_each_with_a_partner_for_the_mouth(
-    tmp_path: Path, read: list[list[float]]
-) -> None:
+def test_frames_within_utterances_are_read_and_between_them_brightness(tmp_path: Path, read: list[list[float]]) -> None:
     found = detect_faces(job(tmp_path), spoken((10, 12)))
-    (times,) = read
-    assert times == sorted(times)
-    sampled = [time for time in times if round(time + 0.12, 3) in times]
-    assert len(sampled) * 2 == len(times)
-    assert all(10 <= time < 12 for time in sampled)
+    times, grey = read
+    assert times == sorted(times) and all(10 <= time < 12 for time in times)
+    assert len(grey) > 2 * RATE and set(np.round(np.diff(grey), 2)) <= {0.08, 0.09, 0.16, 0.17}
     assert found.faces is not None and found.reason is None
 
 
 def test_a_recording_is_read_in_blocks_and_each_is_cached(tmp_path: Path, read: list[list[float]]) -> None:
     audio = spoken((10, 12), (BLOCK + 10, BLOCK + 12), (2 * BLOCK + 10, 2 * BLOCK + 12))
     first = detect_faces(job(tmp_path), audio)
-    assert [int(times[0] // BLOCK) for times in read] == [0, 1, 2]
+    assert [int(times[0] // BLOCK) for times in read[::2]] == [0, 1, 2]
     again = detect_faces(job(tmp_path), audio)
-    assert len(read) == 3
+    assert len(read) == 6
     assert again.faces is not None and first.faces is not None
     np.testing.assert_array_equal(again.faces.times, first.faces.times)
     assert first.notes == again.notes == ("the end is missing",)
@@ -117,7 +115,7 @@ def test_what_is_kept_of_an_expression_is_its_emotion_vector(tmp_path: Path, rea
 
 def test_nothing_is_read_past_the_end(tmp_path: Path, read: list[list[float]]) -> None:
     detect_faces(job(tmp_path, duration=11.0), spoken((10, 12)))
-    assert max(read[0]) < 11.0
+    assert max(read[0]) < 11.0 and max(read[1]) < 11.0
 
 
 def test_without_utterances_there_are_no_faces(tmp_path: Path, read: list[list[float]]) -> None:

@@ -1,12 +1,13 @@
 """Whose faces are seen when: frames become faces, faces become tracks, tracks become people.
 
-Frames are looked at one by one and forgotten; what stays of a face are its time, box, score, embedding and the motion
-of its mouth. Tracks join the faces of neighbouring frames by place and likeness; people join tracks by likeness, and
-two faces of one frame are never one person on purpose.
+Frames are looked at one by one and forgotten; what stays of a face are its time, box, score, embedding and the changes
+of its mouth and of its upper face around its frame. Tracks join the faces of neighbouring frames by place and likeness;
+people join tracks by likeness, and two faces of one frame are never one person on purpose.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Protocol
@@ -14,9 +15,10 @@ from typing import Protocol
 import numpy as np
 
 from merc.errors import InputError
-from merc.nn.facenet import DIMENSION, EXPRESSION, FaceNet, crop, similarity, upright
+from merc.nn.facenet import DIMENSION, EXPRESSION, FaceNet, crop, upright
 from merc.nn.mtcnn import Cascade
 from merc.options import above, between
+from merc.people.mouth import RATE, STEPS, Mouth
 from merc.people.tracks import follow, group, means
 from merc.progress import Progress
 
@@ -30,7 +32,7 @@ class Frame(Protocol):
 
     @property
     def image(self) -> np.ndarray:
-        """uint8 RGB (h, w, 3)."""
+        """uint8 RGB (h, w, 3), or brightness (h, w): faces are then not searched for, but followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,8 @@ class FaceOptions:
     margin: float = 0.2
     """What the crop for the identity shows around the box, in parts of its side: as FaceNet was trained. The expression
     is read from a second, upright crop."""
-    partner_gap: float = 0.15
-    """A frame within this many seconds of the previous one is used for the mouth's motion only."""
     same_gap: float = 0.03
     """A frame within this many seconds of the previous one is skipped."""
-    motion_gap: float = 0.3
-    """The mouth's motion is measured between frames at most this many seconds apart."""
     track_gap: float = 1.6
     """A face that is not seen for longer starts a new track."""
     person_cosine: float = 0.5
@@ -64,14 +62,14 @@ class FaceOptions:
     def __post_init__(self) -> None:
         above(-0.9, scope="faces", margin=self.margin)
         above(0, scope="faces", short_side=self.short_side, smallest=self.smallest, threads=self.threads)
-        above(0, scope="faces", motion_gap=self.motion_gap, track_gap=self.track_gap)
+        above(0, scope="faces", track_gap=self.track_gap)
         between(-1, 1, scope="faces", person_cosine=self.person_cosine, hint=", a cosine")
         if len(self.thresholds) != 3 or not all(0 < value < 1 for value in self.thresholds):
             raise InputError(f"faces: thresholds is {self.thresholds}: expected three probabilities in (0, 1)")
 
 
-EVERY_FRAME = FaceOptions(partner_gap=0.0, same_gap=0.0, motion_gap=1e-9)
-"""Every frame is searched for faces, however near the next one, and no motion of mouths is measured."""
+EVERY_FRAME = FaceOptions(same_gap=0.0)
+"""Every frame is searched for faces, however near the next one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +94,8 @@ class FaceObservations:
 
     ``times`` (n,) seconds; ``boxes`` (n, 4) left, top, right, bottom in parts of the frame's width and height;
     ``scores`` (n,) probabilities; ``embeddings`` (n, 512) of length one; ``expressions`` (n, 5376) float16, what
-    FaceNet sees below the embedding (merc.features.face says why); ``motion`` (n,) how much more the mouth changes
-    than the upper face until the next frame, NaN where none followed soon; ``tracks`` and ``people`` (n,) numbers
+    FaceNet sees below the embedding (merc.features.face says why); ``mouth`` and ``upper`` (n, STEPS) the changes of
+    brightness of `merc.people.mouth`, NaN where the face was not followed; ``tracks`` and ``people`` (n,) numbers
     from 0, people by how often they are seen; ``frame_times`` (m,) the frames that were looked at, with or without
     faces. ``encoded`` holds what further encoders of a `FaceObserver` gave, by name, (n, d) each; it is not stored.
     """
@@ -107,7 +105,8 @@ class FaceObservations:
     scores: np.ndarray
     embeddings: np.ndarray
     expressions: np.ndarray
-    motion: np.ndarray
+    mouth: np.ndarray
+    upper: np.ndarray
     tracks: np.ndarray
     people: np.ndarray
     frame_times: np.ndarray
@@ -250,7 +249,7 @@ def observe(
 
 
 class _Gatherer:
-    """Turns frames into rows; crops wait until a batch is full, of the last frame small grey faces are kept."""
+    """Turns frames into rows; crops wait until a batch is full, grey pictures until a face is followed back to them."""
 
     _BATCH = 16
 
@@ -258,38 +257,40 @@ class _Gatherer:
         self._options, self._detector = observer.options, observer.detector
         self._encoders = {"": observer.identity, **observer.encoders}
         self._frame_times: list[float] = []
-        self._rows: list[tuple[float, np.ndarray, float]] = []  # time, box, score
-        self._motion: list[float] = []
+        self._rows: list[tuple[float, np.ndarray, float, Mouth]] = []  # time, box, score, mouth
         self._crops: list[dict[str, np.ndarray]] = []  # of each face, by the kind of crop
         self._vectors = {name: [np.zeros((0, one.width), np.float32)] for name, one in self._encoders.items()}
-        self._last: list[tuple[int, np.ndarray, np.ndarray]] = []  # row, transform, patch
+        self._followed: list[Mouth] = []  # of the last frame that was searched
+        self._recent: deque[tuple[float, np.ndarray]] = deque(maxlen=STEPS // 2)  # grey pictures
+        self._last = -np.inf
 
     def look(self, frame: Frame) -> None:
-        since = frame.time - self._frame_times[-1] if self._frame_times else np.inf
-        if since < 0:
-            raise InputError(
-                f"frame at {frame.time} s follows one at {self._frame_times[-1]} s: expected rising times; sort them"
-            )
-        if since <= self._options.same_gap:
+        if frame.time < self._last:
+            raise InputError(f"frame at {frame.time} s follows one at {self._last} s: expected rising times; sort them")
+        grey = frame.image.ndim == 2
+        if not grey and self._frame_times and frame.time - self._frame_times[-1] <= self._options.same_gap:
             return
-        if since <= self._options.motion_gap:
-            for row, transform, patch in self._last:
-                self._motion[row] = mouth_motion(patch, _aligned(frame.image, transform))
-            self._last = []
-        if since <= self._options.partner_gap:
-            return
-        self._frame_times.append(frame.time)
-        self._last = []
-        self._add(frame, self._detector.detect(frame.image))
+        self._last = frame.time
+        if grey:
+            for mouth in self._followed:
+                mouth.follow(frame.image, frame.time)
+            self._recent.append((frame.time, frame.image))
+        else:
+            self._frame_times.append(frame.time)
+            self._add(frame, self._detector.detect(frame.image))
 
     def _add(self, frame: Frame, faces: Faces) -> None:
         height, width = frame.image.shape[:2]
         whole = np.array([width, height, width, height])
+        near = [(time, image) for time, image in self._recent if (frame.time - time) * RATE <= STEPS / 2 + 1]
+        self._followed = []
         for box, score, landmarks in zip(faces.boxes, faces.scores, faces.landmarks, strict=True):
-            transform = similarity(_MARKS, landmarks)
-            self._last.append((len(self._rows), transform, _aligned(frame.image, transform)))
-            self._rows.append((frame.time, box / whole, float(score)))
-            self._motion.append(np.nan)
+            mouth = Mouth(frame.image, landmarks, frame.time)
+            for time, image in reversed(near):
+                mouth.follow(image, time)
+            mouth.restart()
+            self._followed.append(mouth)
+            self._rows.append((frame.time, box / whole, float(score), mouth))
             self._crops.append(self._cut(frame.image, box, landmarks))
         if len(self._crops) >= self._BATCH:
             self._encode()
@@ -314,53 +315,17 @@ class _Gatherer:
         embeddings = vectors.pop("")
         tracks = follow(times, boxes, embeddings, gap=self._options.track_gap)
         expressions = vectors.pop("expressions", np.zeros((len(times), 0)))
+        changes = np.array([row[3].changes for row in self._rows], np.float32).reshape(-1, 2, STEPS)
         return FaceObservations(
             times=times,
             boxes=boxes,
             scores=np.array([row[2] for row in self._rows], np.float64),
             embeddings=embeddings,
             expressions=expressions.astype(np.float16),
-            motion=np.array(self._motion, np.float64),
+            mouth=changes[:, 0],
+            upper=changes[:, 1],
             tracks=tracks,
             people=group(times, embeddings, tracks, cosine=self._options.person_cosine),
             frame_times=np.array(self._frame_times, np.float64),
             encoded=vectors,
         )
-
-
-_CANVAS, _EDGE = 64, 6
-"""Faces are aligned upright on a canvas of this many pixels, and shifted by at most this many to fit."""
-_MARKS = np.array([[20, 24], [44, 24], [32, 37], [22.5, 49], [41.5, 49]], np.float64)
-"""Where the eyes, the nose and the corners of the mouth lie on the canvas."""
-_UPPER, _MOUTH = (slice(8, 38), slice(10, 54)), (slice(41, 61), slice(16, 48))
-"""Rows and columns of the forehead, eyes and nose, and of the mouth and chin."""
-
-
-def _aligned(image: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """The upright face in grey on the canvas: (64, 64) float32."""
-    import cv2
-
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    patch = cv2.warpAffine(image, transform, (_CANVAS, _CANVAS), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    grey: np.ndarray = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return grey
-
-
-def mouth_motion(first: np.ndarray, second: np.ndarray) -> float:
-    """How much more the mouth changed than the upper face between two aligned pictures (64, 64) of one face.
-
-    The second is moved by up to six pixels so that the upper faces fit, and the ratio of the mean absolute changes is
-    taken. Returns NaN where the upper faces are not alike (correlation below .6: a cut, or a turn of the head) and
-    where both pictures are the same one.
-    """
-    import cv2
-
-    upper = first[_UPPER]
-    around = second[_UPPER[0].start - _EDGE : _UPPER[0].stop + _EDGE, _UPPER[1].start - _EDGE : _UPPER[1].stop + _EDGE]
-    fit = cv2.matchTemplate(around, upper, cv2.TM_CCOEFF_NORMED)
-    _, best, _, (x, y) = cv2.minMaxLoc(fit)
-    if not 0.6 <= best <= 1.001 or np.array_equal(first, second):
-        return float("nan")
-    moved = np.roll(second, (_EDGE - y, _EDGE - x), axis=(0, 1))
-    still = float(np.abs(moved[_UPPER] - upper).mean())
-    return float(np.abs(moved[_MOUTH] - first[_MOUTH]).mean()) / (still + 1.0)

@@ -1,9 +1,9 @@
 """Which face belongs to which voice, and which of the faces seen during an utterance is the speaker's.
 
-A voice is given the person who is seen more while it speaks than while others speak: the share of the frame's faces
-(a lone or large face counts most), raised where the mouth moves. Voices and people are matched one to one, and a voice
-without clear evidence gets no person but a reason. Within an utterance, a frame's face is the speaker's when its cosine
-to the person's mean embedding reaches .3 and no other person of the recording is nearer.
+A voice is given the people (mostly one; several where one person's faces look different in profile or far away) who
+are seen to speak in its turns and not in those of others, by `merc.people.joint`. A voice for which other people would
+be about as likely gets none but a reason. Within an utterance, a frame's face is the speaker's when its cosine to the
+person's mean embedding reaches .3 and no other person of the recording is nearer.
 """
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ import numpy as np
 
 from merc.conversation import Segment
 from merc.errors import InputError
-from merc.options import between, share
+from merc.options import at_least, between
 from merc.people.faces import FaceObservations
+from merc.people.joint import owners
+from merc.people.speaking import Speaking
 from merc.registry import Registry
 
 THRESHOLD = 0.3
 """Minimum cosine, inclusive, of a face to the mean embedding of the person it is assigned to."""
+
+
+STILL = 0.5
+"""Mean change of brightness from picture to picture, of 255, below which a face is a photograph."""
 
 
 class Turn(Protocol):
@@ -50,25 +56,13 @@ class LinkOptions:
     """Seconds before and after an utterance in which a face is searched for when none is found within."""
     least_frames: int = 3
     """A person seen in fewer frames has no template of their own that a face could be nearer to."""
-    least_share: float = 0.2
-    """Least part of a voice's frames in which its person is seen."""
-    least_evidence: float = 1.5
-    """Minimum number of standard errors by which a person is seen more while the voice speaks; half the logarithm of
-    the number of people is added, because among many someone is seen more by chance."""
-    least_lead: float = 0.1
-    """Least difference of a person's part of the frames between while the voice speaks and while others do."""
-    least_margin: float = 0.5
-    """Least difference, in standard errors, to the next person without a voice."""
-    stretch: float = 5.0
-    """Seconds of a turn that count as one piece of evidence: neighbouring frames show the same shot."""
-    motion: bool = True
-    """Whether a moving mouth adds to the evidence."""
+    least_margin: float = 1.0
+    """By how much (natural logarithm of a likelihood) a voice's people must be likelier than any others, or none."""
 
     def __post_init__(self) -> None:
         between(-1, 1, scope="link", threshold=self.threshold)
-        share(scope="link", least_share=self.least_share)
         between(0, 60, scope="link", reach=self.reach)
-        between(0.1, 600, scope="link", stretch=self.stretch)
+        at_least(0, scope="link", least_margin=self.least_margin)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,32 +86,38 @@ class FaceEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The person of a voice, with the evidence in standard errors, or None with the reason."""
+    """The people of a voice, the most seen first, and by how much they are likelier than others; or the reason."""
 
-    person: int | None
-    evidence: float = 0.0
+    people: tuple[int, ...]
+    margin: float = 0.0
     reason: str | None = None
 
 
-def link(seen: FaceObservations | None, turns: Sequence[Turn], *, options: LinkOptions | None = None) -> Links:
-    """Find for each voice the person who is seen while it speaks, more than chance and more than other people.
+def link(
+    seen: FaceObservations | None,
+    turns: Sequence[Turn],
+    *,
+    overlaps: Sequence[Segment] = (),
+    options: LinkOptions | None = None,
+) -> Links:
+    """Find for each voice the person whose mouth moves, or who at least is seen, while it speaks.
 
     Args:
         seen: All faces of the recording; None without video.
-        turns: Who speaks when. A lone voice is given the person who is clearly seen most.
+        turns: Who speaks when, best one for each utterance; where several voices have a turn, nobody is looked at.
+        overlaps: Where besides several voices speak.
         options: See `LinkOptions`.
     """
     options = options or LinkOptions()
     voices = list(dict.fromkeys(turn.speaker for turn in turns))
     if seen is None:
-        return Links(None, {voice: Link(None, reason="no video") for voice in voices}, options)
+        return Links(None, {voice: Link((), reason="no video") for voice in voices}, options)
     if not voices:
         return Links(seen, {}, options)
     if not len(seen):
         reason = f"no face in {len(seen.frame_times)} frames"
-        return Links(seen, {voice: Link(None, reason=reason) for voice in voices}, options)
-    table = _Table.of(seen, turns, options)
-    found = _single_voice(table) if len(voices) == 1 else _matched(table, options)
+        return Links(seen, {voice: Link((), reason=reason) for voice in voices}, options)
+    found = _linked(_Seen.of(seen, turns, overlaps), options)
     return Links(seen, dict(zip(voices, found, strict=True)), options)
 
 
@@ -132,20 +132,21 @@ class Links:
         self._established = np.zeros(0, bool)
         if seen is not None and len(seen):
             self._cosines = seen.embeddings @ seen.templates().T  # (faces, people)
-            taken = [found.person for found in self.links.values() if found.person is not None]
+            taken = [person for found in self.links.values() for person in found.people]
             self._established = np.bincount(seen.people) >= options.least_frames
             self._established[taken] = True
 
     def person(self, speaker: Hashable) -> int | None:
-        """The person linked to a voice, numbered as in the observations; None when there is none."""
-        return self.links[speaker].person if speaker in self.links else None
+        """The person most seen of a voice, numbered as in the observations; None when there is none."""
+        people = self.links[speaker].people if speaker in self.links else ()
+        return people[0] if people else None
 
     def linked(self, speaker: Hashable) -> tuple[bool, str | None]:
         """Whether a voice has a face, and if not, why."""
         if speaker not in self.links:
             return False, "the voice is not heard in any turn"
         found = self.links[speaker]
-        return found.person is not None, found.reason
+        return bool(found.people), found.reason
 
     def speaker_face(self, segment: Segment, speaker: Hashable) -> FaceEvidence:
         """The speaker's face in each frame within a segment, or where none has it, in the frame nearest outside.
@@ -157,31 +158,31 @@ class Links:
             return FaceEvidence(reason="no video")
         if not has:
             return FaceEvidence(reason=f"the voice has no linked face: {why}")
-        person = self.links[speaker].person or 0
+        people = list(self.links[speaker].people)
         times = self._seen.times
-        rows = self._best(np.flatnonzero((times >= segment.start) & (times < segment.end)), person)
+        rows = self._best(np.flatnonzero((times >= segment.start) & (times < segment.end)), people)
         if not len(rows):
             reach = self.options.reach
             near = np.flatnonzero((times >= segment.start - reach) & (times <= segment.end + reach))
-            rows = self._best(near, person)
+            rows = self._best(near, people)
             away = np.maximum(segment.start - times[rows], times[rows] - segment.end)
             rows = rows[np.argsort(away, kind="stable")[:1]]
-        return self._evidence(rows, person) if len(rows) else FaceEvidence(reason=self._why_none(segment, person))
+        return self._evidence(rows, people) if len(rows) else FaceEvidence(reason=self._why_none(segment, people))
 
-    def _best(self, rows: np.ndarray, person: int) -> np.ndarray:
-        """The face of each frame that is most similar to the person, where it is the person's."""
-        own = self._cosines[rows, person]
+    def _best(self, rows: np.ndarray, people: list[int]) -> np.ndarray:
+        """The face of each frame that is most similar to a voice's people, where it is one of them."""
+        own = self._cosines[rows][:, people].max(axis=1)
         nearest = np.where(self._established, self._cosines[rows], -2).max(axis=1, initial=-2)
-        rows = rows[(own >= self.options.threshold) & (own >= nearest)] if len(rows) else rows
-        times = self._times()
-        order = np.lexsort((-self._cosines[rows, person], times[rows]))
+        kept = (own >= self.options.threshold) & (own >= nearest)
+        rows, own, times = rows[kept], own[kept], self._times()
+        order = np.lexsort((-own, times[rows]))
         _, first = np.unique(times[rows[order]], return_index=True)
         return rows[order][first]
 
     def _times(self) -> np.ndarray:
         return self._seen.times if self._seen is not None else np.zeros(0)
 
-    def _evidence(self, rows: np.ndarray, person: int) -> FaceEvidence:
+    def _evidence(self, rows: np.ndarray, people: list[int]) -> FaceEvidence:
         seen = self._seen
         if seen is None:
             return FaceEvidence(reason="no video")
@@ -189,14 +190,14 @@ class Links:
             embeddings=seen.embeddings[rows].astype(np.float32),
             expressions=seen.expressions[rows].astype(np.float32),
             times=tuple(float(time) for time in seen.times[rows]),
-            similarity=float(self._cosines[rows, person].mean()),
+            similarity=float(self._cosines[rows][:, people].max(axis=1).mean()),
         )
 
-    def _why_none(self, segment: Segment, person: int) -> str:
+    def _why_none(self, segment: Segment, people: list[int]) -> str:
         times = self._times()
         rows = np.flatnonzero((times >= segment.start) & (times < segment.end))
         if len(rows):
-            best = float(self._cosines[rows, person].max())
+            best = float(self._cosines[rows][:, people].max())
             nearer = ", nearer to another person" if best >= self.options.threshold else ""
             return f"faces seen, none is the speaker's (best cosine {best:.2f}{nearer})"
         frames = self._seen.frame_times if self._seen is not None else times
@@ -205,123 +206,91 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
-    """The evidence, one row per stretch of a turn: which voice, how many frames, the weight of each person."""
+class _Seen:
+    """What is seen while each of the voices speaks alone.
 
-    voices: np.ndarray  # (stretches,) number of the voice
-    frames: np.ndarray  # (stretches,) how many frames
-    shares: np.ndarray  # (stretches, people) mean weight
-    visible: np.ndarray  # (stretches, people) in how many frames
-    count: int  # of voices
+    Attributes:
+        number: The number of each voice, from 0.
+        speakers: ``(turns,)`` number of the voice of each turn.
+        speaking: Who speaks in the picture, by turn.
+        frames: ``(voices,)`` frames in which each voice speaks alone.
+        visible: ``(voices, people)`` in how many of them each person is seen.
+        still: ``(people,)`` whether the picture of a person hardly ever changes.
+    """
+
+    number: Mapping[Hashable, int]
+    speakers: np.ndarray
+    speaking: Speaking
+    frames: np.ndarray
+    visible: np.ndarray
+    still: np.ndarray
 
     @classmethod
-    def of(cls, seen: FaceObservations, turns: Sequence[Turn], options: LinkOptions) -> _Table:
-        weights = _weights(seen, motion=options.motion)  # (frames, people)
+    def of(cls, seen: FaceObservations, turns: Sequence[Turn], overlaps: Sequence[Segment]) -> _Seen:
         number = {voice: index for index, voice in enumerate(dict.fromkeys(turn.speaker for turn in turns))}
-        times, speaking = seen.frame_times, np.zeros((len(number), len(seen.frame_times)), bool)
-        stretch = np.zeros(len(times), np.int64)
-        for index, turn in enumerate(turns):
-            within = (times >= turn.segment.start) & (times < turn.segment.end)
-            speaking[number[turn.speaker], within] = True
-            stretch[within] = index * 100_000 + ((times[within] - turn.segment.start) // options.stretch).astype(int)
-        alone = np.flatnonzero(speaking.sum(axis=0) == 1)
-        keys, first, inverse = np.unique(stretch[alone], return_index=True, return_inverse=True)
-        frames = np.bincount(inverse, minlength=len(keys))
-        shares, visible = np.zeros((2, len(keys), weights.shape[1]))
-        np.add.at(shares, inverse, weights[alone])
-        np.add.at(visible, inverse, weights[alone] > 0)
-        voices = speaking[:, alone[first]].argmax(axis=0) if len(alone) else np.zeros(0, np.int64)
-        return cls(voices, frames, shares / np.maximum(frames, 1)[:, None], visible, len(number))
-
-    def seen_share(self, voice: int) -> np.ndarray:
-        """In what part of the voice's frames each person is seen: (people,)."""
-        own = self.voices == voice
-        share: np.ndarray = self.visible[own].sum(axis=0) / max(1, self.frames[own].sum())
-        return share
+        voiced = np.zeros((len(number), len(seen.frame_times)), bool)
+        for turn in turns:
+            start, end = np.searchsorted(seen.frame_times, [turn.segment.start, turn.segment.end])
+            voiced[number[turn.speaker], start:end] = True
+        alone = voiced.sum(axis=0) == 1
+        for overlap in overlaps:
+            alone[slice(*np.searchsorted(seen.frame_times, [overlap.start, overlap.end]))] = False
+        present = np.zeros((len(seen.frame_times), seen.count), bool)
+        present[np.searchsorted(seen.frame_times, seen.times), seen.people] = True
+        return cls(
+            number,
+            np.array([number[turn.speaker] for turn in turns], np.int64),
+            Speaking.of(seen, [turn.segment for turn in turns], used=alone),
+            (voiced & alone).sum(axis=1),
+            (voiced & alone).astype(np.int64) @ present,
+            _still(seen),
+        )
 
 
-def _weights(seen: FaceObservations, *, motion: bool) -> np.ndarray:
-    """Weight of each person in each frame: (frames, people), 0 where unseen.
-
-    The person's part of the area of all faces, times the mouth's motion over its median for that person (within one
-    half and two; unknown motion counts as 1).
-    """
-    areas = np.prod(seen.boxes[:, 2:] - seen.boxes[:, :2], axis=1)
-    frame = np.searchsorted(seen.frame_times, seen.times)
-    shares = areas / np.bincount(frame, areas, minlength=len(seen.frame_times))[frame]
-    if motion:
-        for person in range(seen.count):
-            own = (seen.people == person) & np.isfinite(seen.motion)
-            if own.sum() >= 4:
-                shares[own] *= np.clip(seen.motion[own] / max(float(np.median(seen.motion[own])), 1e-6), 0.5, 2)
-    weights = np.zeros((len(seen.frame_times), seen.count))
-    np.maximum.at(weights, (frame, seen.people), shares)
-    return weights
+def _still(seen: FaceObservations) -> np.ndarray:
+    """Whether each person's face, as far as it was followed, changed no more than a photograph: ``(people,)``."""
+    changes = np.where(np.isnan(seen.mouth), 0, seen.mouth + seen.upper).sum(axis=1)
+    steps = np.bincount(seen.people, np.isfinite(seen.mouth).sum(axis=1), seen.count)
+    result: np.ndarray = (steps > 0) & (np.bincount(seen.people, changes, seen.count) < 2 * STILL * steps)
+    return result
 
 
-def _single_voice(table: _Table) -> list[Link]:
-    """A single voice is given the person who is seen most while it speaks, if twice as much as the next."""
-    if not len(table.voices):
-        return [Link(None, reason="no frame was looked at while the voice speaks")]
-    means = table.frames @ table.shares / table.frames.sum()
-    order = np.argsort(-means, kind="stable")
-    best, second = means[order[0]], means[order[1]] if len(order) > 1 else 0.0
-    if best <= 0:
-        return [Link(None, reason=f"no face in the {table.frames.sum()} frames in which the voice speaks")]
-    if best < 2 * second:
-        return [Link(None, reason="two people are seen about as much while the only voice speaks")]
-    return [Link(int(order[0]), float(best))]
-
-
-def _matched(table: _Table, options: LinkOptions) -> list[Link]:
-    """At most one person per voice, so that the sum of the evidence is greatest; weak pairs are dropped."""
-    from scipy.optimize import linear_sum_assignment
-
-    evidence = np.stack([_evidence(table, voice, options) for voice in range(table.count)])  # (voices, people)
-    people = int((table.visible.sum(axis=0) >= options.least_frames).sum())
-    usable = evidence >= options.least_evidence + 0.5 * np.log(max(people, 1))
-    usable &= np.stack([table.seen_share(voice) >= options.least_share for voice in range(table.count)])
-    gain = np.where(usable, evidence, 0)
-    pairs = {int(v): int(p) for v, p in zip(*linear_sum_assignment(-gain), strict=True) if gain[v, p] > 0}
-    free = np.setdiff1d(np.arange(evidence.shape[1]), list(pairs.values()))
+def _linked(table: _Seen, options: LinkOptions) -> list[Link]:
+    """The people of each voice, where no other people would be about as likely."""
+    people, margins = owners(table.speakers, table.speaking)
     links = []
-    for voice in range(table.count):
-        person, rival = pairs.get(voice), gain[voice, free].max(initial=0)
-        if person is None:
-            links.append(Link(None, reason=_why_unlinked(table, voice, usable[voice])))
-        elif rival > evidence[voice, person] - options.least_margin:
-            links.append(Link(None, reason="two people are seen about as much more while it speaks"))
+    for voice in range(len(table.frames)):
+        own = np.flatnonzero(people == voice)
+        if not len(own):
+            links.append(Link((), reason=_why_nobody(table, voice, people)))
+        elif margins[voice] < options.least_margin:
+            links.append(Link((), reason=_why_unsure(table, voice)))
         else:
-            links.append(Link(person, float(evidence[voice, person])))
+            most = own[np.argsort(-table.speaking.frames[own], kind="stable")]
+            links.append(Link(tuple(int(person) for person in most), float(margins[voice])))
     return links
 
 
-def _evidence(table: _Table, voice: int, options: LinkOptions) -> np.ndarray:
-    """By how many standard errors each person has more of the frame while the voice speaks than while others do.
-
-    The variance is pooled within both groups of stretches and shrunk towards .3², as if by two more stretches. A
-    difference below ``least_lead`` is no evidence.
-    """
-    own = table.voices == voice
-    if not own.any() or own.all():
-        return np.zeros(table.shares.shape[1])
-    one, other = table.shares[own], table.shares[~own]
-    lead = one.mean(axis=0) - other.mean(axis=0)
-    squares = ((one - one.mean(axis=0)) ** 2).sum(axis=0) + ((other - other.mean(axis=0)) ** 2).sum(axis=0)
-    error = np.sqrt((squares + 2 * 0.3**2) / len(own) * (1 / len(one) + 1 / len(other)))
-    return np.where(lead >= options.least_lead, lead / error, 0.0)
+def _why_unsure(table: _Seen, voice: int) -> str:
+    if len(table.frames) == 1:
+        return "two people are seen about as much while the only voice speaks"
+    return f"nobody is seen clearly more while it speaks ({table.frames[voice]} frames) than while others do"
 
 
-def _why_unlinked(table: _Table, voice: int, usable: np.ndarray) -> str:
-    frames = int(table.frames[table.voices == voice].sum())
-    share = table.seen_share(voice)
+def _why_nobody(table: _Seen, voice: int, people: np.ndarray) -> str:
+    frames, visible = int(table.frames[voice]), table.visible[voice]
     if not frames:
         return "no frame was looked at while the voice speaks alone"
-    if not share.max() > 0:
+    if not visible.any():
         return f"no face in the {frames} frames in which the voice speaks alone"
-    if usable.any():
+    person = int(visible.argmax())
+    if table.still[person]:
+        return f"the face seen while it speaks ({visible[person]} of {frames} frames) is a still picture"
+    if people[person] >= 0:
         return "the person seen while it speaks belongs to another voice"
-    return f"nobody is seen clearly more while it speaks ({frames} frames) than while others do"
+    if table.speaking.gain[table.speakers == voice, person].sum() < 0:
+        return f"the mouth of the face seen while it speaks ({visible[person]} of {frames} frames) does not move"
+    return _why_unsure(table, voice)
 
 
 class Bank:

@@ -19,11 +19,9 @@ from merc.heads.late_fusion import Observation
 from merc.labels import EKMAN7
 from merc.media.audio import release
 from merc.people.link import FaceEvidence
-from merc.people.short_turns import VoicedTurn, reassigned, voice_margins
-from merc.pipeline.listening import AudioResult, with_voices
+from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import Job
 from merc.pipeline.steps import of_frames, of_windows, windows
-from merc.pipeline.watching import DetectedFaces
 from merc.speech.asr import Language
 from merc.speech.matching import has_words, spoken_words
 
@@ -102,29 +100,6 @@ def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], so
 def _observation(items: Sequence[Judged]) -> Observation:
     vectors = {evidence.modality: vector for evidence, vector in items if vector is not None}
     return Observation(tuple(evidence for evidence, _ in items), vectors)
-
-
-def reassign_short_turns(audio: AudioResult, detected: DetectedFaces, sounds: Sounds) -> AudioResult:
-    """Let the face that is seen decide who said what is too short for the voice, unless a transcript says who."""
-    if detected.faces is None or audio.samples is None or audio.named or len(set(audio.voices)) < 2:
-        return audio
-    turns = _voiced_turns(audio, sounds)
-    voices = list(audio.voices)
-    for place, voice in zip(turns, reassigned(detected.faces, list(turns.values())), strict=True):
-        voices[place] = voice
-    return with_voices(audio, voices)
-
-
-def _voiced_turns(audio: AudioResult, sounds: Sounds) -> dict[int, VoicedTurn]:
-    """The utterances with a time and a voice, by their number."""
-    encoder = ENCODERS[SPEAKER_ENCODER](device=sounds.device)
-    seconds = [u.segment.duration if u.segment else 0.0 for u in audio.utterances]
-    margins = voice_margins(sounds.by_utterance(encoder), audio.voices, seconds)
-    return {
-        place: VoicedTurn(utterance.segment, voice, float(margins[place]))
-        for place, (utterance, voice) in enumerate(zip(audio.utterances, audio.voices, strict=True))
-        if utterance.segment and voice is not None
-    }
 
 
 def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:

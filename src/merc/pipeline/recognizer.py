@@ -16,9 +16,10 @@ from merc.heads.late_fusion import LateFusion, Observation
 from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
-from merc.pipeline.evidence import Sounds, observations, reassign_short_turns
+from merc.pipeline.evidence import Sounds, observations
 from merc.pipeline.listening import AudioResult, listen
 from merc.pipeline.options import AnalyzeOptions, Job
+from merc.pipeline.speakers import seen_and_heard
 from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
 
@@ -126,7 +127,7 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
     job = replace(job, probe=replace(job.probe, duration=audio.end))
     sounds = Sounds(job, audio)
     faces = detect_faces(job, audio)
-    audio = reassign_short_turns(audio, faces, sounds)
+    audio = seen_and_heard(audio, faces, sounds, job.options)
     linked = link_faces(audio, faces)
     return Examined(audio, linked, tuple(observations(job, audio, linked.faces, sounds)))
 

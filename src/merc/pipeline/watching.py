@@ -15,20 +15,20 @@ import numpy as np
 from merc.heads.head import Head
 from merc.media.forward import VideoOptions
 from merc.media.video import frames, sample_times
+from merc.people.diarise import Turn
 from merc.people.faces import FaceObservations, FaceOptions, observe
 from merc.people.link import FaceEvidence, Links, link
+from merc.people.mouth import glimpses
 from merc.people.tracks import follow, group
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import Job
 
 BLOCK = 300.0
 """Seconds of recording that are read at a time."""
-PARTNER = 0.12
-"""Seconds after a frame at which a second one shows whether the mouth moves."""
 HEIGHT = 720
 """Largest height in pixels of a frame: beyond it faces gain nothing for vectors of 160 × 160."""
 
-_COLUMNS = ("times", "boxes", "scores", "embeddings", "expressions", "motion", "frame_times")
+_COLUMNS = ("times", "boxes", "scores", "embeddings", "expressions", "mouth", "upper", "frame_times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,9 @@ def link_faces(audio: AudioResult, detected: DetectedFaces) -> LinkedFaces:
     if detected.faces is None:
         missing = tuple(FaceEvidence(reason=detected.reason) for _ in audio.utterances)
         return LinkedFaces(missing, None, detected.notes)
-    links = link(detected.faces, audio.turns)
+    spoken = zip(audio.utterances, audio.voices, strict=True)
+    turns = [Turn(voice, one.segment) for one, voice in spoken if voice is not None and one.segment is not None]
+    links = link(detected.faces, turns, overlaps=audio.overlaps)
     faces = tuple(
         links.speaker_face(utterance.segment, voice)
         if utterance.segment
@@ -96,8 +98,7 @@ def link_faces(audio: AudioResult, detected: DetectedFaces) -> LinkedFaces:
 
 def _block(job: Job, times: list[float], *, number: int, count: int) -> dict[str, np.ndarray]:
     """The faces of one block, from the cache where they are there."""
-    partners = (round(time + PARTNER, 3) for time in times)
-    wanted = sorted({*times, *(time for time in partners if time < job.probe.duration)})
+    between = glimpses(times, end=job.probe.duration)
     head = Head.load("face")
 
     def report(stage: str, done: float, total: float) -> None:
@@ -105,12 +106,12 @@ def _block(job: Job, times: list[float], *, number: int, count: int) -> dict[str
 
     def run() -> dict[str, np.ndarray]:
         decoding = VideoOptions(threads=job.options.cpu_threads, tracks=job.options.tracks)
-        pictures = frames(job.path, wanted, height=HEIGHT, options=decoding)
+        pictures = frames(job.path, times, grey=between, height=HEIGHT, options=decoding)
         options = FaceOptions(device=job.device)
-        found = observe(pictures, options=options, expected=len(wanted), progress=report)
+        found = observe(pictures, options=options, expected=len(times) + len(between), progress=report)
         return _arrays(found, head) | ({"lost": np.array(pictures.lost)} if pictures.lost else {})
 
-    key = job.key("faces", wanted, head.card["weights"]["sha256"], weights=("mtcnn", "facenet"))
+    key = job.key("faces", times, between, head.card["weights"]["sha256"], weights=("mtcnn", "facenet"))
     arrays = job.cache.arrays(key, run)
     report("faces", 1, 1)
     return arrays

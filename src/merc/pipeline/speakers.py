@@ -1,0 +1,60 @@
+"""Who says each utterance where there is a picture: voices and faces are clustered together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from merc.conversation import Segment
+from merc.features.encoder import ENCODERS
+from merc.people.joint import Voiced, grouped
+from merc.people.speaking import Speaking
+from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds
+from merc.pipeline.listening import AudioResult, with_voices
+from merc.pipeline.options import AnalyzeOptions
+from merc.pipeline.watching import DetectedFaces
+
+LONG = 2.0
+"""Seconds of an utterance from which its sound holds all of a voice that one utterance can."""
+SHORT = 0.2
+"""What the shortest utterance still counts, of a long one."""
+
+
+def seen_and_heard(audio: AudioResult, detected: DetectedFaces, sounds: Sounds, options: AnalyzeOptions) -> AudioResult:
+    """The result with the speakers that voices and faces give together.
+
+    Unchanged where a transcript names the speakers, without a picture, and where no face is seen to speak.
+    """
+    if detected.faces is None or audio.samples is None or audio.named:
+        return audio
+    known = _known(audio)
+    speaking = Speaking.of(detected.faces, list(known.values()))
+    if not (speaking.gain > 0).any():
+        return audio
+    number = options.speakers
+    found = grouped(_voiced(audio, known, sounds), speaking, fewest=number or 1, most=number)
+    voices = list(audio.voices)
+    for place, speaker in zip(known, found.speakers, strict=True):
+        voices[place] = int(speaker)
+    return with_voices(audio, voices)
+
+
+def _known(audio: AudioResult) -> dict[int, Segment]:
+    """When the utterances are said whose time and voice are known, by their place."""
+    spoken = enumerate(zip(audio.utterances, audio.voices, strict=True))
+    return {place: one.segment for place, (one, voice) in spoken if one.segment is not None and voice is not None}
+
+
+def _voiced(audio: AudioResult, known: Mapping[int, Segment], sounds: Sounds) -> Voiced:
+    """How the utterances with a time and a voice sound."""
+    encoder = ENCODERS[SPEAKER_ENCODER](device=sounds.device)
+    rows = sounds.by_utterance(encoder)
+    vectors, weights = np.zeros((len(known), encoder.width)), np.zeros(len(known))
+    for row, (place, segment) in enumerate(known.items()):
+        vector = rows[place]
+        if vector is not None:
+            vectors[row] = vector / np.linalg.norm(vector)
+            weights[row] = np.clip(segment.duration / LONG, SHORT, 1)
+    voices = np.unique([audio.voices[place] for place in known], return_inverse=True)[1]
+    return Voiced(vectors, weights, voices)

@@ -57,3 +57,16 @@ def test_shares_are_written_beside_the_bars(make: Make) -> None:
     assert sum(counts) == 4
     grown = [float(value) for value in re.findall(r"flex-grow:([\d.]+)", card)]
     assert sum(grown) == pytest.approx(2000, abs=0.1)  # the bar of time and the bar of utterances
+
+
+def test_a_speaker_has_a_face_or_the_reason_why_not(make: Make) -> None:
+    timeline = make(2)
+    rows = summary.by_speaker(timeline)
+    first, second = timeline.speakers
+    hidden = replace(second, face=False, face_reason="seen <twice>, never while speaking")
+    timeline = replace(timeline, speakers=(first, hidden))
+    cards = [charts.share_card(timeline, name, own) for name, own in rows.items()]
+    assert "Face seen and linked to the voice." in cards[0]
+    assert "No face: seen &lt;twice&gt;, never while speaking." in cards[1]
+    sound = replace(timeline, recording=replace(timeline.recording, has_video=False))
+    assert "face" not in charts.share_card(sound, "Speaker 1", rows["Speaker 1"])

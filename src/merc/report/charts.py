@@ -167,10 +167,21 @@ def share_card(timeline: Timeline, name: str, rows: list[Row]) -> str:
     """The shares of one speaker: a stacked bar by speaking time, one by utterances, and the numbers of both."""
     share = shares(timeline, rows)
     return (
-        f'<article class="share"><h3><bdi>{safe(name)}</bdi></h3>'
+        f'<article class="share"><h3><bdi>{safe(name)}</bdi></h3>{_face(timeline, name)}'
         f"{_bar(timeline, 'time', share.seconds)}{_bar(timeline, 'count', tuple(map(float, share.counts)))}"
         f"{_numbers(timeline, name, share)}</article>"
     )
+
+
+def _face(timeline: Timeline, name: str) -> str:
+    """Whether a face was linked to the voice, and if not, why; nothing where the recording has no picture."""
+    found = next((speaker for speaker in timeline.speakers if speaker.id == name), None)
+    if found is None or not timeline.recording.has_video:
+        return ""
+    about = (
+        "Face seen and linked to the voice." if found.face else f"No face: {found.face_reason or 'none was linked'}."
+    )
+    return f'<p class="face">{safe(about)}</p>'
 
 
 def _bar(timeline: Timeline, what: str, amounts: Sequence[float]) -> str:

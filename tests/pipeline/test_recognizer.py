@@ -14,7 +14,8 @@ from merc import AnalyzeOptions, Timeline, analyze
 from merc.errors import FormatError, InputError
 from merc.media.audio import AudioInfo, Probe, VideoInfo
 from merc.pipeline import recognizer
-from tests.pipeline.conftest import ALL_WEIGHTS, Annotated
+from tests.pipeline.conftest import ALL_WEIGHTS
+from tests.pipeline.joined import Annotated
 
 
 @pytest.fixture(scope="module")

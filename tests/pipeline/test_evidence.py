@@ -13,7 +13,7 @@ import pytest
 
 from merc.backbones.mpnet_dialogue import numbered
 from merc.cache import Cache
-from merc.conversation import Conversation, Segment, Utterance
+from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import WeightError
 from merc.labels import EKMAN7
 from merc.media.audio import Probe
@@ -22,6 +22,8 @@ from merc.pipeline import evidence
 from merc.pipeline.evidence import Sounds, text_evidence, voice_encoder
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import AnalyzeOptions, Job
+from merc.pipeline.transcription import Transcription
+from merc.speech.asr import Language
 
 READ: list[Conversation] = []
 
@@ -50,7 +52,7 @@ class Judge:
 
 def spoken(*said: tuple[str, str | None]) -> AudioResult:
     turns = tuple(Utterance(f"u{n}", text=text, speaker=speaker) for n, (text, speaker) in enumerate(said))
-    return AudioResult(None, turns, (None,) * len(turns), (), (), None, ())
+    return AudioResult(None, turns, (None,) * len(turns), (), (), Transcription(), ())
 
 
 @pytest.fixture
@@ -80,6 +82,23 @@ def test_the_same_words_of_another_speaker_are_encoded_again_and_the_same_ones_a
     assert len(READ) == 1 and first[1][0] == again[1][0]
     text_evidence(job, spoken(("a b", "Ann"), ("c", "Bob")))
     assert len(READ) == 2
+
+
+@pytest.mark.parametrize(("sure", "reason"), [(0.3, "its words are doubtful (mean probability 0.30"), (0.7, None)])
+def test_doubtful_words_are_no_evidence(job: Job, sure: float, reason: str | None) -> None:
+    words = (Word("I", Segment(0, 1), sure - 0.1), Word("see", Segment(1, 2), sure + 0.1))
+    one = Utterance("u0", text="I see", segment=Segment(0, 2), words=words)
+    ((found, _),) = text_evidence(job, AudioResult(None, (one,), (0,), (), (), Transcription(), ()))
+    assert (found.missing or "").startswith(reason or "") and bool(found.missing) is bool(reason)
+
+
+def test_words_are_read_only_where_the_window_is_english(job: Job) -> None:
+    spans = ((0, 2), (10, 12))
+    turns = tuple(Utterance(f"u{n}", text="a b", segment=Segment(*span)) for n, span in enumerate(spans))
+    windows = ((Segment(0, 9), "en"), (Segment(9, 20), "de"))
+    heard = Transcription(Language("en", 0.6, 0.6), (), windows)
+    found = text_evidence(job, AudioResult(None, turns, (0, 0), (), (), heard, ()))
+    assert [one.missing for one, _ in found] == [None, "the language is 'de'; the text model is English-only"]
 
 
 def test_without_words_nothing_is_read(job: Job) -> None:
@@ -132,7 +151,8 @@ def sounding(job: Job) -> AudioResult:
     samples[16000 * 6 :] = 3000
     spans = ((0, 2), (2, 2.3), (3, 5), (6, 8))
     turns = tuple(Utterance(f"u{n}", text="x", segment=Segment(*span)) for n, span in enumerate(spans))
-    return AudioResult(samples, turns, (0, 1, 0, 1), (), (Segment(3.5, 5),), None, ())
+    heard, overlaps = Transcription(), (Segment(3.5, 5),)
+    return AudioResult(samples, turns, (0, 1, 0, 1), (), overlaps, heard, (), speech=(Segment(0, 8),))
 
 
 @pytest.fixture
@@ -180,6 +200,16 @@ def test_an_utterance_beyond_the_end_of_the_sound_is_judged_from_what_there_is(s
     sounds = Sounds(sound_job, replace(audio, utterances=late))
     assert sounds.spans[-1] == Segment(6, 8)
     assert [len(part) for part in sounds.windows(Loudness())] == [4, 4]  # type: ignore[arg-type]
+
+
+def test_what_is_not_detected_as_speech_is_nobodys_voice(sound_job: Job) -> None:
+    audio = replace(sounding(sound_job), overlaps=(), speech=(Segment(0.5, 2), Segment(4.5, 5.2)))
+    assert Sounds(sound_job, audio).reasons == [
+        None,
+        "0.30 s of sound is too short for a voice (at least 0.4 s)",
+        "speech is heard in 0.50 of its 2.00 s only",
+        "speech is heard in 0.00 of its 2.00 s only",
+    ]
 
 
 def test_encoders_of_one_weight_do_not_share_cached_vectors(sound_job: Job) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from merc import AnalyzeOptions, Conversation, Segment, Utterance
@@ -15,6 +14,7 @@ from merc.people.diarise import Turn
 from merc.pipeline import listening
 from merc.pipeline.listening import AudioResult, listen, with_voices
 from merc.pipeline.options import Job
+from merc.pipeline.transcription import Transcription
 from merc.speech.asr import Language
 
 
@@ -62,7 +62,7 @@ def test_a_voice_has_the_name_that_it_has_for_the_most_seconds() -> None:
 
 def test_other_voices_number_the_speakers_again() -> None:
     utterances = tuple(said((0, 1, "Speaker 1"), (1, 2, "Speaker 2")))
-    audio = AudioResult(None, utterances, (4, 7), tuple(TURNS), (), None, ())
+    audio = AudioResult(None, utterances, (4, 7), tuple(TURNS), (), Transcription(), ())
     found = with_voices(audio, [7, None])
     assert [utterance.speaker for utterance in found.utterances] == ["Speaker 1", None]
     assert (found.voices, found.turns) == ((7, None), (Turn(7, Segment(0, 1)),))
@@ -80,33 +80,3 @@ def test_without_sound_the_transcript_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_without_sound_and_transcript_there_is_nothing_to_analyse(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"a\.wav: it has video but no sound, .* --transcript"):
         listen(job(tmp_path, sound=False), None)
-
-
-class Detector:
-    """Stands for the recogniser: says what language it detected."""
-
-    def __init__(self, code: str, probability: float) -> None:
-        self.found = Language(code, probability, 1 - probability)
-
-    def language(self, samples: np.ndarray, speech: list[Segment]) -> Language:
-        return self.found
-
-
-@pytest.mark.parametrize(
-    ("code", "probability", "accepted"), [("de", 0.9, "de"), ("de", 0.4, "en"), ("en", 0.4, "en"), ("de", 0.5, "de")]
-)
-def test_another_language_is_accepted_only_where_it_is_probable(
-    tmp_path: Path, code: str, probability: float, accepted: str
-) -> None:
-    recogniser = Detector(code, probability)
-    found = listening._language(job(tmp_path, sound=True), lambda: recogniser, np.zeros(1), [Segment(0, 1)])  # type: ignore[arg-type, return-value]
-    assert found is not None and found.code == accepted
-
-
-def test_a_language_that_is_given_is_not_detected(tmp_path: Path) -> None:
-    def fail() -> Detector:
-        raise AssertionError("the recogniser was loaded")
-
-    found = listening._language(job(tmp_path, sound=True, language="fr"), fail, np.zeros(1), [])  # type: ignore[arg-type]
-    assert found == Language("fr", 1.0, 0.0)
-    assert listening._language(job(tmp_path, sound=True), fail, np.zeros(1), []) is None  # type: ignore[arg-type]

@@ -24,7 +24,9 @@ SPEAKS, LISTENS = 3.0, 0.5
 def heard(count: int = 6, *, voices: tuple[int | None, ...] | None = None) -> AudioResult:
     """Utterances of four seconds that were all given one voice."""
     spoken = tuple(Utterance(f"u{n}", "Speaker 1", "Hello.", Segment(4 * n, 4 * n + 4)) for n in range(count))
-    return AudioResult(np.zeros(16000 * 4 * count, np.int16), spoken, voices or (0,) * count, (), (), None, ())
+    return AudioResult(
+        np.zeros(16000 * 4 * count, np.int16), spoken, voices or (0,) * count, (), (), Transcription(), ()
+    )
 
 
 def filmed(mouths: tuple[float, float]) -> FaceObservations:

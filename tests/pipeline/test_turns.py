@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from merc import MercError, Segment
 from merc.conversation import Word
-from merc.pipeline.turns import TurnOptions, nearest_voice, utterances
+from merc.pipeline.turns import TurnOptions, nearest_voice, unplaced, utterances
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,37 @@ def test_a_long_sentence_is_cut_at_its_widest_gap() -> None:
     assert texts(words, ALL, longest=2.0) == ["a b c d", "e f g h"]
 
 
-def test_a_long_turn_without_words_is_kept_without_text_and_a_short_one_is_not() -> None:
-    turns = [Voice(0, Segment(0, 2)), Voice(1, Segment(3, 5)), Voice(1, Segment(6, 6.4))]
-    found, voices = utterances(say("hello to you all"), turns)
-    assert [u.text for u in found] == ["hello to you all", None]
-    assert voices == [0, 1]
+def test_speech_without_words_is_an_utterance_of_each_voice_in_it() -> None:
+    turns = [Voice(0, Segment(0, 4)), Voice(1, Segment(4, 6))]
+    found, voices = utterances(say("hello to you all"), turns, speech=[Segment(0, 1.8), Segment(3, 6), Segment(9, 9.3)])
+    spans = [(u.text, u.segment.start, u.segment.end) for u in found if u.segment]
+    assert spans == [("hello to you all", 0.0, pytest.approx(1.35)), (None, 3, 4), (None, 4, 6)]
+    assert voices == [0, 0, 1]
+
+
+def test_words_in_the_middle_leave_the_speech_around_them() -> None:
+    words = say("hello to you all", start=2.0)
+    found, voices = utterances(words, [Voice(3, Segment(0, 6))], speech=[Segment(0, 6)])
+    assert [(u.text, u.segment.start) for u in found if u.segment] == [
+        (None, 0),
+        ("hello to you all", 2.0),
+        (None, pytest.approx(3.35)),
+    ]
+    assert voices == [3, 3, 3]
+
+
+def test_less_is_left_out_beside_words_than_in_a_region_of_its_own() -> None:
+    found, _ = utterances(say("hello to you all"), ALL, speech=[Segment(0, 2.0), Segment(3, 3.6)])
+    assert [(u.text, u.segment.start) for u in found if u.segment] == [("hello to you all", 0), (None, 3)]
+
+
+def test_what_is_too_short_for_an_utterance_is_said() -> None:
+    speech = [Segment(0, 1.8), Segment(3, 3.4), Segment(5, 5.3)]
+    found, _ = utterances(say("hello to you all"), ALL, speech=speech)
+    assert unplaced(found, speech) == [
+        "1.1 s of detected speech are in no utterance: 3 stretches without words, the longest of 0.45 s"
+    ]
+    assert unplaced(found, [Segment(0, 1.5)]) == []
 
 
 def test_a_word_far_from_every_voice_follows_the_word_before() -> None:

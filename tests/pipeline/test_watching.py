@@ -19,6 +19,7 @@ from merc.people.mouth import RATE, STEPS
 from merc.pipeline import watching
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import Job
+from merc.pipeline.transcription import Transcription
 from merc.pipeline.watching import BLOCK, detect_faces, link_faces
 
 VIDEO = VideoInfo("h264", 640, 360, 25.0, 0)
@@ -27,7 +28,7 @@ VIDEO = VideoInfo("h264", 640, 360, 25.0, 0)
 def spoken(*spans: tuple[float, float] | None) -> AudioResult:
     utterances = tuple(Utterance(f"u{n}", segment=Segment(*span) if span else None) for n, span in enumerate(spans))
     turns = tuple(Turn(0, one.segment) for one in utterances if one.segment)
-    return AudioResult(None, utterances, (0,) * len(utterances), turns, (), None, ())
+    return AudioResult(None, utterances, (0,) * len(utterances), turns, (), Transcription(), ())
 
 
 def job(folder: Path, *, stream: VideoInfo | None = VIDEO, duration: float = 900.0, **options: Any) -> Job:

@@ -5,58 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from merc.conversation import Segment, Word
 from merc.errors import InputError, UnknownName
-from merc.speech.asr import AsrOptions, Language, Recognizer, _unlooped, _words, windows
+from merc.speech.asr import AsrOptions, Language, Recognizer, _unlooped, _words, decided, mean_probability
 from merc.speech.matching import tokens
 from merc.speech.vad import RATE, detect_speech
+from merc.speech.windows import windows
 
 from .sounds import decoded, signal
-
-
-@st.composite
-def speeches(draw):
-    lengths = draw(st.lists(st.tuples(st.floats(0.05, 9), st.floats(0.1, 70)), max_size=25))
-    now, found = 0.0, []
-    for pause, length in lengths:
-        found.append(Segment(now + pause, now + pause + length))
-        now = found[-1].end
-    return found
-
-
-@settings(deadline=None)
-@given(speeches())
-def test_windows_hold_all_speech_and_nothing_twice(speech):
-    packed = windows(speech)
-    assert all(0.01 < w.duration <= 28 + 1e-6 for w in packed)
-    assert all(a.end <= b.start for a, b in pairwise(packed))
-    for region in speech:
-        assert sum(w.overlap(region) for w in packed) == pytest.approx(region.duration)
-    for window in packed:
-        middle_cut = [s for s in speech if s.start < window.end < s.end]
-        assert not middle_cut or middle_cut[0].duration > 28
-    assert packed == windows(speech)
-
-
-def test_a_window_ends_at_the_longest_of_its_late_pauses():
-    speech = [Segment(0, 20), Segment(20.2, 23), Segment(25, 27), Segment(27.3, 40)]
-    assert windows(speech) == [Segment(0, 23), Segment(25, 40)]
-
-
-def test_a_long_region_is_split_where_it_is_quietest():
-    samples = np.full(40 * RATE, 8000, np.int16)
-    samples[24 * RATE : 24 * RATE + 4800] = 10
-    first, second = windows([Segment(0, 40)], samples=samples)
-    assert 24.0 <= first.end == second.start <= 24.3
-    assert windows([Segment(0, 40)]) == [Segment(0, 28), Segment(28, 40)]
-
-
-def test_regions_out_of_order_are_refused():
-    with pytest.raises(InputError, match=r"speech at 1 s begins before the one in front ends \(3 s\)"):
-        windows([Segment(0, 3), Segment(1, 4)])
 
 
 @pytest.mark.parametrize(
@@ -96,6 +53,92 @@ def test_pieces_are_joined_to_their_word():
 def test_language_says_whether_it_is_english():
     assert Language("en", 0.6, 0.6).is_english
     assert not Language("de", 0.6, 0.3).is_english
+
+
+@pytest.mark.parametrize(
+    ("distribution", "code"),
+    [
+        ({"en": 0.9, "de": 0.05}, "en"),
+        ({"en": 0.24, "nl": 0.2}, "nl"),
+        ({"en": 0.04, "es": 0.17, "pt": 0.1}, "es"),
+        ({"en": 0.3, "cy": 0.1}, "en"),
+        ({"en": 1.0}, "en"),
+    ],
+)
+def test_english_must_be_clearly_the_most_probable(distribution, code):
+    assert decided(distribution, english=2.0).code == code
+
+
+class Scripted(Recognizer):
+    """Whisper's decoder replaced by a script: seconds of sound and whether repeats are forbidden, to passages."""
+
+    def __init__(self, script):
+        self.options, self.script, self.calls = AsrOptions(margin=0.0), script, []
+        self._languages = {"en": True}
+
+    def _passages(self, sound, language, *, unrepeated=0):
+        self.calls.append((round(len(sound) / RATE), unrepeated))
+        return self.script[self.calls[-1]]
+
+
+def passage(text: str, start: float, each: float, *, sure: float, compression: float = 1.0) -> SimpleNamespace:
+    words = [
+        SimpleNamespace(word=f" {word}", start=start + n * each, end=start + (n + 1) * each, probability=sure)
+        for n, word in enumerate(text.split())
+    ]
+    return SimpleNamespace(words=words, compression_ratio=compression, no_speech_prob=0.1, avg_logprob=-0.2)
+
+
+SENTENCE = "kids are talking by the door"
+SILENT = np.zeros(30 * RATE, np.int16)
+
+
+def test_a_sentence_that_is_said_many_times_is_kept():
+    moods = [passage(SENTENCE, 3.0 * n, 0.4, sure=0.9, compression=5.0) for n in range(7)]
+    squashed = passage(SENTENCE, 20.6, 0.03, sure=0.9, compression=5.0)
+    heard = Scripted({(21, 0): [*moods, squashed]})
+    words = heard.transcribe(SILENT, Segment(0, 21), "en", speech=[Segment(3.0 * n, 3 * n + 3) for n in range(7)])
+    assert [w.text for w in words] == SENTENCE.split() * 7
+    assert heard.calls == [(21, 0)]
+
+
+def test_an_improbable_loop_is_decoded_again_region_by_region():
+    loop = [passage("three four " * 40, 0.0, 0.2, sure=0.6, compression=5.0)]
+    said = [passage("three of us", 0.0, 0.5, sure=0.9)]
+    heard = Scripted({(16, 0): loop, (9, 0): said, (5, 0): loop, (5, 4): loop})
+    words = heard.transcribe(SILENT, Segment(0, 16), "en", speech=[Segment(0, 9), Segment(11, 16)])
+    assert heard.calls == [(16, 0), (9, 0), (5, 0), (5, 4)]
+    assert [w.text for w in words][:3] == ["three", "of", "us"]
+    assert len(words) == 3 + 8  # a loop in a single region is cut to four phrases
+
+
+def test_a_region_without_words_is_decoded_alone_and_only_probable_words_are_kept():
+    most = [passage("well that is what I said", 0.0, 0.5, sure=0.9)]
+    speech = [Segment(0, 3), Segment(5, 6), Segment(8, 8.2), Segment(12, 14)]
+    heard = Scripted(
+        {(14, 0): most, (1, 0): [passage("No.", 0.2, 0.5, sure=0.9)], (2, 0): [passage("Bye.", 0.0, 1.0, sure=0.4)]}
+    )
+    words = heard.transcribe(SILENT, Segment(0, 14), "en", speech=speech)
+    assert [w.text for w in words] == ["well", "that", "is", "what", "I", "said", "No."]
+    assert words[-1].segment.start == pytest.approx(5.2)
+    assert heard.calls == [(14, 0), (1, 0), (2, 0)]
+
+
+def test_a_window_has_another_language_only_where_it_is_clear():
+    class Spoken(Scripted):
+        def _languages_of(self, samples, window, speech):
+            return {"en": 0.05, "de": 0.9} if window.start else {"en": 0.3, "de": 0.6}
+
+    heard, recording = Spoken({}), Language("en", 0.8, 0.8)
+    assert heard.language_of_window(SILENT, Segment(0, 9), recording, speech=[]) == recording
+    assert heard.language_of_window(SILENT, Segment(9, 20), recording, speech=[]).code == "de"
+
+
+def test_the_mean_probability_of_words():
+    pair = [Word("a", Segment(0, 1), 0.2), Word("b", Segment(1, 2), 0.6)]
+    assert mean_probability(pair) == pytest.approx(0.4)
+    assert mean_probability([]) == 0.0
+    assert mean_probability([Word("a", Segment(0, 1))]) == 1.0
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +186,3 @@ def test_what_cannot_be_transcribed_is_refused(recognizer):
         recognizer.transcribe(samples, Segment(0, 10), "xx")
     with pytest.raises(InputError, match="at least one region of speech"):
         recognizer.language(samples, [])
-
-
-def test_a_window_too_long_for_the_recogniser_is_refused():
-    with pytest.raises(InputError, match="longest 60: expected 4 to 30 s"):
-        windows([Segment(0, 1)], longest=60)

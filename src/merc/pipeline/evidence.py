@@ -22,7 +22,7 @@ from merc.people.link import FaceEvidence
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.options import Job
 from merc.pipeline.steps import of_frames, of_windows, windows
-from merc.speech.asr import Language
+from merc.speech.asr import DOUBTFUL, mean_probability
 from merc.speech.matching import has_words, spoken_words
 
 RATE = 16000
@@ -32,6 +32,8 @@ SHORTEST_VOICE = 0.4
 """Seconds: the voice encoder's equal error rate rises steeply below about a second, and it sees nothing below this."""
 LONGEST_TURN = WINDOW - BEFORE
 """Tokens of an utterance that are read: a transcript may have turns far longer than those of a series."""
+LEAST_SPEECH = 0.5
+"""Share of an utterance in which speech must be detected, so that silence, noise or music are nobody's voice."""
 MOST_OVERLAP = 0.5
 """Above this share of an utterance with two voices at once, the sound does not belong to one speaker."""
 
@@ -104,7 +106,7 @@ def _observation(items: Sequence[Judged]) -> Observation:
 
 def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:
     """Evidence of the words: read in the context of those before, where the fusion has an encoder for that."""
-    reasons = [_no_text(utterance, audio.language) for utterance in audio.utterances]
+    reasons = [_no_text(utterance, audio) for utterance in audio.utterances]
     worded = [utterance for utterance, reason in zip(audio.utterances, reasons, strict=True) if not reason]
     texts = [(utterance.text or "", utterance.speaker) for utterance in worded]
     spoken = spoken_head()
@@ -135,13 +137,17 @@ def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: Sp
     return np.stack([found[turn.id] for turn in turns])
 
 
-def _no_text(utterance: Utterance, language: Language | None) -> str | None:
+def _no_text(utterance: Utterance, audio: AudioResult) -> str | None:
     if not utterance.text:
         return "no words were recognised"
     if not has_words(utterance.text):
         return f"'{shown(utterance.text, 40)}' has no words"
-    if language is not None and language.code != "en":
-        return f"the language is '{language.code}'; the text model is English-only"
+    language = audio.heard.language_of(utterance)
+    if language is not None and language != "en":
+        return f"the language is '{language}'; the text model is English-only"
+    sure = mean_probability(utterance.words) if utterance.words else 1.0
+    if sure < DOUBTFUL:
+        return f"its words are doubtful (mean probability {sure:.2f}, at least {DOUBTFUL} expected)"
     return None
 
 
@@ -191,6 +197,9 @@ def _no_voice(utterance: Utterance, audio: AudioResult) -> str | None:
     length = min(segment.end, len(audio.samples) / RATE) - segment.start
     if length < SHORTEST_VOICE:
         return f"{max(length, 0):.2f} s of sound is too short for a voice (at least {SHORTEST_VOICE} s)"
+    speech = sum(segment.overlap(part) for part in audio.speech)
+    if speech < LEAST_SPEECH * length:
+        return f"speech is heard in {speech:.2f} of its {length:.2f} s only"
     share = sum(segment.overlap(part) for part in audio.overlaps) / segment.duration
     if share > MOST_OVERLAP:
         return f"several voices speak at once for {share:.0%} of it"

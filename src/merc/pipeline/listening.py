@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from merc.conversation import Conversation, Segment, Utterance, Word
+from merc.conversation import Conversation, Segment, Utterance
 from merc.errors import MediaError
 from merc.media.samples import release
 from merc.people.diarise import DiariseOptions, Turn, diarise
 from merc.pipeline.options import Job
 from merc.pipeline.sound import decoded
-from merc.pipeline.turns import nearest_voice, utterances
+from merc.pipeline.transcription import Transcription, given_language, transcribe
+from merc.pipeline.turns import nearest_voice, unplaced, utterances
 from merc.speech.align import align
-from merc.speech.asr import AsrOptions, Language, Recognizer, windows
+from merc.speech.asr import Language
 from merc.speech.vad import detect_speech
 
 if TYPE_CHECKING:
     import numpy as np
 
-Loader = Callable[[], Recognizer]
-
-_ASR_WEIGHTS = ("whisper-base", "silero-vad")
 _DIARISATION_WEIGHTS = ("campplus", "segmentation", "silero-vad")
-
-CONFIDENT = 0.5
-"""Probability below which a language other than English is not accepted: half a second of speech may look like any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +35,13 @@ class AudioResult:
         voices: Number of the voice of each utterance; None: unknown.
         turns: Who speaks when.
         overlaps: Where several voices speak at once.
-        language: What is spoken; None without speech.
+        heard: The recognised words and their languages.
         notes: What was lost or repaired.
         named: Whether a transcript names the speakers.
         end: Where the recording ends, in seconds.
         track: Number of the audio track; None without sound.
         channel: What of the track was heard, such as "mono" or "left"; None without sound.
+        speech: Where somebody speaks.
     """
 
     samples: np.ndarray | None
@@ -54,12 +49,18 @@ class AudioResult:
     voices: tuple[int | None, ...]
     turns: tuple[Turn, ...]
     overlaps: tuple[Segment, ...]
-    language: Language | None
+    heard: Transcription
     notes: tuple[str, ...]
     named: bool = False
     end: float = 0.0
     track: int | None = None
     channel: str | None = None
+    speech: tuple[Segment, ...] = ()
+
+    @property
+    def language(self) -> Language | None:
+        """The language of the recording; None without speech."""
+        return self.heard.language
 
 
 def listen(job: Job, transcript: Conversation | None) -> AudioResult:
@@ -80,28 +81,29 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
         )
     with ThreadPoolExecutor(1) as second:  # neither needs the other, and the diarisation's models are small
         diarisation = second.submit(_diarised, job, samples, speech)
-        language, words = _transcribed(job, samples, speech)
+        heard = transcribe(job, samples, speech, transcript=transcript is not None)
         turns, overlaps = diarisation.result()
     release(samples)
-    if language is not None and language.probability < CONFIDENT:
-        notes.append(f"the language is uncertain (English {language.english:.2f}); it was taken for English")
+    notes += heard.notes(transcript=transcript is not None)
     if transcript is None:
-        found, voices = utterances(words, turns)
+        found, voices = utterances(heard.words, turns, speech=speech)
         spoken = _numbered(found, voices)
+        notes += unplaced(found, speech)
     else:
-        aligned = align(transcript, words, duration=len(samples) / 16000, speech=speech)
+        aligned = align(transcript, heard.words, duration=len(samples) / 16000, speech=speech)
         notes += list(transcript.meta.get("notes", ())) + list(aligned.notes)
         spoken, voices, turns = _with_voices(list(aligned.utterances), turns)
     named = transcript is not None and any(utterance.speaker for utterance in transcript)
     return AudioResult(
-        samples,
-        tuple(spoken),
-        tuple(voices),
-        tuple(turns),
-        tuple(overlaps),
-        language,
-        tuple(notes),
-        named,
+        samples=samples,
+        utterances=tuple(spoken),
+        voices=tuple(voices),
+        turns=tuple(turns),
+        overlaps=tuple(overlaps),
+        heard=heard,
+        notes=tuple(notes),
+        named=named,
+        speech=tuple(speech),
         end=sound.end,
         track=sound.track,
         channel=sound.channel,
@@ -121,8 +123,8 @@ def _without_sound(job: Job, transcript: Conversation | None) -> AudioResult:
         *transcript.meta.get("notes", ()),
         *aligned.notes,
     )
-    language = _given_language(job.options.language) if job.options.language else None
-    return AudioResult(None, tuple(spoken), tuple(voices), tuple(turns), (), language, notes, end=job.probe.duration)
+    heard = Transcription(given_language(job.options.language) if job.options.language else None)
+    return AudioResult(None, tuple(spoken), tuple(voices), tuple(turns), (), heard, notes, end=job.probe.duration)
 
 
 def _speech(job: Job, samples: np.ndarray) -> list[Segment]:
@@ -133,64 +135,6 @@ def _speech(job: Job, samples: np.ndarray) -> list[Segment]:
     release(samples)
     job.report("speech", 1, 1)
     return [Segment(start, end) for start, end in rows]
-
-
-def _language(job: Job, recognizer: Loader, samples: np.ndarray, speech: Sequence[Segment]) -> Language | None:
-    if job.options.language:
-        return _given_language(job.options.language)
-    if not speech:
-        return None
-    fields = job.cache.json(
-        job.key("language", weights=_ASR_WEIGHTS),
-        lambda: asdict(recognizer().language(samples, speech)),
-    )
-    found = Language(**fields)
-    accepted = found.is_english or found.probability >= CONFIDENT
-    return found if accepted else Language("en", found.english, found.english)
-
-
-def _given_language(code: str) -> Language:
-    """The language that the user gave."""
-    return Language(code, 1.0, float(code == "en"))
-
-
-def _words(
-    job: Job, recognizer: Loader, samples: np.ndarray, speech: Sequence[Segment], *, language: Language | None
-) -> list[Word]:
-    """Transcribe window by window; each window is cached, so that an interrupted run resumes from the last one."""
-    if language is None:
-        return []
-    words: list[Word] = []
-    parts = windows(speech, samples=samples)
-    total = sum(part.duration for part in parts)
-    done = 0.0
-    for part in parts:
-        rows = job.cache.json(
-            job.key("words", part.start, part.end, language.code, job.options.beam, weights=_ASR_WEIGHTS),
-            lambda part=part: [  # type: ignore[misc]
-                _word_row(word) for word in recognizer().transcribe(samples, part, language.code, speech=speech)
-            ],
-        )
-        words += [Word(text, Segment(start, end), probability) for text, start, end, probability in rows]
-        release(samples)
-        done += part.duration
-        job.report("transcribe", done, total)
-    return words
-
-
-def _word_row(word: Word) -> list[Any]:
-    return [word.text, word.segment.start, word.segment.end, word.probability]
-
-
-def _recognizer(job: Job) -> Loader:
-    """A callable that loads the recogniser when it is first needed: a run from the cache needs none."""
-    return cache(lambda: Recognizer(AsrOptions(beam=job.options.beam, cpu_threads=job.options.cpu_threads)))
-
-
-def _transcribed(job: Job, samples: np.ndarray, speech: Sequence[Segment]) -> tuple[Language | None, list[Word]]:
-    recognizer = _recognizer(job)
-    language = _language(job, recognizer, samples, speech)
-    return language, _words(job, recognizer, samples, speech, language=language)
 
 
 def _diarised(job: Job, samples: np.ndarray, speech: Sequence[Segment]) -> tuple[list[Turn], list[Segment]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -45,47 +44,94 @@ class TurnOptions:
     """A sentence that runs on for longer is cut at its widest gap between words."""
     reach: float = 1.0
     """A word outside all turns belongs to the nearest voice within this, else to the voice of the word before it."""
-    wordless: float = 1.0
-    """A turn without recognised words is kept as an utterance without text when it is at least this long."""
+    wordless: float = 0.5
+    """A region of detected speech without any word becomes an utterance without text when it is this long."""
+    beside: float = 0.8
+    """The same for what is left of a region beside its words, whose times waver by some tenths."""
 
     def __post_init__(self) -> None:
-        for name in ("pause", "shortest", "longest", "reach", "wordless"):
+        for name in ("pause", "shortest", "longest", "reach", "wordless", "beside"):
             above(0, scope="turns", hint=" seconds", **{name: getattr(self, name)})
 
 
 def utterances(
-    words: Sequence[Word], turns: Sequence[Turn], *, options: TurnOptions | None = None
+    words: Sequence[Word],
+    turns: Sequence[Turn],
+    *,
+    speech: Sequence[Segment] = (),
+    options: TurnOptions | None = None,
 ) -> tuple[list[Utterance], list[int | None]]:
     """Cut recognised words into utterances.
 
     Args:
         words: In order of time.
         turns: Who speaks when.
+        speech: Regions of detected speech.
         options: See `TurnOptions`.
 
     Returns:
-        The utterances in order of time, and the number of the voice of each (None where no turn is near). A long turn
-        in which nothing was recognised becomes an utterance whose text is None.
+        The utterances in order of time, and the number of the voice of each (None where no turn is near). Detected
+        speech without words that is long enough is an utterance whose text is None.
     """
     options = options or TurnOptions()
     voices = _smooth(words, _voices(words, turns, options.reach), options)
     groups = [part for group in _groups(words, voices, options) for part in _cut(words, group, options.longest)]
     spoken = [(_bounds([words[i] for i in group]), voices[group[0]], [words[i] for i in group]) for group in groups]
-    wordless = _wordless(words, turns, options)
+    wordless = _wordless([segment for segment, _, _ in spoken], turns, speech, options)
     ordered = sorted(spoken + wordless, key=lambda item: (item[0].start, item[0].end))
     made = [_utterance(number, segment, inside) for number, (segment, _, inside) in enumerate(ordered, start=1)]
     return made, [voice for _, voice, _ in ordered]
 
 
-def _wordless(
-    words: Sequence[Word], turns: Sequence[Turn], options: TurnOptions
-) -> list[tuple[Segment, int | None, list[Word]]]:
-    """Segment, voice and no words of the long turns in which nothing was recognised."""
+def unplaced(found: Sequence[Utterance], speech: Sequence[Segment], *, least: float = 0.5) -> list[str]:
+    """A note on the detected speech that is in no utterance, where there are ``least`` seconds of it or more."""
+    left = _outside([u.segment for u in found if u.segment], speech)
+    seconds = sum(part.duration for part in left)
+    if seconds < least:
+        return []
     return [
-        (turn.segment, turn.speaker, [])
-        for turn in turns
-        if turn.segment.duration >= options.wordless and not _speaks(words, turn.segment)
+        f"{seconds:.1f} s of detected speech are in no utterance: {len(left)} stretches without words, the longest of "
+        f"{max(part.duration for part in left):.2f} s"
     ]
+
+
+def _wordless(
+    spoken: Sequence[Segment], turns: Sequence[Turn], speech: Sequence[Segment], options: TurnOptions
+) -> list[tuple[Segment, int | None, list[Word]]]:
+    """Segment, voice and no words of the detected speech in which nothing was recognised, for each of its voices."""
+    found: list[tuple[Segment, int | None, list[Word]]] = []
+    regions = set(speech)
+    for part in _outside(spoken, speech):
+        if part.duration < (options.wordless if part in regions else options.beside):
+            continue
+        voiced = [
+            (Segment(max(part.start, turn.segment.start), min(part.end, turn.segment.end)), turn.speaker)
+            for turn in turns
+            if turn.segment.overlap(part) >= options.wordless
+        ]
+        found += [(piece, voice, []) for piece, voice in voiced] or [
+            (part, nearest_voice(part, turns, reach=options.reach), [])
+        ]
+    return found
+
+
+def _outside(covered: Sequence[Segment], parts: Sequence[Segment]) -> list[Segment]:
+    """What is left of some parts outside the covered segments, in order of time; linear in both."""
+    left = []
+    ordered = sorted(covered)
+    first, reached = 0, 0.0
+    for part in sorted(parts):
+        start = max(part.start, reached)
+        while first < len(ordered) and ordered[first].start < part.end:
+            if ordered[first].start > start:
+                left.append(Segment(start, ordered[first].start))
+            reached = max(reached, ordered[first].end)
+            start = max(start, reached)
+            first += 1
+        if start < part.end:
+            left.append(Segment(start, part.end))
+        reached = max(reached, part.end)
+    return left
 
 
 def nearest_voice(segment: Segment, turns: Sequence[Turn], *, reach: float) -> int | None:
@@ -174,12 +220,6 @@ def _cut(words: Sequence[Word], group: list[int], longest: float) -> list[list[i
     gaps = [words[b].segment.start - words[a].segment.end for a, b in pairwise(group)]
     widest = 1 + max(range(len(gaps)), key=lambda i: (gaps[i], -abs(2 * i - len(gaps))))
     return _cut(words, group[:widest], longest) + _cut(words, group[widest:], longest)
-
-
-def _speaks(words: Sequence[Word], segment: Segment) -> bool:
-    """Whether any word of the ordered words touches the segment."""
-    after = bisect_left(words, segment.end, key=lambda word: word.segment.start)
-    return any(segment.overlap(word.segment) > 0 for word in words[max(0, after - 3) : after])
 
 
 def _ends_sentence(word: Word) -> bool:

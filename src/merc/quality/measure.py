@@ -107,8 +107,8 @@ class Measurer:
         return parts[task.part](task)
 
     def _sound(self, task: Task) -> Measured:
-        from merc.speech.asr import windows
         from merc.speech.vad import detect_speech
+        from merc.speech.windows import windows
 
         decoded = self._decoder.sound(task.path)
         samples = samples_of(task, decoded.samples)

@@ -1,0 +1,132 @@
+"""The words of a recording and their languages: windows of speech are transcribed one by one, each of them cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from merc.conversation import Segment, Utterance, Word
+from merc.media.samples import release
+from merc.pipeline.options import Job
+from merc.speech.asr import SURE_LANGUAGE, AsrOptions, Language, Recognizer
+from merc.speech.windows import windows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Loader = Callable[[], Recognizer]
+
+_WEIGHTS = ("whisper-base", "silero-vad")
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What was said, and in which languages.
+
+    Attributes:
+        language: That of the recording; None without speech.
+        words: In order of time.
+        windows: Windows of speech in order, each with its language.
+    """
+
+    language: Language | None = None
+    words: tuple[Word, ...] = ()
+    windows: tuple[tuple[Segment, str], ...] = ()
+
+    def language_of(self, utterance: Utterance) -> str | None:
+        """The language of the windows that hold most of an utterance, else that of the recording."""
+        seconds: dict[str, float] = {}
+        for window, code in self.windows if utterance.segment else ():
+            if (shared := window.overlap(utterance.segment)) > 0:  # type: ignore[arg-type]
+                seconds[code] = seconds.get(code, 0.0) + shared
+        if seconds:
+            return max(seconds, key=lambda code: seconds[code])
+        return self.language.code if self.language else None
+
+    def notes(self, *, transcript: bool) -> list[str]:
+        """What is to be said of the languages; ``transcript``: the words are a transcript's."""
+        language = self.language
+        if language is None:
+            return []
+        found = []
+        if language.probability < SURE_LANGUAGE and transcript:
+            found.append(
+                f"the language is uncertain (English {language.english:.2f}); the transcript counts as English"
+            )
+        elif language.probability < SURE_LANGUAGE:
+            found.append(
+                f"the language is uncertain: most likely '{language.code}' ({language.probability:.2f}; English "
+                f"{language.english:.2f}); name it with --language where that is wrong"
+            )
+        for code in dict.fromkeys(code for _, code in self.windows if code != language.code):
+            spans = ", ".join(f"{w.start:.1f} to {w.end:.1f} s" for w, other in self.windows if other == code)
+            found.append(f"the language is '{code}' from {spans}, '{language.code}' elsewhere")
+        return found
+
+
+def transcribe(job: Job, samples: np.ndarray, speech: Sequence[Segment], *, transcript: bool) -> Transcription:
+    """Transcribe the regions of speech.
+
+    Args:
+        job: The recording under analysis.
+        samples: 16 kHz mono int16.
+        speech: Its regions of speech.
+        transcript: Whether a transcript is given: where the language is uncertain, its words count as English.
+    """
+    # A run from the cache loads no recogniser.
+    recognizer = cache(lambda: Recognizer(AsrOptions(beam=job.options.beam, cpu_threads=job.options.cpu_threads)))
+    language = _language(job, recognizer, samples, speech)
+    if language is None:
+        return Transcription()
+    if transcript and language.probability < SURE_LANGUAGE:
+        language = Language("en", language.english, language.english)
+    words: list[Word] = []
+    heard: list[tuple[Segment, str]] = []
+    parts = windows(speech, samples=samples)
+    total = sum(part.duration for part in parts)
+    done = 0.0
+    for part in parts:
+        code, rows = job.cache.json(
+            job.key("words", part.start, part.end, asdict(language), job.options.beam, weights=_WEIGHTS),
+            lambda part=part: _window(job, recognizer(), samples, part, language=language, speech=speech),  # type: ignore[misc]
+        )
+        words += [Word(text, Segment(start, end), probability) for text, start, end, probability in rows]
+        heard.append((part, code))
+        release(samples)
+        done += part.duration
+        job.report("transcribe", done, total)
+    return Transcription(language, tuple(words), tuple(heard))
+
+
+def given_language(code: str) -> Language:
+    """The language that the user named."""
+    return Language(code, 1.0, float(code == "en"))
+
+
+def _language(job: Job, recognizer: Loader, samples: np.ndarray, speech: Sequence[Segment]) -> Language | None:
+    if job.options.language:
+        return given_language(job.options.language)
+    if not speech:
+        return None
+    fields = job.cache.json(
+        job.key("language", weights=_WEIGHTS), lambda: asdict(recognizer().language(samples, speech))
+    )
+    return Language(**fields)
+
+
+def _window(
+    job: Job,
+    recognizer: Recognizer,
+    samples: np.ndarray,
+    part: Segment,
+    *,
+    language: Language,
+    speech: Sequence[Segment],
+) -> list[Any]:
+    """The language of a window and the rows of its words; a language that the user named is that of all windows."""
+    if not job.options.language:
+        language = recognizer.language_of_window(samples, part, language, speech=speech)
+    words = recognizer.transcribe(samples, part, language.code, speech=speech)
+    return [language.code, [[w.text, w.segment.start, w.segment.end, w.probability] for w in words]]

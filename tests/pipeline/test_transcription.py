@@ -1,0 +1,101 @@
+"""Words and languages of windows, with a recogniser that says what the test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from merc import AnalyzeOptions, Segment, Utterance
+from merc.cache import Cache
+from merc.conversation import Word
+from merc.media.audio import AudioInfo, Probe
+from merc.pipeline import transcription
+from merc.pipeline.options import Job
+from merc.pipeline.transcription import Transcription, transcribe
+from merc.speech.asr import Language
+
+SAMPLES = np.zeros(60 * 16000, np.int16)
+SPEECH = [Segment(0, 27), Segment(30, 57)]
+GERMAN = Language("de", 0.9, 0.05)
+
+
+def job(folder: Path, **options: object) -> Job:
+    probe = Probe("wav", 60.0, AudioInfo("pcm_s16le", 16000, 1, "mono"), None)
+    return Job(folder / "a.wav", probe, "f" * 64, AnalyzeOptions(**options), Cache(folder / "cache"))  # type: ignore[arg-type]
+
+
+class Scripted:
+    """Instead of the recogniser: German from the thirtieth second on, and a word a window in its language."""
+
+    recording = Language("en", 0.6, 0.6)
+    loaded = 0
+
+    def __init__(self, options: object) -> None:
+        type(self).loaded += 1
+
+    def language(self, samples: np.ndarray, speech: Sequence[Segment]) -> Language:
+        return self.recording
+
+    def language_of_window(
+        self, samples: np.ndarray, window: Segment, recording: Language, *, speech: Sequence[Segment]
+    ) -> Language:
+        return GERMAN if window.start >= 30 else recording
+
+    def transcribe(
+        self, samples: np.ndarray, window: Segment, language: str, *, speech: Sequence[Segment]
+    ) -> list[Word]:
+        return [Word(language, Segment(window.start, window.start + 1), 0.9)]
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
+    made = type("Scripted", (Scripted,), {"loaded": 0})
+    monkeypatch.setattr(transcription, "Recognizer", made)
+    return made
+
+
+def test_each_window_is_transcribed_in_its_own_language_and_the_note_says_where(tmp_path: Path) -> None:
+    found = transcribe(job(tmp_path), SAMPLES, SPEECH, transcript=False)
+    assert [word.text for word in found.words] == ["en", "de"]
+    assert found.language_of(Utterance("u", segment=Segment(31, 35))) == "de"
+    assert found.language_of(Utterance("u", segment=Segment(1, 4))) == "en"
+    assert found.language_of(Utterance("u")) == "en"
+    assert found.notes(transcript=False) == ["the language is 'de' from 30.0 to 57.0 s, 'en' elsewhere"]
+
+
+def test_a_run_from_the_cache_loads_no_recogniser(tmp_path: Path, scripted: type[Scripted]) -> None:
+    first = transcribe(job(tmp_path), SAMPLES, SPEECH, transcript=False)
+    assert transcribe(job(tmp_path), SAMPLES, SPEECH, transcript=False) == first
+    assert scripted.loaded == 1
+
+
+def test_a_language_that_is_named_is_that_of_every_window(tmp_path: Path) -> None:
+    found = transcribe(job(tmp_path, language="fr"), SAMPLES, SPEECH, transcript=False)
+    assert found.language == Language("fr", 1.0, 0.0)
+    assert [word.text for word in found.words] == ["fr", "fr"]
+
+
+def test_without_speech_nothing_is_heard(tmp_path: Path, scripted: type[Scripted]) -> None:
+    assert transcribe(job(tmp_path), SAMPLES, [], transcript=False) == Transcription()
+    assert scripted.loaded == 0
+
+
+@pytest.mark.parametrize(
+    ("transcript", "code", "note"),
+    [
+        (False, "nl", "most likely 'nl' (0.30; English 0.25); name it with --language"),
+        (True, "en", "(English 0.25); the transcript counts as English"),
+    ],
+)
+def test_an_uncertain_language_is_said_and_only_a_transcript_counts_as_english(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, transcript: bool, code: str, note: str
+) -> None:
+    monkeypatch.setattr(Scripted, "recording", Language("nl", 0.3, 0.25))
+    found = transcribe(job(tmp_path), SAMPLES, SPEECH[:1], transcript=transcript)
+    assert found.language is not None and found.language.code == code
+    assert [word.text for word in found.words] == [code]
+    (said,) = found.notes(transcript=transcript)
+    assert note in said

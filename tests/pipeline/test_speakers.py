@@ -14,6 +14,7 @@ from merc.people.faces import FaceObservations
 from merc.pipeline import speakers
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.speakers import seen_and_heard
+from merc.pipeline.transcription import Transcription
 from merc.pipeline.watching import DetectedFaces
 from tests.people.test_link import seen_as
 

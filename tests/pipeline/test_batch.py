@@ -11,10 +11,10 @@ import pytest
 
 from merc import MercError, Timeline
 from merc.conversation import Recording
-from merc.errors import InputError, MediaError, WeightError
+from merc.errors import FormatError, InputError, MediaError, WeightError
 from merc.execution import Row
 from merc.pipeline import batch
-from merc.pipeline.batch import Analysed, BatchOptions, Request, _folders, as_json, find, run
+from merc.pipeline.batch import Analysed, BatchOptions, Request, as_json, run
 from merc.pipeline.options import AnalyzeOptions
 
 
@@ -29,6 +29,10 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             raise MediaError(f"{recording.name}: cannot be decoded")
         if "unfetched" in recording.name:
             raise WeightError("weight 'mpnet' is missing")
+        if "odd" in recording.name:
+            raise TypeError("x" * 1000)
+        if "typed" in recording.name:
+            raise FormatError("said.srt has no utterance")
         return Timeline(Recording(recording.name, "ab" * 32, 1.0, True, False), (), ())
 
     monkeypatch.setattr(batch, "analyze", analyze)
@@ -42,28 +46,49 @@ def recordings(folder: Path, *names: str) -> list[Path]:
     return [folder / name for name in names]
 
 
-def test_folders_are_searched_in_depth_for_recordings_each_once(tmp_path: Path) -> None:
-    b, a, _ = recordings(tmp_path, "deep/b.WAV", "a.mp4", "notes.txt")
-    assert find([tmp_path, a]) == [a, b]
-
-
-def test_a_folder_without_recordings_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(MercError, match=r"holds no recordings: expected files ending in \.mp4"):
-        find([tmp_path])
-
-
 def test_one_transcript_for_several_recordings_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.srt").write_text("")
     with pytest.raises(MercError, match="one transcript for 2 recordings: give a folder"):
         list(run([tmp_path / "a.wav", tmp_path / "b.wav"], batch=BatchOptions(transcript=tmp_path / "x.srt")))
 
 
-def test_recordings_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
-    names = [folder.name for folder in _folders([tmp_path / "a.wav", tmp_path / "a.mp4", tmp_path / "b.mp4"], None)]
-    assert names == ["a.wav.merc", "a.mp4.merc", "b.merc"]
-    assert _folders([tmp_path / "a.wav"], tmp_path / "out") == [tmp_path / "out"]
-    with pytest.raises(MercError, match=r"several recordings would be written to .*a\.wav\.merc"):
-        _folders([tmp_path / "x" / "a.wav", tmp_path / "y" / "a.wav"], tmp_path / "out")
+def test_recordings_of_one_name_in_several_folders_are_written_apart(
+    tmp_path: Path, analysed: list[dict[str, Any]]
+) -> None:
+    recordings(tmp_path / "rec", "x/a.wav", "y/a.wav", "b.wav")
+    rows = list(run([tmp_path / "rec"], batch=BatchOptions(out=tmp_path / "out", formats=["json"])))
+    assert all(row.ok for row in rows)
+    written = sorted(path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("timeline.json"))
+    assert [str(path.parent) for path in written] == ["b.merc", "x/a.merc", "y/a.merc"]
+
+
+def test_whatever_a_recording_raises_is_its_row_and_the_next_follows(
+    tmp_path: Path, analysed: list[dict[str, Any]]
+) -> None:
+    names = recordings(tmp_path, "a_odd.wav", "b_typed.wav", "c.wav")
+    rows = list(run(names, batch=BatchOptions(out=tmp_path / "out", formats=["json"])))
+    assert [row.ok for row in rows] == [False, False, True]
+    assert rows[0].reason is not None and rows[0].reason.startswith("a_odd.wav: TypeError: xxx")
+    assert "please report it" in rows[0].reason and len(rows[0].reason) < 400
+    assert rows[1].reason == "b_typed.wav: said.srt has no utterance"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["c.merc"]
+
+
+def test_ctrl_c_ends_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def analyze(recording: Path, **options: Any) -> Timeline:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "analyze", analyze)
+    with pytest.raises(KeyboardInterrupt):
+        list(run(recordings(tmp_path, "a.wav", "b.wav"), batch=BatchOptions(out=tmp_path / "out")))
+
+
+def test_a_name_as_long_as_a_file_system_allows(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:
+    (name,) = recordings(tmp_path, "n" * 251 + ".wav")
+    (row,) = run([name], batch=BatchOptions(formats=["json"]))
+    assert row.result is not None and row.result.written[0].exists()
+    (missing,) = run([tmp_path / ("m" * 300 + ".wav")], batch=BatchOptions(formats=["json"]))
+    assert missing.ok or missing.reason
 
 
 def test_a_bad_recording_is_a_row_and_leaves_no_folder(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:

@@ -120,9 +120,11 @@ def test_only_the_weights_that_a_recording_needs_are_required() -> None:
 
 
 def test_a_transcript_without_words_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "turns.rttm").write_text("SPEAKER a 1 0.0 1.0 <NA> <NA> Ann <NA> <NA>\n")
-    with pytest.raises(FormatError, match="the transcript holds no words; expected at least one utterance with text"):
-        recognizer._transcript(tmp_path / "turns.rttm")
+    (tmp_path / "names.txt").write_text("Ann:\nBen:\n")
+    with pytest.raises(
+        FormatError, match="the transcript holds neither words nor times; expected utterances with text"
+    ):
+        recognizer._transcript(tmp_path / "names.txt")
 
 
 def test_threads_of_torch_are_left_as_they_were(short_sample: Path, weight, own_cache: Path) -> None:

@@ -6,6 +6,8 @@ and the last line on stderr says why and what to do next.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 
@@ -20,5 +22,19 @@ def main() -> None:
         sys.stderr.write(f"merc: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.stderr.write("merc: interrupted; run the same command again to continue\n")
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as end:
+        if end.code == 130:  # typer turns Ctrl-C into this
+            _interrupted()
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered would fail again at exit
+        sys.stderr.write(f"merc: cannot write the output: {error.strerror}; free space or write it elsewhere\n")
+        sys.exit(2)
+
+
+def _interrupted() -> None:
+    sys.stderr.write("merc: interrupted; run the same command again to continue\n")
+    sys.exit(130)

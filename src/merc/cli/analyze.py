@@ -104,9 +104,13 @@ def _rows(
 ) -> list[Row[Request, Analysed]]:
     """Analyse recordings with progress; ``echo`` prints each timeline as it is ready."""
     from merc.execution import Processes
-    from merc.pipeline.batch import as_json, find, run
+    from merc.pipeline.batch import as_json, run
+    from merc.pipeline.recordings import search
 
-    total = len(find(recordings))
+    found = search(recordings)
+    total = len(found.recordings)
+    if (note := found.note()) and not quiet:
+        sys.stderr.write(f"merc: {note}\n")
     rows: list[Row[Request, Analysed]] = []
     with ExitStack() as stack:
         progress = stack.enter_context(terminal.progress(quiet=quiet))

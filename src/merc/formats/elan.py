@@ -85,23 +85,22 @@ def read(path: Path) -> Conversation:
     root = _root(path)
     slots = _slots(path, root)
     trees = roots([_tier(path, tier, slots) for tier in root.iterfind("TIER")])
-    found: list[Item] = []
-    notes: list[str] = []
-    words = {id(tree): tree if _written_here(tree) else worded(tree) for tree in trees}
-    speech = [tree for tree in trees if _written_here(tree) or tendency(words[id(tree)]) >= 0] or trees
-    if len(speech) < len(trees):
-        names = [tree.name for tree in trees if tree not in speech]
-        notes.append(f"{path.name}: {_listed(names)} skipped, by name not speech.")
-    for tree in speech:
-        if _written_here(tree):
-            found.extend(_predicted(tree))
-            continue
-        if (tier := words[id(tree)]) is not tree:
-            notes.append(
-                f"{path.name}: the words of '{shown(tree.name)}' were read from its tier '{shown(tier.name)}'."
-            )
-        found.extend(utterances(tree))
+    speech = [tree for tree in trees if _written_here(tree) or tendency(worded(tree)) >= 0] or trees
+    notes = [*_skipped(path, trees, speech), *_elsewhere(path, speech)]
+    found = [item for tree in speech for item in (_predicted(tree) if _written_here(tree) else utterances(tree))]
     return source.conversation(path, sorted(found, key=_when), notes=notes, meta={"format": "eaf"})
+
+
+def _skipped(path: Path, trees: Sequence[Tier], speech: Sequence[Tier]) -> Iterator[str]:
+    kept = set(map(id, speech))
+    if names := [tree.name for tree in trees if id(tree) not in kept]:
+        yield f"{path.name}: {_listed(names)} skipped, by name not speech."
+
+
+def _elsewhere(path: Path, speech: Sequence[Tier]) -> Iterator[str]:
+    for tree in speech:
+        if not _written_here(tree) and (tier := worded(tree)) is not tree:
+            yield f"{path.name}: the words of '{shown(tree.name)}' were read from its tier '{shown(tier.name)}'."
 
 
 def _listed(names: Sequence[str]) -> str:

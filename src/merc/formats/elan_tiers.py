@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from xml.etree import ElementTree
 
 from merc.conversation import Word
@@ -66,6 +67,10 @@ class Tier:
     def timed(self) -> bool:
         """Whether its annotations have times of their own."""
         return any(one.refers is None for one in self.annotations)
+
+    def family(self) -> list[Tier]:
+        """The tier and all below it."""
+        return [self, *self.below()]
 
     def below(self) -> Iterator[Tier]:
         """All tiers below it, parents first."""
@@ -138,17 +143,21 @@ def utterances(root: Tier) -> list[Item]:
     owners = _Owners(root)
     if tier is not root and tier.timed and _words_each(tier) >= _SENTENCE:
         return [Item(one.text or None, tier.speaker, one.start, one.end, one.id) for one in tier.annotations]
-    texts = {one.id: one.text for one in root.annotations} if tier is root else owners.joined(tier)
+    texts = owners.joined(tier)
     words = owners.words(texts)
-    others = [(other.kind or other.name, owners.joined(other)) for other in root.below() if other is not tier]
-    if tier is not root and root.texts:
-        others.append((root.kind or root.name, {one.id: one.text for one in root.annotations}))
-    items = []
-    for one in root.annotations:
-        meta = {kind: values[one.id] for kind, values in others if one.id in values}
-        said = texts.get(one.id) or None
-        items.append(Item(said, root.speaker, one.start, one.end, one.id, words=words.get(one.id, ()), meta=meta))
-    return items
+    others = [(other.kind or other.name, owners.joined(other)) for other in root.family() if other is not tier]
+    return [
+        Item(
+            texts.get(one.id),
+            root.speaker,
+            one.start,
+            one.end,
+            one.id,
+            words=words.get(one.id, ()),
+            meta={kind: values[one.id] for kind, values in others if one.id in values},
+        )
+        for one in root.annotations
+    ]
 
 
 def _words_each(tier: Tier) -> float:
@@ -160,15 +169,14 @@ class _Owners:
 
     def __init__(self, root: Tier) -> None:
         self._root = root
-        timed = [(one.start, one.end, one.id) for one in root.annotations if one.start is not None]
-        self._timed = sorted((start, end or start, name) for start, end, name in timed)
+        spans = [(one.start, one.end or one.start, one.id) for one in root.annotations if one.start is not None]
+        self._timed = sorted(spans)
         self._starts = [start for start, _, _ in self._timed]
         self._of = {one.id: one.id for one in root.annotations}
-        for tier in root.below():
-            for one in tier.annotations:
-                owner = self._at(one) if one.refers is None else self._of.get(one.refers)
-                if owner is not None:
-                    self._of[one.id] = owner
+        for one in chain.from_iterable(tier.annotations for tier in root.below()):
+            owner = self._at(one) if one.refers is None else self._of.get(one.refers)
+            if owner is not None:
+                self._of[one.id] = owner
 
     def joined(self, tier: Tier) -> dict[str, str]:
         """The values of a tier, joined by spaces for each annotation of the root."""
@@ -180,17 +188,19 @@ class _Owners:
 
     def words(self, texts: Mapping[str, str]) -> dict[str, tuple[Word, ...]]:
         """Words with times from the first tier whose annotations are the words of the texts."""
-        for tier in self._root.below():
-            if not tier.timed:
-                continue
-            found: dict[str, list[Word]] = {}
-            for one in tier.annotations:
-                span = source.span(one.start, one.end)
-                if span and one.text.strip() and one.id in self._of:
-                    found.setdefault(self._of[one.id], []).append(Word(one.text.strip(), span))
+        for tier in filter(lambda tier: tier.timed, self._root.below()):
+            found = self._timed_words(tier)
             if found and all(_same(words, texts.get(owner, "")) for owner, words in found.items()):
                 return {owner: tuple(words) for owner, words in found.items()}
         return {}
+
+    def _timed_words(self, tier: Tier) -> dict[str, list[Word]]:
+        found: dict[str, list[Word]] = {}
+        for one in tier.annotations:
+            span = source.span(one.start, one.end)
+            if span and one.text.strip() and one.id in self._of:
+                found.setdefault(self._of[one.id], []).append(Word(one.text.strip(), span))
+        return found
 
     def _at(self, one: Annotation) -> str | None:
         if one.start is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from merc.formats.source import Item
 
@@ -33,13 +34,17 @@ def unrolled(items: Sequence[Item]) -> tuple[list[Item], bool]:
         >>> [(one.text, one.start) for one in unrolled(cues)[0]]
         [('so it', 0), ('is here', 1), ('now', 2)]
     """
-    steps, shown = [], list[list[str]]()
+    steps, shown = list[_Step](), list[list[str]]()
     for item in items:
         step, shown = _step(shown, item.text or "")
         steps.append(step)
     carrying = sum(step.carried > 0 and bool(step.lines) for step in steps)
     if carrying < max(2, _ROLLING * (len(items) - 1)):
         return list(items), False
+    return _kept(items, steps), True
+
+
+def _kept(items: Sequence[Item], steps: Sequence[_Step]) -> list[Item]:
     found: list[Item] = []
     for item, step in zip(items, steps, strict=True):
         lines = list(step.lines)
@@ -47,19 +52,19 @@ def unrolled(items: Sequence[Item]) -> tuple[list[Item], bool]:
             found[-1] = replace(found[-1], text=f"{found[-1].text} {lines.pop(0)}", end=item.end)
         if lines:
             found.append(replace(item, text="\n".join(lines)))
-    return found, True
+    return found
 
 
 def _step(shown: Sequence[Sequence[str]], text: str) -> tuple[_Step, list[list[str]]]:
     """What a cue adds to the lines shown before, and the lines that it shows."""
     rows = [row.split() for row in text.split("\n") if row.strip()]
-    words = [word for row in rows for word in row]
+    words = list(chain.from_iterable(rows))
     for first in range(len(shown)):
-        before = [word for row in shown[first:] for word in row]
+        before = list(chain.from_iterable(shown[first:]))
         if words[: len(before)] == before:
             added, grows = _rest(rows, len(before))
-            return _Step(tuple(" ".join(row) for row in added), len(before), grows), rows
-    return _Step(tuple(" ".join(row) for row in rows), 0, grows=False), rows or list(map(list, shown))
+            return _Step(tuple(map(" ".join, added)), len(before), grows), rows
+    return _Step(tuple(map(" ".join, rows)), 0, grows=False), rows or list(map(list, shown))
 
 
 def _rest(rows: Sequence[list[str]], count: int) -> tuple[list[list[str]], bool]:

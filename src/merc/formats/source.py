@@ -152,18 +152,23 @@ def conversation(
     numbers = {id(item): number for number, item in enumerate(items)}
     order = {"order": tuple(numbers[id(item)] for item in ordered)} if sorting else {}
     items = _with_ends(ordered)
+    ids, repeated = _ids(items)
     if open_ended := sum(item.meta.get("end") == ESTIMATED for item in items):
         said.append(f"{path.name} gives no end for {open_ended} of {len(items)} utterances; their ends are estimated.")
-    ids = [item.id or f"u{number}" for number, item in enumerate(items, 1)]
-    repeated, count = Counter(ids).most_common(1)[0]
-    if count > 1:
+    if repeated:
         said.append(f"{path.name} repeats the id {shown(repeated)}; its utterances are numbered u1 to u{len(items)}.")
-        ids = [f"u{number}" for number in range(1, len(items) + 1)]
     utterances = tuple(map(_utterance, ids, items))
     if lost := [utterance.id for utterance in utterances if "times" in utterance.meta]:
         said.append(f"{path.name}: {_listing(lost)} (negative, reversed, empty or incomplete times).")
     facts = {"file": path.name, **(meta or {}), **order, "notes": tuple(said)}
     return Conversation(path.stem, utterances, facts)
+
+
+def _ids(items: Sequence[Item]) -> tuple[list[str], str | None]:
+    """The ids, or u1, u2, … for those without one, or for all if one repeats, which is returned as well."""
+    given = [item.id or f"u{number}" for number, item in enumerate(items, 1)]
+    repeated, count = Counter(given).most_common(1)[0]
+    return (given, None) if count == 1 else ([f"u{number}" for number in range(1, len(given) + 1)], repeated)
 
 
 def _listing(ids: Sequence[str]) -> str:

@@ -82,18 +82,11 @@ def spoken(path: Path, items: Sequence[Item]) -> tuple[list[Item], list[str]]:
     kept, rolling = unrolled(ordered)
     if not rolling:  # sorted when the conversation is made
         kept, notes = plain, ()
-    turns = [(item, turn) for item in kept for turn in split_turns(item.text or "")]
-    continued = _continued(kept)
-    found: list[Item] = []
-    for (item, _), (speaker, said), same in zip(
-        turns, split_speakers([turn for _, turn in turns]), continued, strict=True
-    ):
-        name = item.speaker or speaker or (found[-1].speaker if same and found else None)
-        found.append(replace(item, text=said or None, speaker=name))
+    found = _named_turns(kept)
     remarks = [*notes]
     if rolling:
         remarks.append(f"{path.name} has captions that repeat the lines before; each line was read once.")
-    if len(turns) > len(kept):
+    if len(found) > len(kept):
         remarks.append(
             f"{path.name} has cues in which several speakers talk; their utterances share the time of the cue."
         )
@@ -101,10 +94,21 @@ def spoken(path: Path, items: Sequence[Item]) -> tuple[list[Item], list[str]]:
     return found, remarks
 
 
+def _named_turns(items: Sequence[Item]) -> list[Item]:
+    """The turns of cues, with the speakers that their texts name."""
+    turns = [(item, turn) for item in items for turn in split_turns(item.text or "")]
+    names = split_speakers([turn for _, turn in turns])
+    found: list[Item] = []
+    for (item, _), (speaker, said), same in zip(turns, names, _continued(items), strict=True):
+        before = found[-1].speaker if same and found else None
+        found.append(replace(item, text=said or None, speaker=item.speaker or speaker or before))
+    return found
+
+
 def _continued(items: Sequence[Item]) -> list[bool]:
     """For each turn of the cues whether it continues the one before: chevrons mark those that do not."""
     texts = [item.text or "" for item in items]
-    marked = any(len(split_turns(text)) > 1 or opens_turn(text) for text in texts) and any(map(opens_turn, texts))
+    marked = any(map(opens_turn, texts))
     found = []
     for text in texts:
         found.append(marked and bool(text) and not opens_turn(text))

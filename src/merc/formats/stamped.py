@@ -8,7 +8,6 @@ below it (Google Meet, Premiere); and ``start<tab>end<tab>text`` (Audacity's lab
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -65,18 +64,21 @@ def blocks(rows: Sequence[str]) -> list[Item]:
     if labels := _labels(rows):
         return labels
     rows = ["" if _BY.fullmatch(row) else row.replace("**", "") for row in rows]
-    stamps = [_stamp(row) for row in rows]
-    found = [stamp for stamp in stamps if stamp]
-    sure = any(stamp.sure for stamp in found)
-    if not found or not (sure or (len(found) > 1 and len(found) >= _SHARE * sum(map(bool, rows)))):
-        return []
-    parts: list[tuple[_Stamp | None, list[str]]] = [(None, [])]
-    for row, stamp in zip(rows, stamps, strict=True):
-        if stamp and (stamp.sure or not sure):
+    parts: list[tuple[_Stamp, list[str]]] = []
+    for row, stamp in zip(rows, _believed([_stamp(row) for row in rows], sum(map(bool, rows))), strict=True):
+        if stamp:
             parts.append((stamp, []))
-        elif row:
+        elif row and parts:
             parts[-1][1].append(row)
-    return _items(parts[1:])
+    return [item for stamp, lines in _with_names(parts) for item in _items(stamp, lines)]
+
+
+def _believed(stamps: Sequence[_Stamp | None], rows: int) -> list[_Stamp | None]:
+    """The stamps in brackets if there are any; else all, if they are more than one and a share of the rows."""
+    if any(stamp and stamp.sure for stamp in stamps):
+        return [stamp if stamp and stamp.sure else None for stamp in stamps]
+    count = sum(stamp is not None for stamp in stamps)
+    return list(stamps) if count > 1 and count >= _SHARE * rows else [None] * len(stamps)
 
 
 def _labels(rows: Sequence[str]) -> list[Item]:
@@ -112,24 +114,23 @@ def _moment(written: str) -> float:
     return cues.moment(written.replace("-", "."))  # f4 writes tenths as 00:00:04-3
 
 
-def _items(parts: Sequence[tuple[_Stamp | None, list[str]]]) -> list[Item]:
-    """The utterances of stamps and the lines below them; the first line below a stamp alone may be a name."""
-    heads = Counter(lines[0] for stamp, lines in parts if stamp and _alone(stamp) and len(lines) > 1)
-    alone = sum(stamp is not None and _alone(stamp) for stamp, _ in parts)
-    named = alone > 0 and sum(heads.values()) == alone and all(map(_like_name, heads))
-    items = []
-    for stamp, lines in parts:
-        if stamp is None:
-            continue
-        name, said = stamp.name, list(lines)
-        if named and _alone(stamp):
-            name = said.pop(0).rstrip(":")
-        first = Item(stamp.text, name or None, stamp.start, stamp.end)
-        if stamp.text:
-            items += [first, *(Item(line, name or None) for line in said)]
-        elif said:
-            items.append(replace(first, text=" ".join(said)))
-    return items
+def _with_names(parts: Sequence[tuple[_Stamp, list[str]]]) -> list[tuple[_Stamp, list[str]]]:
+    """Stamps that stand alone take the line below them for a name where all of those lines may be names."""
+    bare = [lines for stamp, lines in parts if _alone(stamp)]
+    if not bare or not all(len(lines) > 1 and _like_name(lines[0]) for lines in bare):
+        return list(parts)
+    return [
+        (replace(stamp, name=lines[0].rstrip(":")), lines[1:]) if _alone(stamp) else (stamp, lines)
+        for stamp, lines in parts
+    ]
+
+
+def _items(stamp: _Stamp, lines: Sequence[str]) -> list[Item]:
+    """The utterance of a stamp; lines below one that has a text are utterances of their own."""
+    first = Item(stamp.text, stamp.name or None, stamp.start, stamp.end)
+    if stamp.text:
+        return [first, *(Item(line, first.speaker) for line in lines)]
+    return [replace(first, text=" ".join(lines))] if lines else []
 
 
 def _alone(stamp: _Stamp) -> bool:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from merc.conversation import Timeline
-from merc.errors import InputError, OutputError
+from merc.errors import InputError, MercError, MissingExtra, OutputError, WeightError
 from merc.execution import Executor, Row, Serial
 from merc.formats import WRITERS
 from merc.formats.native import document
+from merc.formats.source import shown
 from merc.nn.device import resolve
+from merc.nn.memory import release_memory
 from merc.pipeline.options import AnalyzeOptions
 from merc.pipeline.recognizer import analyze
+from merc.pipeline.recordings import result_folders, search, transcript_for
 from merc.progress import Progress
-
-VIDEO = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts")
-AUDIO = (".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aiff", ".aif")
-SUFFIXES = VIDEO + AUDIO
-TRANSCRIPTS = (".srt", ".vtt", ".csv", ".json", ".TextGrid", ".eaf", ".txt", ".rttm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +86,13 @@ def run(
         InputError: before any work, when the request itself is wrong (nothing to analyse, one transcript for many).
     """
     batch = batch or BatchOptions()
-    recordings = find(paths)
+    recordings = search(paths).recordings
     if len(recordings) > 1 and batch.transcript is not None and not batch.transcript.is_dir():
         raise InputError(
             f"{batch.transcript} is one transcript for {len(recordings)} recordings: give a folder that holds a "
             "transcript of the same name for each"
         )
-    requests = [Request(*pair) for pair in zip(recordings, _folders(recordings, batch.out), strict=True)]
+    requests = [Request(*pair) for pair in zip(recordings, result_folders(recordings, batch.out), strict=True)]
     yield from (executor or Serial()).map(_Analysis(batch, progress), requests)
 
 
@@ -117,17 +114,29 @@ class _Analysis:
         return self.analysed
 
     def analysed(self, request: Request) -> Analysed:
+        """The timeline of a recording; whatever fails because of it is an InputError with the reason."""
+        name = request.recording.name
         try:
             return self._analysed(request)
-        except OutputError as error:  # each recording has a folder of its own: the others may still be written
-            raise InputError(str(error)) from error
+        except (WeightError, MissingExtra):  # no recording causes these: the run ends
+            raise
+        except MercError as error:  # also OutputError: each recording has a folder of its own
+            reason = str(error)
+            raise InputError(reason if name in reason else f"{name}: {reason}") from error
+        except Exception as error:
+            raise InputError(
+                f"{name}: {type(error).__name__}: {shown(error, 200)}; merc did not expect this: please report it, if "
+                "you can with the recording"
+            ) from error
+        finally:
+            release_memory()
 
     def _analysed(self, request: Request) -> Analysed:
         existed = _writable(request.folder)
         try:
             timeline = analyze(
                 request.recording,
-                transcript=_transcript_for(request.recording, self.batch.transcript),
+                transcript=self._transcript(request.recording),
                 options=self.batch.options,
                 progress=self.progress,
             )
@@ -137,58 +146,15 @@ class _Analysis:
                 _remove_empty(request.folder)
             raise
 
-
-def find(paths: Sequence[Path]) -> list[Path]:
-    """The recordings among files and folders, folders searched in depth and in order of name.
-
-    Raises:
-        InputError: a folder holds no recordings.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not inside:
-                raise InputError(f"folder {path} holds no recordings: expected files ending in {', '.join(SUFFIXES)}")
-            found += inside
-        else:
-            found.append(path)
-    return list(dict.fromkeys(found))
-
-
-def _folders(recordings: Sequence[Path], out: Path | None) -> list[Path]:
-    """The output folder of each recording; two of the same name keep their suffixes or their folders apart."""
-    if out is not None and len(recordings) == 1:
-        return [out]
-    folders = [(out or path.parent) / f"{path.stem}.merc" for path in recordings]
-    names = Counter(folders)
-    folders = [
-        folder.parent / f"{path.name}.merc" if names[folder] > 1 else folder
-        for path, folder in zip(recordings, folders, strict=True)
-    ]
-    twice = [folder for folder, count in Counter(folders).items() if count > 1]
-    if twice:
-        raise InputError(f"several recordings would be written to {twice[0]}: analyse their folders one by one")
-    return folders
-
-
-def _transcript_for(recording: Path, transcript: Path | None) -> Path | None:
-    if transcript is None or not transcript.is_dir():
-        return transcript
-    candidates = [transcript / f"{recording.stem}{suffix}" for suffix in TRANSCRIPTS]
-    found = [path for path in candidates if path.exists()]
-    if not found:
-        raise InputError(
-            f"{recording.name}: no transcript in {transcript}; expected {recording.stem} with one of "
-            f"{', '.join(TRANSCRIPTS)}"
-        )
-    return found[0]
+    def _transcript(self, recording: Path) -> Path | None:
+        given = self.batch.transcript
+        return transcript_for(recording, given) if given is not None and given.is_dir() else given
 
 
 def _writable(folder: Path) -> bool:
     """Whether the folder existed; raises OutputError, before the analysis, where nothing can be written."""
-    existed = folder.exists()
     try:
+        existed = folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -11,6 +11,7 @@ from merc.conversation import Conversation, Segment, Utterance
 from merc.errors import MediaError
 from merc.media.samples import release
 from merc.people.diarise import DiariseOptions, Turn, diarise
+from merc.pipeline.given_turns import given_turns, holds_turns_alone
 from merc.pipeline.options import Job
 from merc.pipeline.sound import decoded
 from merc.pipeline.transcription import Transcription, given_language, transcribe
@@ -73,6 +74,8 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
         return _without_sound(job, transcript)
     sound = decoded(job)
     samples, notes = sound.samples, list(sound.notes)
+    given = given_turns(transcript, duration=len(samples) / 16000)
+    worded = None if given else transcript
     speech = _speech(job, samples)
     if not speech and transcript is None:
         raise MediaError(
@@ -80,18 +83,21 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
             "only); give a recording in which somebody speaks, or a transcript with --transcript"
         )
     with ThreadPoolExecutor(1) as second:  # neither needs the other, and the diarisation's models are small
-        diarisation = second.submit(_diarised, job, samples, speech)
-        heard = transcribe(job, samples, speech, transcript=transcript is not None)
-        turns, overlaps = diarisation.result()
+        diarisation = None if given else second.submit(_diarised, job, samples, speech)
+        heard = transcribe(job, samples, speech, transcript=worded is not None)
+        turns, overlaps = diarisation.result() if diarisation else ([], [])
     release(samples)
-    notes += heard.notes(transcript=transcript is not None)
-    if transcript is None:
+    notes += heard.notes(transcript=worded is not None)
+    if given:
+        turns, overlaps, voices, spoken = given.spoken(heard.words, speech)
+        notes += [*given.notes, *unplaced(spoken, speech)]
+    elif worded is None:
         found, voices = utterances(heard.words, turns, speech=speech)
         spoken = _numbered(found, voices)
         notes += unplaced(found, speech)
     else:
-        aligned = align(transcript, heard.words, duration=len(samples) / 16000, speech=speech)
-        notes += list(transcript.meta.get("notes", ())) + list(aligned.notes)
+        aligned = align(worded, heard.words, duration=len(samples) / 16000, speech=speech)
+        notes += list(worded.meta.get("notes", ())) + list(aligned.notes)
         spoken, voices, turns = _with_voices(list(aligned.utterances), turns)
     named = transcript is not None and any(utterance.speaker for utterance in transcript)
     return AudioResult(
@@ -115,6 +121,11 @@ def _without_sound(job: Job, transcript: Conversation | None) -> AudioResult:
     if transcript is None:
         raise MediaError(
             f"{job.path.name}: it has video but no sound, so nobody can be heard; give a transcript with --transcript"
+        )
+    if holds_turns_alone(transcript):
+        raise MediaError(
+            f"{job.path.name}: it has no sound and {transcript.id} has no words, so nothing is known of what is said; "
+            "give a transcript with words"
         )
     aligned = align(transcript, [], duration=job.probe.duration, speech=[])
     spoken, voices, turns = _with_voices(list(aligned.utterances), [])

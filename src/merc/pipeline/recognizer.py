@@ -17,6 +17,7 @@ from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
 from merc.pipeline.evidence import Sounds, observations
+from merc.pipeline.given_turns import holds_turns_alone
 from merc.pipeline.listening import AudioResult, listen
 from merc.pipeline.options import AnalyzeOptions, Job
 from merc.pipeline.speakers import seen_and_heard
@@ -137,8 +138,10 @@ def _transcript(given: str | Path | Conversation | None) -> Conversation | None:
         return given
     content = read(given)
     conversation = content.conversation if isinstance(content, Timeline) else content
-    if not any(utterance.text for utterance in conversation):
-        raise FormatError(f"{given}: the transcript holds no words; expected at least one utterance with text")
+    if not any(one.text or one.words for one in conversation) and not holds_turns_alone(conversation):
+        raise FormatError(
+            f"{given}: the transcript holds neither words nor times; expected utterances with text, or turns with times"
+        )
     return conversation
 
 

@@ -103,21 +103,22 @@ def _in_best_order(transcript: Conversation, recognised: Sequence[Word]) -> tupl
     Returns:
         The lines with their recognised words, and the share of tokens that match; None without recognised words.
     """
+    tried = [_lines(order) for order in _orders(transcript)]
+    if not recognised:
+        return tried[0], None
+    shares = [_matched(lines, recognised) for lines in tried]
+    best = shares.index(max(shares))
+    return tried[best], shares[best]
+
+
+def _orders(transcript: Conversation) -> list[list[Utterance]]:
+    """Different orders of the utterances: by time, as given, and as in the file."""
     given = list(transcript.utterances)
     orders = [in_order(given, [one.segment.start if one.segment else None for one in given]), given]
     places = transcript.meta.get("order")
     if isinstance(places, tuple) and len(places) == len(given):
-        orders.append([one for _, one in sorted(zip(places, given, strict=True), key=lambda pair: pair[0])])
-    best: tuple[list[Line], float | None] = (_lines(orders[0]), None)
-    if not recognised:
-        return best
-    best = (best[0], _matched(best[0], recognised))
-    for order in orders[1:]:
-        if any(one is not other for one, other in zip(order, orders[0], strict=True)):
-            lines = _lines(order)
-            share = _matched(lines, recognised)
-            best = (lines, share) if share > (best[1] or 0.0) else best
-    return best
+        orders.append([given[place] for place in sorted(range(len(given)), key=places.__getitem__)])
+    return list({tuple(map(id, order)): order for order in orders}.values())
 
 
 def _lines(utterances: Sequence[Utterance]) -> list[Line]:
@@ -194,26 +195,34 @@ def _lateness(line: Line) -> float | None:
 def _decide(line: Line, offset: float, duration: float, note: Callable[[str], None]) -> None:
     """Decide a line's segment from its given times and its recognised words, and which of those to use."""
     if line.raw is not None:
-        start, end = line.raw[0] + offset, line.raw[1] + offset
-        line.raw = (start, min(end, duration) if start < duration and _rough(line) else end)
+        line.raw = _moved(line, line.raw, offset, duration)
         line.segment = valid_segment(line.raw, duration, note)
     line.recognised = _cluster(line)
+    supported = len(line.recognised) >= _SUPPORT * len(line.texts)
     if line.segment is None:
-        if len(line.recognised) < _SUPPORT * len(line.texts):
-            line.recognised = {}
-        return
-    if _rough(line) and line.recognised and len(line.recognised) >= _SUPPORT * len(line.texts):
+        line.recognised = line.recognised if supported else {}
+    elif _rough(line) and line.recognised and supported:
         line.segment = None  # its words say better than its start when it was said
-        return
+    else:
+        _keep_or_move(line, line.segment, note)
+
+
+def _moved(line: Line, times: tuple[float, float], offset: float, duration: float) -> tuple[float, float]:
+    """Given times with the offset; an end that was estimated is cut at the end of the recording without a note."""
+    start, end = times[0] + offset, times[1] + offset
+    return start, min(end, duration) if start < duration and _rough(line) else end
+
+
+def _keep_or_move(line: Line, segment: Segment, note: Callable[[str], None]) -> None:
+    """Keep the words near a given segment, or drop a segment that the words contradict."""
     late = _lateness(line) or 0.0
     if abs(late) > _MISPLACED and _clearly_recognised(line):
         note(
-            f"given times {line.segment.start:.2f} to {line.segment.end:.2f} s, but its words were recognised "
+            f"given times {segment.start:.2f} to {segment.end:.2f} s, but its words were recognised "
             f"{abs(late):.1f} s {'later' if late > 0 else 'earlier'}; moved there"
         )
         line.segment = None
         return
-    segment = line.segment
     line.recognised = {
         n: t for n, t in line.recognised.items() if segment.start - _MISPLACED < t.middle < segment.end + _MISPLACED
     }

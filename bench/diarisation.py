@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.planting.dialogues import Scene, plant
 from bench.planting.voices import HALVES, Person, people
 from merc.conversation import Segment
-from merc.media.audio import decode_audio, read_audio
+from merc.media.audio import decode_mono
 from merc.paths import data_root
 from merc.people.diarise import Diarisation, diarise
 from merc.pipeline.turns import nearest_voice
@@ -53,7 +52,7 @@ SCENES = {
     "noise": Scene(short=0.3, snr=(5, 20)),
     "room": Scene(short=0.3, room=(0.2, 0.7)),
     "levels": Scene(short=0.3, levels=20),
-    "meeting": Scene(short=0.5, overlap=0.2, levels=12, snr=(12, 25), room=(0.2, 0.6), pause=0.4),
+    "meeting": Scene(short=0.5, overlap=0.2, levels=10, snr=(5, 20), room=(0.2, 0.6), pause=0.4),
     "many": Scene(seconds=75, short=0.3),
 }
 """Kinds of planted dialogues. "mixed": of several corpora, "alike": of one sex and corpus; others are of one corpus."""
@@ -207,13 +206,10 @@ def series(data: Path) -> None:
     with (data / "meld" / "dev_sent_emo.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["Dialogue_ID"] == "29"]
     sounds, segments, time_ = [], [], 0.0
-    with tempfile.TemporaryDirectory() as temporary:
-        for row in rows:
-            target = Path(temporary) / f"{row['Utterance_ID']}.npy"
-            decode_audio(folder / f"dia29_utt{row['Utterance_ID']}.mp4", target)
-            sounds.append(np.array(read_audio(target)))
-            segments.append(Segment(time_, time_ + len(sounds[-1]) / RATE))
-            time_ = segments[-1].end
+    for row in rows:
+        sounds.append(np.array(decode_mono(folder / f"dia29_utt{row['Utterance_ID']}.mp4").samples))
+        segments.append(Segment(time_, time_ + len(sounds[-1]) / RATE))
+        time_ = segments[-1].end
     samples = np.concatenate(sounds)
     found = diarise(samples, detect_speech(samples))
     voices = [nearest_voice(segment, found.turns, reach=1.0) for segment in segments]

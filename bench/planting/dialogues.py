@@ -30,7 +30,7 @@ class Scene:
         overlap: Share of turns that begin before the one before ends, or are spoken within it.
         pause: Mean seconds between turns that do not overlap (exponential, at least .1).
         levels: Decibels by which people's levels may differ.
-        snr: Decibels of speech over noise, drawn from this range; None: no noise.
+        snr: Decibels of the quietest person over the noise, drawn from this range; None: no noise.
         room: Seconds in which sound decays by 60 dB, drawn from this range a person; None: no room.
     """
 
@@ -69,8 +69,8 @@ def plant(clips: Mapping[str, Sequence[np.ndarray]], scene: Scene, seed: int) ->
     """
     random = np.random.default_rng(seed)
     people = list(clips)
-    loudness = {name: np.sqrt(np.mean(np.concatenate(list(clips[name])) ** 2)) for name in people}
-    gains = {name: _LEVEL / loudness[name] * 10 ** (-random.uniform(0, scene.levels) / 20) for name in people}
+    clips = {name: _evened(clips[name]) for name in people}
+    gains = {name: 10 ** (-random.uniform(0, scene.levels) / 20) for name in people}
     rooms = {name: _response(random, *scene.room) if scene.room else None for name in people}
     turns, sounds = _script(clips, scene, random)
     length = round((max(turn.segment.end for turn in turns) + 1.0) * RATE)
@@ -83,9 +83,16 @@ def plant(clips: Mapping[str, Sequence[np.ndarray]], scene: Scene, seed: int) ->
         start = round(turn.segment.start * RATE)
         mix[start : start + len(heard)] += heard[: length - start]
     if scene.snr:
-        mix += _noise(random, length) * _LEVEL * 10 ** (-random.uniform(*scene.snr) / 20)
+        mix += _noise(random, length) * _LEVEL * min(gains.values()) * 10 ** (-random.uniform(*scene.snr) / 20)
     mix *= min(1.0, _PEAK / np.abs(mix).max())
     return Planted(np.rint(mix * 32767).astype(np.int16), turns)
+
+
+def _evened(clips: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """A person's clips at one mean level, the differences between them halved in decibels, so that a sob is heard."""
+    levels = np.array([np.sqrt(np.mean(clip**2)) for clip in clips])
+    mean = np.exp(np.log(levels).mean())
+    return [clip * (_LEVEL / np.sqrt(mean * level)) for clip, level in zip(clips, levels, strict=True)]
 
 
 def _script(

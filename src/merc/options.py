@@ -59,6 +59,27 @@ def share(*, scope: str = "", hint: str = "", **values: float | None) -> None:
     between(0, 1, scope=scope, hint=hint, **values)
 
 
+def speaker_counts(speakers: int | None, least: int | None, most: int | None) -> None:
+    """Check the options ``speakers``, ``min_speakers`` and ``max_speakers``: a number of speakers, or its bounds.
+
+    Raises:
+        InputError: one is below 1, or they contradict each other.
+
+    Example:
+        >>> speaker_counts(None, 2, 4)
+        >>> speaker_counts(None, 4, 2)
+        Traceback (most recent call last):
+            ...
+        merc.errors.InputError: min_speakers is 4: expected at most max_speakers, which is 2
+    """
+    at_least(1, speakers=speakers, min_speakers=least, max_speakers=most)
+    if speakers is not None and (least is not None or most is not None):
+        name, value = ("min_speakers", least) if least is not None else ("max_speakers", most)
+        raise InputError(f"{name} is {value} beside speakers, which is {speakers}: give the number or its bounds")
+    if least is not None and most is not None and least > most:
+        raise InputError(f"min_speakers is {least}: expected at most max_speakers, which is {most}")
+
+
 def below_one(*, scope: str = "", hint: str = "", **values: float | None) -> None:
     """Check that numbers are in [0, 1): what a dropout or a label smoothing may be.
 

@@ -51,6 +51,12 @@ def test_options_reach_the_analysis(given: list[dict[str, Any]], tmp_path: Path)
     assert given[0]["executor"] is None
 
 
+def test_bounds_of_the_speakers_reach_the_analysis(given: list[dict[str, Any]]) -> None:
+    assert RUN.invoke(app, ["analyze", "a.wav", "--min-speakers", "2", "--max-speakers", "4"]).exit_code == 0
+    options = given[0]["batch"].options
+    assert (options.speakers, options.min_speakers, options.max_speakers) == (None, 2, 4)
+
+
 def test_several_workers_are_processes(given: list[dict[str, Any]]) -> None:
     assert RUN.invoke(app, ["analyze", "a.wav", "b.wav", "--workers", "2"]).exit_code == 0
     assert isinstance(given[0]["executor"], Processes)

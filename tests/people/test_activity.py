@@ -1,4 +1,4 @@
-"""Tracks of voices over a recording: windows agree, silence is skipped, memory is flat."""
+"""Tracks of voices over a recording: windows agree, digital silence is skipped, memory is flat."""
 
 import tracemalloc
 
@@ -49,7 +49,7 @@ def sound(*parts):
 
 def test_windows_agree_on_who_is_who(levels):
     samples = sound(*[(0.5, 3), (-0.5, 2), (0, 1)] * 8)  # 48 s
-    tracks = activity.voice_tracks(samples, [Segment(0, 48)])
+    tracks = activity.voice_activity(samples).tracks
     assert len(tracks) == segmentation.frame_count(len(samples))
     times = np.arange(len(tracks)) * activity.FRAME_SECONDS + 495 / 16000
     first = times % 6 < 3
@@ -58,19 +58,30 @@ def test_windows_agree_on_who_is_who(levels):
     assert tracks.sum(1).max() == 1
 
 
-def test_windows_without_speech_are_skipped(levels):
-    samples = sound((0.5, 60))
-    tracks = activity.voice_tracks(samples, [Segment(2, 4)])
-    heard = np.flatnonzero(tracks.any(1)) * activity.FRAME_SECONDS
-    assert levels.windows == 2
-    assert heard.min() < 0.1
-    assert heard.max() < 15
-    assert not activity.voice_tracks(samples, []).any()
+def test_windows_of_silence_are_skipped(levels):
+    samples = sound((0, 20), (0.5, 4), (0, 36))
+    samples[30 * 16000 :: 2] = 1  # dither
+    found = activity.voice_activity(samples)
+    heard = np.flatnonzero(found.tracks.any(1)) * activity.FRAME_SECONDS
+    assert levels.windows == 5
+    assert (heard.min(), heard.max()) == pytest.approx((20, 24), abs=0.1)
+    assert not activity.voice_activity(np.zeros(160000, np.int16)).tracks.any()
+
+
+def test_speech_is_what_was_detected_and_what_the_network_is_sure_of():
+    heard = activity.Activity(np.zeros((1200, 3), dtype=bool), np.zeros(1200, np.float32))
+    for first, last, probability in ((100, 160, 0.9), (300, 360, 0.6), (500, 510, 0.9), (700, 760, 0.9)):
+        heard.tracks[first:last, 1] = True
+        heard.speech[first:last] = probability
+    detected = [Segment(5, 5.5), Segment(12, 13.5)]
+    regions = activity.agreed(heard, detected, end=20.0)
+    assert [(round(one.start, 1), round(one.end, 1)) for one in regions] == [(1.7, 2.7), (5, 5.5), (11.8, 13.5)]
+    assert [one.end for one in activity.agreed(heard, [], end=2.0)] == [2.0]
 
 
 @pytest.mark.parametrize("samples", [0, 1, 990, 4000, 15999, 16000, 160000, 160001, 163000])
 def test_every_length_has_its_frames(levels, samples):
-    tracks = activity.voice_tracks(np.full(samples, 9000, dtype=np.int16), [Segment(0, 20)])
+    tracks = activity.voice_activity(np.full(samples, 9000, dtype=np.int16)).tracks
     assert len(tracks) == segmentation.frame_count(max(samples, 16000))
     inside = segmentation.frame_count(samples)
     assert tracks[:inside].sum(1).tolist() == [1] * inside
@@ -78,7 +89,7 @@ def test_every_length_has_its_frames(levels, samples):
 
 def test_progress_reaches_the_end(levels):
     heard = []
-    activity.voice_tracks(sound((0.5, 30)), [Segment(0, 30)], on_seconds=heard.append)
+    activity.voice_activity(sound((0.5, 30)), on_seconds=heard.append)
     assert heard == sorted(heard)
     assert heard[-1] == pytest.approx(30, abs=0.1)
 
@@ -87,9 +98,11 @@ def test_memory_is_flat_in_the_length(levels, tmp_path):
     peaks = []
     for minutes in (5, 20):
         path = tmp_path / f"{minutes}.npy"
-        np.lib.format.open_memmap(path, "w+", dtype=np.int16, shape=(minutes * 60 * 16000,)).flush()
+        written = np.lib.format.open_memmap(path, "w+", dtype=np.int16, shape=(minutes * 60 * 16000,))
+        written[::16000] = 9000
+        written.flush()
         tracemalloc.start()
-        activity.voice_tracks(np.load(path, mmap_mode="r"), [Segment(0, minutes * 60)])
+        activity.voice_activity(np.load(path, mmap_mode="r"))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 2e6  # 15 minutes more; as float32 sound they would be 58 MB
@@ -113,7 +126,7 @@ def test_marks_are_where_the_segments_are():
 
 
 def test_the_network_runs_on_the_device_named(levels):
-    activity.voice_tracks(sound((0.5, 2)), [Segment(0, 2)], device="cpu")
+    activity.voice_activity(sound((0.5, 2)), device="cpu")
     assert levels.device == torch.device("cpu")
     with pytest.raises(InputError, match="device 'cuda:99' is not available"):
-        activity.voice_tracks(sound((0.5, 2)), [Segment(0, 2)], device="cuda:99")
+        activity.voice_activity(sound((0.5, 2)), device="cuda:99")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from merc import AnalyzeOptions, Conversation, Segment, Utterance
 from merc.cache import Cache
 from merc.errors import MediaError
 from merc.media.container import AudioInfo, Probe
+from merc.people.activity import Activity
 from merc.people.diarise import Turn
 from merc.pipeline import listening
 from merc.pipeline.listening import AudioResult, listen, with_voices
@@ -58,6 +60,24 @@ def test_names_of_a_transcript_are_the_voices_and_fill_the_gaps_of_their_voice()
 def test_a_voice_has_the_name_that_it_has_for_the_most_seconds() -> None:
     rows = said((0, 1, "Ann"), (1, 3, "Bob"), (3, 3.5, "Ann"))
     assert listening._voice_names(rows, [0, 0, 0]) == {0: "Bob"}
+
+
+def test_fewer_voices_than_requested_are_noted(tmp_path: Path) -> None:
+    notes = listening._fewer(job(tmp_path, sound=True, speakers=3), TURNS)
+    assert notes == ["3 speakers were requested, 2 found: there is too little speech for more"]
+    assert listening._fewer(job(tmp_path, sound=True, min_speakers=2), TURNS) == []
+    assert listening._fewer(job(tmp_path, sound=True), TURNS) == []
+
+
+def test_speech_is_also_what_the_segmentation_network_alone_hears(tmp_path: Path, monkeypatch) -> None:
+    heard = Activity(np.zeros((470, 3), dtype=bool), np.full(470, 0.95, np.float32))
+    heard.tracks[300:400, 0] = True
+    monkeypatch.setattr(listening, "detect_speech", lambda samples, progress: [Segment(1, 2)])
+    monkeypatch.setattr(listening, "voice_activity", lambda samples, device: heard)
+    samples = np.zeros(8 * 16000, np.int16)
+    for _ in range(2):  # computed, then from the cache
+        found = listening._speech(job(tmp_path, sound=True), samples)
+        assert [(round(one.start, 1), round(one.end, 1)) for one in found] == [(1, 2), (5.1, 6.8)]
 
 
 def test_other_voices_number_the_speakers_again() -> None:

@@ -17,6 +17,8 @@ from merc.pipeline.options import Job
     ("options", "message"),
     [
         ({"speakers": 0}, "speakers is 0: expected at least 1"),
+        ({"min_speakers": 4, "max_speakers": 2}, "min_speakers is 4: expected at most max_speakers, which is 2"),
+        ({"speakers": 2, "min_speakers": 2}, "min_speakers is 2 beside speakers, which is 2: give the number or its"),
         ({"language": "english"}, "language is 'english': expected an ISO 639 code"),
         ({"threshold": 2}, "threshold is 2: expected 0 to 1"),
         ({"beam": 0}, "beam is 0"),

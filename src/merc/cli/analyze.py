@@ -24,6 +24,8 @@ Out = Annotated[
 ]
 Transcript = Annotated[Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm or txt.")]
 Speakers = Annotated[int | None, typer.Option(help="Number of speakers (default: estimated).")]
+MinSpeakers = Annotated[int | None, typer.Option(help="Minimum number of speakers, where it is estimated.")]
+MaxSpeakers = Annotated[int | None, typer.Option(help="Maximum number of speakers, where it is estimated.")]
 Language = Annotated[str | None, typer.Option(help="ISO 639-1 code (default: detected).")]
 Formats = Annotated[str | None, typer.Option(help="Output formats, separated by commas (default: all).")]
 Video = Annotated[bool, typer.Option(help="Detect faces where there is video.")]
@@ -57,6 +59,8 @@ def analyze(
     out: Out = None,
     transcript: Transcript = None,
     speakers: Speakers = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
     language: Language = None,
     formats: Formats = None,
     video: Video = True,
@@ -81,6 +85,8 @@ def analyze(
 
     options = AnalyzeOptions(
         speakers=speakers,
+        min_speakers=min_speakers,
+        max_speakers=max_speakers,
         language=language,
         video=video,
         beam=beam,

@@ -1,50 +1,64 @@
-"""Which pieces of speech have one voice: agglomerative clustering of speaker embeddings.
+"""Which pieces of speech have one voice: spectral clustering of speaker embeddings, and how many voices there are.
 
-The similarity of two clusters is the mean cosine over their pairs of pieces, each weighted by its seconds of speech. It
-equals the product of the two weighted mean vectors, so that a cluster is its mean and its weight, however large.
+Pieces are the nodes of a graph whose edges are cosines, weighted by the seconds of speech of both ends; the leading
+eigenvectors of its normalised affinity give a division for each number of voices (Ng, Jordan and Weiss 2002). The
+number is the one whose division is best by two measures that err in opposite ways: how far the pieces of a cluster
+agree in direction, with a price for each cluster, and the pairs of pieces within clusters, each counted by how much
+its cosine exceeds what two voices have (correlation clustering).
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 LARGEST = 1500
-"""Pieces that are compared at once (a matrix of 9 MB); more are first merged block by block."""
-_EXTRA = 0.15
-"""By how much the similarity of pieces must exceed the threshold for them to be merged within a block."""
-_ONE_VOICE = 0.56
-"""Clusters whose mean directions have a larger cosine are one voice in two moods: the means of two moods have one of
-about .6, those of two persons at most .54 in the recordings that were examined."""
+"""Pieces that are compared at once (a matrix of 18 MB); more are first merged block by block."""
+MOST = 20
+"""Number of voices up to which the number is estimated."""
+_CERTAIN = 0.5
+"""Cosine above which pieces are merged within a block: two persons' mean is about .2, give or take .12."""
+_NOISE = 1.3
+"""Seconds of speech of which an embedding is half voice, half chance: the cosine of two embeddings of one voice is
+about √(a / (a + 1.3)) · √(b / (b + 1.3)) for a and b seconds of acted speech, moods mixed (.46 at 1.15 s, .87 above
+6 s)."""
+_TWO_VOICES = 0.5
+"""Share of that cosine above which a pair is rather one voice than two: two persons' share is about .32, and .5 where a
+room or a line colours both."""
+_ONE_VOICE = 0.62
+"""Clusters whose mean directions have a larger cosine are one voice in two moods: in a long recording the moods of one
+voice would otherwise be worth their price."""
+_PRICE = 0.0375
+"""What a cluster must add to the mean agreement of directions, in a minute of speech or less; falls with its root."""
+_MINUTE = 60.0
+_ROUNDS = 30  # of k-means: it ends by itself long before
 
 
 def cluster(
-    embeddings: np.ndarray, *, weights: np.ndarray, threshold: float, smallest: float, count: int | None = None
+    embeddings: np.ndarray,
+    *,
+    weights: np.ndarray,
+    fewest: int = 1,
+    most: int = MOST,
 ) -> np.ndarray:
-    """Number the voices of ``(pieces, dim)`` unit vectors from 0: ``(pieces,)`` ints.
-
-    Clusters are merged while the most similar are above ``threshold``; those that weigh less than ``smallest`` then
-    join the most similar cluster, so that a laugh does not become a person, and clusters whose mean directions nearly
-    agree are merged.
+    """Number the voices of ``(pieces, dim)`` unit vectors from 0, in order of appearance: ``(pieces,)`` ints.
 
     Args:
         embeddings: ``(pieces, dim)``, rows of unit length.
-        weights: ``(pieces,)`` seconds of speech.
-        threshold: Minimum cosine at which clusters are merged.
-        smallest: Least weight of a cluster, in seconds.
-        count: Number of voices, where it is known: clusters are merged down to the last step at which that many are
-            of ``smallest`` weight, whatever the threshold.
+        weights: ``(pieces,)`` seconds of speech, above 0.
+        fewest: Minimum number of voices; there are never more than pieces.
+        most: Maximum number of voices; with ``fewest`` equal, the number is given.
     """
     if not len(embeddings):
         return np.zeros(0, dtype=np.int64)
-    labels = np.arange(len(embeddings))
+    items = np.arange(len(embeddings))
     if len(embeddings) > LARGEST:
-        labels = _merged_in_blocks(embeddings, weights=weights, threshold=threshold + _EXTRA)
-    means, totals = _means(embeddings, labels, weights)
-    history, similarity = _merge_all(means, totals)
-    steps = _steps_to_count(history, totals, smallest, count) if count else int((similarity >= threshold).sum())
-    labels = _renumbered(_after(history[:steps], len(totals))[labels])
-    labels = _small_joined(embeddings, labels, weights=weights, smallest=smallest, count=count)
-    return labels if count else _merged_by_direction(embeddings, labels, weights)
+        items = _merged_in_blocks(embeddings, weights)
+    means, totals = _means(embeddings, items, weights)
+    directions = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.finfo(float).tiny)
+    labels = _divided(directions, totals, range(min(fewest, len(totals)), min(most, len(totals)) + 1))
+    return _renumbered(labels[items])
 
 
 def centroids(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -63,97 +77,121 @@ def _means(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> t
     return sums / totals[:, None], totals
 
 
-def _merge_all(means: np.ndarray, totals: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Merge the two most similar clusters until one is left: pairs (the second joins the first) and similarities.
-
-    Similarities fall from step to step (a running minimum), so that a threshold cuts once.
-    """
-    means, totals = means.copy(), totals.copy()
-    similar = (means @ means.T).astype(np.float32)
-    np.fill_diagonal(similar, -np.inf)
-    history, similarity = [], []
-    for _ in range(len(means) - 1):
-        one, two = sorted(divmod(int(similar.argmax()), len(means)))
-        history.append((one, two))
-        similarity.append(similar[one, two])
-        share = totals[two] / (totals[one] + totals[two])
-        means[one] += share * (means[two] - means[one])
-        totals[one] += totals[two]
-        row = (means @ means[one]).astype(np.float32)
-        row[np.isneginf(similar[one])] = -np.inf
-        row[two] = -np.inf
-        similar[one], similar[:, one] = row, row
-        similar[two], similar[:, two] = -np.inf, -np.inf
-        similar[one, one] = -np.inf
-    return history, np.minimum.accumulate(np.array(similarity, dtype=np.float32))
+def _divided(vectors: np.ndarray, weights: np.ndarray, counts: range) -> np.ndarray:
+    """The best division of ``(items, dim)`` unit vectors into one of some numbers of clusters, the fewer the better."""
+    cosines = vectors @ vectors.T
+    axes = _eigenvectors(cosines, weights, counts.stop - 1)
+    divisions = [_spectral(axes[:, :count], weights) for count in counts]
+    if len(divisions) == 1:
+        return divisions[0]
+    pairs = _pairs(cosines, weights)
+    best = max(divisions, key=lambda labels: _agreement(vectors, labels, weights) + _within(pairs, labels))
+    return _merged_by_direction(vectors, best, weights, fewest=counts.start)
 
 
-def _after(history: list[tuple[int, int]], clusters: int) -> np.ndarray:
-    """The cluster of each of the first clusters after some steps."""
-    labels = np.arange(clusters)
-    for one, two in history:
-        labels[labels == two] = one
-    return labels
+def _eigenvectors(cosines: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+    """The leading eigenvectors ``(items, count)`` of the normalised affinity, the first first."""
+    from scipy.linalg import eigh
+
+    affinity = np.maximum(0, cosines) * np.outer(weights, weights)
+    np.fill_diagonal(affinity, weights**2)
+    scale = 1 / np.sqrt(affinity.sum(1))
+    items = len(cosines)
+    _, vectors = eigh(affinity * np.outer(scale, scale), subset_by_index=(items - count, items - 1))
+    axes: np.ndarray = vectors[:, ::-1]
+    return axes
 
 
-def _steps_to_count(history: list[tuple[int, int]], totals: np.ndarray, smallest: float, count: int) -> int:
-    """The last step at which just ``count`` clusters are large enough; failing that, at which ``count`` are left."""
-    weights, found = totals.copy(), None
-    for step in range(len(history) + 1):
-        if step:
-            one, two = history[step - 1]
-            weights[one], weights[two] = weights[one] + weights[two], 0
-        if (weights >= smallest).sum() == count:
-            found = step
-    return max(0, len(totals) - count) if found is None else found
-
-
-def _merged_in_blocks(embeddings: np.ndarray, *, weights: np.ndarray, threshold: float) -> np.ndarray:
-    """Merge what is certainly one voice within blocks of consecutive pieces, then in blocks of what is left."""
-    labels = np.arange(len(embeddings))
-    while True:
-        means, totals = _means(embeddings, labels, weights)
-        joined = np.arange(len(totals))
-        for start in range(0, len(totals), LARGEST):
-            block = slice(start, start + LARGEST)
-            history, similarity = _merge_all(means[block], totals[block])
-            joined[block] = start + _after(history[: int((similarity >= threshold).sum())], len(totals[block]))
-        labels = _renumbered(joined[labels])
-        if labels.max() < LARGEST:
-            return labels
-        threshold -= _EXTRA / 3  # many dissimilar pieces are left: be less strict rather than need more memory
-
-
-def _small_joined(
-    embeddings: np.ndarray, labels: np.ndarray, *, weights: np.ndarray, smallest: float, count: int | None
-) -> np.ndarray:
-    """Let clusters that weigh too little join the most similar, the lightest first, but keep ``count``."""
-    labels = labels.copy()
-    while (clusters := labels.max() + 1) > (count or 1):
-        means, totals = _means(embeddings, labels, weights)
-        least = int(totals.argmin())
-        if totals[least] >= smallest:
+def _spectral(axes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """As many clusters as there are eigenvectors: k-means of the rows in unit length, begun at the farthest."""
+    rows = axes / np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), np.finfo(float).tiny)
+    means = rows[[int(weights.argmax())]]
+    while len(means) < axes.shape[1]:
+        means = np.vstack([means, rows[(_distances(rows, means).min(1) * weights).argmax()]])
+    labels = _distances(rows, means).argmin(1)
+    for _ in range(_ROUNDS):
+        _, labels = np.unique(labels, return_inverse=True)
+        means, _ = _means(rows, labels, weights)
+        before, labels = labels, _distances(rows, means).argmin(1)
+        if (before == labels).all():
             break
-        directions = means / np.linalg.norm(means, axis=1, keepdims=True)
-        similar = directions @ directions[least]
-        similar[least] = -np.inf
-        labels[labels == least] = int(similar.argmax())
-        labels = _renumbered(labels)
-        if labels.max() + 1 >= clusters:
-            break
-    return labels
+    return _renumbered(labels)
 
 
-def _merged_by_direction(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Merge clusters whose pieces are scattered, hence of low similarity, but around one direction."""
-    while labels.max() > 0:
-        directions = centroids(embeddings, labels, weights)
+def _distances(rows: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Squared distances ``(rows, means)``."""
+    squares: np.ndarray = ((rows[:, None] - means[None]) ** 2).sum(2)
+    return squares
+
+
+def _agreement(vectors: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
+    """How far the vectors of each cluster have one direction (1: wholly), less the price of the clusters."""
+    means, totals = _means(vectors, labels, weights)
+    price = _PRICE * min(1.0, math.sqrt(_MINUTE / weights.sum()))
+    return float((np.linalg.norm(means, axis=1) * totals).sum() / weights.sum() - price * len(totals))
+
+
+def _pairs(cosines: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """How much each pair of items speaks for one voice (negative: for two), ``(items, items)``."""
+    known = np.sqrt(weights / (weights + _NOISE))
+    importance = np.sqrt(np.outer(weights, weights))
+    pairs: np.ndarray = (cosines - _TWO_VOICES * np.outer(known, known)) * importance / importance.sum()
+    np.fill_diagonal(pairs, 0)
+    return pairs
+
+
+def _within(pairs: np.ndarray, labels: np.ndarray) -> float:
+    """The sum of the pairs that are in one cluster."""
+    return float(pairs[labels[:, None] == labels[None]].sum())
+
+
+def _merged_by_direction(vectors: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, fewest: int) -> np.ndarray:
+    """Merge clusters whose mean directions nearly agree."""
+    while labels.max() >= fewest:
+        directions = centroids(vectors, labels, weights)
         similar = directions @ directions.T
         np.fill_diagonal(similar, -np.inf)
         one, two = sorted(divmod(int(similar.argmax()), len(similar)))
         if similar[one, two] < _ONE_VOICE:
             break
         labels = _renumbered(np.where(labels == two, one, labels))
+    return labels
+
+
+def _merged_in_blocks(embeddings: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Merge what is certainly one voice within blocks of consecutive pieces, then in blocks of what is left."""
+    labels, threshold = np.arange(len(embeddings)), _CERTAIN
+    while True:
+        means, totals = _means(embeddings, labels, weights)
+        joined = np.arange(len(totals))
+        for start in range(0, len(totals), LARGEST):
+            block = slice(start, start + LARGEST)
+            joined[block] = start + _merged(means[block], totals[block], threshold)
+        labels = _renumbered(joined[labels])
+        if labels.max() < LARGEST:
+            return labels
+        threshold -= 0.05  # many dissimilar pieces are left: be less strict rather than need more memory
+
+
+def _merged(means: np.ndarray, totals: np.ndarray, threshold: float) -> np.ndarray:
+    """Merge the two clusters of the largest mean cosine over their pairs of pieces until it is below a threshold.
+
+    That cosine is the product of the two weighted means, so that a cluster is its mean and its weight, however large.
+    """
+    means, totals, labels = means.copy(), totals.copy(), np.arange(len(means))
+    similar = (means @ means.T).astype(np.float32)
+    np.fill_diagonal(similar, -np.inf)
+    while similar.max() >= threshold:
+        one, two = sorted(divmod(int(similar.argmax()), len(means)))
+        means[one] += totals[two] / (totals[one] + totals[two]) * (means[two] - means[one])
+        totals[one] += totals[two]
+        labels[labels == two] = one
+        row = (means @ means[one]).astype(np.float32)
+        row[np.isneginf(similar[one])] = -np.inf
+        row[two] = -np.inf
+        similar[one], similar[:, one] = row, row
+        similar[two], similar[:, two] = -np.inf, -np.inf
+        similar[one, one] = -np.inf
     return labels
 
 

@@ -2,8 +2,9 @@
 
 The segmentation network finds where voices start, stop and overlap (``activity``). Its stretches of one voice are cut
 into pieces of a few seconds, CAM++ turns each piece into a vector, and clustering tells which pieces are one voice.
-Pieces too short to be distinguished by their sound alone are assigned to clusters afterwards. What the voice activity
-detector does not call speech is nobody's turn, and each of its regions has a turn.
+Pieces too short to be distinguished by their sound alone are assigned to clusters afterwards. Speech is what the voice
+activity detector found and what the segmentation network is sure of; all else is nobody's turn, and each region of
+speech has a turn.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import numpy as np
 from merc.conversation import Segment
 from merc.errors import InputError
 from merc.nn.fbank import FRAME, HOP, RATE, fbank
-from merc.options import at_least, between, finite
+from merc.options import at_least, finite, speaker_counts
 from merc.people import activity
-from merc.people.clustering import centroids, cluster
+from merc.people.activity import Activity
+from merc.people.clustering import MOST, centroids, cluster
 from merc.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ _EMBEDDED = 0.3  # seconds of a voice alone below which a piece is embedded with
 _BATCH = 4  # pieces of equal length that are embedded together: more is hardly faster and takes memory
 _NEAR = 5.0  # seconds within which a short piece is likely to be the voice of its track
 _NEAR_BONUS = 0.1  # by how much (cosine)
-_MINUTE = 60.0
+_SHORTEST_OVERLAP = 0.1  # seconds below which two active tracks are one voice after the other
 _DIMENSION = 192  # of the embeddings: known here so that a recording without speech needs no network
 
 
@@ -47,15 +49,14 @@ class DiariseOptions:
 
     speakers: int | None = None
     """Number of speakers, where it is known; fewer are returned when fewer can be found."""
-    threshold: float = 0.345
-    """Voices with a larger mean cosine are one: acted utterances of one person, moods mixed, have a median of
-    .56 and a twentieth below .29, those of two persons a median of .19 and a twentieth above .38."""
+    min_speakers: int | None = None
+    """Minimum number of speakers; fewer are returned when fewer can be found."""
+    max_speakers: int | None = None
+    """Maximum number of speakers."""
     longest_piece: float = 3.0
     """Seconds at which a long stretch is cut: shorter pieces are less certain, longer ones hide a change of voice."""
     shortest_piece: float = 0.6
     """Seconds of a voice alone below which a piece does not help to find the voices, but follows them."""
-    least_speech: float = 2.5
-    """Seconds of speech below which a cluster is no voice of its own, in a minute of speech; grows with its root."""
     bridge: float = 0.3
     """Seconds of silence inside a turn that do not end it."""
     shortest_turn: float = 0.15
@@ -66,9 +67,9 @@ class DiariseOptions:
     """Device of the two networks; see `merc.nn.device.resolve`."""
 
     def __post_init__(self) -> None:
-        at_least(1, speakers=self.speakers, threads=self.threads)
-        between(-1, 1, threshold=self.threshold, hint=", a cosine")
-        for name in ("longest_piece", "shortest_piece", "least_speech", "bridge", "shortest_turn"):
+        speaker_counts(self.speakers, self.min_speakers, self.max_speakers)
+        at_least(1, threads=self.threads)
+        for name in ("longest_piece", "shortest_piece", "bridge", "shortest_turn"):
             finite(**{name: getattr(self, name)})
             at_least(0, hint=" seconds", **{name: getattr(self, name)})
         at_least(max(1.0, self.shortest_piece), longest_piece=self.longest_piece, hint=" s, and shortest_piece")
@@ -88,15 +89,17 @@ class Diarisation:
 
     Attributes:
         turns: In order of time.
-        overlaps: Where two or more turns overlap.
+        overlaps: Where two or more voices are heard at once.
         count: Number of voices.
         centroids: Mean embedding of each voice, ``(count, 192)`` float32, rows of unit length.
+        speech: Regions of speech, those given and those of which the segmentation network is sure, in order of time.
     """
 
     turns: tuple[Turn, ...]
     overlaps: tuple[Segment, ...]
     count: int
     centroids: np.ndarray
+    speech: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +120,18 @@ def diarise(
     speech: Sequence[Segment],
     *,
     options: DiariseOptions | None = None,
+    heard: Activity | None = None,
     progress: Progress | None = None,
 ) -> Diarisation:
-    """Find the turns of each voice, given where speech is.
+    """Find the turns of each voice.
 
     Memory beyond the recording's grows by a few MB an hour.
 
     Args:
         samples: 16 kHz mono int16, an array or a memory map.
-        speech: Regions of speech.
+        speech: Regions of speech that a detector found; speech of which the segmentation network is sure is added.
         options: See `DiariseOptions`.
+        heard: What `merc.people.activity.voice_activity` gives for the samples, where it is known.
         progress: Called with "speakers", the seconds done and the seconds of the recording.
 
     Returns:
@@ -136,21 +141,18 @@ def diarise(
         InputError: the samples are of another kind, or the device is not there.
         WeightError: the weights ``segmentation`` or ``campplus`` are absent.
     """
-    options = options or DiariseOptions()
-    if samples.dtype != np.int16 or samples.ndim != 1:
-        raise InputError(
-            f"samples of type {samples.dtype}, shape {samples.shape}: expected int16, one channel at 16 kHz"
-        )
     from merc.nn.threads import threads
 
-    report = _Report(progress, len(samples) / RATE)
-    if not speech:
-        return _nobody(report)
+    options = options or DiariseOptions()
+    if samples.dtype != np.int16 or samples.ndim != 1:
+        raise InputError(f"samples of type {samples.dtype}, shape {samples.shape}: expected int16, mono at 16 kHz")
+    end = len(samples) / RATE
+    report = _Report(progress, end)
     with threads(options.threads):
-        tracks = activity.voice_tracks(
-            samples, speech, device=options.device, on_seconds=lambda done: report(0.4 * done)
-        )
-        tracks = _within_speech(tracks, speech, options)
+        if heard is None:
+            heard = activity.voice_activity(samples, device=options.device, on_seconds=lambda done: report(0.4 * done))
+        speech = activity.agreed(heard, speech, end=end)
+        tracks = _within_speech(heard.tracks, speech, options)
         pieces = _pieces(tracks, options)
         if not pieces:
             return _nobody(report)
@@ -158,10 +160,11 @@ def diarise(
         embeddings = _embed(samples, pieces, alone, device=options.device, report=report)
     weights = np.array([alone[p.start : p.end].sum() for p in pieces]) * activity.FRAME_SECONDS
     labels = _voices(pieces, embeddings, weights, options)
-    turns, order = _turns(pieces, labels, frames=len(tracks), end=len(samples) / RATE, options=options)
+    turns, order = _turns(pieces, labels, frames=len(tracks), end=end, options=options)
     report(report.total)
     means = centroids(embeddings, labels, np.maximum(weights, activity.FRAME_SECONDS))[order]
-    return Diarisation(tuple(turns), _overlaps(turns), len(order), means.astype(np.float32))
+    overlaps = _overlaps(tracks, end=end)
+    return Diarisation(tuple(turns), overlaps, len(order), means.astype(np.float32), tuple(speech))
 
 
 class _Report:
@@ -278,15 +281,17 @@ def _voices(
 ) -> np.ndarray:
     """The voice of each piece: those long enough are clustered, the others are assigned afterwards."""
     heavy = weights >= min(options.shortest_piece, weights.max())
+    clustered = np.flatnonzero(heavy)
     chosen = np.minimum(weights[heavy], options.longest_piece) + activity.FRAME_SECONDS
-    smallest = options.least_speech * max(1.0, math.sqrt(chosen.sum() / _MINUTE))
     labels = np.full(len(pieces), -1)
     labels[heavy] = cluster(
-        embeddings[heavy], weights=chosen, threshold=options.threshold, smallest=smallest, count=options.speakers
+        embeddings[heavy],
+        weights=chosen,
+        fewest=options.speakers or options.min_speakers or 1,
+        most=options.speakers or options.max_speakers or max(MOST, options.min_speakers or 1),
     )
     means = centroids(embeddings[heavy], labels[heavy], chosen)
     cosines = embeddings @ means.T  # (pieces, voices)
-    clustered = np.flatnonzero(heavy)
     middles = np.array([pieces[i].middle for i in clustered.tolist()])
     for index in np.flatnonzero(~heavy).tolist():
         labels[index] = _assigned(pieces, index, cosines[index], (clustered, middles, labels))
@@ -332,14 +337,10 @@ def _turns(
     return turns, list(order)
 
 
-def _overlaps(turns: Sequence[Turn]) -> tuple[Segment, ...]:
-    """The stretches in which two or more turns run at once."""
-    edges = sorted((time, step) for t in turns for time, step in ((t.segment.start, 1), (t.segment.end, -1)))
-    overlaps, speaking, since = [], 0, 0.0
-    for time, step in edges:
-        if step == 1 and speaking == 1:
-            since = time
-        if step == -1 and speaking == 2 and time > since:
-            overlaps.append(Segment(since, time))
-        speaking += step
-    return tuple(overlaps)
+def _overlaps(tracks: np.ndarray, *, end: float) -> tuple[Segment, ...]:
+    """The stretches in which two or more tracks are active, whether or not clustering told their voices apart."""
+    return tuple(
+        part
+        for first, last in activity.runs(tracks.sum(1) > 1)
+        if (part := activity.span(first, last, end=end)) is not None and part.duration >= _SHORTEST_OVERLAP
+    )

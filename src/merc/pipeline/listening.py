@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from merc.conversation import Conversation, Segment, Utterance
 from merc.errors import MediaError
 from merc.media.samples import release
+from merc.people.activity import Activity, agreed, voice_activity
 from merc.people.diarise import DiariseOptions, Turn, diarise
 from merc.pipeline.given_turns import given_turns, holds_turns_alone
 from merc.pipeline.options import Job
@@ -87,7 +88,7 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
         heard = transcribe(job, samples, speech, transcript=worded is not None)
         turns, overlaps = diarisation.result() if diarisation else ([], [])
     release(samples)
-    notes += heard.notes(transcript=worded is not None)
+    notes += [*(_fewer(job, turns) if diarisation else []), *heard.notes(transcript=worded is not None)]
     if given:
         turns, overlaps, voices, spoken = given.spoken(heard.words, speech)
         notes += [*given.notes, *unplaced(spoken, speech)]
@@ -139,28 +140,58 @@ def _without_sound(job: Job, transcript: Conversation | None) -> AudioResult:
 
 
 def _speech(job: Job, samples: np.ndarray) -> list[Segment]:
+    """Regions of speech: what the voice activity detector found, and what the segmentation network is sure of."""
     rows = job.cache.json(
         job.key("speech", weights=("silero-vad",)),
         lambda: [[part.start, part.end] for part in detect_speech(samples, progress=job.progress)],
     )
     release(samples)
+    detected = [Segment(start, end) for start, end in rows]
+    speech = agreed(_activity(job, samples), detected, end=len(samples) / 16000)
     job.report("speech", 1, 1)
-    return [Segment(start, end) for start, end in rows]
+    return speech
+
+
+def _activity(job: Job, samples: np.ndarray) -> Activity:
+    """Who speaks in each frame, by the segmentation network."""
+
+    def run() -> dict[str, np.ndarray]:
+        found = voice_activity(samples, device=job.device)
+        release(samples)
+        return {"tracks": found.tracks, "speech": found.speech}
+
+    return Activity(**job.cache.arrays(job.key("activity", weights=("segmentation",)), run))
 
 
 def _diarised(job: Job, samples: np.ndarray, speech: Sequence[Segment]) -> tuple[list[Turn], list[Segment]]:
-    options = DiariseOptions(speakers=job.options.speakers, device=job.device)
+    given = job.options
+    options = DiariseOptions(
+        speakers=given.speakers,
+        min_speakers=given.min_speakers,
+        max_speakers=given.max_speakers,
+        device=job.device,
+    )
 
     def run() -> dict[str, Any]:
-        found = diarise(samples, list(speech), options=options, progress=job.progress)
+        heard = _activity(job, samples)
+        found = diarise(samples, speech, options=options, heard=heard, progress=job.progress)
         return {
             "turns": [[turn.speaker, turn.segment.start, turn.segment.end] for turn in found.turns],
             "overlaps": [[part.start, part.end] for part in found.overlaps],
         }
 
-    rows = job.cache.json(job.key("voices", job.options.speakers, weights=_DIARISATION_WEIGHTS), run)
+    count = (given.speakers, given.min_speakers, given.max_speakers)
+    rows = job.cache.json(job.key("voices", *count, weights=_DIARISATION_WEIGHTS), run)
     turns = [Turn(speaker, Segment(start, end)) for speaker, start, end in rows["turns"]]
     return turns, [Segment(start, end) for start, end in rows["overlaps"]]
+
+
+def _fewer(job: Job, turns: Sequence[Turn]) -> list[str]:
+    """A note where fewer voices were found than requested."""
+    requested, found = job.options.speakers or job.options.min_speakers or 0, len({turn.speaker for turn in turns})
+    if found >= requested:
+        return []
+    return [f"{requested} speakers were requested, {found} found: there is too little speech for more"]
 
 
 def with_voices(audio: AudioResult, voices: Sequence[int | None]) -> AudioResult:

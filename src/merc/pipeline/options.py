@@ -12,7 +12,7 @@ from merc.errors import InputError
 from merc.media.channels import check_choice
 from merc.media.container import Probe
 from merc.media.tracks import Tracks
-from merc.options import at_least, share
+from merc.options import at_least, share, speaker_counts
 from merc.progress import Progress
 from merc.weights import WEIGHTS
 
@@ -39,6 +39,10 @@ class AnalyzeOptions:
 
     speakers: int | None = None
     """Number of speakers; None: estimated from the recording."""
+    min_speakers: int | None = None
+    """Minimum number of speakers, where it is estimated."""
+    max_speakers: int | None = None
+    """Maximum number of speakers, where it is estimated."""
     language: str | None = None
     """ISO 639-1 code of the language; None: detected."""
     video: bool = True
@@ -62,7 +66,8 @@ class AnalyzeOptions:
     "mps". Whisper, Silero and MTCNN run on the CPU in any case. On the CPU the same input gives the same bytes."""
 
     def __post_init__(self) -> None:
-        at_least(1, speakers=self.speakers, beam=self.beam)
+        speaker_counts(self.speakers, self.min_speakers, self.max_speakers)
+        at_least(1, beam=self.beam)
         at_least(0, threads=self.threads, hint=" (0: automatic)")
         share(threshold=self.threshold)
         check_choice(self.channel)

@@ -259,6 +259,7 @@ class Recording:
         video_track: Number of the video track that was seen, from 1, or None.
         channel: What of the audio track was heard, such as "mono", "left", "mix of left, right" or "separate: left,
             right"; None without sound.
+        translated: Whether the words of other languages are the speech recogniser's translation into English.
     """
 
     name: str
@@ -271,6 +272,7 @@ class Recording:
     audio_track: int | None = None
     video_track: int | None = None
     channel: str | None = None
+    translated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

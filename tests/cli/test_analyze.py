@@ -41,11 +41,13 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def test_options_reach_the_analysis(given: list[dict[str, Any]], tmp_path: Path) -> None:
     out = ["-o", str(tmp_path), "--speakers", "2", "--language", "en", "--no-video", "--beam", "5", "--device", "cpu"]
+    out += ["--asr", "small", "--compute-type", "float32", "--translate"]
     assert RUN.invoke(app, ["analyze", "a.wav", *out, "--threshold", "0.3", "--formats", "json, csv"]).exit_code == 0
     made: BatchOptions = given[0]["batch"]
     assert made.out == tmp_path
     assert made.formats == ["json", "csv"]
     options = made.options
+    assert (options.asr, options.compute_type, options.translate) == ("small", "float32", True)
     assert (options.speakers, options.language, options.video, options.beam) == (2, "en", False, 5)
     assert (options.threshold, options.device) == (0.3, "cpu")
     assert given[0]["executor"] is None

@@ -38,4 +38,6 @@ def test_fetched_weights_are_named_with_their_origin(monkeypatch: pytest.MonkeyP
     printed = RUN.invoke(app, ["weights", "get", "mpnet", "mtcnn"]).output
     assert printed == "mpnet: from the hub, hash checked\nmtcnn: already present, hash checked\n"
     assert RUN.invoke(app, ["weights", "get", "-q"]).output == ""
-    assert asked == [["mpnet", "mtcnn"], list(weights.WEIGHTS)]
+    needed = [name for name, weight in weights.WEIGHTS.items() if not weight.optional]
+    assert asked == [["mpnet", "mtcnn"], needed]
+    assert "whisper-large-v3" not in needed

@@ -92,6 +92,13 @@ def test_doubtful_words_are_no_evidence(job: Job, sure: float, reason: str | Non
     assert (found.missing or "").startswith(reason or "") and bool(found.missing) is bool(reason)
 
 
+def test_a_translation_is_no_evidence(job: Job) -> None:
+    heard = Transcription(Language("pl", 0.9, 0.0), (), (), translated=True)
+    one = Utterance("u0", text="I see you", segment=Segment(0, 2))
+    ((found, _),) = text_evidence(job, AudioResult(None, (one,), (0,), (), (), heard, ()))
+    assert found.missing is not None and "its words are Whisper's translation" in found.missing
+
+
 def test_words_are_read_only_where_the_window_is_english(job: Job) -> None:
     spans = ((0, 2), (10, 12))
     turns = tuple(Utterance(f"u{n}", text="a b", segment=Segment(*span)) for n, span in enumerate(spans))

@@ -22,6 +22,7 @@ from merc.pipeline.options import Job
         ({"language": "english"}, "language is 'english': expected an ISO 639 code"),
         ({"threshold": 2}, "threshold is 2: expected 0 to 1"),
         ({"beam": 0}, "beam is 0"),
+        ({"compute_type": "int4"}, "compute_type is 'int4': expected one of auto, int8"),
         ({"threads": -1}, "threads is -1"),
     ],
 )
@@ -65,3 +66,7 @@ def test_progress_is_reported_where_there_is_a_reporter(job: Job) -> None:
     job.report("decode", 1, 2)
     replace(job, progress=lambda *values: reported.append(values)).report("decode", 1, 2)
     assert reported == [("decode", 1, 2)]
+
+
+def test_a_folder_of_whisper_is_recorded_by_its_name() -> None:
+    assert AnalyzeOptions(asr="/home/ann/models/mine").record()["asr"] == "mine"

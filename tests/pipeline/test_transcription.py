@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,6 +56,7 @@ class Scripted:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
     made = type("Scripted", (Scripted,), {"loaded": 0})
     monkeypatch.setattr(transcription, "Recognizer", made)
+    monkeypatch.setattr(transcription, "find", lambda asr: SimpleNamespace(key=asr))
     return made
 
 
@@ -76,6 +79,34 @@ def test_a_language_that_is_named_is_that_of_every_window(tmp_path: Path) -> Non
     found = transcribe(job(tmp_path, language="fr"), SAMPLES, SPEECH, transcript=False)
     assert found.language == Language("fr", 1.0, 0.0)
     assert [word.text for word in found.words] == ["fr", "fr"]
+
+
+def test_translated_words_are_noted_and_cached_apart(tmp_path: Path, scripted: type[Scripted]) -> None:
+    plain = transcribe(job(tmp_path), SAMPLES, SPEECH, transcript=False)
+    found = transcribe(job(tmp_path, translate=True), SAMPLES, SPEECH, transcript=False)
+    assert (plain.translated, found.translated) == (False, True)
+    assert scripted.loaded == 2
+    assert found.notes(transcript=False)[-1] == (
+        "words in other languages than English are Whisper's translation, and no text evidence"
+    )
+    english = transcribe(job(tmp_path, translate=True), SAMPLES, SPEECH[:1], transcript=False)
+    assert not english.translated
+
+
+def test_options_of_whisper_reach_it_and_it_runs_on_a_card_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ctranslate2
+
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 0)
+    work = job(tmp_path, asr="tiny", compute_type="float32", translate=True, beam=3, threads=2)
+    found = transcription._options(work)
+    assert (found.model, found.compute_type, found.translate, found.beam) == ("tiny", "float32", True, 3)
+    assert (found.device, found.cpu_threads) == ("cpu", 2)
+    assert transcription._device(replace(work, device="mps")) == "cpu"
+    assert transcription._device(replace(work, device="cuda:1")) == "cpu"  # auto: CTranslate2 sees no card
+    named = replace(work, device="cuda:1", options=AnalyzeOptions(device="cuda:1"))
+    assert transcription._device(named) == "cuda:1"
 
 
 def test_without_speech_nothing_is_heard(tmp_path: Path, scripted: type[Scripted]) -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from merc import weights
 from merc.conversation import Segment, Word
 from merc.errors import InputError, UnknownName
 from merc.speech.asr import AsrOptions, Language, Recognizer, _unlooped, _words, decided, mean_probability
@@ -169,6 +170,27 @@ def test_times_are_those_of_the_recording(recognizer, data):
     speech = detect_speech(samples)
     words = recognizer.transcribe(samples, speech[0], "en", speech=speech)
     assert words[0].segment.start == pytest.approx(7.32, abs=0.1)
+
+
+def test_a_folder_gives_the_words_of_its_model(recognizer, data):
+    sound = decoded(data / "clips" / "jfk.flac")[: int(2.4 * RATE)]
+    other = Recognizer(AsrOptions(model=str(weights.folder("whisper-base"))))
+    assert other.transcribe(sound, Segment(0, 2.4), "en") == recognizer.transcribe(sound, Segment(0, 2.4), "en")
+
+
+@pytest.mark.parametrize(("language", "task"), [("en", "transcribe"), ("pl", "translate")])
+def test_other_languages_than_english_are_translated_where_that_is_asked(language, task):
+    asked = []
+
+    class Listening(Recognizer):
+        def __init__(self):
+            self.options = AsrOptions(translate=True)
+            self._model = SimpleNamespace(
+                transcribe=lambda sound, **options: (asked.append(options["task"]) or [], None)
+            )
+
+    Listening()._passages(np.zeros(RATE, np.float32), language)
+    assert asked == [task]
 
 
 @pytest.mark.parametrize("speech", [None, []])

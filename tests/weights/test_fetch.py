@@ -32,3 +32,10 @@ def test_the_hub_is_not_asked_when_it_is_switched_off(monkeypatch: pytest.Monkey
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(fetch.socket, "create_connection", lambda *a, **k: pytest.fail("the network was used"))
     assert fetch._hub_answers() is False
+
+
+def test_a_weight_of_the_hub_alone_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(fetch, "_hub_answers", lambda: False)
+    with pytest.raises(WeightError, match=r"'whisper-small' is on the model hub only, .*Systran/faster-whisper-small"):
+        fetch.get(["whisper-small"])

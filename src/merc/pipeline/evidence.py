@@ -144,7 +144,8 @@ def _no_text(utterance: Utterance, audio: AudioResult) -> str | None:
         return f"'{shown(utterance.text, 40)}' has no words"
     language = audio.heard.language_of(utterance)
     if language is not None and language != "en":
-        return f"the language is '{language}'; the text model is English-only"
+        words = "its words are Whisper's translation, on which the text model has not been measured"
+        return f"the language is '{language}'; {words if audio.heard.translated else 'the text model is English-only'}"
     sure = mean_probability(utterance.words) if utterance.words else 1.0
     if sure < DOUBTFUL:
         return f"its words are doubtful (mean probability {sure:.2f}, at least {DOUBTFUL} expected)"

@@ -12,8 +12,9 @@ from merc.errors import InputError
 from merc.media.channels import check_choice
 from merc.media.container import Probe
 from merc.media.tracks import Tracks
-from merc.options import at_least, share, speaker_counts
+from merc.options import at_least, one_of, share, speaker_counts
 from merc.progress import Progress
+from merc.speech.models import COMPUTE_TYPES
 from merc.weights import WEIGHTS
 
 STAGES_VERSION = 2
@@ -49,6 +50,12 @@ class AnalyzeOptions:
     """Whether faces are detected where there is video."""
     beam: int = 1
     """Whisper's beam size: 1 is twice as fast as 5, and no worse on what was measured."""
+    asr: str = "base"
+    """Whisper's size (tiny, tiny.en, base, small, medium, large-v3, turbo), or a folder of one for CTranslate2."""
+    compute_type: str = "auto"
+    """Number format of Whisper, such as int8 or float32; auto: int8 on the CPU, float16 on a graphics card."""
+    translate: bool = False
+    """Whether speech in other languages is translated into English by Whisper; its words are no text evidence."""
     threshold: float | None = None
     """Confidence below which no label is given; None: the threshold of the fusion's card."""
     threads: int = 0
@@ -63,12 +70,14 @@ class AnalyzeOptions:
     "centre" or the number of a channel from 1; None: decided from the content."""
     device: str = "auto"
     """Device of the torch networks: "auto" (the first of cuda, mps and cpu that is present), "cpu", "cuda", "cuda:1" or
-    "mps". Whisper, Silero and MTCNN run on the CPU in any case. On the CPU the same input gives the same bytes."""
+    "mps". Whisper runs on cuda where CTranslate2 sees it, else on the CPU; Silero and MTCNN run on the CPU in any case.
+    On the CPU the same input gives the same bytes."""
 
     def __post_init__(self) -> None:
         speaker_counts(self.speakers, self.min_speakers, self.max_speakers)
         at_least(1, beam=self.beam)
         at_least(0, threads=self.threads, hint=" (0: automatic)")
+        one_of(COMPUTE_TYPES, compute_type=self.compute_type)
         share(threshold=self.threshold)
         check_choice(self.channel)
         Tracks(self.audio_track, self.video_track)
@@ -86,8 +95,12 @@ class AnalyzeOptions:
         return self.threads or min(4, os.cpu_count() or 1)
 
     def record(self) -> dict[str, Any]:
-        """The options that choose what is computed, by name: they are written into the timeline."""
-        return {name: value for name, value in asdict(self).items() if name not in ("threads", "device")}
+        """The options that choose what is computed, by name: they are written into the timeline.
+
+        A folder is recorded by its name, so that the same model gives the same bytes wherever it lies.
+        """
+        chosen = {name: value for name, value in asdict(self).items() if name not in ("threads", "device")}
+        return chosen | {"asr": Path(self.asr).name}
 
 
 @dataclass(frozen=True, slots=True)

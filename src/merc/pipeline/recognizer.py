@@ -23,6 +23,7 @@ from merc.pipeline.options import AnalyzeOptions, Job
 from merc.pipeline.speakers import seen_and_heard
 from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
+from merc.speech.models import WhisperFiles, find
 
 _NOT_ENGLISH = (
     "language: {code} ({origin}); the text model is English-only, so labels rest on voice and face alone and most are "
@@ -84,10 +85,11 @@ def analyze(
     fusion = LateFusion(fusion_card(), threshold=options.threshold)
     used = _used(job.probe, options)
     _require(used)
+    heard = find(options.asr) if job.probe.audio else None
     examined = examine(job, given)
     predictions = fusion.predict(examined.observations)
     job.report("predict", 1, 1)
-    return _timeline(job, examined, predictions, used)
+    return _timeline(job, examined, predictions, _models(used, heard))
 
 
 def _job(file: Path, options: AnalyzeOptions, progress: Progress | None, cache: Cache | None) -> Job:
@@ -104,7 +106,7 @@ def _require(used: list[str]) -> None:
     spoken_head()
 
 
-def _timeline(job: Job, examined: Examined, predictions: list[Prediction], used: list[str]) -> Timeline:
+def _timeline(job: Job, examined: Examined, predictions: list[Prediction], models: tuple[Model, ...]) -> Timeline:
     audio = examined.audio
     return Timeline(
         recording=_recording(job, audio),
@@ -112,7 +114,7 @@ def _timeline(job: Job, examined: Examined, predictions: list[Prediction], used:
         predictions=tuple(predictions),
         speakers=_speakers(audio, examined.faces),
         overlaps=audio.overlaps,
-        models=_models(used),
+        models=models,
         options=_recorded(job.options, job.device),
         notes=_notes(job, audio, examined.faces),
     )
@@ -158,6 +160,7 @@ def _recording(job: Job, audio: AudioResult) -> Recording:
         audio_track=audio.track,
         video_track=_number(job.probe.video_tracks),
         channel=audio.channel,
+        translated=audio.heard.translated,
     )
 
 
@@ -190,9 +193,15 @@ def _used(found: Probe, options: AnalyzeOptions) -> list[str]:
     return ["mpnet", *sound, *faces]
 
 
-def _models(used: list[str]) -> tuple[Model, ...]:
+def _models(used: list[str], heard: WhisperFiles | None) -> tuple[Model, ...]:
+    """The models of an analysis; Whisper base reads the voice also where another model recognises the words."""
     listed = [weights.WEIGHTS[name] for name in used]
-    return tuple(Model(w.slot, w.title, w.licence, w.sha256) for w in listed) + head_models()
+    found = [Model(w.slot, w.title, w.licence, w.sha256) for w in listed]
+    base = weights.WEIGHTS["whisper-base"].sha256
+    if heard is not None and heard.sha256 != base:
+        found = [replace(model, slot="voice") if model.sha256 == base else model for model in found]
+        found.append(Model("asr", heard.name, heard.licence, heard.sha256))
+    return tuple(found) + head_models()
 
 
 def _notes(job: Job, audio: AudioResult, faces: LinkedFaces) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from merc.conversation import Segment, Utterance, Word
 from merc.media.samples import release
 from merc.pipeline.options import Job
 from merc.speech.asr import SURE_LANGUAGE, AsrOptions, Language, Recognizer
+from merc.speech.models import find
 from merc.speech.windows import windows
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Loader = Callable[[], Recognizer]
 
-_WEIGHTS = ("whisper-base", "silero-vad")
+_WEIGHTS = ("silero-vad",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,13 @@ class Transcription:
         language: That of the recording; None without speech.
         words: In order of time.
         windows: Windows of speech in order, each with its language.
+        translated: Whether the words of other languages are Whisper's translation into English.
     """
 
     language: Language | None = None
     words: tuple[Word, ...] = ()
     windows: tuple[tuple[Segment, str], ...] = ()
+    translated: bool = False
 
     def language_of(self, utterance: Utterance) -> str | None:
         """The language of the windows that hold most of an utterance, else that of the recording."""
@@ -50,20 +53,22 @@ class Transcription:
         language = self.language
         if language is None:
             return []
-        found = []
-        if language.probability < SURE_LANGUAGE and transcript:
-            found.append(
-                f"the language is uncertain (English {language.english:.2f}); the transcript counts as English"
-            )
-        elif language.probability < SURE_LANGUAGE:
-            found.append(
-                f"the language is uncertain: most likely '{language.code}' ({language.probability:.2f}; English "
-                f"{language.english:.2f}); name it with --language where that is wrong"
-            )
+        found = [_uncertain(language, transcript=transcript)] if language.probability < SURE_LANGUAGE else []
         for code in dict.fromkeys(code for _, code in self.windows if code != language.code):
             spans = ", ".join(f"{w.start:.1f} to {w.end:.1f} s" for w, other in self.windows if other == code)
             found.append(f"the language is '{code}' from {spans}, '{language.code}' elsewhere")
+        if self.translated and not transcript:
+            found.append("words in other languages than English are Whisper's translation, and no text evidence")
         return found
+
+
+def _uncertain(language: Language, *, transcript: bool) -> str:
+    if transcript:
+        return f"the language is uncertain (English {language.english:.2f}); the transcript counts as English"
+    return (
+        f"the language is uncertain: most likely '{language.code}' ({language.probability:.2f}; English "
+        f"{language.english:.2f}); name it with --language where that is wrong"
+    )
 
 
 def transcribe(job: Job, samples: np.ndarray, speech: Sequence[Segment], *, transcript: bool) -> Transcription:
@@ -75,21 +80,22 @@ def transcribe(job: Job, samples: np.ndarray, speech: Sequence[Segment], *, tran
         speech: Its regions of speech.
         transcript: Whether a transcript is given: where the language is uncertain, its words count as English.
     """
-    # A run from the cache loads no recogniser.
-    recognizer = cache(lambda: Recognizer(AsrOptions(beam=job.options.beam, cpu_threads=job.options.cpu_threads)))
-    language = _language(job, recognizer, samples, speech)
+    recognizer = cache(lambda: Recognizer(_options(job)))  # a run from the cache loads none
+    model = find(job.options.asr).key
+    language = _language(job, recognizer, samples, speech, model)
     if language is None:
         return Transcription()
     if transcript and language.probability < SURE_LANGUAGE:
         language = Language("en", language.english, language.english)
     words: list[Word] = []
     heard: list[tuple[Segment, str]] = []
+    chosen = (model, job.options.beam, job.options.compute_type, job.options.translate)
     parts = windows(speech, samples=samples)
     total = sum(part.duration for part in parts)
     done = 0.0
     for part in parts:
         code, rows = job.cache.json(
-            job.key("words", part.start, part.end, asdict(language), job.options.beam, weights=_WEIGHTS),
+            job.key("words", part.start, part.end, asdict(language), *chosen, weights=_WEIGHTS),
             lambda part=part: _window(job, recognizer(), samples, part, language=language, speech=speech),  # type: ignore[misc]
         )
         words += [Word(text, Segment(start, end), probability) for text, start, end, probability in rows]
@@ -97,7 +103,8 @@ def transcribe(job: Job, samples: np.ndarray, speech: Sequence[Segment], *, tran
         release(samples)
         done += part.duration
         job.report("transcribe", done, total)
-    return Transcription(language, tuple(words), tuple(heard))
+    translated = job.options.translate and any(code != "en" for _, code in heard)
+    return Transcription(language, tuple(words), tuple(heard), translated)
 
 
 def given_language(code: str) -> Language:
@@ -105,13 +112,36 @@ def given_language(code: str) -> Language:
     return Language(code, 1.0, float(code == "en"))
 
 
-def _language(job: Job, recognizer: Loader, samples: np.ndarray, speech: Sequence[Segment]) -> Language | None:
+def _options(job: Job) -> AsrOptions:
+    options = job.options
+    return AsrOptions(
+        model=options.asr,
+        compute_type=options.compute_type,
+        device=_device(job),
+        translate=options.translate,
+        beam=options.beam,
+        cpu_threads=options.cpu_threads,
+    )
+
+
+def _device(job: Job) -> str:
+    """Where Whisper runs: on the graphics card where it is named, or chosen automatically and CTranslate2 sees one."""
+    import ctranslate2
+
+    card = job.device.startswith("cuda")
+    return job.device if card and (job.options.device != "auto" or ctranslate2.get_cuda_device_count()) else "cpu"
+
+
+def _language(
+    job: Job, recognizer: Loader, samples: np.ndarray, speech: Sequence[Segment], model: str
+) -> Language | None:
     if job.options.language:
         return given_language(job.options.language)
     if not speech:
         return None
     fields = job.cache.json(
-        job.key("language", weights=_WEIGHTS), lambda: asdict(recognizer().language(samples, speech))
+        job.key("language", model, job.options.compute_type, weights=_WEIGHTS),
+        lambda: asdict(recognizer().language(samples, speech)),
     )
     return Language(**fields)
 

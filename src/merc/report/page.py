@@ -84,6 +84,8 @@ def _language(timeline: Timeline) -> tuple[object, str]:
     if code is None:
         return "–", "not detected"
     sure = "" if probability is None else f"detected, {percent(probability)}"
+    if timeline.recording.translated:
+        sure += "; its words are Whisper's translation into English"
     return Html(f'<span data-language="{safe(code)}">{safe(code)}</span>'), sure
 
 

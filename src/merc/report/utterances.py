@@ -41,7 +41,8 @@ def _item(timeline: Timeline, index: int, who: dict[str, int], place: dict[str, 
     utterance, prediction = timeline.utterances[index], timeline.predictions[index]
     name = name_of(utterance)
     label = place.get(prediction.label or "", "none")
-    language = f' lang="{safe(timeline.recording.language)}"' if timeline.recording.language else ""
+    code = "en" if timeline.recording.translated else timeline.recording.language
+    language = f' lang="{safe(code)}"' if code else ""
     text = f'<p class="text" dir="auto"{language}>{safe(utterance.text)}</p>' if utterance.text else _NO_TEXT
     return (
         f'<li id="u{index + 1}" data-p="{who[name]}" data-l="{label}" data-c="{prediction.confidence * 100:.0f}"'

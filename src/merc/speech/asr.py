@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from merc import weights
 from merc.conversation import Segment, Word
 from merc.errors import InputError
-from merc.options import above, at_least, share
+from merc.options import above, at_least, one_of, share
 from merc.registry import Registry
+from merc.speech.models import COMPUTE_TYPES, find, number_format
 from merc.speech.vad import RATE, check_samples
 from merc.speech.windows import LONGEST, windows
 from merc.speech.words import onto_speech, ordered
@@ -46,6 +46,14 @@ class AsrOptions:
         InputError: an option is out of range.
     """
 
+    model: str = "base"
+    """Size of Whisper, or the folder of a model for CTranslate2; see `merc.speech.models.find`."""
+    compute_type: str = "auto"
+    """Number format; "auto": int8 on the CPU, float16 on a graphics card."""
+    device: str = "cpu"
+    """Device: "cpu", "cuda" or "cuda:1"."""
+    translate: bool = False
+    """Whether Whisper translates into English what it hears."""
     beam: int = 1
     """Hypotheses followed at once: five cost more and gained nothing on short conversational windows."""
     cpu_threads: int = 1
@@ -75,6 +83,7 @@ class AsrOptions:
     """Seconds of the pauses at both ends that are added to a window: bare words of half a second are misrecognised."""
 
     def __post_init__(self) -> None:
+        one_of(COMPUTE_TYPES, compute_type=self.compute_type)
         at_least(1, beam=self.beam, cpu_threads=self.cpu_threads, language_windows=self.language_windows)
         share(no_speech=self.no_speech, word_probability=self.word_probability, sure=self.sure, margin=self.margin)
         above(1, compression=self.compression, other=self.other)
@@ -126,10 +135,11 @@ def decided(distribution: Mapping[str, float], *, english: float) -> Language:
 
 
 class Recognizer:
-    """Whisper base, loaded once, on the CPU.
+    """Whisper, loaded once.
 
     Raises:
-        WeightError: the weight ``whisper-base`` is absent or altered.
+        WeightError: the model is absent or altered.
+        InputError: it does not exist, or CTranslate2 lacks the device or the number format.
     """
 
     def __init__(self, options: AsrOptions | None = None) -> None:
@@ -138,12 +148,14 @@ class Recognizer:
         from merc.nn.threads import restored_threads
 
         self.options = options or AsrOptions()
-        folder = str(weights.path("whisper-base"))
+        folder = str(find(self.options.model).checked())
+        kind, _, number = self.options.device.partition(":")
         with restored_threads():
             self._model = WhisperModel(
                 folder,
-                device="cpu",
-                compute_type="int8",
+                device=kind,
+                device_index=int(number or 0),
+                compute_type=number_format(self.options.compute_type, kind),
                 cpu_threads=self.options.cpu_threads,
                 local_files_only=True,
             )
@@ -153,7 +165,11 @@ class Recognizer:
         self._languages: Registry[bool] = Registry("language", dict.fromkeys(self._model.supported_languages, True))
 
     def language(self, samples: NDArray[np.int16], speech: Sequence[Segment]) -> Language:
-        """Detect the language in the windows with most speech: the mean of their distributions, weighted by seconds.
+        """The language of a recording by the windows with most speech; arguments and errors as in `languages`."""
+        return decided(self.languages(samples, speech), english=self.options.english)
+
+    def languages(self, samples: NDArray[np.int16], speech: Sequence[Segment]) -> dict[str, float]:
+        """Probability of each language: the mean over the windows with most speech, weighted by seconds.
 
         Args:
             samples: 16 kHz mono int16.
@@ -172,7 +188,7 @@ class Recognizer:
         for window in sorted(chosen):
             for code, probability in self._languages_of(samples, window, speech).items():
                 mean[code] = mean.get(code, 0.0) + probability * seconds[window] / total
-        return decided(mean, english=self.options.english)
+        return mean
 
     def language_of_window(
         self, samples: NDArray[np.int16], window: Segment, recording: Language, *, speech: Sequence[Segment]
@@ -264,6 +280,7 @@ class Recognizer:
         passages, _ = self._model.transcribe(
             sound,
             language=language,
+            task="translate" if self.options.translate and language != "en" else "transcribe",
             beam_size=self.options.beam,
             temperature=0.0,
             condition_on_previous_text=False,
@@ -294,6 +311,8 @@ class Recognizer:
         """Probability of each language in a window."""
         from faster_whisper.audio import pad_or_trim
 
+        if not self._model.model.is_multilingual:
+            return {"en": 1.0}
         sound = _cut_out(samples, _with_margins(samples, window, speech, self.options.margin))
         features = self._model.feature_extractor(sound)
         # the input of transcription, less the last frame, so that the encoder runs once for both

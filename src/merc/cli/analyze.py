@@ -108,10 +108,8 @@ def analyze(
         channel=channel,
         device=device,
     )
-    names = [name.strip() for name in formats.split(",") if name.strip()] if formats else None
-    batch = BatchOptions(out=out, formats=names, transcript=transcript, options=options)
-    rows = _rows(recordings, batch, workers, quiet=quiet, echo=json_lines)
-    sys.exit(_shown(rows, table=not json_lines and not quiet))
+    batch = BatchOptions(out=out, formats=_names(formats), transcript=transcript, options=options)
+    sys.exit(_run(recordings, batch, workers, quiet=quiet, echo=json_lines))
 
 
 def _rows(
@@ -142,9 +140,14 @@ def _rows(
     return rows
 
 
-def _shown(rows: Sequence[Row[Request, Analysed]], *, table: bool) -> int:
-    """Print a table of the rows where one is wanted, and the reasons of those that failed; returns the exit code."""
-    if table:
+def _names(formats: str | None) -> list[str] | None:
+    return [name.strip() for name in formats.split(",") if name.strip()] if formats else None
+
+
+def _run(recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool) -> int:
+    """Analyse recordings, and print a table of them unless the timelines were printed; returns the exit code."""
+    rows = _rows(recordings, batch, workers, quiet=quiet, echo=echo)
+    if not echo and not quiet:
         from merc.cli.results import show
 
         show(rows)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from merc import AnalyzeOptions, Conversation, Segment, Utterance
 from merc.cache import Cache
 from merc.errors import MediaError
-from merc.media.container import AudioInfo, Probe
+from merc.media.container import AudioInfo, Probe, probe
+from merc.media.samples import RATE
 from merc.people.activity import Activity
 from merc.people.diarise import Turn
 from merc.pipeline import listening
 from merc.pipeline.listening import AudioResult, listen, with_voices
 from merc.pipeline.options import Job
+from merc.pipeline.parties import Channel
+from merc.pipeline.sound import Sound
 from merc.pipeline.transcription import Transcription
 from merc.speech.asr import Language
+from tests.media.making import tone
 
 
 def said(*rows: tuple[float, float, str | None]) -> list[Utterance]:
@@ -100,3 +107,52 @@ def test_without_sound_the_transcript_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_without_sound_and_transcript_there_is_nothing_to_analyse(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"a\.wav: it has video but no sound, .* --transcript"):
         listen(job(tmp_path, sound=False), None)
+
+
+def tracks(path: Path, *loud: bool) -> Path:
+    """A recording with an audio track for each value, silent or not; the first is flagged as default."""
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("flac", rate=RATE, layout="mono") for _ in loud]
+        for number, stream in enumerate(streams):
+            stream.disposition = Disposition(int(number == 0))
+        for stream, one in zip(streams, loud, strict=True):
+            samples = (tone(300, 1, rate=RATE)[None] * 32767 * one).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), 0
+            for part in (frame, None):
+                out.mux(stream.encode(part))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("loud", "option", "track"),
+    [((True, True), None, 1), ((False, True), None, 2), ((False, False, True), None, 3), ((False, True), 1, 1)],
+)
+def test_where_nobody_speaks_on_the_usual_track_another_is_heard_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loud: tuple[bool, ...], option: int | None, track: int
+) -> None:
+    path = tracks(tmp_path / "a.mkv", *loud)
+
+    def channels(job: Job, sound: Sound, *_: object) -> list[Channel]:
+        speech = (Segment(0, 1),) if sound.samples.any() else ()
+        return [Channel(sound.samples, speech, Transcription(), (), ())]
+
+    monkeypatch.setattr(listening, "_channels", channels)
+    options = AnalyzeOptions(audio_track=option)
+    work = Job(path, probe(path, options.tracks), "f" * 64, options, Cache(tmp_path / "cache"))
+    if option is not None:
+        with pytest.raises(MediaError, match="no speech was found"):
+            listen(work, None)
+        return
+    found = listen(work, None)
+    assert found.track == track
+    said = [note for note in found.notes if note.startswith("nobody speaks on audio track 1")]
+    assert len(said) == (track != 1) and all(f"track {track} (flac, mono) is heard" in note for note in said)
+
+
+def test_without_speech_on_any_track_the_recording_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tracks(tmp_path / "a.mkv", False, False)
+    silent = Channel(np.zeros(9, np.int16), (), Transcription(), (), ())
+    monkeypatch.setattr(listening, "_channels", lambda *_, **__: [silent])
+    with pytest.raises(MediaError, match=r"a\.mkv: no speech was found in 1\.0 s of sound"):
+        listen(Job(path, probe(path), "f" * 64, AnalyzeOptions(), Cache(tmp_path / "cache")), None)

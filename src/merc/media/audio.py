@@ -98,12 +98,14 @@ class DecodedAudio:
         names: Names of the planes, such as "left" or "mean of 4".
         end: Where the data of the recording end, sound or picture, in seconds.
         lost: Sentence on what could not be decoded, or None.
+        left_out: Names of channels beyond those that can be kept.
     """
 
     samples: Samples
     names: tuple[str, ...]
     end: float
     lost: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ def _decode(source: Source, choice: Choice, *, name: str, on_seconds: Callable[[
         samples = sink.read()
     end = max(damage.end - clock.skipped, len(samples) / RATE)
     lost = _lost(name, declared_end(source, stream), clock, damage)
-    return DecodedAudio(samples, track.planes.names, end, lost)
+    return DecodedAudio(samples, track.planes.names, end, lost, track.planes.left_out)
 
 
 def _undecoded(name: str, stream: Any, damage: Damage) -> str:

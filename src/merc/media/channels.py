@@ -81,17 +81,19 @@ def planes(layout: Any, choice: str | None, *, name: str) -> Planes:
     weights = np.eye(len(names), dtype=np.float32)
     heard = [place for place, one in enumerate(names) if not one.startswith("low")] or list(range(len(names)))
     if choice is None and "centre" in names and len(names) >= SURROUND:
-        centre = names.index("centre")
-        others = [place for place in heard if place != centre]
-        return Planes(("centre", f"mean of {len(others)}"), np.stack([weights[centre], _mean(weights, others)]))
+        return _scene(names, heard, weights)
     if choice == "mix" and len(names) > 1:
         return Planes((f"mean of {len(heard)}",), _mean(weights, heard)[None])
-    if choice in (None, "mix", "separate"):
-        kept = heard[:MOST]
-        left_out = tuple(names[place] for place in heard[MOST:])
-        return Planes(tuple(names[place] for place in kept), weights[kept], left_out)
-    place = _place(str(choice), names, name)
-    return Planes((names[place],), weights[place][None])
+    kept = heard[:MOST] if choice in (None, "mix", "separate") else [_place(str(choice), names, name)]
+    left_out = heard[MOST:] if len(kept) == MOST else []
+    return Planes(tuple(names[n] for n in kept), weights[kept], tuple(names[n] for n in left_out))
+
+
+def _scene(names: Sequence[str], heard: Sequence[int], weights: Float) -> Planes:
+    """The two planes of surround sound."""
+    centre = names.index("centre")
+    others = [place for place in heard if place != centre]
+    return Planes(("centre", f"mean of {len(others)}"), np.stack([weights[centre], _mean(weights, others)]))
 
 
 def _mean(weights: Float, places: Sequence[int]) -> Float:

@@ -48,6 +48,15 @@ class _Part:
     starts: dict[int, float] = field(default_factory=dict)
     ends: dict[int, float] = field(default_factory=dict)
 
+    def add(self, packet: Any, now: float) -> None:
+        """Count a packet whose decoding time is ``now`` seconds."""
+        index = packet.stream.index
+        shown = now if _mixed(packet) else float(packet.pts * packet.time_base)
+        length = float((packet.duration or 0) * packet.time_base)
+        end = shown + (length if length <= LONGEST_PACKET else 0.0)
+        self.starts[index] = min(self.starts.get(index, math.inf), shown)
+        self.ends[index] = max(self.ends.get(index, -math.inf), end)
+
 
 def stamp(packet: Any) -> float | None:
     """Decoding time of a packet in seconds of the container (its presentation time where it has no other)."""
@@ -76,26 +85,21 @@ def scan(packets: Iterable[Any], lead: int | None) -> Scan:
     """
     parts: list[_Part] = [_Part()]
     last: dict[int, float] = {}
-    sequence: dict[int, list[int]] = {}
+    passed: dict[int, list[int]] = {}
     for packet in packets:
         now, index = stamp(packet), packet.stream.index
         if now is None:
             continue
-        passed = sequence.setdefault(index, [0])
+        numbers = passed.setdefault(index, [0])
         if restarts(last.get(index), now):
-            if passed[-1] == len(parts) - 1:  # the first stream to restart; the others follow it
+            if numbers[-1] == len(parts) - 1:  # the first stream to restart; the others follow it
                 parts.append(_Part())
-            passed.append(len(parts) - 1)
+            numbers.append(len(parts) - 1)
         last[index] = now
-        part = parts[passed[-1]]
-        shown = now if _mixed(packet) else float(packet.pts * packet.time_base)
-        length = float((packet.duration or 0) * packet.time_base)
-        end = shown + (length if length <= LONGEST_PACKET else 0.0)
-        part.starts[index] = min(part.starts.get(index, math.inf), shown)
-        part.ends[index] = max(part.ends.get(index, -math.inf), end)
+        parts[numbers[-1]].add(packet, now)
     shifts = _shifts(parts, lead)
     ends = [end + shift for part, shift in zip(parts, shifts, strict=True) for end in part.ends.values()]
-    return Scan({index: tuple(shifts[n] for n in passed) for index, passed in sequence.items()}, max(ends, default=0.0))
+    return Scan({index: tuple(shifts[n] for n in numbers) for index, numbers in passed.items()}, max([0.0, *ends]))
 
 
 def _shifts(parts: list[_Part], lead: int | None) -> list[float]:

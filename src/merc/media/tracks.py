@@ -65,20 +65,25 @@ def choose(container: Any, kind: str, number: int | None, *, name: str) -> Any |
     Raises:
         MediaError: There is no track of the given number, or it cannot be decoded.
     """
-    from av.stream import Disposition
-
     streams = streams_of(container, kind)
     if number is None:
-        known = [stream for stream in streams if stream.codec_context is not None]
-        flagged = (stream for stream in known if stream.disposition & Disposition.default)
-        return next(flagged, known[0] if known else None)
+        return _usual(streams)
     if number > len(streams) or streams[number - 1].codec_context is None:
-        listed = ", ".join(f"{place} ({describe(stream)})" for place, stream in enumerate(streams, 1))
+        numbered = ", ".join(f"{place} ({describe(stream)})" for place, stream in enumerate(streams, 1))
         raise MediaError(
             f"{name}: {kind} track {number} is not one that can be decoded; it has "
-            f"{f'{kind} track {listed}' if streams else f'no {kind} track'}; choose another with --{kind}-track"
+            f"{f'{kind} track {numbered}' if streams else f'no {kind} track'}; choose another with --{kind}-track"
         )
     return streams[number - 1]
+
+
+def _usual(streams: Sequence[Any]) -> Any | None:
+    """The default-flagged stream, else the first, of those that can be decoded."""
+    from av.stream import Disposition
+
+    known = [stream for stream in streams if stream.codec_context is not None]
+    flagged = (stream for stream in known if stream.disposition & Disposition.default)
+    return next(flagged, known[0] if known else None)
 
 
 def listed(container: Any, kind: str, chosen: Any | None) -> tuple[Track, ...]:

@@ -51,11 +51,14 @@ class Sounds:
     """
 
     def __init__(self, job: Job, audio: AudioResult) -> None:
-        self.reasons = [_no_voice(utterance, audio) for utterance in audio.utterances]
+        self.reasons = [_no_voice(utterance, audio, place) for place, utterance in enumerate(audio.utterances)]
         pairs = zip(audio.utterances, self.reasons, strict=True)
         self.spans = [_heard(one.segment, audio) for one, reason in pairs if not reason and one.segment]
         self.device = job.device
         self._job, self._samples = job, audio.samples
+        places = [place for place, reason in enumerate(self.reasons) if not reason]
+        self._sources = [audio.sound_of(place) for place in places]
+        self._parties = [audio.parties[place] for place in places] if audio.apart else []
         self._arrays: dict[str, dict[str, np.ndarray]] = {}
 
     def vectors(self, encoder: Encoder) -> np.ndarray:
@@ -83,12 +86,14 @@ class Sounds:
             return dict.fromkeys(("vectors", "windows"), np.zeros((0, encoder.width), np.float32))
 
         def run() -> dict[str, np.ndarray]:
-            cuts = [np.asarray(samples[int(span.start * RATE) : int(span.end * RATE)]) for span in self.spans]
+            pairs = zip(self._sources, self.spans, strict=True)
+            cuts = [np.asarray(sound[int(span.start * RATE) : int(span.end * RATE)]) for sound, span in pairs]
             vectors, of_parts = encoder.encode_windows(cuts, parts)
-            release(samples)
+            for sound in self._sources:
+                release(sound)
             return {"vectors": vectors, "windows": np.concatenate(of_parts)}
 
-        what = key([[span.start, span.end] for span in self.spans], parts, encoder.describe())
+        what = key([[span.start, span.end] for span in self.spans], parts, encoder.describe(), *self._parties)
         return _cached(self._job, "voice", what, run)
 
 
@@ -106,7 +111,7 @@ def _observation(items: Sequence[Judged]) -> Observation:
 
 def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:
     """Evidence of the words: read in the context of those before, where the fusion has an encoder for that."""
-    reasons = [_no_text(utterance, audio) for utterance in audio.utterances]
+    reasons = [_no_text(utterance, audio, place) for place, utterance in enumerate(audio.utterances)]
     worded = [utterance for utterance, reason in zip(audio.utterances, reasons, strict=True) if not reason]
     texts = [(utterance.text or "", utterance.speaker) for utterance in worded]
     spoken = spoken_head()
@@ -137,12 +142,12 @@ def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: Sp
     return np.stack([found[turn.id] for turn in turns])
 
 
-def _no_text(utterance: Utterance, audio: AudioResult) -> str | None:
+def _no_text(utterance: Utterance, audio: AudioResult, place: int) -> str | None:
     if not utterance.text:
         return "no words were recognised"
     if not has_words(utterance.text):
         return f"'{shown(utterance.text, 40)}' has no words"
-    language = audio.heard.language_of(utterance)
+    language = audio.said_in(place).language_of(utterance)
     if language is not None and language != "en":
         words = "its words are Whisper's translation, on which the text model has not been measured"
         return f"the language is '{language}'; {words if audio.heard.translated else 'the text model is English-only'}"
@@ -187,7 +192,7 @@ def _heard(segment: Segment, audio: AudioResult) -> Segment:
     return Segment(segment.start, end)
 
 
-def _no_voice(utterance: Utterance, audio: AudioResult) -> str | None:
+def _no_voice(utterance: Utterance, audio: AudioResult, place: int) -> str | None:
     if audio.samples is None:
         return "the recording has no sound"
     segment = utterance.segment
@@ -198,10 +203,10 @@ def _no_voice(utterance: Utterance, audio: AudioResult) -> str | None:
     length = min(segment.end, len(audio.samples) / RATE) - segment.start
     if length < SHORTEST_VOICE:
         return f"{max(length, 0):.2f} s of sound is too short for a voice (at least {SHORTEST_VOICE} s)"
-    speech = sum(segment.overlap(part) for part in audio.speech)
+    speech = sum(segment.overlap(part) for part in audio.speech_of(place))
     if speech < LEAST_SPEECH * length:
         return f"speech is heard in {speech:.2f} of its {length:.2f} s only"
-    share = sum(segment.overlap(part) for part in audio.overlaps) / segment.duration
+    share = sum(segment.overlap(part) for part in audio.overlaps_of(place)) / segment.duration
     if share > MOST_OVERLAP:
         return f"several voices speak at once for {share:.0%} of it"
     return None

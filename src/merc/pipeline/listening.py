@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from merc.conversation import Conversation, Segment, Utterance
 from merc.errors import MediaError
@@ -14,15 +17,13 @@ from merc.people.activity import Activity, agreed, voice_activity
 from merc.people.diarise import DiariseOptions, Turn, diarise
 from merc.pipeline.given_turns import given_turns, holds_turns_alone
 from merc.pipeline.options import Job
-from merc.pipeline.sound import decoded
+from merc.pipeline.parties import Channel, in_order, jobs, numbers, parties_of, renumbered, together
+from merc.pipeline.sound import Sound, decoded, on_track
 from merc.pipeline.transcription import Transcription, given_language, transcribe
 from merc.pipeline.turns import nearest_voice, unplaced, utterances
 from merc.speech.align import align
 from merc.speech.asr import Language
 from merc.speech.vad import detect_speech
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _DIARISATION_WEIGHTS = ("campplus", "segmentation", "silero-vad")
 
@@ -44,6 +45,8 @@ class AudioResult:
         track: Number of the audio track; None without sound.
         channel: What of the track was heard, such as "mono" or "left"; None without sound.
         speech: Where somebody speaks.
+        channels: The channels that have speakers of their own, or the one sound; none without sound.
+        parties: Of which of these each utterance is.
     """
 
     samples: np.ndarray | None
@@ -58,6 +61,30 @@ class AudioResult:
     track: int | None = None
     channel: str | None = None
     speech: tuple[Segment, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    parties: tuple[int, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """Whether channels have speakers of their own, so that nothing else need tell who speaks."""
+        return len(self.channels) > 1
+
+    def sound_of(self, place: int) -> np.ndarray:
+        """The samples in which an utterance is heard: of its own channel, where channels have speakers of their own."""
+        one = self.channels[self.parties[place]].samples if self.apart else self.samples
+        return np.zeros(0, np.int16) if one is None else one
+
+    def said_in(self, place: int) -> Transcription:
+        """The words and languages of the sound of an utterance."""
+        return self.channels[self.parties[place]].said if self.apart else self.heard
+
+    def speech_of(self, place: int) -> tuple[Segment, ...]:
+        """Where somebody speaks in the sound of an utterance."""
+        return self.channels[self.parties[place]].speech if self.apart else self.speech
+
+    def overlaps_of(self, place: int) -> tuple[Segment, ...]:
+        """Where several voices speak at once in the sound of an utterance."""
+        return self.channels[self.parties[place]].overlaps if self.apart else self.overlaps
 
     @property
     def language(self) -> Language | None:
@@ -73,48 +100,113 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
     """
     if job.probe.audio is None:
         return _without_sound(job, transcript)
-    sound = decoded(job)
-    samples, notes = sound.samples, list(sound.notes)
-    given = given_turns(transcript, duration=len(samples) / 16000)
-    worded = None if given else transcript
-    speech = _speech(job, samples)
-    if not speech and transcript is None:
+    sound, channels = _sound(job, transcript)
+    every = together(channels)
+    if not every.speech and transcript is None:
         raise MediaError(
-            f"{job.path.name}: no speech was found in {len(samples) / 16000:.1f} s of sound (silence, noise or music "
-            "only); give a recording in which somebody speaks, or a transcript with --transcript"
+            f"{job.path.name}: no speech was found in {len(sound.samples) / 16000:.1f} s of sound (silence, noise or "
+            "music only); give a recording in which somebody speaks, or a transcript with --transcript"
         )
-    with ThreadPoolExecutor(1) as second:  # neither needs the other, and the diarisation's models are small
-        diarisation = None if given else second.submit(_diarised, job, samples, speech)
-        heard = transcribe(job, samples, speech, transcript=worded is not None)
-        turns, overlaps = diarisation.result() if diarisation else ([], [])
-    release(samples)
-    notes += [*(_fewer(job, turns) if diarisation else []), *heard.notes(transcript=worded is not None)]
+    given = given_turns(transcript, duration=len(sound.samples) / 16000)
+    worded, turns, overlaps = None if given else transcript, list(every.turns), list(every.overlaps)
+    notes = [*sound.notes, *([] if given else _fewer(job, turns)), *every.said.notes(transcript=worded is not None)]
     if given:
-        turns, overlaps, voices, spoken = given.spoken(heard.words, speech)
-        notes += [*given.notes, *unplaced(spoken, speech)]
+        turns, overlaps, voices, spoken = given.spoken(every.said.words, every.speech)
+        notes += [*given.notes, *unplaced(spoken, every.speech)]
+        parties = parties_of(spoken, channels)
     elif worded is None:
-        found, voices = utterances(heard.words, turns, speech=speech)
-        spoken = _numbered(found, voices)
-        notes += unplaced(found, speech)
+        spoken, voices, parties = _cut(channels)
+        notes += _unplaced(spoken, parties, channels)
     else:
-        aligned = align(worded, heard.words, duration=len(samples) / 16000, speech=speech)
+        aligned = align(worded, every.said.words, duration=len(sound.samples) / 16000, speech=every.speech)
         notes += list(worded.meta.get("notes", ())) + list(aligned.notes)
         spoken, voices, turns = _with_voices(list(aligned.utterances), turns)
-    named = transcript is not None and any(utterance.speaker for utterance in transcript)
+        parties = parties_of(spoken, channels)
     return AudioResult(
-        samples=samples,
+        samples=sound.samples,
         utterances=tuple(spoken),
         voices=tuple(voices),
         turns=tuple(turns),
         overlaps=tuple(overlaps),
-        heard=heard,
+        heard=every.said,
         notes=tuple(notes),
-        named=named,
-        speech=tuple(speech),
+        named=transcript is not None and any(utterance.speaker for utterance in transcript),
+        speech=every.speech,
         end=sound.end,
         track=sound.track,
         channel=sound.channel,
+        channels=tuple(channels),
+        parties=tuple(parties),
     )
+
+
+def _sound(job: Job, transcript: Conversation | None) -> tuple[Sound, list[Channel]]:
+    """The sound of the chosen track; where nobody speaks on it, of the first other track on which somebody does.
+
+    A track that is requested by its number is taken as it is.
+    """
+    sound = decoded(job)
+    channels = _channels(job, sound, transcript)
+    if any(one.speech for one in channels) or job.options.audio_track is not None:
+        return sound, channels
+    for track in job.probe.audio_tracks:
+        if track.chosen:
+            continue
+        with suppress(MediaError):
+            instead = on_track(job, track.number)
+            other = decoded(instead)
+            found = _channels(instead, other, transcript)
+            if any(one.speech for one in found):
+                silent = f"nobody speaks on audio track {sound.track}, which is the usual one: track {track} is heard"
+                return replace(other, notes=(silent, *other.notes)), found
+    return sound, channels
+
+
+def _channels(job: Job, sound: Sound, transcript: Conversation | None) -> list[Channel]:
+    """What is heard of the recording, or of each channel that has speakers of its own."""
+    work = jobs(job, sound)
+    heard = [_channel(one, samples, transcript) for one, samples in work]
+    if len(work) == 1 or _given(transcript):
+        return heard
+    for place, number in enumerate(numbers(heard, job.options)):
+        one, samples = work[place]
+        if number != len({turn.speaker for turn in heard[place].turns}):
+            counted = replace(one, options=replace(one.options, speakers=number))
+            turns, overlaps = _diarised(counted, samples, heard[place].speech)
+            heard[place] = replace(heard[place], turns=tuple(turns), overlaps=tuple(overlaps))
+    return heard
+
+
+def _given(transcript: Conversation | None) -> bool:
+    """Whether a transcript says who speaks when, and no words."""
+    return transcript is not None and holds_turns_alone(transcript)
+
+
+def _channel(job: Job, samples: np.ndarray, transcript: Conversation | None) -> Channel:
+    speech, given = _speech(job, samples), _given(transcript)
+    with ThreadPoolExecutor(1) as second:  # neither needs the other, and the diarisation's models are small
+        diarisation = None if given else second.submit(_diarised, job, samples, speech)
+        said = transcribe(job, samples, speech, transcript=transcript is not None and not given)
+        turns, overlaps = diarisation.result() if diarisation else ([], [])
+    release(samples)
+    return Channel(samples, tuple(speech), said, tuple(turns), tuple(overlaps))
+
+
+def _unplaced(spoken: Sequence[Utterance], parties: Sequence[int], channels: Sequence[Channel]) -> list[str]:
+    """Notes on the speech of each channel that is in no utterance of it."""
+    return [
+        note
+        for number, one in enumerate(channels)
+        for note in unplaced([u for u, party in zip(spoken, parties, strict=True) if party == number], one.speech)
+    ]
+
+
+def _cut(channels: Sequence[Channel]) -> tuple[list[Utterance], list[int | None], list[int]]:
+    """The utterances, their voices and their channels, from words and turns."""
+    numbered = renumbered(channels)
+    cut = [utterances(one.said.words, one.turns, speech=one.speech) for one in numbered]
+    found, voices, parties = in_order(numbered, cut) if len(cut) > 1 else (*cut[0], [0] * len(cut[0][0]))
+    return _numbered(found, voices), voices, parties
 
 
 def _without_sound(job: Job, transcript: Conversation | None) -> AudioResult:

@@ -20,6 +20,7 @@ from merc.pipeline.evidence import Sounds, observations
 from merc.pipeline.given_turns import holds_turns_alone
 from merc.pipeline.listening import AudioResult, listen
 from merc.pipeline.options import AnalyzeOptions, Job
+from merc.pipeline.sound import on_track
 from merc.pipeline.speakers import seen_and_heard
 from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
@@ -128,6 +129,8 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
     """
     audio = listen(job, transcript)
     job = replace(job, probe=replace(job.probe, duration=audio.end))
+    if audio.track is not None and audio.track != _number(job.probe.audio_tracks):
+        job = on_track(job, audio.track)  # pictures and sound have one time zero
     sounds = Sounds(job, audio)
     faces = detect_faces(job, audio)
     audio = seen_and_heard(audio, faces, sounds, job.options)

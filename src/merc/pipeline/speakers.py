@@ -24,9 +24,10 @@ SHORT = 0.2
 def seen_and_heard(audio: AudioResult, detected: DetectedFaces, sounds: Sounds, options: AnalyzeOptions) -> AudioResult:
     """The result with the speakers that voices and faces give together.
 
-    Unchanged where a transcript names the speakers, without a picture, and where no face is seen to speak.
+    Unchanged where a transcript names the speakers or channels have their own, without a picture, and where no face is
+    seen to speak.
     """
-    if detected.faces is None or audio.samples is None or audio.named:
+    if detected.faces is None or audio.samples is None or audio.named or audio.apart:
         return audio
     known = _known(audio)
     speaking = Speaking.of(detected.faces, list(known.values()))

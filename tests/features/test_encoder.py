@@ -98,7 +98,8 @@ def batch_for(kind: str) -> Any:
 @pytest.mark.parametrize(
     "name",
     [
-        *("mpnet", "campplus", "egemaps", "whisper-base", "whisper-base-statistics", "facenet", "facenet-expression"),
+        *("mpnet", "campplus", "egemaps", "whisper-base", "whisper-base-statistics"),
+        *("facenet", "facenet-expression", "facenet-cells"),
         *("meld-warm", "texts-tokens"),
     ],
 )

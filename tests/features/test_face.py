@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.features.face import DIMENSION, EXPRESSION, FaceEncoder, FaceExpressionEncoder
+from merc.features.face import CELLS, DIMENSION, EXPRESSION, FaceCellsEncoder, FaceEncoder, FaceExpressionEncoder
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,15 @@ def test_expression_features_lie_below_the_embedding(encoder, crops):
     expressions = FaceExpressionEncoder().encode(crops[:2])
     assert expressions.shape == (2, EXPRESSION) and expressions.dtype == np.float32
     assert FaceExpressionEncoder().describe() | {"output": "embedding", "width": DIMENSION} == encoder.describe()
+
+
+def test_cells_of_a_mirrored_picture_are_mirrored(weight, crops):
+    weight("facenet")
+    encoder = FaceCellsEncoder(flip=True)
+    own, turned = encoder.encode(np.concatenate([crops[:1], crops[:1, :, ::-1]])).reshape(2, 4, 4, 896)
+    np.testing.assert_allclose(turned, own[:, ::-1], atol=1e-4)
+    plain = FaceCellsEncoder().encode(crops[:1])
+    assert plain.shape == (1, CELLS) and not np.allclose(plain, own.reshape(1, -1))
 
 
 def test_no_crops_no_vectors(encoder):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError, WeightError
-from merc.nn.facenet import EXPRESSION, FaceNet, crop, read_graph, similarity, upright
+from merc.nn.facenet import CELLS, EXPRESSION, FaceNet, crop, read_graph, similarity, upright
 
 # Computed by OpenCV 4.5.5's importer from the same weights, for the two pictures of `pattern`.
 COLUMNS = [0, 1, 2, 3, 4, 5, 256, 511]
@@ -93,6 +93,14 @@ def test_expression_features_come_with_the_embedding(exact):
     assert expressions.shape == (2, EXPRESSION) == (2, 5376) and expressions.dtype == np.float32
     assert np.isfinite(expressions).all()
     np.testing.assert_allclose(embeddings, exact.embed(pattern()), atol=1e-6)
+
+
+def test_cells_are_the_middle_maps_by_place(exact):
+    cells = exact.cells(pattern())
+    assert cells.shape == (2, CELLS) == (2, 14336) and cells.dtype == np.float32
+    quarters = exact.describe(pattern())[1][:, 1792:].reshape(2, 896, 2, 2)
+    grid = cells.reshape(2, 2, 2, 2, 2, 896).mean((2, 4))  # (n, 2, 2, 896)
+    np.testing.assert_allclose(grid.transpose(0, 3, 1, 2), quarters, atol=1e-4)
 
 
 def test_bfloat16_points_the_same_way(exact):

@@ -194,6 +194,7 @@ ENCODERS = Encoders(
         "whisper-base-statistics": "merc.features.expression:ExpressionEncoder",
         "facenet": "merc.features.face:FaceEncoder",
         "facenet-expression": "merc.features.face:FaceExpressionEncoder",
+        "facenet-cells": "merc.features.face:FaceCellsEncoder",
     },
 )
 """Every encoder by name; the order is that in which ``prepared`` looks for a modality's feature."""

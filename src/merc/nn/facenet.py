@@ -31,6 +31,12 @@ DIMENSION = 512
 EXPRESSION = 1792 + 4 * 896
 """Width of the expression features: mean of the last maps, and means of the quadrants of the maps before."""
 
+GRID = 4
+"""Rows and columns of cells to which the middle maps are pooled."""
+
+CELLS = GRID**2 * 896
+"""Width of the cells: means of the middle maps, 896 a cell, row by row."""
+
 _BLOCKS = (("Repeat/block35", 5), ("Repeat_1/block17", 10), ("Repeat_2/block8", 5))
 """Name and number of blocks of each kind."""
 
@@ -249,24 +255,41 @@ class FaceNet:
         """
         torch = self._torch
         with torch.inference_mode():
-            quarters, mean = self._cells(pictures)
+            middle = self._middle(pictures)
+            mean = self._last(middle)
+            quarters = torch.nn.functional.adaptive_avg_pool2d(middle.float(), 2).flatten(1)
             x = (mean @ self._bottleneck) * self._scale + self._shift
             embeddings = torch.nn.functional.normalize(x, dim=1)
             return embeddings.cpu().numpy(), torch.cat([mean, quarters], dim=1).cpu().numpy()
 
-    def _cells(self, pictures: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Means of the quadrants of the middle maps, (n, 3584), and mean of the last maps, (n, 1792)."""
+    def cells(self, pictures: np.ndarray) -> np.ndarray:
+        """What is seen where in the face: the middle maps in 4 rows and columns; three quarters of the network.
+
+        Args:
+            pictures: uint8 RGB (n, 160, 160, 3).
+
+        Returns:
+            (n, 14336) float32, cell by cell from the upper left, row by row.
+        """
+        torch = self._torch
+        with torch.inference_mode():
+            x = torch.nn.functional.adaptive_avg_pool2d(self._middle(pictures).float(), GRID)  # (n, 896, 4, 4)
+            return np.asarray(x.permute(0, 2, 3, 1).flatten(1).cpu().numpy())
+
+    def _middle(self, pictures: np.ndarray) -> torch.Tensor:
+        """The middle maps (n, 896, 8, 8)."""
         x = self._tensor(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)  # (n, 3, 160, 160), NHWC memory
         x = ((x.float() - 127.5) / 128).to(self._dtype)
         x = self._stem(x)  # (n, 256, 17, 17)
         x = self._blocks(x, 0)
         x = self._reduce_a(x)  # (n, 896, 8, 8)
-        x = self._blocks(x, 1)
-        quarters = self._torch.nn.functional.adaptive_avg_pool2d(x.float(), 2).flatten(1)
+        return self._blocks(x, 1)
+
+    def _last(self, x: torch.Tensor) -> torch.Tensor:
+        """The mean of the last maps (n, 1792) of the middle ones."""
         x = self._reduce_b(x)  # (n, 1792, 3, 3)
         x = self._blocks(x, 2)
-        x = self._block(x, "Block8", last=True)
-        return quarters, x.float().mean((2, 3))
+        return self._block(x, "Block8", last=True).float().mean((2, 3))
 
     def _stem(self, x: torch.Tensor) -> torch.Tensor:
         x = self._conv(x, "Conv2d_1a_3x3", stride=2)

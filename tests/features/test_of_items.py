@@ -11,7 +11,7 @@ from merc.cache import Cache
 from merc.corpora import Item, Source
 from merc.errors import InputError, UnknownName
 from merc.features.encoder import ENCODERS, Encoder
-from merc.features.of_items import FACE_SIDE, OfItems, features, of_items, pictures, sounds
+from merc.features.of_items import OfItems, features, of_items, sounds
 
 
 class Counting(Encoder):
@@ -47,7 +47,6 @@ def test_items_are_read_as_the_encoder_reads(tmp_path: Path) -> None:
     picture = Item("p", (), source=Source(tmp_path / "p.png"))
     assert OfItems(Counting("text")).vectors([Item("t", (), text="four")]).tolist() == [[4]]
     assert OfItems(Counting("face")).vectors([picture]).tolist() == [[100]]
-    assert pictures([picture]).shape == (1, FACE_SIDE, FACE_SIDE, 3)
     loud = wave(tmp_path, "s", np.full(3200, 0.5, np.float32))
     assert OfItems(Counting("sound")).vectors([loud])[0, 0] == pytest.approx(0.5)
     assert "trimmed" in OfItems(Counting("sound")).description["input"]
@@ -77,8 +76,6 @@ def test_refusals(tmp_path: Path) -> None:
     broken = Item("x", (), source=Source(tmp_path / "x.wav"))
     with pytest.raises(InputError, match="cannot decode audio of item 'x': .*; fetch the corpus again"):
         list(sounds([broken]))
-    with pytest.raises(InputError, match="cannot decode the picture of item 'x'; fetch the corpus again"):
-        pictures([broken])
     with pytest.raises(
         InputError, match="'meld-warm' reads dialogues and cannot encode single items; choose one .*mpnet"
     ):

@@ -17,6 +17,8 @@ from merc.labels import EKMAN7
 
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 """Exceptions of ``zipfile`` for damaged, encrypted or unsupported archives."""
+ALIGNED = "aligned"
+"""Entry of the ``meta`` of an item whose picture is a face that is cut upright already, as in RAF-DB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from types import MappingProxyType
 
-from merc.corpora.corpus import BROKEN_ARCHIVE, Corpus, Item, Source, required
+from merc.corpora.corpus import ALIGNED, BROKEN_ARCHIVE, Corpus, Item, Source, required
 from merc.corpora.rows import lines_of, parsed
 from merc.errors import FormatError, InputError
 
@@ -93,4 +93,5 @@ def _item(where: str, cells: tuple[str, str, str], source: Source) -> Item:
         raise FormatError(
             f"{where}, {name[:60]}: label '{code[:60]}'; expected 1 ({_EMOTIONS[0]}) to 7 ({_EMOTIONS[-1]})"
         )
-    return Item(name.removesuffix("_aligned.jpg"), (_EMOTIONS[int(code) - 1],), split, source=source)
+    label = _EMOTIONS[int(code) - 1]
+    return Item(name.removesuffix("_aligned.jpg"), (label,), split, source=source, meta={ALIGNED: True})

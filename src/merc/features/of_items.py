@@ -17,12 +17,12 @@ from merc.cache import Cache, key
 from merc.corpora import Item, contents
 from merc.errors import InputError
 from merc.features.encoder import ENCODERS, Encoder
+from merc.features.pictures import pictures
 from merc.progress import Progress
 
 SHARD = 512
 """Items of a shard: what an interrupted run loses at most."""
 RATE = 16_000
-FACE_SIDE = 160
 
 DEFAULT: Mapping[str, str] = MappingProxyType({"text": "mpnet", "voice": "campplus", "face": "facenet-expression"})
 """The encoder of each modality that heads are trained on unless another is named."""
@@ -135,26 +135,6 @@ def _trimmed(wave: np.ndarray) -> np.ndarray:
     loudness = (blocks**2).mean(axis=1)
     loud = np.flatnonzero(loudness > loudness.max(initial=0.0) * 1e-4)
     return wave[loud[0] * hop : (loud[-1] + 1) * hop] if len(loud) else wave
-
-
-def pictures(items: Sequence[Item]) -> np.ndarray:
-    """The pictures of items: ``(n, 160, 160, 3)`` uint8 RGB.
-
-    Raises:
-        InputError: a file cannot be decoded as a picture.
-    """
-    return np.stack([_picture(data, item) for data, item in zip(contents(items), items, strict=True)])
-
-
-def _picture(data: bytes, item: Item) -> np.ndarray:
-    """A picture as face encoders read it: ``(160, 160, 3)`` uint8 RGB."""
-    import cv2
-
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"cannot decode the picture of item '{item.id}'; fetch the corpus again")
-    enlarged = cv2.resize(image, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.cvtColor(enlarged, cv2.COLOR_BGR2RGB))
 
 
 _READ: Mapping[str, Callable[[Sequence[Item]], Any]] = MappingProxyType(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from merc.corpora import Item
-from merc.features.of_items import RATE, pictures, sounds
+from merc.features.of_items import RATE, sounds
+from merc.features.pictures import pictures
 from merc.nn.facenet import FaceNet
 from merc.weights import WEIGHTS
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,3 +83,16 @@ def test_wrong_shapes_are_refused() -> None:
         MODEL.coordinates(np.zeros((2, 5)))
     with pytest.raises(InputError, match="2 utterances, 1 people"):
         MODEL.offsets(np.zeros((2, 8)), ["a"])
+
+
+def test_a_model_comes_back_from_a_file_as_it_was(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    turned = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32).T  # not contiguous
+    model = replace(MODEL, directions=turned)
+    save_file(model.arrays(), tmp_path / "model.safetensors")
+    again = PersonModel.of(load_file(tmp_path / "model.safetensors"))
+    for one in fields(PersonModel):
+        np.testing.assert_array_equal(getattr(again, one.name), getattr(model, one.name))
+    own = np.random.default_rng(1).standard_normal((3, 8))
+    np.testing.assert_allclose(model.vectors(model.coordinates(own) + model.centre), own, atol=1e-4)

@@ -250,18 +250,47 @@ def test_a_face_is_judged_frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> Non
         @staticmethod
         def load(name: str) -> Any:
             eye = np.eye(len(EKMAN7))
-            return SimpleNamespace(name=name, classify=lambda rows: eye[rows[:, 0].astype(int)])
+            return SimpleNamespace(
+                name=name,
+                classify=lambda rows: eye[rows[:, 0].astype(int)],
+                offsets=lambda means, people, words: np.zeros_like(means),
+            )
 
     monkeypatch.setattr(evidence, "Head", Head)
     rows = np.array([[3.0], [3.0], [4.0], [4.0]])
     shown = FaceEvidence(expressions=rows, similarity=0.61234, times=(1.1, 1.2, 1.3, 2.7))
     faces = [FaceEvidence(reason="no face in 3 frames"), shown, replace(shown, times=(1.1, 1.2, 1.3, 1.4))]
-    found = evidence._face_evidence(faces, [None, Segment(1, 3), Segment(1, 3)])
+    words = np.full((3, 7), 1 / 7)
+    found = evidence._face_evidence(faces, [None, Segment(1, 3), Segment(1, 3)], (0, 0, None), words)
     assert (found[0][0].missing, found[0][1]) == ("no face in 3 frames", None)
     assert found[1][0].probabilities == pytest.approx({**dict.fromkeys(EKMAN7, 0.0), "joy": 0.5, "neutral": 0.5})
-    assert found[1][0].detail == {"frames": 4, "similarity": 0.612}
+    assert found[1][0].detail == {"frames": 4, "similarity": 0.612, "others": 0}
     assert [(s.segment, s.probabilities["joy"]) for s in found[1][0].steps] == [
         (Segment(1, 1.5), pytest.approx(2 / 3)),
         (Segment(2.5, 3), 0.0),
     ]
     assert found[2][0].steps == ()  # all frames in one step
+
+
+def test_what_belongs_to_the_person_is_taken_out_of_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def offsets(means: np.ndarray, people: Sequence[int | None], words: np.ndarray) -> np.ndarray:
+        given.update(means=means, people=people, words=words)
+        return np.array([[1.0], [2.0]])
+
+    eye = np.eye(len(EKMAN7))
+    head = SimpleNamespace(classify=lambda rows: eye[rows[:, 0].astype(int)], offsets=offsets)
+    monkeypatch.setattr(evidence, "Head", SimpleNamespace(load=lambda name: head))
+    first, second = (FaceEvidence(expressions=np.array(rows)) for rows in ([[3.0], [5.0]], [[6.0]]))
+    words = np.eye(7)[[0, 1, 2]]
+    found = evidence._face_evidence([first, FaceEvidence(reason="none"), second], [None] * 3, (4, 4, 4), words)
+    assert given["means"].tolist() == [[4.0], [6.0]] and given["people"] == [4, 4]
+    assert given["words"].tolist() == words[[0, 2]].tolist()
+    labels = [EKMAN7[2], EKMAN7[4]]
+    assert found[0][0].probabilities == pytest.approx({**dict.fromkeys(EKMAN7, 0.0), **dict.fromkeys(labels, 0.5)})
+    assert found[1][0].missing == "none"
+    assert found[2][0].probabilities is not None and found[2][0].probabilities[EKMAN7[4]] == 1
+    assert [one.detail["others"] for one, _ in (found[0], found[2])] == [1, 1]
+    unknown = evidence._face_evidence([first, second], [None] * 2, (None, None), words[:2])
+    assert [one.detail["others"] for one, _ in unknown] == [0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from merc.conversation import Model
 from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import softmax
 from merc.heads.mlp import Weights, hidden, logits
+from merc.heads.person import PREFIX, PersonModel
 from merc.labels import EKMAN7
 from merc.paths import SHIPPED, SHIPPED_ENCODERS
 
@@ -35,6 +37,7 @@ class Head:
         temperature: Of the logits.
         bias: ``(7,)``, added after the temperature.
         card: The model card as JSON.
+        person: The model of what of an emotion vector belongs to the person (face); None: there is none.
         layer: A linear layer fitted on conversation, ``weight (7, 128 + width)`` and ``bias (7,)``, which gives the
             logits from the emotion vector and the embedding instead.
 
@@ -55,6 +58,7 @@ class Head:
         bias: np.ndarray | None = None,
         card: dict[str, Any] | None = None,
         layer: Weights | None = None,
+        person: PersonModel | None = None,
     ) -> None:
         self.name = name
         self.weights = weights
@@ -62,6 +66,7 @@ class Head:
         self.bias = np.zeros(len(EKMAN7)) if bias is None else np.asarray(bias, dtype=np.float64)
         self.card = card or {}
         self.layer = layer
+        self.person = person
 
     @property
     def width(self) -> int:
@@ -107,6 +112,21 @@ class Head:
         """Calibrated probabilities ``(n, 7)`` float64 of emotion vectors ``(n, 128)``: the last layer alone."""
         scores = vectors.astype(np.float64) @ self.weights["weight_2"].T + self.weights["bias_2"]
         return softmax(scores / self.temperature + self.bias)
+
+    def offsets(self, vectors: np.ndarray, people: Sequence[Hashable], words: np.ndarray | None = None) -> np.ndarray:
+        """What of emotion vectors belongs to the person, by the person's other utterances.
+
+        Args:
+            vectors: ``(n, 128)``, the mean emotion vector of each utterance.
+            people: Whose face it is; None: unknown.
+            words: ``(n, 7)``, probabilities of the labels by the words.
+
+        Returns:
+            ``(n, 128)``, to be subtracted; 0 without a model of persons, and where nothing else of the person is seen.
+        """
+        if self.person is None:
+            return np.zeros_like(vectors)
+        return self.person.vectors(self.person.offsets(self.person.coordinates(vectors), people, words))
 
     def _checked(self, embeddings: np.ndarray) -> np.ndarray:
         if embeddings.ndim != 2 or embeddings.shape[1] != self.width:
@@ -191,7 +211,7 @@ def _load(name: str, folder: Path, conversation: bool) -> Head:
     calibration: dict[str, Any] = {"temperature": card["calibration"]["temperature"]}
     if conversation and (folder / "fusion.json").exists():
         calibration = _conversational(folder, name, card) or calibration
-    return Head(name, read_weights(path), card=card, **calibration)
+    return Head(name, read_weights(path), card=card, person=_person(path), **calibration)
 
 
 def _conversational(folder: Path, name: str, card: dict[str, Any]) -> dict[str, Any] | None:
@@ -232,16 +252,27 @@ def read_weights(path: Path) -> Weights:
     return _tensors(path, _LAYERS)
 
 
-def _tensors(path: Path, expected: tuple[str, ...]) -> Weights:
+def _person(path: Path) -> PersonModel | None:
+    """The model of persons beside the layers of a head, where there is one."""
+    arrays = {name: array for name, array in _file(path).items() if name.startswith(PREFIX)}
+    return PersonModel.of(arrays) if arrays else None
+
+
+def _file(path: Path) -> Weights:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        weights: Weights = load_file(path)
+        found: Weights = load_file(path)
     except SafetensorError as error:
         raise WeightError(
             f"{path} is not a safetensors file ({error}); train the head again with 'merc train'"
         ) from error
+    return found
+
+
+def _tensors(path: Path, expected: tuple[str, ...]) -> Weights:
+    weights = {name: array for name, array in _file(path).items() if not name.startswith(PREFIX)}
     if sorted(weights) != sorted(expected):
         raise WeightError(f"{path} holds {', '.join(sorted(weights))}; expected {', '.join(expected)}")
     return {name: tensor.astype(np.float32) for name, tensor in weights.items()}

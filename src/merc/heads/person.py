@@ -17,8 +17,8 @@ Symbols: n utterances, d numbers of a vector, k coordinates, 7 labels.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from merc.evaluation.calibration import softmax
 
 ROUNDS = 10
 """Alternations of labels and offsets; more change no label."""
+
+PREFIX = "person_"
+"""Begins the name of an array of the model in the file of a head."""
 
 _LEAST = 1e-9
 
@@ -60,6 +63,25 @@ class PersonModel:
         if vectors.ndim != 2 or vectors.shape[1] != self.directions.shape[1]:
             raise InputError(f"vectors of shape {vectors.shape}; expected (n, {self.directions.shape[1]})")
         found: np.ndarray = (np.asarray(vectors, np.float32) @ self.directions.T).astype(np.float64) - self.centre
+        return found
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> PersonModel:
+        """The model of the arrays that `arrays` gives; raises KeyError where one is missing."""
+        found = {one.name: np.asarray(arrays[PREFIX + one.name]) for one in fields(cls)}
+        numbers = {name: float(found.pop(name)[0]) for name in ("temperature", "count")}
+        return cls(**found, **numbers)  # type: ignore[arg-type]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parameters as arrays by name, for a file beside the layers of a head.
+
+        They are contiguous: safetensors writes the memory of an array as it lies.
+        """
+        return {PREFIX + one.name: np.ascontiguousarray(getattr(self, one.name)) for one in fields(self)}
+
+    def vectors(self, coordinates: np.ndarray) -> np.ndarray:
+        """Differences of coordinates ``(n, k)`` as differences of vectors ``(n, d)``, the shortest that give them."""
+        found: np.ndarray = coordinates @ np.linalg.pinv(self.directions.astype(np.float64)).T
         return found
 
     def offsets(

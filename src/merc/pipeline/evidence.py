@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from merc.conversation import Conversation, Evidence, Segment, Utterance
 from merc.errors import WeightError
 from merc.features.encoder import ENCODERS, Encoder
 from merc.formats.source import shown
-from merc.heads.head import Head, SpokenHead, spoken_head
+from merc.heads.head import Head, SpokenHead, fusion_card, spoken_head
 from merc.heads.late_fusion import Observation
 from merc.labels import EKMAN7
 from merc.media.audio import release
@@ -100,8 +101,9 @@ class Sounds:
 def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], sounds: Sounds) -> list[Observation]:
     """One observation an utterance, with evidence or a reason for text, voice and face."""
     segments = [utterance.segment for utterance in audio.utterances]
-    modalities = (text_evidence(job, audio), _voice_evidence(job, sounds), _face_evidence(faces, segments))
-    return [_observation(items) for items in zip(*modalities, strict=True)]
+    texts = text_evidence(job, audio)
+    seen = _face_evidence(faces, segments, audio.voices, _by_words(texts))
+    return [_observation(items) for items in zip(texts, _voice_evidence(job, sounds), seen, strict=True)]
 
 
 def _observation(items: Sequence[Judged]) -> Observation:
@@ -212,21 +214,50 @@ def _no_voice(utterance: Utterance, audio: AudioResult, place: int) -> str | Non
     return None
 
 
-def _face_evidence(faces: Sequence[FaceEvidence], segments: Sequence[Segment | None]) -> list[Judged]:
-    """A face is judged frame by frame and the frames' distributions are averaged."""
-    counts = [0 if face.expressions is None else len(face.expressions) for face in faces]
-    stacked = [face.expressions for face in faces if face.expressions is not None and len(face.expressions)]
-    judged = Head.load("face").classify(np.concatenate(stacked)) if stacked else np.zeros((0, len(EKMAN7)))
-    parts = np.split(judged, np.cumsum(counts)[:-1]) if counts else []
-    return [_one_face(*one) for one in zip(faces, segments, parts, strict=True)]
+def _face_evidence(
+    faces: Sequence[FaceEvidence],
+    segments: Sequence[Segment | None],
+    people: Sequence[int | None],
+    words: np.ndarray,
+) -> list[Judged]:
+    """Faces are judged frame by frame, without what belongs to the person, and averaged over an utterance.
+
+    Whose face it is follows from the voice in ``people``; ``words (n, 7)`` are probabilities of the labels before the
+    face is seen.
+    """
+    head = Head.load("face")
+    frames = {number: rows for number, face in enumerate(faces) if (rows := face.expressions) is not None and len(rows)}
+    owners = [people[number] for number in frames]
+    offsets = _offsets(head, list(frames.values()), owners, words[list(frames)])
+    others = Counter(owner for owner in owners if owner is not None)
+    judged = {number: head.classify(rows - offsets[place]) for place, (number, rows) in enumerate(frames.items())}
+    return [
+        _one_face(face, segment, judged[number], max(0, others[people[number]] - 1))
+        if number in judged
+        else (Evidence("face", None, face.reason or "no face"), None)
+        for number, (face, segment) in enumerate(zip(faces, segments, strict=True))
+    ]
 
 
-def _one_face(face: FaceEvidence, segment: Segment | None, judged: np.ndarray) -> Judged:
-    if face.expressions is None or not len(judged):
-        return Evidence("face", None, face.reason or "no face"), None
-    detail = {"frames": len(judged), "similarity": None if face.similarity is None else round(face.similarity, 3)}
+def _offsets(
+    head: Head, frames: Sequence[np.ndarray], owners: Sequence[int | None], words: np.ndarray
+) -> np.ndarray | Sequence[np.ndarray]:
+    """What of the emotion vectors of each utterance's frames belongs to the person: ``(k, 128)``."""
+    return head.offsets(np.stack([rows.mean(axis=0) for rows in frames]), owners, words) if frames else ()
+
+
+def _one_face(face: FaceEvidence, segment: Segment | None, judged: np.ndarray, others: int) -> Judged:
+    similarity = None if face.similarity is None else round(face.similarity, 3)
+    detail = {"frames": len(judged), "similarity": similarity, "others": others}
     steps = of_frames(segment, face.times, judged) if segment else ()
     return Evidence("face", _by_label(judged.mean(axis=0)), None, detail, steps), face.expressions
+
+
+def _by_words(texts: Sequence[Judged]) -> np.ndarray:
+    """Probabilities of the labels by the words ``(n, 7)``; the prior of conversation where there are none."""
+    prior = fusion_card()["prior"]
+    rows = [evidence.probabilities or prior for evidence, _ in texts]
+    return np.array([[row[label] for label in EKMAN7] for row in rows]).reshape(len(rows), len(EKMAN7))
 
 
 def _judge(

@@ -229,7 +229,7 @@ def _face_evidence(
     frames = {number: rows for number, face in enumerate(faces) if (rows := face.expressions) is not None and len(rows)}
     owners = [people[number] for number in frames]
     offsets = _offsets(head, list(frames.values()), owners, words[list(frames)])
-    others = Counter(owner for owner in owners if owner is not None)
+    others: Counter[int | None] = Counter(owner for owner in owners if owner is not None)
     judged = {number: head.classify(rows - offsets[place]) for place, (number, rows) in enumerate(frames.items())}
     return [
         _one_face(face, segment, judged[number], max(0, others[people[number]] - 1))

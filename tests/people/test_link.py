@@ -43,6 +43,7 @@ def seen_as(frames: dict[float, list[tuple]]) -> FaceObservations:
         expressions=np.zeros((len(rows), 4), np.float16),
         mouth=np.repeat(5 * motion[:, None], STEPS, axis=1).astype(np.float32),
         upper=np.repeat(np.where(np.isnan(motion), np.nan, 5)[:, None], STEPS, axis=1).astype(np.float32),
+        cut=np.zeros((len(rows), 2), bool),
         tracks=np.arange(len(rows)),
         people=people.astype(np.int64),
         frame_times=np.array(sorted(frames), float),

@@ -23,6 +23,13 @@ def face(shift: tuple[int, int] = (0, 0), *, opening: float = 0.0, seed: int = 1
     return np.roll(picture, shift[::-1], axis=(0, 1)).astype(np.uint8)
 
 
+def test_a_cut_is_before_or_after_the_picture() -> None:
+    for back in (False, True):
+        mouth = Mouth(face(), MARKS, FOUND)
+        mouth.follow(face(seed=5), 1.0 if back else 1.1)
+        assert mouth.cut.tolist() == [back, not back]
+
+
 def followed(*pictures: np.ndarray, back: bool = False) -> np.ndarray:
     mouth = Mouth(face(), MARKS, FOUND)
     for number, picture in enumerate(pictures, start=1):

@@ -45,7 +45,7 @@ def test_shares_of_a_frame_sum_to_one_and_nobody_seen_leaves_all_to_others() -> 
 def test_gain_is_what_a_face_adds_to_somebody_outside() -> None:
     frames = {0.5: [(0, 0.2, SPEAKS)], 1.5: [(0, 0.2, LISTENS)], 2.5: [], 3.5: [(0,), (1,)]}
     speaking = Speaking.of(seen_as(frames), [Segment(n, n + 1) for n in range(5)])
-    assert speaking.gain[:3, 0] == pytest.approx([0.8, -0.6, 0], abs=0.2)
+    assert speaking.gain[:3, 0] == pytest.approx([0.8, -0.7, 0], abs=0.2)
     assert speaking.outside[2] == 1 == speaking.outside[4] and speaking.outside[0] < 0.2
     assert speaking.gain[3] == pytest.approx([(ODDS - UNSEEN) / (2 * ODDS + UNSEEN)] * 2)
     assert speaking.frames.tolist() == [3, 1] and speaking.together[0, 1] and not speaking.together[0, 0]

@@ -30,7 +30,23 @@ FAR = [0.0, 0.0, 0.1, 0.2]
     ],
 )
 def test_follow(times, boxes, angles, expected):
-    tracks = follow(np.array(times, float), np.array(boxes, float), unit(*angles), gap=1.6)
+    uncut = np.zeros((len(times), 2), bool)
+    tracks = follow(np.array(times, float), np.array(boxes, float), unit(*angles), uncut, gap=1.6)
+    assert tracks.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("angle", "cut", "expected"),
+    [
+        (70, [[0, 0], [0, 0]], [0, 0]),
+        (70, [[1, 0], [0, 1]], [0, 0]),  # before the one and after the other
+        (70, [[0, 1], [0, 0]], [0, 1]),
+        (70, [[0, 0], [1, 0]], [0, 1]),
+        (40, [[0, 1], [1, 0]], [0, 0]),  # alike enough, wherever it is
+    ],
+)
+def test_a_cut_ends_a_track_unless_the_face_is_the_same(angle, cut, expected):
+    tracks = follow(np.array([0.0, 1]), np.array([BOX, BOX]), unit(0, angle), np.array(cut, bool), gap=1.6)
     assert tracks.tolist() == expected
 
 

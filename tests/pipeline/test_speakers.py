@@ -49,13 +49,13 @@ class Sounding:
 
 @pytest.fixture(autouse=True)
 def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = SimpleNamespace(width=3)
+    made = SimpleNamespace(width=3, encode=lambda cuts: [np.array([9.0, 0, 0])] * len(cuts))
     monkeypatch.setattr(speakers, "ENCODERS", {"campplus": lambda device: made})
 
 
-def run(audio: AudioResult, faces: FaceObservations | None, *missing: int, count: int | None = None) -> AudioResult:
+def run(audio: AudioResult, faces: FaceObservations | None, *missing: int, **options: int) -> AudioResult:
     sounds: Any = Sounding(*missing)
-    return seen_and_heard(audio, DetectedFaces(faces), sounds, AnalyzeOptions(speakers=count))
+    return seen_and_heard(audio, DetectedFaces(faces), sounds, AnalyzeOptions(**options))
 
 
 def test_faces_that_speak_part_voices_that_sound_alike() -> None:
@@ -69,13 +69,35 @@ def test_an_utterance_without_a_voice_vector_goes_to_the_face_that_speaks() -> N
     assert run(heard(), filmed((SPEAKS, SPEAKS)), 3).voices == (0, 1) * 3
 
 
+def test_an_utterance_that_is_not_clearly_speech_counts_little_and_one_too_short_nothing() -> None:
+    audio = heard()
+    spoken = [
+        replace(one, segment=Segment(one.segment.start, one.segment.start + 0.3))
+        for one in audio.utterances[:1]
+        if one.segment
+    ]
+    audio = replace(audio, utterances=(*spoken, *audio.utterances[1:]))
+    known: Any = {place: one.segment for place, one in enumerate(audio.utterances)}
+    sounds: Any = Sounding(0, 3)
+    voiced = speakers._voiced(audio, known, sounds)
+    assert voiced.weights == pytest.approx([speakers.UNHEARD, 1, 1, speakers.SHORT, 1, 1])
+    assert np.linalg.norm(voiced.vectors, axis=1) == pytest.approx([0, 1, 1, 1, 1, 1])
+
+
 def test_an_utterance_of_unknown_voice_stays_unknown() -> None:
     assert run(heard(voices=(0, 0, None, 0, 0, 0)), filmed((SPEAKS, SPEAKS))).voices == (0, 1, None, 1, 0, 1)
 
 
 def test_the_number_of_speakers_is_kept_where_it_is_given() -> None:
-    assert set(run(heard(), filmed((SPEAKS, SPEAKS)), count=1).voices) == {0}
-    assert len(set(run(heard(), filmed((SPEAKS, SPEAKS)), count=3).voices)) == 3
+    faces = filmed((SPEAKS, SPEAKS))
+    for options, count in (
+        ({"speakers": 1}, 1),
+        ({"speakers": 3}, 3),
+        ({"min_speakers": 4}, 4),
+        ({"max_speakers": 1}, 1),
+    ):
+        assert len(set(run(heard(), faces, **options).voices)) == count, options
+    assert len(set(run(heard(), faces, min_speakers=1, max_speakers=5).voices)) == 2
 
 
 @pytest.mark.parametrize(

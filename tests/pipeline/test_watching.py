@@ -67,6 +67,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
             expressions=np.zeros((count, 4), np.float16),
             mouth=np.full((count, STEPS), np.nan),
             upper=np.full((count, STEPS), np.nan),
+            cut=np.zeros((count, 2), bool),
             tracks=np.zeros(count, np.int64),
             people=np.zeros(count, np.int64),
             frame_times=times,

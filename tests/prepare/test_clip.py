@@ -33,7 +33,7 @@ class Seeing:
         faces = np.array([ANN if any(abs(t - a) < 0.01 for a in self.ann_at) else BEN for t in times]).reshape(-1, 512)
         boxes = np.tile([0.1, 0.1, 0.4, 0.5], (len(times), 1))
         one, none = np.ones(len(times)), np.zeros(len(times), np.int64)
-        return FaceObservations(times, boxes, one, faces, faces, one, none, none, times, {"double": 2 * faces})
+        return FaceObservations(times, boxes, one, faces, faces, *[one] * 3, none, none, times, {"double": 2 * faces})
 
 
 @pytest.fixture

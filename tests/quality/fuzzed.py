@@ -57,7 +57,7 @@ class Blind(Measurer):
 def _unseen(frames: Iterable[Frame]) -> FaceObservations:
     """The frames that could be decoded, without a face."""
     times, none = np.array([frame.time for frame in frames]), np.zeros(0)
-    return FaceObservations(none, none, none, none, none, none, none, none, times)
+    return FaceObservations(*[none] * 10, times)
 
 
 def make() -> Blind:

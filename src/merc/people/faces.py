@@ -95,9 +95,10 @@ class FaceObservations:
     ``times`` (n,) seconds; ``boxes`` (n, 4) left, top, right, bottom in parts of the frame's width and height;
     ``scores`` (n,) probabilities; ``embeddings`` (n, 512) of length one; ``expressions`` (n, 5376) float16, what
     FaceNet sees below the embedding (merc.features.face says why); ``mouth`` and ``upper`` (n, STEPS) the changes of
-    brightness of `merc.people.mouth`, NaN where the face was not followed; ``tracks`` and ``people`` (n,) numbers
-    from 0, people by how often they are seen; ``frame_times`` (m,) the frames that were looked at, with or without
-    faces. ``encoded`` holds what further encoders of a `FaceObserver` gave, by name, (n, d) each; it is not stored.
+    brightness of `merc.people.mouth`, NaN where the face was not followed; ``cut`` (n, 2) whether it was lost in the
+    half second before and after; ``tracks`` and ``people`` (n,) numbers from 0, people by how often they are seen;
+    ``frame_times`` (m,) the frames that were looked at, with or without faces. ``encoded`` holds what further encoders
+    of a `FaceObserver` gave, by name, (n, d) each; it is not stored.
     """
 
     times: np.ndarray
@@ -107,6 +108,7 @@ class FaceObservations:
     expressions: np.ndarray
     mouth: np.ndarray
     upper: np.ndarray
+    cut: np.ndarray
     tracks: np.ndarray
     people: np.ndarray
     frame_times: np.ndarray
@@ -313,7 +315,8 @@ class _Gatherer:
         boxes = np.array([row[1] for row in self._rows], np.float64).reshape(-1, 4)
         vectors = {name: np.concatenate(pieces) for name, pieces in self._vectors.items()}
         embeddings = vectors.pop("")
-        tracks = follow(times, boxes, embeddings, gap=self._options.track_gap)
+        cut = np.array([row[3].cut for row in self._rows], bool).reshape(-1, 2)
+        tracks = follow(times, boxes, embeddings, cut, gap=self._options.track_gap)
         expressions = vectors.pop("expressions", np.zeros((len(times), 0)))
         changes = np.array([row[3].changes for row in self._rows], np.float32).reshape(-1, 2, STEPS)
         return FaceObservations(
@@ -324,6 +327,7 @@ class _Gatherer:
             expressions=expressions.astype(np.float16),
             mouth=changes[:, 0],
             upper=changes[:, 1],
+            cut=cut,
             tracks=tracks,
             people=group(times, embeddings, tracks, cosine=self._options.person_cosine),
             frame_times=np.array(self._frame_times, np.float64),

@@ -29,9 +29,11 @@ LEAST = 0.15
 """Added to the part of the frames in which a speaker may speak: a camera may show another's moving mouth."""
 RATIO = 1.2
 """Variance of voice vectors between speakers over that within: cosines of one speaker's utterances are about .55."""
-DIMENSIONS = 8.0
+DIMENSIONS = 10.0
 """Dimensions of a voice vector that count as independent: fewer than it has, for its errors are alike."""
-ALIKE, FACES, MOST_FRAMES = 0.4, 6.0, 8
+FURTHER = 1.0
+"""Price of a further speaker: conversations have few."""
+ALIKE, FACES, MOST_FRAMES = 0.4, 3.0, 8
 """Cosine of two people from which they may be one; weight of the difference for each frame, and the most frames."""
 MOST_ALIKE = 3.0
 """The most that likeness speaks for one person: what is seen of the two in a few utterances outweighs it."""
@@ -309,7 +311,7 @@ def _voice(totals: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """Log marginal likelihood of speakers' vectors up to a constant, by total weight and squared length of the sum."""
     within = (1 / (1 + RATIO)) / DIMENSIONS  # the variance in each dimension of vectors of unit length
     precision = RATIO / (2 * within * (1 + RATIO * totals))
-    result: np.ndarray = precision * squares - DIMENSIONS / 2 * np.log1p(RATIO * totals)
+    result: np.ndarray = precision * squares - DIMENSIONS / 2 * np.log1p(RATIO * totals) - FURTHER * (totals > 1e-9)
     return result
 
 

@@ -65,10 +65,12 @@ class Mouth:
 
     Attributes:
         changes: (2, STEPS) mean change of brightness of the mouth and of the upper face; NaN where not followed.
+        cut: (2,) bool, whether the face was lost before and after its picture.
     """
 
     def __init__(self, image: np.ndarray, landmarks: np.ndarray, time: float) -> None:
         self.changes = np.full((2, STEPS), np.nan, np.float32)
+        self.cut = np.zeros(2, bool)
         self._time = time
         self._transform = similarity(_MARKS, landmarks)
         self._patch: np.ndarray | None = aligned(image, self._transform)
@@ -85,7 +87,7 @@ class Mouth:
             return
         shifted = _shifted(self._patch, image, self._transform)
         if shifted is None:
-            self._patch = None
+            self._patch, self.cut[int(time > self._time)] = None, True
             return
         patch = aligned(image, shifted)
         change = patch - self._patch

@@ -11,7 +11,7 @@ import numpy as np
 from merc.conversation import Segment
 from merc.people.faces import FaceObservations
 
-MOUTH, UPPER, NONE = 4.0, -2.5, -3.0
+MOUTH, UPPER, NONE = 8.0, -4.5, -5.0
 """Log odds that a mouth speaks: weights of the logarithms of its changes and of the upper face's, and the constant."""
 CERTAIN = 3.0
 """Largest log odds, either way: half a second of a mouth is never surer than this."""

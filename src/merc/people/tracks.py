@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 
-def follow(times: np.ndarray, boxes: np.ndarray, embeddings: np.ndarray, *, gap: float) -> np.ndarray:
+def follow(times: np.ndarray, boxes: np.ndarray, embeddings: np.ndarray, cut: np.ndarray, *, gap: float) -> np.ndarray:
     """Join faces of neighbouring frames into tracks by place and likeness; returns a number from 0 for each face.
 
     A face joins a track seen at most ``gap`` seconds ago where cosine + overlap is greatest, if they overlap by
-    at least .3 and the cosine is at least .3, or wherever they are if the cosine is at least .6.
+    at least .3, the cosine is at least .3 and no cut lies between, or wherever they are if the cosine is at least .6.
+
+    Args:
+        times: ``(n,)`` seconds.
+        boxes: ``(n, 4)`` left, top, right, bottom in parts of the frame.
+        embeddings: ``(n, d)`` of length one.
+        cut: ``(n, 2)`` whether a face was lost soon before and after its frame.
+        gap: Seconds.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -20,7 +27,8 @@ def follow(times: np.ndarray, boxes: np.ndarray, embeddings: np.ndarray, *, gap:
         last = last[times[last] >= time - gap]
         likeness = embeddings[last] @ embeddings[new].T  # (tracks, faces)
         overlap = _overlap(boxes[last], boxes[new])
-        possible = ((overlap >= 0.3) & (likeness >= 0.3)) | (likeness >= 0.6)
+        apart = cut[last, 1][:, None] | cut[new, 0][None]
+        possible = ((overlap >= 0.3) & (likeness >= 0.3) & ~apart) | (likeness >= 0.6)
         for old, face in zip(*linear_sum_assignment(np.where(possible, -(likeness + overlap), 9.0)), strict=True):
             if possible[old, face]:
                 tracks[new[face]] = tracks[last[old]]

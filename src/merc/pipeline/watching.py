@@ -28,7 +28,7 @@ BLOCK = 300.0
 HEIGHT = 720
 """Largest height in pixels of a frame: beyond it faces gain nothing for vectors of 160 × 160."""
 
-_COLUMNS = ("times", "boxes", "scores", "embeddings", "expressions", "mouth", "upper", "frame_times")
+_COLUMNS = ("times", "boxes", "scores", "embeddings", "expressions", "mouth", "upper", "cut", "frame_times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ def detect_faces(job: Job, audio: AudioResult) -> DetectedFaces:
     parts = parts or [_arrays(observe([]), Head.load("face"))]
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     options = FaceOptions()
-    tracks = follow(columns["times"], columns["boxes"], columns["embeddings"], gap=options.track_gap)
-    people = group(columns["times"], columns["embeddings"], tracks, cosine=options.person_cosine)
+    embeddings = columns["embeddings"]
+    tracks = follow(columns["times"], columns["boxes"], embeddings, columns["cut"], gap=options.track_gap)
+    people = group(columns["times"], embeddings, tracks, cosine=options.person_cosine)
     return DetectedFaces(FaceObservations(**columns, tracks=tracks, people=people), None, lost)
 
 

@@ -18,8 +18,7 @@ from pathlib import Path
 from merc.corpora import CONVERSATIONS, CORPORA
 from merc.evaluation.protocol import PROTOCOLS
 from merc.paths import data_root
-from merc.recipes import dialogue_encoder, heads, text_encoder
-from merc.recipes.head_training import train
+from merc.recipes import dialogue_encoder, face_head, heads, text_encoder
 from merc.recipes.samples import Selection, mixture
 
 
@@ -32,10 +31,15 @@ def head(modality: str) -> None:
     options = heads.default_options(modality)
     if modality == "text":
         options = replace(options, train_cap=300, held_cap=100)
-    data = heads.gather(modality, data_root(), options)
+    data: heads.HeadData
+    if isinstance(options, face_head.FaceOptions):
+        trainings: heads.Trainings = face_head.FaceTrainings(options)
+        data = face_head.gather_faces(data_root(), options)
+    else:
+        trainings, data = heads.Trainings(options), heads.gather(modality, data_root(), options)
     training, validation = data.part("train"), data.part("validation")
     start = time.process_time()
-    runs = [train(training, validation, options, seed=seed) for seed in (0, 1)]
+    runs = [trainings.train(modality, training, validation, seed=seed) for seed in (0, 1)]
     figures = (
         f"seed {run.seed} epoch {run.epoch} of {run.epochs} macro F1 {run.validation_macro_f1:.5f}" for run in runs
     )

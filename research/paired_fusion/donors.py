@@ -22,6 +22,7 @@ from merc.heads.head import Head
 from merc.labels import EKMAN7
 from merc.progress import Progress
 from merc.quality.report.scores import Ramp
+from merc.recipes.face_head import FaceOptions, gather_faces
 from merc.recipes.head_training import HeadOptions, train
 from merc.recipes.heads import HeadData, default_options, gather
 from merc.recipes.samples import Sample
@@ -71,7 +72,10 @@ def gather_people(
     """
     options = default_options(modality)
     head = Head.load(modality, folder=heads, conversation=False)
-    material = gather(modality, data, options, cache=cache, progress=progress)
+    if isinstance(options, FaceOptions):
+        material: HeadData = gather_faces(data, replace(options, copies=0), cache=cache, progress=progress)
+    else:
+        material = gather(modality, data, options, cache=cache, progress=progress)
     unseen = _unseen(material, options, cache or Cache(), progress)
     parts = {}
     for part in ("train", "validation"):

@@ -99,7 +99,7 @@ def test_options_of_a_recipe_come_from_flags_and_settings() -> None:
     options = encoder.settings(values)
     assert (options.protocol, options.fold, options.seed, options.epochs) == ("iemocap6", "session-5", 3, 2)
     face = RECIPES["face-head"].settings({"seeds": 4, "dropout": 0})
-    assert (face.seeds, face.hidden, face.dropout) == ((4,), (64, 128), 0.0)
+    assert (face.seeds, face.hidden, face.dropout) == ((4,), (128, 128), 0.0)
 
 
 def test_a_recipe_writes_below_runs_unless_a_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,7 @@ def test_files_that_are_no_heads(tmp_path: Path) -> None:
         read_weights(path)
 
 
-@pytest.mark.parametrize(("name", "width"), [("text", 768), ("voice", 192), ("face", 5376)])
+@pytest.mark.parametrize(("name", "width"), [("text", 768), ("voice", 192), ("face", 14336)])
 def test_shipped_heads(name: str, width: int) -> None:
     head = Head.load(name)
     assert head.width == width
@@ -161,3 +161,21 @@ def test_what_is_said_of_the_shipped_heads() -> None:
         assert 0 <= card[name]["weight"] <= 1
         assert sum(card[name]["prior"].values()) == pytest.approx(1, abs=1e-4)
     assert 0 < card["abstention"]["threshold"] < 1
+
+
+def test_a_face_that_always_talks_is_not_surprised_each_time() -> None:
+    """An open mouth looks like surprise; that a person has it whenever the words are neutral says that it is not."""
+    head = Head.load("face")
+    model = head.person
+    assert model is not None
+    means = model.vectors(model.means + model.centre)  # (7, 128), the mean emotion vector of each label
+    neutral, surprise = EKMAN7.index("neutral"), EKMAN7.index("surprise")
+    opened = means[surprise] - means[neutral]
+    faces = means[neutral] + np.array([0.6] * 10 + [1.4])[:, None] * opened
+    words = np.where(np.arange(7) == neutral, 0.7, 0.05) * np.ones((11, 1))
+    words[-1] = 1 / 7
+    alone = head.classify(faces)
+    joint = head.classify(faces - head.offsets(faces, ["Ada"] * 11, words))
+    assert (alone.argmax(1) == surprise).all()
+    assert (joint[:-1].argmax(1) == neutral).all(), joint[0].round(2)
+    assert joint[-1].argmax() == surprise, "the one that is more than talking"

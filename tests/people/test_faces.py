@@ -84,7 +84,7 @@ def test_one_person_in_a_clip_and_nobody_in_another(data, weight):
     assert seen.frame_times.tolist() == [0.3, 0.9, 1.5] == seen.times.tolist()  # in the others faces are followed
     assert seen.count == 1 and seen.people.tolist() == [0, 0, 0]
     assert np.isfinite(seen.mouth).sum(axis=1).tolist() == [1, 2, 1] == np.isfinite(seen.upper).sum(axis=1).tolist()
-    assert ((seen.boxes > 0) & (seen.boxes < 1)).all() and seen.expressions.shape == (3, 5376)
+    assert ((seen.boxes > 0) & (seen.boxes < 1)).all() and seen.expressions.shape == (3, 14336)
     assert (seen.embeddings @ seen.templates().T).min() > 0.7
     assert told[-1] == ("faces", 5, 5)
     nobody = observe(clip(data / "clips" / "no_face.mp4", [0.5, 1.5, 2.5]))

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from merc.errors import InputError
-from merc.nn.facenet import DIMENSION, EXPRESSION, FaceNet, crop, upright
+from merc.nn.facenet import CELLS, DIMENSION, FaceNet, crop, upright
 from merc.nn.mtcnn import Cascade
 from merc.options import above, between
 from merc.people.mouth import RATE, STEPS, Mouth
@@ -93,8 +93,8 @@ class FaceObservations:
     """All faces of a recording, in order of time; one row per face, and arrays only, so that they can be stored.
 
     ``times`` (n,) seconds; ``boxes`` (n, 4) left, top, right, bottom in parts of the frame's width and height;
-    ``scores`` (n,) probabilities; ``embeddings`` (n, 512) of length one; ``expressions`` (n, 5376) float16, what
-    FaceNet sees below the embedding (merc.features.face says why); ``mouth`` and ``upper`` (n, STEPS) the changes of
+    ``scores`` (n,) probabilities; ``embeddings`` (n, 512) of length one; ``expressions`` (n, 14336) float16, what
+    FaceNet sees where in the face (merc.features.face says why); ``mouth`` and ``upper`` (n, STEPS) the changes of
     brightness of `merc.people.mouth`, NaN where the face was not followed; ``cut`` (n, 2) whether it was lost in the
     half second before and after; ``tracks`` and ``people`` (n,) numbers from 0, people by how often they are seen;
     ``frame_times`` (m,) the frames that were looked at, with or without faces. ``encoded`` holds what further encoders
@@ -174,18 +174,20 @@ class CropEncoder(Protocol):
 
 
 class _FaceNetOutput:
-    """One output of a FaceNet that several share: 0 the embedding, 1 the expression features."""
+    """One output of a FaceNet that several share: 0 the embedding, 1 the cells that show the expression."""
 
     def __init__(self, network: FaceNet, output: int, options: FaceOptions) -> None:
         self._network, self._output, self._threads = network, output, options.threads
         self.crop = ("box", "upright")[output]
-        self.width = (DIMENSION, EXPRESSION)[output]
+        self.width = (DIMENSION, CELLS)[output]
 
     def encode(self, batch: np.ndarray, /) -> np.ndarray:
         from merc.nn.threads import threads
 
         with threads(self._threads):
-            return self._network.describe(batch)[self._output]
+            if self._output:
+                return self._network.cells(batch).astype(np.float16)
+            return self._network.embed(batch)
 
 
 class FaceObserver:
@@ -194,8 +196,8 @@ class FaceObserver:
     Args:
         options: How faces are found, followed and distinguished.
         identity: Encoder of whose face it is, by which faces are followed and grouped (default: FaceNet's embedding).
-        encoders: What else is encoded of each face, by name (default: with FaceNet's identity, the expression features
-            as ``expressions``).
+        encoders: What else is encoded of each face, by name (default: with FaceNet's identity, its cells as
+            ``expressions``).
 
     Raises:
         WeightError: the weight 'mtcnn' or 'facenet' is absent.

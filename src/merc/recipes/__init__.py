@@ -20,7 +20,7 @@ RECIPES: Registry[Recipe[Any]] = Registry(
     "recipe",
     {
         "voice-head": "merc.recipes.heads:VOICE",
-        "face-head": "merc.recipes.heads:FACE",
+        "face-head": "merc.recipes.face_head:FACE",
         "text-head": "merc.recipes.heads:TEXT",
         "late-fusion": "merc.recipes.late_fusion:LATE_FUSION",
         "text-encoder": "merc.recipes.text_encoder:TEXT_ENCODER",

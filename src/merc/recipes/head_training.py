@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _EPSILON = 1e-5  # of batch normalisation
-_OF_NETWORK = ("hidden", "dropout", "balance", "batch")
+_OF_NETWORK = ("hidden", "dropout", "balance", "smoothing", "standardise", "batch")
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Of ridge regression: multiples of the mean square of the features; validation chooses."""
 
@@ -58,6 +59,10 @@ class HeadOptions:
     """As in the paper."""
     balance: float = 0.5
     """Power of the inverse class frequency in the loss: 0 leaves classes as they are, 1 makes them equal."""
+    smoothing: float = 0.0
+    """Label smoothing of the loss."""
+    standardise: bool = True
+    """Bring each column of the vectors to mean 0 and standard deviation 1 in the training part."""
     batch: int = 128
     """The paper has 32; 128 takes a quarter of the steps."""
     epochs: int = 100
@@ -83,7 +88,7 @@ class HeadOptions:
         if len(self.hidden) != 2 or min(self.hidden) < 1:
             raise InputError(f"hidden {self.hidden}: expected two widths of at least 1")
         share(balance=self.balance, semeval_threshold=self.semeval_threshold)
-        below_one(dropout=self.dropout)
+        below_one(dropout=self.dropout, smoothing=self.smoothing)
         above(0, learning_rate=self.learning_rate)
         at_least(0, weight_decay=self.weight_decay)
 
@@ -165,11 +170,12 @@ def train(
     import torch
 
     _refuse_too_few(training, validation)
-    mean, deviation = _scale(training.vectors)
+    mean, deviation = _scale(training.vectors) if options.standardise else _unscaled(training.vectors)
     with seeded(seed, threads=options.threads):
         model = network(training.vectors.shape[1], options)
         drawn = torch.get_rng_state()
     weights = torch.from_numpy(class_weights(training.classes, options.balance))
+    criterion = partial(torch.nn.functional.cross_entropy, label_smoothing=options.smoothing)
 
     def begin(module: nn.Module, epoch: int) -> None:
         if epoch == 1:  # dropout draws on from where the initial weights ended
@@ -179,8 +185,7 @@ def train(
         inputs, targets = batch
         if len(targets) < 2:  # batch normalisation needs two
             return {}
-        of = weights.to(inputs.device)
-        return {"label": torch.nn.functional.cross_entropy(module(inputs), targets, weight=of)}
+        return {"label": criterion(module(inputs), targets, weight=weights.to(inputs.device))}
 
     def judge(module: nn.Module) -> dict[str, float]:
         return {"macro_f1": _score(Mlp(_folded(cast("nn.Sequential", module), mean, deviation)), validation)}
@@ -195,8 +200,8 @@ def train(
         begin_epoch=begin,
     )
     fitted = fit(task, options.loop(seed), Run(folder=folder))
-    best = fitted.history[fitted.best - 1]["macro_f1"]
-    return Trained(seed, Mlp(_folded(model, mean, deviation)), fitted.best, len(fitted.history), best)
+    best = Mlp(_folded(model, mean, deviation))
+    return Trained(seed, best, fitted.best, len(fitted.history), fitted.history[fitted.best - 1]["macro_f1"])
 
 
 def _facts(training: Examples, validation: Examples, options: HeadOptions) -> dict[str, Any]:
@@ -265,6 +270,11 @@ def _scale(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each column, 1 where it is constant."""
     deviation = vectors.std(axis=0)
     return vectors.mean(axis=0), np.where(deviation > 0, deviation, 1).astype(np.float32)
+
+
+def _unscaled(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean 0 and standard deviation 1 of each column: vectors as they are."""
+    return np.zeros(vectors.shape[1], np.float32), np.ones(vectors.shape[1], np.float32)
 
 
 def _folded(model: nn.Sequential, mean: np.ndarray, deviation: np.ndarray) -> Weights:

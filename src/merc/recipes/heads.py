@@ -55,7 +55,7 @@ _SUMMARY = {
     "voice": "Speech of about half a second or more. Trained on acted speech only, in English.",
     "face": "Faces from the front. Trained on pictures from the web and posed sequences.",
 }
-_METHOD = (
+METHOD = (
     "Linear, batch normalisation, ReLU, dropout, twice, then linear; Adam on cross-entropy weighted by class; the "
     "learning rate is divided by 10 on a plateau; early stopping, both by validation macro F1. Inputs are standardised "
     "by the training part."
@@ -141,10 +141,10 @@ def fit(data: HeadData, trainings: Trainings) -> Fitted:
         runs.append(trainings.train("head", training, validation, seed=seed))
         trainings.report(f"train {data.modality}", number + 1, len(seeds))
     best = max(runs, key=lambda run: run.validation_macro_f1)
-    return Fitted(tuple(runs), best, *_calibrated(best, validation))
+    return Fitted(tuple(runs), best, *calibrated(best, validation))
 
 
-def _calibrated(run: Trained, validation: Examples) -> tuple[float, np.ndarray]:
+def calibrated(run: Trained, validation: Examples) -> tuple[float, np.ndarray]:
     """The temperature fitted on validation, and the mean posterior there: what it believes before it reads anything."""
     raw = run.head.logits(validation.vectors)
     temperature = fit_temperature(raw, validation.classes)
@@ -194,21 +194,11 @@ def ablation(data: HeadData, fitted: Fitted, trainings: Trainings) -> list[cards
         if balance != options.balance
     }
     changes["dropout 0.5"] = replace(options, dropout=0.5)
-    rows = [_change("as shipped", fitted.runs)]
+    rows = [change_of("as shipped", fitted.runs)]
     for number, (name, changed) in enumerate(changes.items()):
         rows.append(validated(name, data, replace(trainings, options=changed)))
         trainings.report(f"ablation {data.modality}", number + 1, len(changes))
     return rows
-
-
-def embedded(data: HeadData, trainings: Trainings, *, cache: Cache | None = None) -> cards.Change:
-    """A row of the ablation: FaceNet's identity embedding, in the widths of the paper, instead of its expression."""
-    items = [sample.item for sample in data.selection.samples]
-    encoder = of_items("facenet", threads=trainings.options.threads, device=trainings.options.device)
-    vectors = features(items, encoder, cache=cache, progress=trainings.progress)
-    identity = replace(data, examples=Examples(vectors, data.examples.classes))
-    changed = replace(trainings, options=replace(trainings.options, hidden=(256, 128)))
-    return validated("identity embedding (512) instead of expression features", identity, changed)
 
 
 def validated(name: str, data: HeadData, trainings: Trainings) -> cards.Change:
@@ -216,10 +206,11 @@ def validated(name: str, data: HeadData, trainings: Trainings) -> cards.Change:
     training, validation = data.part("train"), data.part("validation")
     seeds = trainings.options.seeds[:_ABLATION_SEEDS]
     runs = [trainings.train(name.replace(" ", "-"), training, validation, seed=seed) for seed in seeds]
-    return _change(name, runs)
+    return change_of(name, runs)
 
 
-def _change(name: str, runs: Sequence[Trained]) -> cards.Change:
+def change_of(name: str, runs: Sequence[Trained]) -> cards.Change:
+    """Mean and standard deviation of the validation macro F1 of the first two runs."""
     scores = [run.validation_macro_f1 for run in runs[:_ABLATION_SEEDS]]
     return cards.Change(name, round(float(np.mean(scores)), 4), round(float(np.std(scores)), 4), len(scores))
 
@@ -237,7 +228,7 @@ def crossed(data: HeadData, trainings: Trainings) -> cards.Results:
         others = [corpus for corpus in data.corpora if corpus != name]
         training, validation = data.part("train", others), data.part("validation", others)
         run = trainings.train(f"without-{name}", training, validation, seed=seed)
-        temperature, prior = _calibrated(run, validation)
+        temperature, prior = calibrated(run, validation)
         places = data.rows(parts=PARTS, corpora=[name])
         left = data.examples.at(places)
         probabilities = softmax(run.head.logits(left.vectors) / temperature)
@@ -289,21 +280,19 @@ def train_head(modality: str, options: HeadOptions, folders: Folders) -> Outcome
     trainings = Trainings(options, checkpoints, folders.progress)
     fitted = fit(data, trainings)
     changes = ablation(data, fitted, trainings)
-    if modality == "face":
-        changes.append(embedded(data, trainings))
     across = [crossed(data, trainings)] if modality != "text" else []
     weights = folders.out / f"{modality}.safetensors"
     if not isinstance(fitted.best.head, Mlp):
         raise InputError(f"{modality}: only a network of three layers can be saved")
     with replacing(weights) as temporary:
         save_file(stored(fitted.best.head.weights), temporary)
-    card = _card(data, fitted, options, ablation=changes, across=across, weights=weights)
+    card = card_of(data, fitted, options, ablation=changes, across=across, weights=weights)
     card.write(folders.out)
     shutil.rmtree(folders.out / "checkpoints", ignore_errors=True)
     return Outcome(card)
 
 
-def _card(
+def card_of(
     data: HeadData,
     fitted: Fitted,
     options: HeadOptions,
@@ -311,7 +300,9 @@ def _card(
     ablation: Sequence[cards.Change],
     across: Sequence[cards.Results],
     weights: Path,
+    method: str = METHOD,
 ) -> cards.ModelCard:
+    """The card of a trained head, with its figures on the test part."""
     sources = tuple(cards.Source.of(name, data.selection.removed[name]) for name in data.corpora)
     counts, encoder = data.selection.counts(), data.encoder
     test, before = tested(data, fitted, resamples=options.resamples)
@@ -329,7 +320,7 @@ def _card(
             tuple(cards.Samples(name, part, counts[name][part]) for name in data.corpora for part in PARTS),
         ),
         training=cards.Training(
-            method=_METHOD,
+            method=method,
             options=options.shown,
             seeds=tuple(_seed_run(run, test_part) for run in fitted.runs),
             shipped_seed=fitted.best.seed,
@@ -357,7 +348,10 @@ def split_of(modality: str, options: HeadOptions) -> str:
 
 def default_options(modality: str) -> HeadOptions:
     """The options with which the head of a modality is shipped."""
-    return _RECIPES[modality].settings({})
+    from merc.recipes import RECIPES
+
+    found: HeadOptions = RECIPES[f"{modality}-head"].settings({})
+    return found
 
 
 VOICE = Recipe(
@@ -367,13 +361,6 @@ VOICE = Recipe(
     lambda options, folders: train_head("voice", options, folders),
     {},
 )
-FACE = Recipe(
-    "face-head",
-    "emotion of a face, over FaceNet expression features: RAF-DB, CK+",
-    HeadOptions,
-    lambda options, folders: train_head("face", options, folders),
-    {"hidden": (64, 128)},  # over 5,376 features, 64 units keep the file below a million bytes
-)
 TEXT = Recipe(
     "text-head",
     "emotion of a sentence, over frozen MPNet: GoEmotions, ISEAR, CARER, CrowdFlower, SemEval-2018",
@@ -381,4 +368,3 @@ TEXT = Recipe(
     lambda options, folders: train_head("text", options, folders),
     {},
 )
-_RECIPES = {"voice": VOICE, "face": FACE, "text": TEXT}

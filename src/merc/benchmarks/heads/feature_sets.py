@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -20,10 +20,11 @@ from merc.benchmarks.heads.inner_layers import FaceLayers, SpeechLayers, VoiceLa
 from merc.benchmarks.heads.splits import Division
 from merc.cache import Cache
 from merc.errors import InputError
+from merc.features.face import FaceCellsEncoder
 from merc.features.of_items import Vectors, features, of_items
+from merc.features.pictures import UprightFaces
 from merc.progress import Progress
 from merc.recipes.head_training import HeadOptions
-from merc.recipes.heads import default_options
 from merc.recipes.samples import SELECTORS, Sample
 
 
@@ -55,7 +56,7 @@ class Step:
 
     def options(self, *, threads: int = 1) -> HeadOptions:
         """How its head is trained."""
-        return replace(default_options(self.modality), threads=threads, **self.changes)
+        return HeadOptions(threads=threads, **self.changes)
 
 
 def _registered(name: str, threads: int) -> Vectors:
@@ -71,9 +72,12 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
         "FaceNet embedding": Source(partial(_registered, "facenet")),
         "FaceNet cells": Source(partial(_registered, "facenet-expression")),
         "FaceNet finer cells": Source(FaceLayers),
+        "FaceNet upright cells": Source(lambda threads: UprightFaces(FaceCellsEncoder(threads=threads))),
     }
 )
-_WIDE = MappingProxyType({"hidden": (64, 128), "dropout": 0.5})
+_NARROW: dict[str, Any] = {"hidden": (64, 128)}
+_UPRIGHT: dict[str, Any] = {"hidden": (128, 128), "dropout": 0.5, "balance": 0.0, "smoothing": 0.05}
+_WIDE = _NARROW | {"dropout": 0.5}
 
 STEPS: tuple[Step, ...] = (
     Step("CAM++ embedding (192)", "voice", ("CAM++ embedding",), shipped=True),
@@ -84,9 +88,10 @@ STEPS: tuple[Step, ...] = (
     Step("Whisper layers, linear, normalised by speaker", "voice", ("Whisper layers",), linear=True, by_person=True),
     Step("Whisper and CAM++ layers, linear", "voice", ("Whisper layers", "CAM++ layers"), linear=True),
     Step("FaceNet embedding (512)", "face", ("FaceNet embedding",), {"hidden": (256, 128), "balance": 0.0}),
-    Step("FaceNet cells (5,376)", "face", ("FaceNet cells",), {"balance": 0.0}),
-    Step("FaceNet cells, class balance 0.5", "face", ("FaceNet cells",), shipped=True),
-    Step("FaceNet finer cells, mirrored too (16,128)", "face", ("FaceNet finer cells",), {"dropout": 0.5}, best=True),
+    Step("FaceNet cells (5,376)", "face", ("FaceNet cells",), _NARROW | {"balance": 0.0}),
+    Step("FaceNet cells, class balance 0.5", "face", ("FaceNet cells",), _NARROW),
+    Step("FaceNet finer cells, mirrored too (16,128)", "face", ("FaceNet finer cells",), _WIDE, best=True),
+    Step("FaceNet finer cells, upright (14,336)", "face", ("FaceNet upright cells",), _UPRIGHT, shipped=True),
 )
 """In the order in which they are read."""
 
@@ -106,7 +111,7 @@ class FeatureSets:
         """Raises InputError for another modality and for a corpus that is missing."""
         if modality not in {step.modality for step in STEPS}:
             raise InputError(f"modality '{modality}': expected voice or face")
-        self.samples = SELECTORS[modality](data, default_options(modality)).samples
+        self.samples = SELECTORS[modality](data, HeadOptions()).samples
         self._threads, self._cache, self._progress = threads, cache, progress
         self._held: dict[str, np.ndarray] = {}
 

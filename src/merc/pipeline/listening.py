@@ -233,13 +233,15 @@ def _without_sound(job: Job, transcript: Conversation | None) -> AudioResult:
 
 def _speech(job: Job, samples: np.ndarray) -> list[Segment]:
     """Regions of speech: what the voice activity detector found, and what the segmentation network is sure of."""
-    rows = job.cache.json(
-        job.key("speech", weights=("silero-vad",)),
-        lambda: [[part.start, part.end] for part in detect_speech(samples, progress=job.progress)],
-    )
+    with ThreadPoolExecutor(1) as second:  # each of the two takes one core
+        activity = second.submit(_activity, job, samples)
+        rows = job.cache.json(
+            job.key("speech", weights=("silero-vad",)),
+            lambda: [[part.start, part.end] for part in detect_speech(samples, progress=job.progress)],
+        )
+        detected = [Segment(start, end) for start, end in rows]
+        speech = agreed(activity.result(), detected, end=len(samples) / 16000)
     release(samples)
-    detected = [Segment(start, end) for start, end in rows]
-    speech = agreed(_activity(job, samples), detected, end=len(samples) / 16000)
     job.report("speech", 1, 1)
     return speech
 

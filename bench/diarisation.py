@@ -7,8 +7,8 @@
 Error rate = (missed + false alarm + confusion) / speech with an unknown number of speakers, all seconds of a set
 pooled; 0.25 s on each side of a reference boundary are not scored (NIST's collar of .25, which is 0.5 in
 pyannote.metrics). "one voice" leaves overlapping speech out. "right" is the share of recordings whose number of
-speakers is found. Planted dialogues have 2 to 6 people in turn ("many": 7 and 8, not in the sum); the halves share no
-person. "series" is a dialogue with the bounds of its utterances given: the share whose voice is their speaker's.
+speakers is found. Planted dialogues have 2 to 6 people in turn ("many" 7 and 8, "alone" one: not in the sum); the
+halves share no person. "series" is a dialogue with the bounds of its utterances given: how many have the right voice.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ SCENES = {
     "levels": Scene(short=0.3, levels=20),
     "meeting": Scene(short=0.5, overlap=0.2, levels=10, snr=(5, 20), room=(0.2, 0.6), pause=0.4),
     "many": Scene(seconds=75, short=0.3),
+    "alone": Scene(short=0.3),
 }
 """Kinds of planted dialogues. "mixed": of several corpora, "alike": of one sex and corpus; others are of one corpus."""
 _CLIPS_EACH = 14  # clips of a person in a dialogue
@@ -109,7 +110,7 @@ def main() -> None:
             if arguments.each_recording:
                 print(f"  {row(f'{scores[-1].found}/{scores[-1].true}', scores[-1:])}")
         print(row(kind, scores), flush=True)
-        planted += scores if kind not in ("many", "clips") else []
+        planted += scores if kind not in ("many", "alone", "clips") else []
     if planted:
         print(row("planted", planted))
 
@@ -120,7 +121,7 @@ def dialogues(data: Path, half: str, kind: str, each: int) -> Iterator[Recording
     for number in range(each):
         seed = [HALVES.index(half), list(SCENES).index(kind), number]
         random = np.random.default_rng(seed)
-        count = 7 + number % 2 if kind == "many" else 2 + number % 5
+        count = {"many": 7 + number % 2, "alone": 1}.get(kind, 2 + number % 5)
         chosen = cast(everybody, kind, count, random)
         made = plant(
             {p.name: p.clips(_CLIPS_EACH, random) for p in chosen}, SCENES[kind], int(random.integers(1 << 31))

@@ -98,14 +98,14 @@ def _evened(clips: Sequence[np.ndarray]) -> list[np.ndarray]:
 def _script(
     clips: Mapping[str, Sequence[np.ndarray]], scene: Scene, random: np.random.Generator
 ) -> tuple[tuple[Spoken, ...], list[np.ndarray]]:
-    """The turns and their sounds: nobody follows themselves, nobody overlaps themselves, everybody speaks."""
+    """The turns and their sounds: who is not alone never follows themselves, and everybody speaks."""
     people, used = list(clips), dict.fromkeys(clips, 0)
     turns: list[Spoken] = []
     sounds: list[np.ndarray] = []
     free = dict.fromkeys(people, 0.0)  # when each is silent again
     end, waiting = 0.5, [people[i] for i in random.permutation(len(people))]
     while end < scene.seconds:
-        others = [name for name in people if not turns or name != turns[-1].speaker]
+        others = [name for name in people if not turns or name != turns[-1].speaker] or people
         first = [name for name in waiting if name in others]
         name = first[0] if first else others[random.integers(len(others))]
         waiting = [one for one in waiting if one != name]

@@ -124,6 +124,36 @@ def test_a_known_number_is_kept(data, weight):
     assert diarise(samples, speech, options=DiariseOptions(speakers=2)).count == 2
 
 
+def test_faint_speech_that_no_detector_found_is_heard(data, weight):
+    needs(weight)
+    samples, truth = conversation(data, ["01", "12"], turns=4)
+    found = diarise((samples / 200).astype(np.int16), [])
+    heard = sum(part.overlap(segment) for part in found.speech for _, segment in truth)
+    assert heard > 0.8 * sum(segment.duration for _, segment in truth)
+    assert sum(part.duration for part in found.speech) < 1.3 * sum(segment.duration for _, segment in truth)
+
+
+def test_two_voices_at_once_are_marked_whoever_they_go_to(data, weight):
+    needs(weight)
+    one, first = conversation(data, ["01"], turns=3)
+    two, second = conversation(data, ["12"], turns=3, seed=1)
+    samples = np.zeros(len(one) + len(two) - 2 * RATE, np.int16)
+    samples[: len(one)] += one // 2
+    samples[len(one) - 2 * RATE :] += two // 2
+    starts = len(one) / RATE - 2 + second[0][1].start
+    both = Segment(starts, first[-1][1].end)
+    found = diarise(samples, [])
+    assert sum(part.overlap(both) for part in found.overlaps) > 0.5 * both.duration
+    assert sum(part.duration for part in found.overlaps) < 2 * both.duration
+
+
+@pytest.mark.parametrize("speakers", [{"min_speakers": 3}, {"max_speakers": 1}])
+def test_bounds_of_the_number_are_kept(data, weight, speakers):
+    needs(weight)
+    samples, _ = conversation(data, ["01", "12"], turns=6)
+    assert diarise(samples, [], options=DiariseOptions(**speakers)).count == next(iter(speakers.values()))
+
+
 @pytest.mark.parametrize("seconds", [0.01, 0.1, 0.5, 0.9])
 def test_very_short_recordings(data, weight, seconds):
     needs(weight)

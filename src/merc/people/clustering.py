@@ -18,19 +18,19 @@ LARGEST = 1500
 MOST = 20
 """Number of voices up to which the number is estimated."""
 _CERTAIN = 0.5
-"""Cosine above which pieces are merged within a block: two persons' mean is about .2, give or take .12."""
+"""Cosine above which pieces are merged within a block: no two persons' pieces are that alike as a rule."""
 _NOISE = 1.3
 """Seconds of speech of which an embedding is half voice, half chance: the cosine of two embeddings of one voice is
-about √(a / (a + 1.3)) · √(b / (b + 1.3)) for a and b seconds of acted speech, moods mixed (.46 at 1.15 s, .87 above
-6 s)."""
+taken as √(a / (a + 1.3)) · √(b / (b + 1.3)) for a and b seconds, with its moods mixed."""
 _TWO_VOICES = 0.5
-"""Share of that cosine above which a pair is rather one voice than two: two persons' share is about .32, and .5 where a
-room or a line colours both."""
+"""Share of that cosine above which a pair is rather one voice than two; between what two persons have and, where a room
+or a line colours both, may have."""
 _ONE_VOICE = 0.62
 """Clusters whose mean directions have a larger cosine are one voice in two moods: in a long recording the moods of one
 voice would otherwise be worth their price."""
-_PRICE = 0.0375
-"""What a cluster must add to the mean agreement of directions, in a minute of speech or less; falls with its root."""
+_PRICE = 0.0275
+"""What a cluster must add to the mean agreement of directions, in a minute of speech or less; falls with its root. Like
+the three above, tuned on the tuning half of ``bench/diarisation.py``."""
 _MINUTE = 60.0
 _ROUNDS = 30  # of k-means: it ends by itself long before
 
@@ -125,10 +125,15 @@ def _distances(rows: np.ndarray, means: np.ndarray) -> np.ndarray:
 
 
 def _agreement(vectors: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-    """How far the vectors of each cluster have one direction (1: wholly), less the price of the clusters."""
+    """How far the vectors of each cluster have one direction (1: wholly), less the price of the clusters.
+
+    What a vector adds to its own cluster by chance is left out, or else single pieces would agree best.
+    """
     means, totals = _means(vectors, labels, weights)
+    chance = np.bincount(labels, weights**2 * _NOISE / (weights + _NOISE))
+    lengths = np.sqrt(np.maximum(0, (np.linalg.norm(means, axis=1) * totals) ** 2 - chance))
     price = _PRICE * min(1.0, math.sqrt(_MINUTE / weights.sum()))
-    return float((np.linalg.norm(means, axis=1) * totals).sum() / weights.sum() - price * len(totals))
+    return float(lengths.sum() / weights.sum() - price * len(totals))
 
 
 def _pairs(cosines: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ import pytest
 from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Utterance
 from merc.corpora import CORPORA, Item
-from merc.errors import InputError
 from merc.heads.head import NAMES, Head, head_models, spoken_head
 from merc.labels import EKMAN7
 from merc.paths import SHIPPED
@@ -20,7 +19,6 @@ from merc.recipes.recipe import Folders
 from merc.reporting.cards import ModelCard
 from tests.recipes.made_up import WORDS, WordVectors, spoken
 
-FUSION = SHIPPED / "fusion.json"
 CROSSED = {"trust": 0.25, "log_loss_ignored": 1.9, "log_loss_trusted": 1.8}
 
 
@@ -77,22 +75,6 @@ def test_words_are_read_in_conversation_where_that_is_better(
     assert card.result("test").rows[-1].value("accuracy") == 1
     assert head_models(folder=tmp_path)[-1].slot == "conversation encoder"
     assert "reads an utterance in the context of those before it" in (tmp_path / "fusion.md").read_text()
-
-
-def test_new_heads_of_voice_and_face_keep_the_text(trained: Path, corpora: Path, tmp_path: Path) -> None:
-    for name in NAMES:
-        for suffix in (".safetensors", ".json"):
-            (tmp_path / f"{name}{suffix}").write_bytes((SHIPPED / f"{name}{suffix}").read_bytes())
-    options = late_fusion.FusionOptions(heads=str(tmp_path), keep_text=True)
-    card, shipped = late_fusion.fit_fusion(options, Folders(corpora, tmp_path)).card, ModelCard.read(FUSION)
-    assert card.fusion is not None and shipped.fusion is not None
-    assert (card.fusion.text, card.fusion.abstention) == (shipped.fusion.text, shipped.fusion.abstention)
-    assert card.fusion.heads == shipped.fusion.heads
-    assert card.fusion.face.gain_in_conversation != shipped.fusion.face.gain_in_conversation  # of the made-up corpora
-    assert ModelCard.read(tmp_path / "fusion.json") == card
-    stand_ins(trained, tmp_path)
-    with pytest.raises(InputError, match="keep_text: the text head in .* is not the one of .*; fit the text as well"):
-        late_fusion.fit_fusion(options, Folders(corpora, tmp_path))
 
 
 def test_what_becomes_of_the_forms_elsewhere(trained: Path, tmp_path: Path, patched: pytest.MonkeyPatch) -> None:

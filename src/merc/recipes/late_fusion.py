@@ -12,7 +12,7 @@ faces tell in conversation. A fit by scipy and scikit-learn, without the trainin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,6 @@ class FusionOptions:
 
     heads: str = ""
     """Folder of the three heads; empty: the shipped ones."""
-    keep_text: bool = False
-    """Keep what the shipped card says of the text, and renew the trust in voice and face: for new heads of these."""
     resamples: int = 1000
     """Bootstrap samples behind each 95 % interval."""
     threads: int = 1
@@ -113,8 +111,6 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
         WeightError: for a missing head.
         OutputError: where nothing can be written.
     """
-    if options.keep_text:
-        return _renewed(options, folders)
     data, place = folders.data, Path(options.heads) if options.heads else SHIPPED
     text, voice, face = (Head.load(name, folder=place, conversation=False) for name in ("text", "voice", "face"))
     reader = Reader(options, cache or Cache(), folders.progress)
@@ -153,23 +149,6 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     )
     card.write(folders.out)
     return Outcome(card)
-
-
-def _renewed(options: FusionOptions, folders: Folders) -> Outcome:
-    """The shipped card with the heads of voice and face in a folder, and the trust in them."""
-    place = Path(options.heads) if options.heads else SHIPPED
-    card = cards.ModelCard.read(SHIPPED / "fusion.json")
-    heads = {name: file_hash(place / f"{name}.safetensors") for name in ("text", "voice", "face")}
-    if card.fusion is None or card.fusion.heads["text"] != heads["text"]:
-        raise InputError(
-            f"option keep_text: the text head in {place} is not the one of {SHIPPED / 'fusion.json'}; fit the text as "
-            "well, without keep_text"
-        )
-    voice, face = (Head.load(name, folder=place, conversation=False) for name in ("voice", "face"))
-    voiced, faced = _trust(folders.data, voice), _trust(folders.data, face)
-    renewed = replace(card, fusion=replace(card.fusion, heads=heads, voice=voiced, face=faced))
-    renewed.write(folders.out)
-    return Outcome(renewed)
 
 
 def _without_folder(options: FusionOptions) -> dict[str, Any]:

@@ -56,6 +56,28 @@ def test_a_very_short_sentence_stays_with_the_next_unless_a_pause_lies_between()
     assert texts(say("No.") + say("I will not do that.", start=3.0), ALL) == ["No.", "I will not do that."]
 
 
+def test_a_short_answer_is_not_joined_to_the_sentence_of_the_next_speaker() -> None:
+    words = say("no I will not do that", each=0.3, gap=0.0)
+    turns = [Voice(1, Segment(0, 0.3)), Voice(0, Segment(0.3, 2.0))]
+    found, voices = utterances(words, turns)
+    assert ([u.text for u in found], voices) == (["no", "I will not do that"], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("each", "start", "end", "count"),
+    [(0.15, 0.0, 0.15, 1), (0.3, 0.0, 0.3, 2), (0.3, 0.6, 0.9, 1), (0.3, 0.6, 1.2, 3)],
+)
+def test_another_voice_counts_from_a_shorter_length_at_the_ends_of_a_sentence(
+    each: float, start: float, end: float, count: int
+) -> None:
+    turns = [Voice(0, Segment(0, 9)), Voice(1, Segment(start, end))]
+    if start == 0:
+        turns[0] = Voice(0, Segment(end, 9))
+    else:
+        turns = [Voice(0, Segment(0, start)), turns[1], Voice(0, Segment(end, 9))]
+    assert len(utterances(say("a b c d e f", each=each, gap=0.0), turns)[0]) == count
+
+
 def test_an_abbreviation_ends_no_sentence() -> None:
     assert texts(say("Yesterday we called on Mr. Smith about it."), ALL) == [
         "Yesterday we called on Mr. Smith about it."

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merc.conversation import Segment, Word
-from merc.speech.words import onto_speech, ordered, spread
+from merc.speech.words import lengthened, onto_speech, ordered, spread
 
 instants = st.floats(-5, 40, allow_nan=False)
 within = st.tuples(st.floats(0, 20), st.floats(0.01, 20)).map(lambda p: Segment(p[0], p[0] + p[1]))
@@ -50,3 +51,18 @@ def test_words_are_cut_to_the_speech_in_which_they_were_said():
 
 def test_without_speech_no_word_remains():
     assert onto_speech([Word("you", Segment(0, 1))], [], slack=0.3) == []
+
+
+def test_a_word_of_a_single_step_gets_the_free_time_around_it() -> None:
+    region = [Segment(0, 5), Segment(5.5, 9)]
+    words = [Word("was", Segment(4.0, 4.5)), Word("So", Segment(4.6, 4.62)), Word("what", Segment(5.6, 6.0))]
+    found = lengthened(words, region)
+    assert [(w.segment.start, w.segment.end) for w in found] == [(4.0, 4.5), (4.6, pytest.approx(4.81)), (5.6, 6.0)]
+
+
+def test_a_short_word_grows_neither_into_its_neighbours_nor_out_of_the_speech() -> None:
+    words = [Word("a", Segment(1.0, 1.9)), Word("well", Segment(1.98, 2.0)), Word("b", Segment(2.0, 2.4))]
+    assert [(w.segment.start, w.segment.end) for w in lengthened(words, [Segment(1, 3)])][1] == (1.9, 2.0)
+    (last,) = lengthened([Word("yes", Segment(2.98, 3.0))], [Segment(2.9, 3.0)])
+    assert last.segment == Segment(2.9, 3.0)
+    assert lengthened(words[:1], []) == words[:1]

@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from typing import Protocol
 
 from merc.conversation import Segment, Utterance, Word
-from merc.options import above
+from merc.options import above, at_least
 
 _SENTENCE_END = re.compile(r"[.?!…。？！]['\"”’)\]]*$")
 _BREATH = 0.3  # seconds between words within which one and the same sentence runs on
@@ -44,12 +44,17 @@ class TurnOptions:
     """A sentence that runs on for longer is cut at its widest gap between words."""
     reach: float = 1.0
     """A word outside all turns belongs to the nearest voice within this, else to the voice of the word before it."""
+    edge: float = 0.2
+    """Another voice at the beginning or the end of a sentence counts from this length on."""
+    inside: float = 0.4
+    """Another voice in the middle of a sentence counts from this length on."""
     wordless: float = 0.5
     """A region of detected speech without any word becomes an utterance without text when it is this long."""
     beside: float = 0.8
     """The same for what is left of a region beside its words, whose times waver by some tenths."""
 
     def __post_init__(self) -> None:
+        at_least(0, scope="turns", hint=" seconds", edge=self.edge, inside=self.inside)
         for name in ("pause", "shortest", "longest", "reach", "wordless", "beside"):
             above(0, scope="turns", hint=" seconds", **{name: getattr(self, name)})
 
@@ -165,10 +170,11 @@ def _voices(words: Sequence[Word], turns: Sequence[Turn], reach: float) -> list[
 
 
 def _smooth(words: Sequence[Word], voices: list[int | None], options: TurnOptions) -> list[int | None]:
-    """Remove changes of voice of less than ``shortest`` seconds inside a sentence.
+    """Remove changes of voice inside a sentence that are too short to be believed.
 
-    Words that follow each other closely without a sentence end belong together: a run of another voice among them that
-    is too short to be certain goes to the voice of most of them.
+    Words that follow each other closely without a sentence end belong together: a short run of another voice among
+    them goes to the voice of most of them. At the ends of a sentence less is needed than inside it, because a short
+    answer and the sentence after it may be written as one.
     """
     smooth = list(voices)
     for sentence in _sentences(words):
@@ -178,7 +184,8 @@ def _smooth(words: Sequence[Word], voices: list[int | None], options: TurnOption
         main = max(seconds, key=lambda voice: seconds[voice])
         for _, run in groupby(sentence, key=lambda i: voices[i]):
             part = list(run)
-            if words[part[-1]].segment.end - words[part[0]].segment.start < options.shortest:
+            ends = part[0] == sentence[0] or part[-1] == sentence[-1]
+            if words[part[-1]].segment.end - words[part[0]].segment.start < (options.edge if ends else options.inside):
                 smooth[part[0] : part[-1] + 1] = [main] * len(part)
     return smooth
 

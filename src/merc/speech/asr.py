@@ -30,7 +30,7 @@ from merc.registry import Registry
 from merc.speech.models import COMPUTE_TYPES, find, number_format
 from merc.speech.vad import RATE, check_samples
 from merc.speech.windows import LONGEST, windows
-from merc.speech.words import onto_speech, ordered
+from merc.speech.words import lengthened, onto_speech, ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +91,7 @@ class AsrOptions:
         at_least(0, slack=self.slack, unheard=self.unheard, hint=" seconds")
 
 
-DOUBTFUL = 0.5
+DOUBTFUL = 0.45
 """Mean probability below which words are doubtful: most English words that are made of another language lie below."""
 
 
@@ -246,6 +246,7 @@ class Recognizer:
         if speech is None:
             return _in_order(words, window)
         words = _in_order(onto_speech(_in_order(words, window), inside, slack=self.options.slack), window)
+        words = lengthened(words, inside)
         return self._with_unheard(samples, inside, language, words, speech)
 
     def _with_unheard(

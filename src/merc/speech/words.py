@@ -13,6 +13,7 @@ LEAST = 0.02
 SECONDS_PER_CHARACTER = 0.07
 """About 14 characters a second, lively conversational speech."""
 
+_SHORTEST = 0.08  # seconds below which no word is spoken
 _FOOTHOLD = 0.1  # seconds of a region that a word must reach to count as spoken there
 
 
@@ -46,6 +47,26 @@ def spread(texts: Sequence[str], within: Segment) -> list[Segment]:
 def spoken(texts: Sequence[str]) -> float:
     """Seconds that the words would take at the usual rate of speech."""
     return SECONDS_PER_CHARACTER * sum(len(text) + 1 for text in texts)
+
+
+def lengthened(words: Sequence[Word], speech: Sequence[Segment]) -> list[Word]:
+    """Give words that are shorter than anybody speaks the time that is free around them, up to their usual length.
+
+    Recognisers put a word in front of a pause into a single step of their clock. A word grows to its end first, then to
+    its start, not beyond its neighbours or the region of speech that it touches. All in order of time.
+    """
+    result: list[Word] = []
+    for number, word in enumerate(words):
+        start, end = word.segment.start, word.segment.end
+        if end - start < _SHORTEST:
+            region = max(speech, key=word.segment.overlap, default=word.segment)
+            wanted = spoken([word.text])
+            after = words[number + 1].segment.start if number + 1 < len(words) else region.end
+            before = result[-1].segment.end if result else region.start
+            end = max(end, min(start + wanted, after, region.end))
+            start = min(start, max(end - wanted, before, region.start))
+        result.append(Word(word.text, Segment(start, end), word.probability))
+    return result
 
 
 def onto_speech(words: Sequence[Word], speech: Sequence[Segment], *, slack: float) -> list[Word]:

@@ -164,6 +164,23 @@ def test_real_speech_is_transcribed_with_times(recognizer, data):
     assert words == recognizer.transcribe(samples, window, language.code, speech=speech)
 
 
+def test_one_sentence_in_many_moods_is_heard_as_often_as_it_is_said(recognizer, data):
+    moods = [decoded(data / "audio" / "ravdess" / f"03-01-0{mood}-01-01-01-04.opus") for mood in range(1, 9)]
+    samples = np.concatenate([part for sound in moods for part in (sound[8000:-8000], np.zeros(4000, np.int16))])
+    speech = detect_speech(samples)
+    heard = [
+        word.text.casefold().strip(".,!?")
+        for window in windows(speech, samples=samples)
+        for word in recognizer.transcribe(samples, window, "en", speech=speech)
+    ]
+    assert heard.count("door") >= 7 and heard.count("kids") >= 6
+
+
+def test_a_short_sentence_in_another_language_is_not_english(recognizer, data):
+    samples = decoded(sorted((data / "audio" / "nemo").glob("*_anger_*.opus"))[0])
+    assert not recognizer.language(samples, detect_speech(samples)).is_english
+
+
 def test_times_are_those_of_the_recording(recognizer, data):
     sound = decoded(data / "clips" / "jfk.flac")[: int(2.4 * RATE)]
     samples = np.concatenate([np.zeros(7 * RATE, np.int16), sound])

@@ -28,6 +28,7 @@ bench: install
 	$(BIN)/python bench/diarisation.py
 	$(BIN)/python bench/faces.py
 	$(BIN)/python bench/analyze.py
+	$(BIN)/python bench/text.py --threads 1 2 4
 	$(BIN)/python bench/scan.py --tuned
 	$(BIN)/python bench/epoch.py
 	$(BIN)/python bench/memory.py

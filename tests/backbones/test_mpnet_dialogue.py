@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from merc.backbones import mpnet_dialogue
 from merc.backbones.mpnet_dialogue import DialogueEncoder, MpnetDialogue, Reading, cut, numbered, opened, told
 from merc.conversation import Conversation, Utterance
 from merc.errors import FormatError, InputError
@@ -66,6 +67,15 @@ def test_nothing_is_left_behind_and_no_tensor_is_made_on_another_device(adapters
         torch.set_num_threads(before)
     for name, vector in expected.items():
         np.testing.assert_allclose(found[name], vector, atol=1e-5)
+
+
+def test_the_number_of_threads_changes_no_byte(adapters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpnet_dialogue, "WINDOW", 40)
+    monkeypatch.setattr(mpnet_dialogue, "BEFORE", 16)
+    talk = Conversation("d", tuple(Utterance(str(n), "Ann", f"{'word ' * (n % 3)}{n}") for n in range(200)))
+    made = [encoder(adapters, threads=count).encode([talk]) for count in (1, 2, 4)]
+    for name, vector in made[0].items():
+        assert all(other[name].tobytes() == vector.tobytes() for other in made[1:])
 
 
 def test_windows_behind_the_contract(adapters: Path) -> None:

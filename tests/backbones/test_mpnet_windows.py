@@ -53,6 +53,18 @@ def test_later_utterances_do_not_change_earlier_ones_on_any_device() -> None:
     torch.testing.assert_close(vectors[0][0], vectors[1][0, :2], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("context", ["none", "past", "both"])
+def test_states_without_gradients_are_those_of_the_networks_own_encoder(context: str) -> None:
+    network = mpnet()
+    tokens, owners = collate(windows([[7, 8], [9], [11, 12]]) + windows([[5, 6]]), padding=1, multiple=8)
+    assert tokens.shape[1] % 8 == 0
+    trained = contextual(network, tokens, owners, context=context)
+    with torch.no_grad():
+        read = contextual(network, tokens, owners, context=context)
+    real = owners >= 0
+    torch.testing.assert_close(read[real], trained[real].detach(), atol=1e-5, rtol=1e-4)
+
+
 def test_the_mean_of_each_utterance() -> None:
     states = torch.arange(8.0).reshape(1, 4, 2)
     found = pooled(states, torch.tensor([[-1, 0, 0, 1]]))

@@ -126,15 +126,17 @@ def pretrained() -> Any:
 
 def loaded(model: Any, config: Any, folder: Path) -> Any:
     """The network with its weights on the CPU, read without the loader's progress bar and network requests."""
-    from safetensors.torch import load_file
+    from safetensors import safe_open
 
     with torch.device("meta"):  # no time is lost on random weights
         network = model(config.from_pretrained(folder), add_pooling_layer=False)
-    state = {
-        name: tensor
-        for name, tensor in load_file(folder / "model.safetensors", device="cpu").items()
-        if not name.startswith("pooler")
-    }
+    file = folder / "model.safetensors"
+    with safe_open(file, framework="pt", device="cpu") as opened:
+        names = [name for name in opened.keys() if not name.startswith("pooler")]  # noqa: SIM118 - it is no mapping
+    state = {}
+    for name in names:  # opened anew each time: the pages of a file that is open stay in memory
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            state[name] = opened.get_tensor(name).clone()
     missing = network.load_state_dict(state, strict=False, assign=True).missing_keys
     if missing:
         raise WeightError(f"weight 'mpnet' lacks {', '.join(missing[:3])}; run 'merc weights get mpnet' again")

@@ -7,7 +7,8 @@ lie in ``merc.paths.SHIPPED_ENCODERS``, each with its card.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
 from merc.errors import FormatError, InputError
 from merc.nn.device import multiplies_bfloat16, resolve
+from merc.nn.memory import release_memory
 from merc.options import one_of
 from merc.progress import Progress
 
@@ -34,7 +36,10 @@ LONGEST = 72
 """Tokens of an utterance that are read by default; the rest of a longer one is cut off."""
 WINDOW, BEFORE = 384, 192
 """Tokens of a window, and of the context at its start."""
-_BATCH_TOKENS = 4096
+_MULTIPLE = 32  # of tokens to which windows are padded: for each new length the kernels are made and kept
+_BATCH_TOKENS, _DEVICE_BATCH_TOKENS = 800, 4096
+"""Tokens of a batch on the CPU, one a thread, and on other devices."""
+Finish = Callable[[list["Window"], Tensor, Tensor], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class DialogueEncoder:
 
     Args:
         path: File of adapters.
-        threads: CPU threads for torch while it encodes.
+        threads: Batches that are encoded at the same time on the CPU.
         longest: Most tokens of an utterance that are read; the rest of a longer one is cut off.
         device: Where the network runs; see `merc.nn.device.resolve`.
         network: A network instead of MPNet's (a small random one in tests).
@@ -97,55 +102,70 @@ class DialogueEncoder:
         network: Any = None,
         tokenizer: Any = None,
     ) -> None:
-        from merc.backbones.lora import adapted
+        from merc.backbones.lora import merged
 
         values, reading = opened(path)
         self.reading = Reading(**reading)
         self.sha256 = file_hash(path)
         self.longest, self.threads = longest, threads
         self.tokenizer = tokenizer or mpnet_tokenizer()
-        found = resolve(device)
-        self.network = adapted(network or frozen_mpnet(device=device), values, source=path).to(found).eval()
+        self.device = resolve(device)
+        dtype = torch.bfloat16 if multiplies_bfloat16(self.device) else torch.float32
+        self.network = merged(network or mpnet.pretrained(), values, source=path, dtype=dtype).to(self.device).eval()
+        release_memory()  # the float32 copy
 
     def encode(
         self, conversations: Sequence[Conversation], *, progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """The vector ``(768,)`` float32 of every utterance, by its id; one without words is read as an ellipsis."""
-        found: dict[str, np.ndarray] = {}
-        for batch, states, owners in self._read(conversations, progress):
-            vectors = pooled(states, owners).cpu()
-            found |= {one.id: vectors[row, place].numpy() for row, place, one in scored(batch, conversations)}
-        return found
+
+        def vectors(batch: Sequence[Window], states: Tensor, owners: Tensor) -> dict[str, np.ndarray]:
+            means = pooled(states, owners).cpu().numpy()
+            return {one.id: means[row, place] for row, place, one in scored(batch, conversations)}
+
+        return self._read(conversations, vectors, progress)
 
     def encode_tokens(
         self, conversations: Sequence[Conversation], *, progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """The states of every utterance's tokens, ``(tokens, 768)`` float16, whose mean is its vector."""
-        found: dict[str, np.ndarray] = {}
-        for batch, states, owners in self._read(conversations, progress):
+
+        def tokens(batch: Sequence[Window], states: Tensor, owners: Tensor) -> dict[str, np.ndarray]:
             kept, belongs = states.half().cpu(), owners.cpu()
-            for row, place, one in scored(batch, conversations):
-                found[one.id] = kept[row, belongs[row] == place].numpy()
-        return found
+            return {
+                one.id: kept[row, belongs[row] == place].numpy() for row, place, one in scored(batch, conversations)
+            }
+
+        return self._read(conversations, tokens, progress)
 
     def _read(
-        self, conversations: Sequence[Conversation], progress: Progress | None
-    ) -> Iterator[tuple[list[Window], Tensor, Tensor]]:
-        """Windows in batches of like length, with the states ``(B, L, 768)`` and owners ``(B, L)`` of their tokens."""
+        self, conversations: Sequence[Conversation], finish: Finish, progress: Progress | None
+    ) -> dict[str, np.ndarray]:
+        """What ``finish`` makes of the states ``(B, L, 768)`` and owners ``(B, L)`` of the tokens of all windows.
+
+        Each batch of windows is computed by one thread, and several at once: the number of threads changes no byte.
+        """
         from merc.nn.threads import threads
 
         sizes = {"size": WINDOW, "before": BEFORE, "longest": self.longest}
         chosen = cut(self.tokenizer, conversations, reading=self.reading, **sizes)
         done, total = 0, sum(len(one.utterances) for one in conversations)
-        for batch in batches(chosen, _BATCH_TOKENS):
-            with threads(self.threads):  # not around the yield: the caller's threads are its own
-                states, owners = read(
-                    self.network, batch, padding=self.tokenizer.pad_token_id, context=self.reading.context
-                )
-            yield batch, states, owners
-            done += sum(window.utterances - window.scored for window in batch)
-            if progress:
-                progress("text vectors", done, total)
+        cpu = self.device.type == "cpu"
+        found: dict[str, np.ndarray] = {}
+
+        def one(batch: list[Window]) -> tuple[list[Window], dict[str, np.ndarray]]:
+            with torch.inference_mode():
+                return batch, finish(batch, *read(self.network, batch, **how))
+
+        how: dict[str, Any] = {"padding": self.tokenizer.pad_token_id, "context": self.reading.context}
+        made = batches(chosen, _BATCH_TOKENS if cpu else _DEVICE_BATCH_TOKENS)
+        with threads(1 if cpu else self.threads), ThreadPoolExecutor(self.threads if cpu else 1) as pool:
+            for batch, values in pool.map(one, made):
+                found |= values
+                done += sum(window.utterances - window.scored for window in batch)
+                if progress:
+                    progress("text vectors", done, total)
+        return found
 
 
 def adapters(named: Path) -> Path:
@@ -224,7 +244,7 @@ def read(network: Any, batch: Sequence[Window], *, padding: int, context: str) -
 
     Both are on the network's device; gradients pass where the network is trained.
     """
-    inputs = WindowTokens(*collate(batch, padding=padding)).to(device_of(network))
+    inputs = WindowTokens(*collate(batch, padding=padding, multiple=_MULTIPLE)).to(device_of(network))
     return _states(network, inputs.numbers, inputs.owners, context=context), inputs.owners
 
 

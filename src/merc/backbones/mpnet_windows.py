@@ -115,9 +115,9 @@ def visible(owners: Tensor, *, context: str) -> Tensor:
     return (seen | itself)[:, None]  # padding attends to itself, so that no row of the softmax is empty
 
 
-def collate(chosen: Sequence[Window], *, padding: int) -> tuple[Tensor, Tensor]:
-    """Token numbers and owners of several windows: int64 ``(B, L)`` each, padded, on the CPU."""
-    length = max(len(window.tokens) for window in chosen)
+def collate(chosen: Sequence[Window], *, padding: int, multiple: int = 1) -> tuple[Tensor, Tensor]:
+    """Token numbers and owners of several windows: int64 ``(B, L)`` each, padded to a multiple, on the CPU."""
+    length = -(-max(len(window.tokens) for window in chosen) // multiple) * multiple
     tokens = np.full((len(chosen), length), padding, np.int64)
     owners = np.full((len(chosen), length), OUTSIDE, np.int64)
     for row, window in enumerate(chosen):
@@ -134,9 +134,32 @@ def pooled(states: Tensor, owners: Tensor) -> Tensor:
 
 
 def contextual(network: Any, tokens: Tensor, owners: Tensor, *, context: str) -> Tensor:
-    """Token states of an MPNet network under the mask of ``visible``: ``(B, L, 768)``."""
+    """Token states of an MPNet network under the mask of ``visible``: ``(B, L, 768)``.
+
+    Without gradients the bias of positions and the mask are added up once for all layers, in float32.
+    """
     hidden = network.embeddings(input_ids=tokens)
-    hidden_from = ~visible(owners, context=context)
-    mask = torch.zeros_like(hidden_from, dtype=hidden.dtype).masked_fill(hidden_from, torch.finfo(hidden.dtype).min)
-    states: Tensor = network.encoder(hidden, attention_mask=mask)[0]
+    seen = visible(owners, context=context)
+    least = torch.finfo(hidden.dtype).min
+    if torch.is_grad_enabled():
+        mask = torch.zeros_like(seen, dtype=hidden.dtype).masked_fill(~seen, least)
+        states: Tensor = network.encoder(hidden, attention_mask=mask)[0]
+        return states
+    bias = network.encoder.compute_position_bias(hidden[:1])  # (1, heads, L, L)
+    scores = torch.where(seen, bias, least)  # (B, heads, L, L)
+    states = hidden
+    for layer in network.encoder.layer:
+        states = _layer(layer, states, scores)
+    return states
+
+
+def _layer(layer: Any, hidden: Tensor, bias: Tensor) -> Tensor:
+    """One transformer layer of MPNet on states ``(B, L, d)`` with a bias on its scores ``(B, heads, L, L)``."""
+    own = layer.attention.attn
+    shape = (*hidden.shape[:2], own.num_attention_heads, -1)
+    query, key, value = (part(hidden).view(shape).transpose(1, 2) for part in (own.q, own.k, own.v))
+    scores = query @ key.transpose(-1, -2) / own.attention_head_size**0.5 + bias
+    attended = own.o((scores.softmax(-1) @ value).transpose(1, 2).reshape(hidden.shape))
+    attended = layer.attention.LayerNorm(attended + hidden)
+    states: Tensor = layer.output(layer.intermediate(attended), attended)
     return states

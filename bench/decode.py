@@ -116,7 +116,7 @@ def methods(path: Path, seconds: int, threads: int) -> dict[str, Callable[[], ob
     forward = VideoOptions(threads=threads, skip_unwanted=False)
     full = VideoOptions(threads=threads, skip_unreferenced=False)
     return {
-        "audio to 16 kHz mono: merc": lambda: decode_audio(path),
+        "audio to 16 kHz, both channels: merc": lambda: decode_audio(path),
         "1 frame/s: merc": lambda: sum(1 for _ in frames(path, every, options=fast)),
         "1 frame/s: merc, non-reference frames too": lambda: sum(1 for _ in frames(path, every, options=full)),
         "1 frame/s: PyAV, every frame": lambda: plain(path, every, threads=threads),

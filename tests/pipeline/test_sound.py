@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from merc import AnalyzeOptions
 from merc.cache import Cache
 from merc.media.container import probe
 from merc.media.samples import RATE, to_float
+from merc.pipeline import sound
 from merc.pipeline.options import Job
+from merc.pipeline.sound import Sound as Decoded
 from merc.pipeline.sound import decoded
+from merc.speech.channels import FRAME, Heard
 from tests.media.making import Sound, record, tone
 
 _DECODE = """
@@ -82,8 +86,8 @@ def test_a_killed_process_leaves_no_sound(tmp_path: Path, recording: Path) -> No
 
 def test_where_the_cache_is_read_only_the_sound_lies_elsewhere(tmp_path: Path, recording: Path) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
-    sound = decoded(job(recording, tmp_path))
-    assert len(sound.samples) == 60 * RATE and (sound.channel, sound.track, sound.end) == ("mono", 1, 60.0)
+    found = decoded(job(recording, tmp_path))
+    assert len(found.samples) == 60 * RATE and (found.channel, found.track, found.end) == ("mono", 1, 60.0)
 
 
 def test_the_folder_of_the_sound_is_of_its_owner(tmp_path: Path, recording: Path) -> None:
@@ -94,6 +98,63 @@ def test_the_folder_of_the_sound_is_of_its_owner(tmp_path: Path, recording: Path
 def test_a_channel_is_heard_by_its_name(tmp_path: Path) -> None:
     pair = np.stack([tone(300, 1, rate=RATE, amplitude=0.1), tone(700, 1, rate=RATE, amplitude=0.3)])
     path = record(tmp_path / "a.wav", sound=Sound(pair, rate=RATE, codec="pcm_s16le", layout="stereo"))
-    sound = decoded(job(path, tmp_path, channel="left"))
-    assert sound.channel == "left"
-    assert np.abs(to_float(sound.samples)).max() == pytest.approx(0.1, abs=1e-3)
+    found = decoded(job(path, tmp_path, channel="left"))
+    assert found.channel == "left"
+    assert np.abs(to_float(found.samples)).max() == pytest.approx(0.1, abs=1e-3)
+
+
+def wide(path: Path, rows: np.ndarray) -> Path:
+    """A wav file of many channels without a layout."""
+    import soundfile
+
+    soundfile.write(path, rows.T, RATE, subtype="PCM_16")
+    return path
+
+
+def two_parties(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: object) -> Decoded:
+    """A tone on each channel, one after the other, with bleed; the decision is a stand-in."""
+    rows = np.zeros((2, 4 * RATE))
+    rows[0, : 2 * RATE], rows[1, 2 * RATE :] = tone(300, 2, rate=RATE), tone(700, 2, rate=RATE)
+    frames = [round(second * RATE / FRAME) for second in (0, 2, 4)]
+    own = (((frames[0], frames[1]),), ((frames[1], frames[2]),))
+    monkeypatch.setattr(sound, "decide", lambda *_: Heard((1.0, 1.0), (0, 1), own))
+    return decoded(job(wide(folder / "a.wav", rows + 0.1 * rows[::-1]), folder, **options))
+
+
+def test_a_channel_is_silent_while_only_another_party_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = two_parties(monkeypatch, tmp_path)
+    assert found.channel == "separate: left, right" and [one.name for one in found.parties] == ["left", "right"]
+    left, right = (to_float(one.samples) for one in found.parties)
+    early, late = slice(RATE // 2, RATE), slice(3 * RATE, 7 * RATE // 2)
+    assert np.abs(left[early]).max() > 0.4 and not left[late].any()
+    assert np.abs(right[late]).max() > 0.4 and not right[early].any()
+    total = to_float(found.samples)
+    assert np.allclose(total[early], left[early]) and np.allclose(total[late], right[late])
+
+
+def test_parties_are_one_sound_where_fewer_speakers_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = two_parties(monkeypatch, tmp_path, speakers=1)
+    assert (found.channel, found.parties) == ("mean of left, right", ())
+    assert found.notes == ("the channels hold 2 parties, but the limit is 1: heard as one",)
+    assert two_parties(monkeypatch, tmp_path, max_speakers=2).parties
+
+
+def test_channels_beyond_the_eighth_are_named(tmp_path: Path) -> None:
+    path = wide(tmp_path / "a.wav", np.repeat(tone(300, 1, rate=RATE)[None], 10, axis=0))
+    found = decoded(job(path, tmp_path))
+    assert found.channel.startswith("mean of channel 1, ")
+    assert found.notes == ("only the first 8 channels are heard, not channel 9, channel 10; choose with --channel",)
+    assert decoded(job(path, tmp_path, channel="10")).channel == "channel 10"
+
+
+def test_a_clock_that_starts_again_is_a_note(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.wav", sound=Sound(tone(300, 1)[None], codec="pcm_s16le"))
+    work = job(path, tmp_path)
+    found = decoded(replace(work, probe=replace(work.probe, restarts=2)))
+    assert found.notes == ("the clock of a.wav starts again 2 times; its parts are joined",)
+
+
+def test_the_decision_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_parties(monkeypatch, tmp_path)
+    monkeypatch.setattr(sound, "decide", None)
+    assert decoded(job(tmp_path / "a.wav", tmp_path)).channel == "separate: left, right"

@@ -117,8 +117,8 @@ def _shifts(parts: list[_Part], lead: int | None) -> list[float]:
 class Clock:
     """Moves the time stamps of packets, in file order, onto the one clock of a scan."""
 
-    def __init__(self, found: Scan | None) -> None:
-        self._shifts = {} if found is None else found.shifts
+    def __init__(self, found: Scan) -> None:
+        self._shifts = found.shifts
         self._last: dict[int, float] = {}
         self._part: dict[int, int] = {}
 

@@ -241,10 +241,14 @@ def packets(source: Source, stream: Any, damage: Damage) -> Iterator[Any]:
         stream: The audio or the video stream of it.
         damage: Updated with counts and positions.
     """
-    clock, alone = Clock(source.scan), own_end(stream) is not None and not _unfinished(source.container)
+    clock = Clock(source.scan) if source.scan else None
+    alone = own_end(stream) is not None and not _unfinished(source.container)
+    ticks = {one.index: float(one.time_base) for one in source.streams}
     for packet in _all_packets(source, damage):
-        clock.place(packet)
-        end, own = _end(packet) - source.zero, packet.stream.index == stream.index
+        if clock:
+            clock.place(packet)
+        index = packet.stream.index
+        end, own = _end(packet, ticks[index]) - source.zero, index == stream.index
         damage.end = max(damage.end, end)
         if own or not alone:
             damage.reached = max(damage.reached, end)
@@ -267,10 +271,10 @@ def decode(context: Any, packet: Any | None, damage: Damage) -> Sequence[Any]:
     return frames
 
 
-def _end(packet: Any) -> float:
+def _end(packet: Any, tick: float) -> float:
     """End of a packet in seconds; minus infinity if it has no timestamp."""
     ticks = packet.pts if packet.pts is not None else packet.dts
-    return -math.inf if ticks is None else float((ticks + (packet.duration or 0)) * packet.time_base)
+    return -math.inf if ticks is None else (ticks + (packet.duration or 0)) * tick
 
 
 def declared_end(source: Source, stream: Any) -> float | None:

@@ -80,11 +80,8 @@ def decoded(job: Job) -> Sound:
 
 def _restarts(job: Job) -> str | None:
     count = job.probe.restarts
-    return (
-        f"the clock of {job.path.name} starts again {count} times; its parts are placed one after the other"
-        if count
-        else None
-    )
+    times = "once" if count == 1 else f"{count} times"
+    return f"the clock of {job.path.name} starts again {times}; its parts are joined" if count else None
 
 
 def _left_out(found: DecodedAudio) -> str | None:
@@ -128,7 +125,7 @@ def _heard(job: Job, found: DecodedAudio) -> Heard:
     if most is None or most >= len(heard.parties) or job.options.channel == "separate":
         return heard
     shared = tuple(weight / len(heard.parties) for weight in heard.weights)
-    return Heard(shared, why=f"the channels hold {len(heard.parties)} parties, but at most {most} speakers are wanted")
+    return Heard(shared, why=f"the channels hold {len(heard.parties)} parties, but the limit is {most}: heard as one")
 
 
 def _speech_of(samples: Samples, place: int, mask: Mask) -> Samples:

@@ -98,7 +98,7 @@ def batch_for(kind: str) -> Any:
 @pytest.mark.parametrize(
     "name",
     [
-        *("mpnet", "campplus", "egemaps", "whisper-base", "whisper-base-statistics"),
+        *("mpnet", "campplus", "egemaps", "whisper-base", "whisper-base-statistics", "whisper-base-middle"),
         *("facenet", "facenet-expression", "facenet-cells"),
         *("meld-warm", "texts-tokens"),
     ],

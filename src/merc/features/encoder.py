@@ -192,6 +192,7 @@ ENCODERS = Encoders(
         "whisper-base": "merc.features.whisper:WhisperMeans",
         "whisper-base-frames": "merc.features.whisper:WhisperEncoder",
         "whisper-base-statistics": "merc.features.expression:ExpressionEncoder",
+        "whisper-base-middle": "merc.features.expression:MiddleEncoder",
         "facenet": "merc.features.face:FaceEncoder",
         "facenet-expression": "merc.features.face:FaceExpressionEncoder",
         "facenet-cells": "merc.features.face:FaceCellsEncoder",

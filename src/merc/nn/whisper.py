@@ -66,20 +66,22 @@ class WhisperNetwork(nn.Module):
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
         self.norm = nn.LayerNorm(WIDTH)
 
-    def forward(self, mels: Tensor) -> Tensor:
+    def forward(self, mels: Tensor, layers: int = LAYERS) -> Tensor:
         """Encode log-mel spectrograms.
 
         Args:
             mels: (batch, 80, 2 × frames), at most 1,500 frames.
+            layers: How many layers run: fewer cost less.
 
         Returns:
-            Hidden states (batch, 7, frames, 512).
+            Hidden states (batch, 1 + layers, frames, 512).
         """
         sound = F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2)  # (batch, frames, 512)
         states = [sound + self.positions[: sound.shape[1]]]
-        for layer in self.layers:
+        for layer in self.layers[:layers]:
             states.append(layer(states[-1]))
-        states[-1] = self.norm(states[-1])
+        if layers == LAYERS:
+            states[-1] = self.norm(states[-1])
         return torch.stack(states, dim=1)
 
 

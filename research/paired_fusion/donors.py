@@ -70,7 +70,7 @@ def gather_people(
 
     Training people carry the evidence of heads that were trained without them. Raises InputError for a missing corpus.
     """
-    options = default_options(modality)
+    options = HeadOptions() if modality == "voice" else default_options(modality)  # voices: a network on CAM++
     head = Head.load(modality, folder=heads, conversation=False)
     if isinstance(options, FaceOptions):
         material: HeadData = gather_faces(data, replace(options, copies=0), cache=cache, progress=progress)

@@ -12,8 +12,10 @@ import numpy as np
 from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora import CONVERSATIONS, CORPORA
+from merc.errors import InputError
 from merc.heads.head import Head, fusion_card, joined, spoken_head
 from merc.heads.late_fusion import LateFusion, Observation
+from merc.heads.voice import VoiceHead
 from merc.labels import EKMAN7
 from merc.media.audio import probe
 from merc.pipeline.options import AnalyzeOptions, Job
@@ -113,25 +115,22 @@ def late(observations: Sequence[Observation]) -> np.ndarray:
 
 
 def inputs(observations: Sequence[Observation], reads: str) -> Inputs:
-    """What the Mamba fusion reads of observations: text ``(n, width)``, voice and face as vectors or as evidence.
+    """What the Mamba fusion reads of observations: text ``(n, width)``, voice and face as evidence ``(n, 7)``.
 
     The text is the vector of the encoder that reads the conversation, else the head's emotion vector and the embedding.
+    Raises InputError for a fusion that reads emotion vectors, which the shipped voice head does not have.
     """
-    heads = {name: Head.load(name) for name in ("text", "voice", "face")}
-    vectors = {name: [observation.vectors.get(name) for observation in observations] for name in heads}
+    if reads != "evidence":
+        raise InputError(f"the voice head that ships has no emotion vectors: reads is '{reads}', expected 'evidence'")
+    priors = {"voice": VoiceHead.load().card["prior"], "face": Head.load("face").card["prior"]}
+    vectors = [observation.vectors.get("text") for observation in observations]
     if spoken := spoken_head():
-        found = {"text": _stacked(vectors["text"], spoken.width)}
+        found = {"text": _stacked(vectors, spoken.width)}
     else:
-        rows = [None if v is None else _told(heads["text"], v) for v in vectors["text"]]
-        found = {"text": _stacked(rows, heads["text"].width + 128)}
-    for name in ("voice", "face"):
-        if reads == "evidence":
-            rows = [_evidence(observation, name, heads[name]) for observation in observations]
-        elif name == "voice":
-            rows = [None if v is None else heads[name].emotion_vector(v[None])[0] for v in vectors[name]]
-        else:
-            rows = [None if v is None else v.mean(0) for v in vectors[name]]
-        found[name] = _stacked(rows, len(EKMAN7) if reads == "evidence" else 128)
+        text = Head.load("text")
+        found = {"text": _stacked([None if v is None else _told(text, v) for v in vectors], text.width + 128)}
+    for name, prior in priors.items():
+        found[name] = _stacked([_evidence(observation, name, prior) for observation in observations], len(EKMAN7))
     return found
 
 
@@ -140,14 +139,13 @@ def _told(head: Head, vector: np.ndarray) -> np.ndarray:
     return result
 
 
-def _evidence(observation: Observation, name: str, head: Head) -> np.ndarray | None:
+def _evidence(observation: Observation, name: str, prior: Mapping[str, float]) -> np.ndarray | None:
     """Log posterior over the head's prior, None where the modality is missing."""
     posterior: Mapping[str, float] | None = next(
         (item.probabilities for item in observation.evidence if item.modality == name), None
     )
     if posterior is None:
         return None
-    prior = head.card["prior"]
     return np.array([np.log(max(posterior[y], _FLOOR)) - np.log(max(prior[y], _FLOOR)) for y in EKMAN7])
 
 

@@ -15,6 +15,7 @@ from merc.backbones.mpnet_dialogue import numbered
 from merc.cache import Cache
 from merc.conversation import Conversation, Segment, Utterance, Word
 from merc.errors import WeightError
+from merc.heads.voice import Speakers
 from merc.labels import EKMAN7
 from merc.media.audio import Probe
 from merc.people.link import FaceEvidence
@@ -184,16 +185,23 @@ def test_sounds_are_encoded_once_and_missing_ones_have_their_reason(sound_job: J
 
 
 def test_the_voice_is_judged_by_half_seconds_too(sound_job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    def judge(rows: np.ndarray) -> np.ndarray:
+    def judge(rows: np.ndarray, speakers: Speakers) -> np.ndarray:
+        assert len(rows) == len(speakers.gates)
         return np.eye(len(EKMAN7))[np.where(rows[:, 0] > 1500, EKMAN7.index("anger"), EKMAN7.index("neutral"))]
 
-    head = SimpleNamespace(name="voice", probabilities=judge)
-    monkeypatch.setattr(evidence, "Head", SimpleNamespace(load=lambda name: head))
+    def speakers(rows: np.ndarray, people: list[int | None]) -> Speakers:
+        assert people == [audio.voices[0], audio.voices[3]]
+        return Speakers(np.zeros_like(rows), np.zeros(len(rows)))
+
+    head = SimpleNamespace(name="voice", judge=judge, speakers=speakers)
+    monkeypatch.setattr(evidence, "VoiceHead", SimpleNamespace(load=lambda: head))
     monkeypatch.setattr(evidence, "voice_encoder", lambda head, device: Loudness())
     audio = sounding(sound_job)
     assert audio.samples is not None
     audio.samples[16000:32000] = 5000  # the second half of the first utterance is loud
-    first, short, drowned, last = (one for one, _ in evidence._voice_evidence(sound_job, Sounds(sound_job, audio)))
+    first, short, drowned, last = (
+        one for one, _ in evidence._voice_evidence(sound_job, Sounds(sound_job, audio), audio.voices)
+    )
     tops = [max(EKMAN7, key=step.probabilities.__getitem__) for step in first.steps]
     assert [(step.segment.start, step.segment.end) for step in first.steps] == [(0, 0.5), (0.5, 1), (1, 1.5), (1.5, 2)]
     assert tops == ["neutral", "anger", "anger", "anger"]  # the second step is judged from .25 to 1.25 s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Utterance
 from merc.corpora import CORPORA, Item
+from merc.errors import WeightError
+from merc.heads import voice
 from merc.heads.head import NAMES, Head, head_models, spoken_head
 from merc.labels import EKMAN7
 from merc.paths import SHIPPED
@@ -23,14 +26,15 @@ CROSSED = {"trust": 0.25, "log_loss_ignored": 1.9, "log_loss_trusted": 1.8}
 
 
 def stand_ins(trained: Path, folder: Path) -> None:
-    for name in NAMES:  # stand-ins: the fusion reads voice and face from their cards only
-        for suffix in (".safetensors", ".json"):
-            content = (trained / f"text{suffix}").read_bytes()
-            if suffix == ".json":
-                card = json.loads(content)
-                card["results"].append({"name": "cross_corpus", "figures": CROSSED})
-                content = json.dumps(card).encode()
-            (folder / f"{name}{suffix}").write_bytes(content)
+    """Heads of which the fusion reads the card only: the text's for the face, and the shipped voice."""
+    for name in NAMES:
+        source, of = (SHIPPED, "voice") if name == "voice" else (trained, "text")
+        card = json.loads((source / f"{of}.json").read_text())
+        section = "conversation" if name == "voice" else "cross_corpus"
+        card["results"] = [one for one in card["results"] if one["name"] != section]
+        card["results"].append({"name": section, "figures": CROSSED})
+        (folder / f"{name}.safetensors").write_bytes((source / f"{of}.safetensors").read_bytes())
+        (folder / f"{name}.json").write_text(json.dumps(card))
 
 
 def fitted(corpora: Path, folder: Path) -> ModelCard:
@@ -99,3 +103,25 @@ def test_the_shipped_fusion_was_fitted_to_the_shipped_heads() -> None:
     card = ModelCard.read(SHIPPED / "fusion.json")
     assert card.fusion is not None
     assert card.fusion.heads == {name: file_hash(SHIPPED / f"{name}.safetensors") for name in NAMES}
+
+
+def test_trust_alone_is_taken_from_heads_that_were_trained_again(trained: Path, corpora: Path, tmp_path: Path) -> None:
+    stand_ins(trained, tmp_path)
+    before = fitted(corpora, tmp_path)
+    changed = json.loads((tmp_path / "voice.json").read_text())
+    for one in changed["results"]:
+        if one["name"] == "conversation":
+            one["figures"] = CROSSED | {"trust": 0.5}
+    (tmp_path / "voice.json").write_text(json.dumps(changed))
+    voice._load.cache_clear()
+    options = late_fusion.FusionOptions(heads=str(tmp_path), only_trust=True)
+    after = late_fusion.fit_fusion(options, Folders(corpora, tmp_path)).card
+    assert before.fusion is not None and after.fusion is not None
+    assert (before.fusion.voice.weight, after.fusion.voice.weight) == (0.25, 0.5)
+    assert replace(after, fusion=before.fusion) == before
+    assert ModelCard.read(tmp_path / "fusion.json") == after
+    meant = json.loads((tmp_path / "fusion.json").read_text())
+    meant["fusion"]["heads"]["text"] = "0" * 64
+    (tmp_path / "fusion.json").write_text(json.dumps(meant))
+    with pytest.raises(WeightError, match="was fitted to another text head"):
+        late_fusion.fit_fusion(options, Folders(corpora, tmp_path))

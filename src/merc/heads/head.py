@@ -20,6 +20,7 @@ from merc.labels import EKMAN7
 from merc.paths import SHIPPED, SHIPPED_ENCODERS
 
 NAMES = ("text", "voice", "face")
+"""Heads that ship; that of the voice is read by ``merc.heads.voice``."""
 
 _SPOKEN = ("head.1.weight", "head.1.bias", "head.4.weight", "head.4.bias")
 _TARGETS = {**{name: f"{name}-head" for name in NAMES}, "fusion": "late-fusion"}
@@ -42,8 +43,8 @@ class Head:
             logits from the emotion vector and the embedding instead.
 
     Example:
-        >>> voice = Head.load("voice")
-        >>> voice.probabilities(np.zeros((2, voice.width))).shape
+        >>> text = Head.load("text")
+        >>> text.probabilities(np.zeros((2, text.width))).shape
         (2, 7)
     """
 
@@ -78,7 +79,7 @@ class Head:
         """Load a head.
 
         Args:
-            name: "text", "voice" or "face".
+            name: "text" or "face"; "voice" for a network over one vector, in a folder that has one.
             folder: Of the files; default: the shipped ones.
             conversation: Take the calibration on conversational speech, or the layer fitted there, where the card of
                 the fusion has one for this head (text); otherwise the calibration on the head's own corpora.

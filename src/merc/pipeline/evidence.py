@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from merc.features.encoder import ENCODERS, Encoder
 from merc.formats.source import shown
 from merc.heads.head import Head, SpokenHead, fusion_card, spoken_head
 from merc.heads.late_fusion import Observation
+from merc.heads.voice import VoiceHead
 from merc.labels import EKMAN7
 from merc.media.audio import release
 from merc.people.link import FaceEvidence
@@ -101,9 +101,9 @@ class Sounds:
 def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], sounds: Sounds) -> list[Observation]:
     """One observation an utterance, with evidence or a reason for text, voice and face."""
     segments = [utterance.segment for utterance in audio.utterances]
-    texts = text_evidence(job, audio)
+    texts, heard = text_evidence(job, audio), _voice_evidence(job, sounds, audio.voices)
     seen = _face_evidence(faces, segments, audio.voices, _by_words(texts))
-    return [_observation(items) for items in zip(texts, _voice_evidence(job, sounds), seen, strict=True)]
+    return [_observation(items) for items in zip(texts, heard, seen, strict=True)]
 
 
 def _observation(items: Sequence[Judged]) -> Observation:
@@ -159,19 +159,35 @@ def _no_text(utterance: Utterance, audio: AudioResult, place: int) -> str | None
     return None
 
 
-def _voice_evidence(job: Job, sounds: Sounds) -> list[Judged]:
-    head = Head.load("voice")
+def _voice_evidence(job: Job, sounds: Sounds, people: Sequence[int | None]) -> list[Judged]:
+    """Voices are judged against the speaker's other utterances; ``people`` are the numbers of the voices."""
+    head = VoiceHead.load()
     encoder = voice_encoder(head, device=job.device)
-    details = [{"seconds": round(segment.duration, 3)} for segment in sounds.spans]
-    judged = _judge(head, sounds.reasons, details, sounds.vectors(encoder))
-    steps = (
-        of_windows(span, head.probabilities(rows))
-        for span, rows in zip(sounds.spans, sounds.windows(encoder), strict=True)
+    owners = [owner for owner, reason in zip(people, sounds.reasons, strict=True) if not reason]
+    vectors, others = sounds.vectors(encoder), Counter(owners)
+    speakers = head.speakers(vectors, owners)
+    rows = zip(
+        sounds.spans,
+        owners,
+        vectors,
+        head.judge(vectors, speakers),
+        (head.judge(rows, speakers.of(place, len(rows))) for place, rows in enumerate(sounds.windows(encoder))),
+        strict=True,
     )
-    return [(one, row) if one.missing else (replace(one, steps=next(steps)), row) for one, row in judged]
+    judged = [
+        (_heard_as(span, 0 if owner is None else others[owner] - 1, row, parts), vector)
+        for span, owner, vector, row, parts in rows
+    ]
+    present = iter(judged)
+    return [(Evidence(head.name, None, reason), None) if reason else next(present) for reason in sounds.reasons]
 
 
-def voice_encoder(head: Head, *, device: str = "cpu") -> Encoder:
+def _heard_as(span: Segment, others: int, row: np.ndarray, parts: np.ndarray) -> Evidence:
+    detail = {"seconds": round(span.duration, 3), "others": others}
+    return Evidence("voice", _by_label(row), None, detail, of_windows(span, parts))
+
+
+def voice_encoder(head: VoiceHead, *, device: str = "cpu") -> Encoder:
     """The encoder that a voice head was trained on, by the weights and the width that its card records.
 
     Raises:

@@ -11,8 +11,9 @@ from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Model, Prediction, Recording, Speaker, Timeline
 from merc.errors import FormatError
 from merc.formats import read
-from merc.heads.head import NAMES, Head, fusion_card, head_models, spoken_head
+from merc.heads.head import Head, fusion_card, head_models, spoken_head
 from merc.heads.late_fusion import LateFusion, Observation
+from merc.heads.voice import VoiceHead
 from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
@@ -102,8 +103,9 @@ def _job(file: Path, options: AnalyzeOptions, progress: Progress | None, cache: 
 def _require(used: list[str]) -> None:
     """Check weights and heads before the analysis starts; raises WeightError for one that is missing or altered."""
     weights.require(used)
-    for head in NAMES:
+    for head in ("text", "face"):
         Head.load(head)
+    VoiceHead.load()
     spoken_head()
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RECIPES: Registry[Recipe[Any]] = Registry(
     "recipe",
     {
-        "voice-head": "merc.recipes.heads:VOICE",
+        "voice-head": "merc.recipes.voice_head:VOICE",
         "face-head": "merc.recipes.face_head:FACE",
         "text-head": "merc.recipes.heads:TEXT",
         "late-fusion": "merc.recipes.late_fusion:LATE_FUSION",

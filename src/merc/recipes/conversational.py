@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from merc.corpora import CORPORA
 from merc.errors import InputError
 from merc.evaluation.calibration import fit_trust, trusted_loss
 from merc.heads.mlp import CLASSES
@@ -25,6 +26,14 @@ FEWEST = (1, 2, 3, 5)
 """Numbers of utterances of the kind "few"."""
 
 _NEUTRAL = EKMAN7.index("neutral")
+
+
+def conversation_prior() -> np.ndarray:
+    """The shares of the labels in conversation ``(7,)``: the published counts of MELD's training part."""
+    counts = CORPORA["meld"].counts
+    found = np.array([counts[f"train {label}"] for label in EKMAN7], dtype=np.float64)
+    shares: np.ndarray = found / found.sum()
+    return shares
 
 
 @dataclass(frozen=True, slots=True)

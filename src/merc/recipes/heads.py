@@ -354,13 +354,6 @@ def default_options(modality: str) -> HeadOptions:
     return found
 
 
-VOICE = Recipe(
-    "voice-head",
-    "emotion of a voice, over CAM++ speaker embeddings: RAVDESS, TESS, SAVEE",
-    HeadOptions,
-    lambda options, folders: train_head("voice", options, folders),
-    {},
-)
 TEXT = Recipe(
     "text-head",
     "emotion of a sentence, over frozen MPNet: GoEmotions, ISEAR, CARER, CrowdFlower, SemEval-2018",

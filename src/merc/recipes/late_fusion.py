@@ -12,7 +12,7 @@ faces tell in conversation. A fit by scipy and scikit-learn, without the trainin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from merc import weights
 from merc.cache import Cache, file_hash, key, replacing
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS, CORPORA, READERS, Item
-from merc.errors import InputError
+from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import coverage, fit_bias, fit_temperature, log_loss, softmax
 from merc.evaluation.classes import iemocap4
 from merc.evaluation.leaks import normalised
 from merc.features.of_items import features, of_items
 from merc.heads.head import Head, SpokenHead, joined
 from merc.heads.mlp import Weights
+from merc.heads.voice import VoiceHead
 from merc.labels import EKMAN7, IEMOCAP4, common_name
 from merc.options import at_least
 from merc.paths import SHIPPED, SHIPPED_ENCODERS
@@ -57,6 +58,8 @@ class FusionOptions:
 
     heads: str = ""
     """Folder of the three heads; empty: the shipped ones."""
+    only_trust: bool = False
+    """Keep text form and threshold of the card in the folder of heads; take the trust from the cards of the heads."""
     resamples: int = 1000
     """Bootstrap samples behind each 95 % interval."""
     threads: int = 1
@@ -112,7 +115,10 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
         OutputError: where nothing can be written.
     """
     data, place = folders.data, Path(options.heads) if options.heads else SHIPPED
-    text, voice, face = (Head.load(name, folder=place, conversation=False) for name in ("text", "voice", "face"))
+    text, face = (Head.load(name, folder=place, conversation=False) for name in ("text", "face"))
+    voice = VoiceHead.load(place)
+    if options.only_trust:
+        return _trusted_anew(place, folders, voice, face)
     reader = Reader(options, cache or Cache(), folders.progress)
     parts = _parts(data, text, reader)
     scaled, rivals = _forms(parts["train"], parts["dev"])
@@ -131,7 +137,7 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     threshold, kept = _abstention(best, parts["dev"])
     train = parts["train"].classes
     settings = cards.Fusion(
-        heads={name: file_hash(place / f"{name}.safetensors") for name in ("text", "voice", "face")},
+        heads=_hashes(place),
         prior=_by_label(np.bincount(train, minlength=len(EKMAN7)) / len(train)),
         text=form_text,
         voice=_trust(data, voice),
@@ -151,13 +157,39 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     return Outcome(card)
 
 
+def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head) -> Outcome:
+    """The card of a folder with the trust and the hashes of the voice and face heads that are there now.
+
+    Raises InputError where there is no card, WeightError where its text head is another one.
+    """
+    card = cards.ModelCard.read(place / "fusion.json")
+    hashes = _hashes(place)
+    if card.fusion is None or card.fusion.heads["text"] != hashes["text"]:
+        raise WeightError(
+            f"{place / 'fusion.json'} was fitted to another text head than {place / 'text.safetensors'}: leave out "
+            "only_trust"
+        )
+    settings = replace(card.fusion, heads=hashes, voice=_trust(folders.data, voice), face=_trust(folders.data, face))
+    changed = replace(card, fusion=settings)
+    changed.write(folders.out)
+    return Outcome(changed)
+
+
+def _hashes(place: Path) -> dict[str, str]:
+    return {name: file_hash(place / f"{name}.safetensors") for name in ("text", "voice", "face")}
+
+
 def _without_folder(options: FusionOptions) -> dict[str, Any]:
-    return {name: value for name, value in asdict(options).items() if name != "heads"}
+    return {name: value for name, value in asdict(options).items() if name not in ("heads", "only_trust")}
 
 
-def _trust(data: Path, head: Head) -> cards.Trust:
-    crossed = next(one for one in head.card["results"] if one["name"] == "cross_corpus")
-    found = sections.conversational_trust(data / _MELD.folder, head.name, crossed["figures"])
+def _trust(data: Path, head: Head | VoiceHead) -> cards.Trust:
+    """The voice's as it was earned in conversations; the face's between two bounds, as nobody talks in its corpora."""
+    section = "conversation" if isinstance(head, VoiceHead) else "cross_corpus"
+    figures = next(one for one in head.card["results"] if one["name"] == section)["figures"]
+    found = sections.conversational_trust(data / _MELD.folder, head.name, figures)
+    if isinstance(head, VoiceHead):
+        found["weight"] = found["trust_left_out"]
     return cards.Trust(**found, prior=head.card["prior"])
 
 

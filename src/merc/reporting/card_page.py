@@ -239,9 +239,11 @@ def _fusion(fusion: Fusion) -> str:
         f"**Text.** Shipped form: {text.form}, fitted on {text.fitted_on}. Temperature {text.temperature:.3f} and the "
         "biases below adapt the text head to conversation without learning from its words."
         f"{_component(text.layer)}{_component(text.encoder)}",
-        f"**Trust.** {_trust(fusion, 'voice')} {_trust(fusion, 'face')} The corpora left out are acted or posed, so "
-        "theirs is an upper bound; coarse attributes of MELD's voices and faces, often of the wrong person, give a "
-        "lower one. The trust is half-way between the two on a logarithmic scale: a judgement, not a fit.",
+        f"**Trust.** {_trust(fusion, 'voice')} {_trust(fusion, 'face')} That of the voice has the largest likelihood "
+        "in conversations drawn from the corpora left out: mostly neutral, of few utterances, or of one mood. Nobody "
+        "talks in the corpora of faces, which are posed, so theirs is an upper bound; coarse attributes of MELD's "
+        "faces, often of the wrong person, give a lower one, and the trust is half-way between the two on a "
+        "logarithmic scale: a judgement, not a fit.",
         rows(("label", "prior, conversation", "bias, text", "prior, voice", "prior, face"), label_rows),
         f"**Abstention.** Threshold **{fusion.abstention.threshold:.2f}**: {fusion.abstention.rule}.",
     ]

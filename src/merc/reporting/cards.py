@@ -269,8 +269,8 @@ class ModelCard:
     Example:
         >>> from merc.paths import SHIPPED
         >>> card = ModelCard.read(SHIPPED / "voice.json")
-        >>> card.base.name, card.labels[0], len(card.training.seeds)
-        ('campplus', 'anger', 5)
+        >>> card.base.name, card.labels[0], len(card.data.sources)
+        ('whisper-base', 'anger', 3)
     """
 
     name: str

@@ -1,0 +1,180 @@
+"""The voice head: what each utterance sounds like, against how its speaker sounds in the whole recording.
+
+Two linear maps judge an utterance. The first reads its vector as it is; the second without most of the mean of the
+speaker's utterances, which takes away whose voice it is and on which microphone. The second is better where a speaker's
+moods differ, and wrong where somebody has one mood throughout, since then the mean is that mood. How much the
+judgements of a speaker's utterances differ tells the two cases apart. With x the vector of an utterance minus the
+centre and μ the mean of the m utterances of its speaker,
+
+    p(y) = (1 − g) softmax(A x + a) + g softmax(B (x − s m/(m + κ) μ) + b)
+
+and g = sigmoid(c · f), 0 for a speaker with fewer than four utterances, where f holds 1, how far the speaker's
+utterances differ by each map (mutual information of utterance and label), their mean entropy and mean probability of
+neutral by the first, and log m.
+
+Symbols: n utterances, d numbers of a vector, 7 labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merc.cache import file_hash
+from merc.errors import InputError, WeightError
+from merc.evaluation.calibration import softmax
+from merc.labels import EKMAN7
+from merc.paths import SHIPPED
+
+NAME = "voice"
+TENSORS = ("centre", "alone", "alone_bias", "moved", "moved_bias", "gate", "share")
+LEAST = 4
+"""Utterances of a speaker below which they tell nothing of the others."""
+_NEUTRAL = EKMAN7.index("neutral")
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """What the recording tells of the speaker of each utterance.
+
+    Attributes:
+        means: ``(n, d)``, the shrunken mean of the speaker's vectors minus the centre.
+        gates: ``(n,)``, how far the utterance is judged without it.
+    """
+
+    means: np.ndarray
+    gates: np.ndarray
+
+    def of(self, place: int, count: int) -> Speakers:
+        """The same for ``count`` windows of the utterance at a place."""
+        return Speakers(np.broadcast_to(self.means[place], (count, self.means.shape[1])), self.gates[[place] * count])
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceHead:
+    """Two linear maps and what weighs them; ``VoiceHead.load`` reads the shipped one.
+
+    Attributes:
+        weights: By the names in ``TENSORS``: ``centre (d,)``, the maps ``alone`` and ``moved (7, d)`` with their
+            biases ``(7,)``, ``gate (6,)``, and ``share (2,)``: the share of the mean that is removed, and κ.
+        card: The model card as JSON.
+
+    Example:
+        >>> voice = VoiceHead.load()
+        >>> voice.probabilities(np.zeros((2, voice.width), np.float32), ["a", "a"]).shape
+        (2, 7)
+    """
+
+    weights: dict[str, np.ndarray]
+    card: dict[str, Any]
+
+    name = NAME
+
+    @property
+    def width(self) -> int:
+        """Length of the vectors."""
+        return int(self.weights["centre"].shape[0])
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return int(sum(values.size for values in self.weights.values()))
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> VoiceHead:
+        """The head in a folder (default: the shipped one); raises WeightError where it is missing or another one."""
+        return _load(folder or SHIPPED)
+
+    def probabilities(self, vectors: np.ndarray, people: Sequence[Hashable]) -> np.ndarray:
+        """Probabilities of the labels of utterances.
+
+        Args:
+            vectors: ``(n, d)``, all utterances of a recording.
+            people: Who speaks each; None: unknown, judged alone.
+
+        Returns:
+            ``(n, 7)`` float64, rows sum to 1.
+
+        Raises:
+            InputError: for another width, or lengths that differ.
+        """
+        return self.judge(vectors, self.speakers(vectors, people))
+
+    def speakers(self, vectors: np.ndarray, people: Sequence[Hashable]) -> Speakers:
+        """What is needed to judge utterances, or windows of them, of these people; arguments as above."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.width or len(people) != len(vectors):
+            raise InputError(
+                f"voice head: vectors of shape {vectors.shape} for {len(people)} people; expected (n, {self.width}) "
+                "and one person for each"
+            )
+        centred = np.asarray(vectors, np.float32) - self.weights["centre"]
+        means, gates = np.zeros_like(centred), np.zeros(len(centred))
+        share, count = (float(value) for value in self.weights["share"])
+        for person in dict.fromkeys(people):
+            rows = [row for row, name in enumerate(people) if name == person]
+            if person is not None and len(rows) >= LEAST:
+                means[rows] = share * len(rows) / (len(rows) + count) * centred[rows].mean(0, dtype=np.float64)
+                parts = gate_inputs(*self._both(centred[rows], means[rows]))
+                gates[rows] = 1 / (1 + np.exp(-np.clip(self.weights["gate"].astype(np.float64) @ parts, -30, 30)))
+        return Speakers(means, gates)
+
+    def judge(self, vectors: np.ndarray, speakers: Speakers) -> np.ndarray:
+        """Probabilities ``(n, 7)`` of vectors ``(n, d)`` with what is known of the speaker of each."""
+        centred = np.asarray(vectors, np.float32) - self.weights["centre"]
+        alone, moved = self._both(centred, speakers.means)
+        gates = speakers.gates[:, None]
+        return np.asarray((1 - gates) * alone + gates * moved)
+
+    def _both(self, centred: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The probabilities ``(n, 7)`` by each map."""
+        alone = softmax(_mapped(centred, self.weights["alone"], self.weights["alone_bias"]))
+        return alone, softmax(_mapped(centred - means, self.weights["moved"], self.weights["moved_bias"]))
+
+
+def gate_inputs(alone: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """What the gate reads ``(6,)`` of the probabilities ``(m, 7)`` of a speaker's utterances by the two maps."""
+    entropy = _entropy(alone)
+    neutral = float(alone[:, _NEUTRAL].mean())
+    return np.array([1.0, _spread(alone), _spread(moved), entropy, neutral, np.log(len(alone))])
+
+
+def _entropy(probabilities: np.ndarray) -> float:
+    """Mean entropy of rows, in nats."""
+    return float(-(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(1).mean())
+
+
+def _spread(probabilities: np.ndarray) -> float:
+    """Mutual information of row and label, in nats: 0 where all rows are equal."""
+    return _entropy(probabilities.mean(0, keepdims=True)) - _entropy(probabilities)
+
+
+def _mapped(vectors: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    found: np.ndarray = (vectors @ weight.T + bias).astype(np.float64)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path) -> VoiceHead:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path, command = folder / f"{NAME}.json", f"train it with 'merc train voice-head --out {folder}', or reinstall merc"
+    if not path.exists():
+        raise WeightError(f"voice head: {path} is missing; {command}")
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    file = folder / str(card["weights"]["file"])
+    if not file.exists() or file_hash(file) != card["weights"]["sha256"]:
+        raise WeightError(f"voice head: {file} is missing or not the file of its card; {command}")
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise WeightError(f"voice head: {file} is not a safetensors file ({error}); {command}") from error
+    if sorted(weights) != sorted(TENSORS):
+        raise WeightError(f"voice head: {file} holds {', '.join(sorted(weights))}; expected {', '.join(TENSORS)}")
+    return VoiceHead({name: values.astype(np.float32) for name, values in weights.items()}, card)

@@ -1,6 +1,7 @@
 """Speed and memory of ``merc analyze`` on the bundled sample, repeated to a given length.
 
     python bench/analyze.py                       speed by stage, 4 minutes of 640×360 video
+    python bench/analyze.py --no-video            the same without looking for faces
     python bench/analyze.py --memory 10 40        peak memory at two lengths, in minutes, and the growth
 
 Every run is a new process with an empty cache, so loading of models is included.
@@ -34,7 +35,8 @@ def peak():
 ends, begun = {}, time.perf_counter()
 def report(stage, done, total):
     ends[stage] = time.perf_counter()
-timeline = analyze(sys.argv[1], options=AnalyzeOptions(threads=int(sys.argv[2])), progress=report)
+options = AnalyzeOptions(threads=int(sys.argv[2]), video=sys.argv[3] == "video")
+timeline = analyze(sys.argv[1], options=options, progress=report)
 finished = time.perf_counter()
 stages, before, together = {}, begun, ("transcribe", "speakers")  # these two start at the same time
 for stage, end in sorted(ends.items(), key=lambda item: item[1]):
@@ -42,7 +44,7 @@ for stage, end in sorted(ends.items(), key=lambda item: item[1]):
     before = max(before, end)
 print(json.dumps({"stages": stages, "total": finished - begun, "duration": timeline.recording.duration,
     "utterances": len(timeline), "speakers": len(timeline.speakers),
-    "peak_mb": peak()}))
+    "peak_mb": peak(), "cpu": time.process_time()}))
 """
 
 
@@ -65,7 +67,7 @@ def loop(source: Path, target: Path, *, minutes: float) -> None:
                 shift += one.duration / av.time_base + 0.2  # decoding timestamps start before zero
 
 
-def measure(recording: Path, *, threads: int) -> dict:
+def measure(recording: Path, *, threads: int, video: bool = True) -> dict:
     """Analyse a recording in a separate process with an empty cache."""
     with tempfile.TemporaryDirectory() as cache:
         # Downloaded weights are used; only the cache of intermediate results is empty.
@@ -76,26 +78,28 @@ def measure(recording: Path, *, threads: int) -> dict:
             "MERC_CACHE": cache,
             "MERC_WEIGHTS": os.environ.get("MERC_WEIGHTS", str(cache_root() / "weights")),
         }
-        command = [sys.executable, "-c", CHILD, str(recording), str(threads)]
+        command = [sys.executable, "-c", CHILD, str(recording), str(threads), "video" if video else "sound"]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def speed(minutes: float, *, threads: int) -> None:
+def speed(minutes: float, *, threads: int, video: bool) -> None:
     """Print seconds and real-time factor by stage."""
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "looped.mp4"
         loop(sample.path(), recording, minutes=minutes)
-        found = measure(recording, threads=threads)
+        found = measure(recording, threads=threads, video=video)
     duration = found["duration"]
     print(
-        f"{duration:.0f} s of video, {found['utterances']} utterances, {found['speakers']} speakers, {threads} threads"
+        f"{duration:.0f} s of {'video' if video else 'sound'}, {found['utterances']} utterances, "
+        f"{found['speakers']} speakers, {threads} threads"
     )
     print(f"{'stage':<16}{'seconds':>9}{'of real time':>14}{'share':>8}")
     for stage, seconds in found["stages"].items():
         print(f"{stage:<16}{seconds:>9.1f}{seconds / duration:>14.3f}{seconds / found['total']:>8.0%}")
     print("(transcribe and speakers run in parallel)")
     print(f"{'all':<16}{found['total']:>9.1f}{found['total'] / duration:>14.3f}")
+    print(f"{'CPU, all threads':<16}{found['cpu']:>9.1f}{found['cpu'] / duration:>14.3f}")
     print(f"peak memory {found['peak_mb']:.0f} MB")
 
 
@@ -118,13 +122,14 @@ def main() -> None:
     """Parse arguments and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--video", action=argparse.BooleanOptionalAction, default=True, help="look for faces")
     parser.add_argument("--memory", type=float, nargs="+")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.memory:
         memory(arguments.memory, threads=arguments.threads)
     else:
-        speed(arguments.minutes, threads=arguments.threads)
+        speed(arguments.minutes, threads=arguments.threads, video=arguments.video)
 
 
 if __name__ == "__main__":

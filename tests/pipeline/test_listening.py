@@ -21,7 +21,7 @@ from merc.pipeline import listening
 from merc.pipeline.listening import AudioResult, listen, with_voices
 from merc.pipeline.options import Job
 from merc.pipeline.parties import Channel
-from merc.pipeline.sound import Sound
+from merc.pipeline.sound import Party, Sound
 from merc.pipeline.transcription import Transcription
 from merc.speech.asr import Language
 from tests.media.making import tone
@@ -156,3 +156,13 @@ def test_without_speech_on_any_track_the_recording_is_refused(tmp_path: Path, mo
     monkeypatch.setattr(listening, "_channels", lambda *_, **__: [silent])
     with pytest.raises(MediaError, match=r"a\.mkv: no speech was found in 1\.0 s of sound"):
         listen(Job(path, probe(path), "f" * 64, AnalyzeOptions(), Cache(tmp_path / "cache")), None)
+
+
+def test_speech_in_no_utterance_is_said_of_its_channel() -> None:
+    silence, speech = np.zeros(9, np.int16), ((Segment(0, 1),), (Segment(4, 6),))
+    channels = [Channel(silence, parts, Transcription(), (), ()) for parts in speech]
+    spoken = said((0, 1, None), (4, 6, None))
+    sound = Sound(silence, "separate: left, right", 1, 6.0, (), (Party("left", silence), Party("right", silence)))
+    assert listening._unplaced(spoken, [0, 1], channels, sound) == []
+    (note,) = listening._unplaced(spoken, [0, 0], channels, sound)
+    assert note.startswith("right: 2.0 s of detected speech are in no utterance")

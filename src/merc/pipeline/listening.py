@@ -116,7 +116,7 @@ def listen(job: Job, transcript: Conversation | None) -> AudioResult:
         parties = parties_of(spoken, channels)
     elif worded is None:
         spoken, voices, parties = _cut(channels)
-        notes += _unplaced(spoken, parties, channels)
+        notes += _unplaced(spoken, parties, channels, sound)
     else:
         aligned = align(worded, every.said.words, duration=len(sound.samples) / 16000, speech=every.speech)
         notes += list(worded.meta.get("notes", ())) + list(aligned.notes)
@@ -192,11 +192,14 @@ def _channel(job: Job, samples: np.ndarray, transcript: Conversation | None) -> 
     return Channel(samples, tuple(speech), said, tuple(turns), tuple(overlaps))
 
 
-def _unplaced(spoken: Sequence[Utterance], parties: Sequence[int], channels: Sequence[Channel]) -> list[str]:
-    """Notes on the speech of each channel that is in no utterance of it."""
+def _unplaced(
+    spoken: Sequence[Utterance], parties: Sequence[int], channels: Sequence[Channel], sound: Sound
+) -> list[str]:
+    """Notes on the speech of each channel that is in no utterance of it, with its name where there are several."""
+    names = [f"{party.name}: " for party in sound.parties] or [""]
     return [
-        note
-        for number, one in enumerate(channels)
+        name + note
+        for number, (one, name) in enumerate(zip(channels, names, strict=True))
         for note in unplaced([u for u, party in zip(spoken, parties, strict=True) if party == number], one.speech)
     ]
 

@@ -1,18 +1,21 @@
 """Content-addressed cache of intermediate results, keyed by input bytes, options and weight hashes.
 
-Entries are written to a temporary name and renamed, so they are complete or absent. The cache can be deleted at any
-time and shared between processes; a race costs at most doing the same work twice.
+Entries are written to a temporary name and renamed. The cache can be deleted at any time and shared between processes;
+a race costs at most doing the same work twice.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,9 @@ import numpy as np
 
 from merc.errors import OutputError
 from merc.paths import cache_root
+
+_LOG = logging.getLogger(__name__)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 
 
 def key(*parts: Any) -> str:
@@ -101,16 +107,22 @@ def _permissions(path: Path) -> int:
 class Cache:
     """Cached JSON values, arrays and files below one folder, by key.
 
+    An entry starts with the SHA-256 of what follows: one that is damaged, for example by a power cut (nothing is
+    synced to the disk), counts as absent, is made again and logged. Where the folder cannot be written to, entries
+    that are there are used and others are made without being stored, which is logged once.
+
     Args:
         root: Folder (default: ``artefacts`` below the cache root).
     """
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or cache_root() / "artefacts"
+        self._stores = True
 
     def path(self, name: str, suffix: str) -> Path:
         """Path of an entry, whether or not it exists. The root folder is created readable by its owner only."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):  # whoever writes the entry says why it cannot be written
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.root / name[:2] / f"{name}{suffix}"
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:
@@ -123,11 +135,7 @@ class Cache:
         Returns:
             The value as read back from JSON, so that the first run and later ones see the same.
         """
-        path = self.path(name, ".json")
-        if not path.exists():
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(make()), encoding="utf-8")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(self._content(self.path(name, ".json"), lambda: json.dumps(make()).encode()))
 
     def arrays(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """Cached arrays by name.
@@ -136,15 +144,17 @@ class Cache:
             name: Key.
             make: Computes the arrays if they are not cached.
         """
-        path = self.path(name, ".npz")
-        if not path.exists():
-            with replacing(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, **make())  # type: ignore[arg-type]
-        with np.load(path, allow_pickle=False) as stored:
+
+        def packed() -> bytes:
+            buffer = io.BytesIO()
+            np.savez(buffer, **make())  # type: ignore[arg-type]
+            return buffer.getvalue()
+
+        with np.load(io.BytesIO(self._content(self.path(name, ".npz"), packed)), allow_pickle=False) as stored:
             return {field: stored[field] for field in stored.files}
 
     def file(self, name: str, suffix: str, make: Callable[[Path], None]) -> Path:
-        """Path of a cached file.
+        """Path of a cached file, which is not checked.
 
         Args:
             name: Key.
@@ -158,5 +168,62 @@ class Cache:
         return path
 
     def clear(self) -> None:
-        """Remove all entries."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove all entries; if the folder is a link, what is in the folder that it leads to.
+
+        Raises:
+            OutputError: Something could not be removed.
+        """
+        kept: list[str] = []
+
+        def failed(_: object, path: str, error: Any) -> None:
+            reason = error[1]
+            if not isinstance(reason, FileNotFoundError):  # another process has removed it
+                kept.append(f"{path} ({getattr(reason, 'strerror', None) or reason})")
+
+        for entry in sorted(self.root.iterdir()) if self.root.is_dir() else []:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, onerror=failed)
+            else:
+                try:
+                    entry.unlink(missing_ok=True)
+                except OSError as error:
+                    failed(None, str(entry), (None, error, None))
+        if not kept and self.root.is_dir() and not self.root.is_symlink():
+            shutil.rmtree(self.root, onerror=failed)
+        if kept:
+            raise OutputError(f"cannot remove {kept[0]}{_others(len(kept) - 1)}; check who owns {self.root}")
+
+    def _content(self, path: Path, make: Callable[[], bytes]) -> bytes:
+        """What an entry holds behind its hash; made, and stored if the folder allows that, where there is no entry."""
+        if (found := _read(path)) is not None:
+            return found
+        content = make()
+        if self._stores:
+            try:
+                with replacing(path) as temporary:
+                    temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+            except OutputError as error:
+                if getattr(error.__cause__, "errno", None) not in _READ_ONLY:
+                    raise
+                self._stores = False
+                _LOG.warning("intermediate results are not stored: %s", error)
+        return content
+
+
+def _read(path: Path) -> bytes | None:
+    """What an entry holds; None if it is absent or damaged, which is logged."""
+    try:
+        seal, _, content = path.read_bytes().partition(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        _LOG.warning("cache entry %s cannot be read (%s); it is made again", path, error.strerror or error)
+        return None
+    if seal.decode("latin-1") != hashlib.sha256(content).hexdigest():
+        _LOG.warning("cache entry %s is damaged or of an older version; it is made again", path)
+        return None
+    return content
+
+
+def _others(count: int) -> str:
+    return f" and {count} more" if count else ""

@@ -16,10 +16,17 @@ SHIPPED_ENCODERS = SHIPPED / "encoders"
 
 
 def cache_root() -> Path:
-    """Folder for files that can be recreated: ``$MERC_CACHE``, or else ``merc`` in the platform's cache folder."""
+    """Folder for files that can be recreated: ``$MERC_CACHE``, or else ``merc`` in the platform's cache folder.
+
+    Raises:
+        InputError: If neither is known.
+    """
     if chosen := os.environ.get("MERC_CACHE"):
         return Path(chosen)
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError as error:  # a user without an entry, as in some containers
+        raise InputError("there is no home folder for the cache: set MERC_CACHE to a folder") from error
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "merc"
     if sys.platform == "win32":

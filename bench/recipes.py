@@ -18,7 +18,7 @@ from pathlib import Path
 from merc.corpora import CONVERSATIONS, CORPORA
 from merc.evaluation.protocol import PROTOCOLS
 from merc.paths import data_root
-from merc.recipes import dialogue_encoder, face_head, heads, text_encoder
+from merc.recipes import conversational, dialogue_encoder, face_head, heads, text_encoder, voice_head, voice_training
 from merc.recipes.samples import Selection, mixture
 
 
@@ -44,6 +44,16 @@ def head(modality: str) -> None:
         f"seed {run.seed} epoch {run.epoch} of {run.epochs} macro F1 {run.validation_macro_f1:.5f}" for run in runs
     )
     report(f"{modality}-head", "; ".join(figures), start)
+
+
+def voice() -> None:
+    options = voice_training.VoiceOptions()
+    voices = voice_head.gather(voice_head.TRAINED_ON, data_root(), options).voices
+    start = time.process_time()
+    found = voice_head.left_out(voices, options)
+    kind = conversational.HALF_NEUTRAL
+    figures = (f"without {name} recall {voice_head.recall(one, 'as shipped', kind):.5f}" for name, one in found.items())
+    report("voice-head", "; ".join(figures), start)
 
 
 def texts(mode: str, each: int, rate: float = 0.0) -> None:
@@ -75,7 +85,9 @@ def dialogues() -> None:
 
 def main() -> None:
     for target in sys.argv[1:]:
-        if target.endswith("-head"):
+        if target == "voice-head":
+            voice()
+        elif target.endswith("-head"):
             head(target.removesuffix("-head"))
         elif target == "text-encoder":
             texts("lora", 250)

@@ -36,7 +36,7 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class PersonModel:
-    """The model with fixed parameters; ``merc.recipes.person_model`` fits it.
+    """The model with fixed parameters; ``merc.recipes.face_head`` fits that of faces.
 
     Attributes:
         directions: ``(k, d)``, vectors to coordinates in which the rest has variance 1.

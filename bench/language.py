@@ -1,12 +1,13 @@
 """How sure the language of short recordings is: what is lost of English, and what gets through of other languages.
 
-    python bench/language.py [--clips 30] [--half tuning]
+    python bench/language.py [--clips 30] [--half tuning] [--corpora ravdess nemo] [--languages de ur]
 
 Of each corpus some clips of a few seconds, drawn by seed from the speakers of one half, each taken as a recording by
 itself: RAVDESS, SAVEE and TESS are English, nEMO is Polish. Where the command espeak-ng is installed, it reads two
-sentences in each of twelve languages besides. Printed for each: clips in which speech was detected; their seconds of
+sentences in each of thirteen languages besides. Printed for each: clips in which speech was detected; their seconds of
 speech; the share in which English was taken for the language, and in which it was the best guess; the share whose words
-count as text evidence; and the log likelihood ratio of English to the best other language, lowest, median, highest.
+count as text evidence; the share whose words are doubtful when they are taken for English; and the log likelihood ratio
+of English to the best other language, lowest, median, highest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import io
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import soundfile
@@ -24,7 +26,7 @@ import soxr
 
 from merc.media.audio import decode_mono
 from merc.paths import data_root
-from merc.speech.asr import DOUBTFUL, Recognizer, mean_probability
+from merc.speech.asr import DOUBTFUL, Recognizer, decided, mean_probability
 from merc.speech.vad import RATE, detect_speech
 from merc.speech.windows import windows
 
@@ -70,30 +72,45 @@ def spoken(language: str) -> Iterator[np.ndarray]:
         yield (np.clip(soxr.resample(wave, rate, RATE), -1, 1) * 32767).astype(np.int16)
 
 
-def measured(recognizer: Recognizer, samples: np.ndarray) -> tuple[float, bool, bool, bool, float] | None:
-    """Seconds of speech, English taken, English best, words that count, log ratio; None where nobody is heard."""
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a clip: seconds of speech, verdicts, and the log likelihood ratio of English."""
+
+    seconds: float
+    taken: bool
+    best: bool
+    counts: bool
+    doubtful: bool
+    ratio: float
+
+
+def measured(recognizer: Recognizer, samples: np.ndarray) -> Measured | None:
+    """Judge a clip; None where nobody is heard."""
     speech = detect_speech(samples)
     if not speech:
         return None
-    language = recognizer.language(samples, speech)
     likely = recognizer.languages(samples, speech)
+    taken = decided(likely, english=recognizer.options.english).is_english
     other = max(p for code, p in likely.items() if code != "en")
     words = [
         word
         for window in windows(speech, samples=samples)
-        for word in recognizer.transcribe(samples, window, language.code, speech=speech)
+        for word in recognizer.transcribe(samples, window, "en", speech=speech)
     ]
-    counts = language.is_english and mean_probability(words) >= DOUBTFUL
-    ratio = float(np.log(language.english / other))
-    return sum(s.duration for s in speech), language.is_english, ratio > 0, counts, ratio
+    doubtful = mean_probability(words) < DOUBTFUL
+    ratio = likely["en"] / other
+    seconds = sum(region.duration for region in speech)
+    return Measured(seconds, taken, ratio > 1, taken and not doubtful, doubtful, float(np.log(ratio)))
 
 
-def report(name: str, rows: list[tuple[float, bool, bool, bool, float] | None]) -> None:
+def report(name: str, rows: Sequence[Measured | None]) -> None:
     heard = [row for row in rows if row]
-    seconds, taken, best, counts, ratios = (np.array(column) for column in zip(*heard, strict=True))
+    shares = [np.mean([getattr(row, what) for row in heard]) for what in ("taken", "best", "counts", "doubtful")]
+    ratios = [row.ratio for row in heard]
     print(
-        f"{name:<12}{len(heard):>4} of {len(rows):<4}{seconds.mean():>7.1f}{taken.mean():>9.3f}{best.mean():>8.3f}"
-        f"{counts.mean():>8.3f}{ratios.min():>9.1f}{np.median(ratios):>7.1f}{ratios.max():>7.1f}",
+        f"{name:<12}{len(heard):>4} of {len(rows):<4}{np.mean([row.seconds for row in heard]):>6.1f}"
+        + "".join(f"{share:>10.3f}" for share in shares)
+        + f"{min(ratios):>8.1f}{np.median(ratios):>7.1f}{max(ratios):>7.1f}",
         flush=True,
     )
 
@@ -102,16 +119,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=30)
     parser.add_argument("--half", choices=("tuning", "untouched"), default="tuning")
+    parser.add_argument("--corpora", nargs="*", choices=tuple(CORPORA), default=list(CORPORA))
+    parser.add_argument("--languages", nargs="*", choices=tuple(SENTENCES), default=list(SENTENCES))
     arguments = parser.parse_args()
     recognizer = Recognizer()
     print(f"half: {arguments.half}, {arguments.clips} clips a corpus")
-    print(f"{'':<12}{'heard':>12}{'s':>7}{'English':>9}{'best':>8}{'words':>8}{'ratio: least, median, most':>30}")
-    for name, code in CORPORA.items():
+    print(f"{'':<12}{'heard':>12}{'s':>6}{'English':>10}{'best':>10}{'evidence':>10}{'doubtful':>10}   log ratio")
+    for name in arguments.corpora:
         sounds = corpus(name, arguments.half, arguments.clips)
-        report(f"{name} {code}", [measured(recognizer, samples) for samples in sounds])
-    if shutil.which("espeak-ng") is None:
-        raise SystemExit("espeak-ng is not installed: no made sentences were read")
-    for code in SENTENCES:
+        report(f"{name} {CORPORA[name]}", [measured(recognizer, samples) for samples in sounds])
+    if arguments.languages and shutil.which("espeak-ng") is None:
+        raise SystemExit("espeak-ng is not installed: no made sentences were read; leave them out with --languages")
+    for code in arguments.languages:
         report(f"espeak {code}", [measured(recognizer, samples) for samples in spoken(code)])
 
 

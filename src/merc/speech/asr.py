@@ -69,8 +69,8 @@ class AsrOptions:
     word_probability: float = 0.3
     """Mean probability of words below which a passage counts as improbable."""
     english: float = 2.0
-    """How many times more probable English must be than the best other language: of 138 short English clips the least
-    sure had 3.3, while sentences in related languages come close to 1."""
+    """How many times more probable English must be than the best other language: in 90 short English clips it was 2.2
+    times at the least (``bench/language.py``), while sentences in related languages come close to 1."""
     other: float = 10.0
     """How many times more probable another language must be in a window than the recording's to be that window's."""
     slack: float = 0.3

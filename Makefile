@@ -27,6 +27,7 @@ bench: install
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/diarisation.py
 	$(BIN)/python bench/faces.py
+	$(BIN)/python bench/who_speaks.py
 	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/text.py --threads 1 2 4
 	$(BIN)/python bench/scan.py --tuned

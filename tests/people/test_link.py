@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from merc import sample
 from merc.conversation import Segment
 from merc.errors import InputError, UnknownName
+from merc.media.video import frames
 from merc.people.faces import FaceObservations, observe
 from merc.people.link import Bank, LinkOptions, link
-from merc.people.mouth import STEPS
+from merc.people.mouth import STEPS, glimpses
 
 
 @dataclass(frozen=True)
@@ -339,3 +341,30 @@ def test_two_people_of_a_real_dialogue_get_their_voices(data, weight):
 
 def test_without_a_turn_nobody_is_linked():
     assert link(shown("0"), []).person("a") is None
+
+
+@pytest.mark.parametrize("moved", ["still", "panned", "noisy"])
+def test_a_photograph_under_a_voice_is_nobodys_face(tmp_path, weight, moved):
+    """A frame of the sample, shown for four seconds: as it is, moved over slowly, and with the grain of a film."""
+    import av
+
+    weight("mtcnn", "facenet")
+    rng = np.random.default_rng(0)
+    with av.open(str(sample.path())) as container:
+        photo = next(f for f in container.decode(video=0) if f.time > 9).to_ndarray(format="rgb24")
+    with av.open(str(tmp_path / "still.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "threads": "1"})
+        stream.height, stream.width, stream.pix_fmt = *photo.shape[:2], "yuv420p"
+        for number in range(100):
+            picture = np.roll(photo, number // 8, axis=1) if moved == "panned" else photo
+            if moved == "noisy":
+                picture = np.clip(picture + rng.normal(0, 6, photo.shape), 0, 255).astype(np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode())
+    times = list(np.arange(0.5, 4))
+    seen = observe(frames(tmp_path / "still.mp4", times, grey=glimpses(times, end=4)))
+    assert seen.count == 1 and len(seen) == 4
+    has, why = link(seen, [Turn("A", Segment(n, n + 2)) for n in range(0, 4, 2)]).linked("A")
+    assert not has and why is not None
+    kinds = ("is a still picture",) if moved == "still" else ("is a still picture", "does not move")
+    assert why.endswith(tuple(f"face seen while it speaks (4 of 4 frames) {kind}" for kind in kinds)), why

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from merc import weights
+from merc.cache import file_hash
 from merc.errors import UnknownName, WeightError
+from merc.weights import local
 from tests.weights.conftest import CONTENT
 
 
@@ -32,3 +36,22 @@ def test_a_weight_with_another_hash_is_refused_and_kept_aside(toy: Callable[[], 
 def test_an_unknown_weight_is_named_with_the_nearest(toy: Callable[[], list[str]]) -> None:
     with pytest.raises(UnknownName, match="unknown weight 'toi': did you mean 'toy'"):
         weights.path("toi")
+
+
+def test_a_file_is_hashed_once_until_it_changes(toy: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path.name)
+        return file_hash(path)
+
+    monkeypatch.setattr(local, "file_hash", counted)
+    weights.get(["toy"])
+    weights.path("toy")
+    hashed.clear()
+    weights.path("toy")
+    assert hashed == []
+    model = weights.folder("toy") / "model.bin"
+    os.utime(model, ns=(1, 1))
+    weights.path("toy")
+    assert hashed == ["model.bin"]

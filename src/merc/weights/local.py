@@ -11,6 +11,9 @@ from merc.errors import WeightError
 from merc.paths import cache_root
 from merc.weights import catalogue
 
+_VERIFIED: set[tuple[str, int, int, str]] = set()
+"""Path, size, time of change and hash of the files that this process has verified."""
+
 
 def folder(name: str) -> Path:
     """Folder of a weight, whether or not it is downloaded: below ``$MERC_WEIGHTS``, or else below the cache root.
@@ -55,7 +58,7 @@ def path(name: str) -> Path:
 
 
 def check(path: Path, name: str, expected: str) -> None:
-    """Verify a file of a weight.
+    """Verify a file of a weight; one that this process has verified is hashed again only if its size or time changed.
 
     Args:
         path: The file.
@@ -65,8 +68,13 @@ def check(path: Path, name: str, expected: str) -> None:
     Raises:
         WeightError: If the hash differs; the file is renamed to ``*.rejected``.
     """
+    facts = path.stat()
+    known = (str(path), facts.st_size, facts.st_mtime_ns, expected)
+    if known in _VERIFIED:
+        return
     actual = file_hash(path)
     if actual == expected:
+        _VERIFIED.add(known)
         return
     aside = path.with_name(f"{path.name}.rejected")
     path.replace(aside)

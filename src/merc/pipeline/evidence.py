@@ -38,6 +38,9 @@ LEAST_SPEECH = 0.5
 MOST_OVERLAP = 0.5
 """Above this share of an utterance with two voices at once, the sound does not belong to one speaker."""
 
+BLOCK = 64
+"""Utterances whose sound is encoded before their windows are stored at half precision."""
+
 Judged = tuple[Evidence, np.ndarray | None]
 """Evidence of one modality for one utterance, with the vector behind it."""
 
@@ -89,10 +92,14 @@ class Sounds:
         def run() -> dict[str, np.ndarray]:
             pairs = zip(self._sources, self.spans, strict=True)
             cuts = [np.asarray(sound[int(span.start * RATE) : int(span.end * RATE)]) for sound, span in pairs]
-            vectors, of_parts = encoder.encode_windows(cuts, parts)
+            vectors, of_parts = [], []
+            for first in range(0, len(cuts), BLOCK):
+                some, of_some = encoder.encode_windows(cuts[first : first + BLOCK], parts[first : first + BLOCK])
+                vectors.append(some)
+                of_parts += [one.astype(np.float16) for one in of_some]  # of hours, the largest array of an analysis
             for sound in self._sources:
                 release(sound)
-            return {"vectors": vectors, "windows": np.concatenate(of_parts)}
+            return {"vectors": np.concatenate(vectors), "windows": np.concatenate(of_parts)}
 
         what = key([[span.start, span.end] for span in self.spans], parts, encoder.describe(), *self._parties)
         return _cached(self._job, "voice", what, run)

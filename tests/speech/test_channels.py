@@ -165,6 +165,22 @@ def test_of_six_channels_without_a_layout_those_with_parties_are_heard() -> None
 
 
 @pytest.mark.parametrize(
+    ("laughter", "in_the_middle"),
+    [([(12, 13)], 0.0), ([(12, 14), (17, 19), (31, 40)], 4.0)],
+    ids=["short", "quieter than in the middle"],
+)
+def test_of_a_film_without_a_layout_its_middle_is_heard(
+    laughter: list[tuple[float, float]], in_the_middle: float
+) -> None:
+    """The sides hold laughter and a trace of the dialogue: no party, though it is found to be speech."""
+    laugh = talk(laughter, 3)
+    side, middle = 0.03 * ONE + laugh, ONE + in_the_middle * laugh
+    names = tuple(f"channel {number}" for number in range(1, 4))
+    heard, _ = decided(planes(side, 0.9 * side, middle), [side, side, middle], names=names)
+    assert heard.parties == () and heard.weights[2] == max(heard.weights)
+
+
+@pytest.mark.parametrize(
     ("centre", "others", "weights", "why"),
     [
         (ONE, None, (1.0, 0.0), None),

@@ -39,6 +39,8 @@ LEAST = 0.6
 """Seconds of speech below which a channel holds none of its own: two short answers."""
 LEAST_SHARE = 0.003
 """The same as a share of all speech: over an hour, chance differences add up."""
+LEAST_PARTY = 0.1
+"""Share of all speech that a party of more than two channels holds: the sides of a film hold music and laughter."""
 SAME_VOICE = 0.72
 """Cosine of the voices of two channels above which they are one voice, where both speak for seconds."""
 NEAR = 3.0
@@ -190,9 +192,21 @@ def _parties(db: Float, speech: Mask, voiced: Sequence[int], least: int) -> dict
     best = sorted(max(group, key=lambda place: (_quality(db[:, place]), -place)) for group in groups)
     own = _own(db, speech, best, rises)
     kept = [place for place in best if own[place].sum() >= least]
+    if db.shape[1] > 2:
+        kept = _own_microphones(kept, own, rises)
     if len(kept) < len(best):
         own = _own(db, speech, kept, rises)
     return {place: own[place] for place in kept}
+
+
+def _own_microphones(planes: Sequence[int], own: dict[int, Mask], rises: dict[tuple[int, int], float]) -> list[int]:
+    """The planes that are somebody's own microphone: louder than any other at times, with a share of the speech."""
+    total = sum(int(own[place].sum()) for place in planes)
+    return [
+        place
+        for place in planes
+        if own[place].sum() >= LEAST_PARTY * total and all(rises[place, o] > 0 for o in planes if o != place)
+    ]
 
 
 def _copies(planes: Sequence[int], rises: dict[tuple[int, int], float]) -> list[list[int]]:

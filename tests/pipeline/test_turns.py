@@ -120,11 +120,11 @@ def test_less_is_left_out_beside_words_than_in_a_region_of_its_own() -> None:
 
 
 def test_what_is_too_short_for_an_utterance_is_said() -> None:
-    speech = [Segment(0, 1.8), Segment(3, 3.4), Segment(5, 5.3)]
+    speech = [Segment(0, 2.0), Segment(3, 3.4), Segment(5, 5.3)]
     found, _ = utterances(say("hello to you all"), ALL, speech=speech)
     assert unplaced(found, speech) == [
-        "1.1 s of detected speech are in no utterance: 3 stretches without words, the longest of 0.45 s"
-    ]
+        "0.7 s of detected speech are in no utterance: a stretch without words"
+    ]  # less is what the detector hears around words
     assert unplaced(found, [Segment(0, 1.5)]) == []
 
 

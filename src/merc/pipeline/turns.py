@@ -89,15 +89,16 @@ def utterances(
 
 
 def unplaced(found: Sequence[Utterance], speech: Sequence[Segment], *, least: float = 0.5) -> list[str]:
-    """A note on the detected speech that is in no utterance, where there are ``least`` seconds of it or more."""
-    left = _outside([u.segment for u in found if u.segment], speech)
-    seconds = sum(part.duration for part in left)
-    if seconds < least:
+    """A note on the stretches of detected speech of ``least`` seconds or more that are in no utterance.
+
+    Shorter ones are what the detector hears around words: breath, and the ends of sounds.
+    """
+    left = [part for part in _outside([u.segment for u in found if u.segment], speech) if part.duration >= least]
+    if not left:
         return []
-    return [
-        f"{seconds:.1f} s of detected speech are in no utterance: {len(left)} stretches without words, the longest of "
-        f"{max(part.duration for part in left):.2f} s"
-    ]
+    seconds = sum(part.duration for part in left)
+    count = f"{len(left)} stretches" if len(left) > 1 else "a stretch"
+    return [f"{seconds:.1f} s of detected speech are in no utterance: {count} without words"]
 
 
 def _wordless(

@@ -29,7 +29,6 @@ FAULTS = (
     "no face",
     "several speakers",
     "truncated file",
-    "wrong channel",
 )
 STEPS: Mapping[str, tuple[str, ...]] = {
     "swapped transcripts": ("text",),
@@ -40,7 +39,6 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "no face": ("face",),
     "several speakers": ("speakers",),
     "truncated file": ("audio", "text"),
-    "wrong channel": ("audio", "text"),
 }
 """The steps whose business a fault is."""
 
@@ -136,7 +134,7 @@ def _dialogues(data: Path, plan: Plan, random: np.random.Generator) -> list[Shot
             take = takes[voice].pop()
             faces = pictures[voice]
             faces.append(faces.pop(0))
-            sound = ("mono", "third of 6", "right of 2", "mono")[turn % 4]
+            sound = ("mono", "third of 6", "right of 2", "first of 6")[turn % 4]
             shots.append(Shot(dialogue, turn, _name(voice), take.text, take, faces[-1], sound=sound))
     return shots
 
@@ -230,7 +228,6 @@ def _plainly(shot: Shot, fault: str, number: int, partner: Shot) -> Shot:
         "partner's face": replace(shot, face=partner.face),
         "no face": replace(shot, face=None),
         "several speakers": replace(shot, name=several),
-        "wrong channel": replace(shot, sound="first of 6"),
     }[fault]
 
 

@@ -20,8 +20,8 @@ def subject(media: str | None = "u.wav") -> Subject:
 
 def test_channel_is_recorded() -> None:
     one = subject()
-    judge_audio([one], {"u": sound(channel="third of 6")})
-    assert one.kept and one.columns["channel"] == "third of 6"
+    judge_audio([one], {"u": sound(channel="centre")})
+    assert one.kept and one.columns["channel"] == "centre"
 
 
 def test_what_cannot_be_used_is_removed_with_its_reason() -> None:

@@ -215,7 +215,7 @@ def test_the_vectors_of_a_file_are_those_of_the_training(tmp_path, speakers):
     assert (read.reading.protocol, read.reading.fold, read.reading.speakers) == ("meld-7", "official", speakers)
     vectors = read.encode(whole)
     stored = Store.open(tmp_path / "store").pooled("mine", list(vectors))
-    np.testing.assert_allclose(np.array(list(vectors.values())), stored, atol=5e-4)  # adapters merged into layers in bfloat16
+    np.testing.assert_allclose(np.array(list(vectors.values())), stored, atol=5e-4)  # merged adapters: bfloat16
     tokens = read.encode_tokens(whole)
     assert len(tokens[whole[0].utterances[0].id]) == {"none": 4, "letter": 6, "name": 6}[speakers]  # with the separator
     for name, vector in vectors.items():

@@ -15,10 +15,7 @@ from merc.progress import Progress
 if TYPE_CHECKING:
     from merc.nn.facenet import FaceNet
 
-__all__ = [
-    *("CELLS", "DIMENSION", "EXPRESSION", "SIDE", "FaceCellsEncoder", "FaceEncoder", "FaceExpressionEncoder"),
-    *("crop", "upright"),
-]
+__all__ = ["CELLS", "DIMENSION", "EXPRESSION", "FaceCellsEncoder", "FaceEncoder", "FaceExpressionEncoder"]
 
 
 class _FaceNetEncoder(Encoder):

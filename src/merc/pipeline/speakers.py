@@ -55,12 +55,12 @@ def _voiced(audio: AudioResult, known: Mapping[int, Segment], sounds: Sounds) ->
     clear = sounds.by_utterance(encoder)
     doubtful = {place: segment for place, segment in known.items() if clear[place] is None}
     vectors, weights = np.zeros((len(known), encoder.width)), np.full(len(known), UNHEARD)
+    unclear = _encoded(audio, doubtful, encoder)
     for row, (place, segment) in enumerate(known.items()):
         if (vector := clear[place]) is not None:
             vectors[row], weights[row] = vector, np.clip(segment.duration / LONG, SHORT, 1)
-    for place, vector in _encoded(audio, doubtful, encoder).items():
-        row = list(known).index(place)
-        vectors[row], weights[row] = vector, SHORT
+        elif place in unclear:
+            vectors[row], weights[row] = unclear[place], SHORT
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     voices = np.unique([audio.voices[place] for place in known], return_inverse=True)[1]
     return Voiced(vectors, weights, voices)

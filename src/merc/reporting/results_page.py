@@ -95,6 +95,9 @@ printed every option. Until they are made again, this holds for them:
   mode=MODE`, `merc tune PROTOCOL` is `merc train dialogue-encoder --protocol PROTOCOL`. Of `mamba`, `text`, `adapted`,
   `states` and `taps` are now `text_width`, `modality_width`, `d_state` and `d_conv`; of `mamba_dialogue`, `states`,
   `own` and `turns` are `d_state`, `same_speaker` and `turn_change`.
+* **Heads marked as shipped.** In the sections of `merc bench heads`, "(shipped)" marks the former voice and face heads.
+  The voice head that ships now judges a voice against its speaker's other utterances and is no step of that bench; it
+  and the face head that ships now are measured in their cards.
 """
 """What a reader must know of rows that were made before sections printed their settings."""
 

@@ -7,6 +7,7 @@ its share of every batch; gradients are summed over all of them, so that they ho
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -168,10 +169,16 @@ class Processes:
 
 
 def _leave() -> None:
+    """Leave the group, and wait for its threads.
+
+    They may still be about to drop tensors that Python shares; a thread that asks for the interpreter's lock when the
+    interpreter is already ending aborts the process.
+    """
     from torch import distributed
 
     if distributed.is_initialized():
         distributed.destroy_process_group()
+        gc.collect()  # the group is part of a reference cycle; its destructor joins the threads
 
 
 def processes() -> Processes:

@@ -7,7 +7,6 @@ its share of every batch; gradients are summed over all of them, so that they ho
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -111,6 +110,10 @@ class Processes:
 
         if self.count == 1 or distributed.is_initialized():
             return
+        # An optimiser imports this. Imported while there is a group, it keeps the group, whose threads then outlive it
+        # and abort the process when they need the interpreter's lock at its end.
+        import torch._dynamo
+
         if device.startswith("cuda"):
             torch.cuda.set_device(device)
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
@@ -169,16 +172,10 @@ class Processes:
 
 
 def _leave() -> None:
-    """Leave the group, and wait for its threads.
-
-    They may still be about to drop tensors that Python shares; a thread that asks for the interpreter's lock when the
-    interpreter is already ending aborts the process.
-    """
     from torch import distributed
 
     if distributed.is_initialized():
         distributed.destroy_process_group()
-        gc.collect()  # the group is part of a reference cycle; its destructor joins the threads
 
 
 def processes() -> Processes:

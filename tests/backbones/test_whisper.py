@@ -27,6 +27,44 @@ def test_frames_of_20_ms_and_which_are_sound(backbone: WhisperBackbone) -> None:
         backbone.prepare([np.zeros(481_000, np.float32)])
 
 
+def sounds(*seconds: float) -> list[np.ndarray]:
+    """Noise, louder from one sound to the next, so that dynamic ranges differ."""
+    random = np.random.default_rng(0)
+    return [
+        np.asarray(0.002 * 10**number * random.normal(size=round(16_000 * one)), np.float32)
+        for number, one in enumerate(seconds)
+    ]
+
+
+def alone_and_together(backbone: WhisperBackbone) -> None:
+    waves = sounds(0.31, 0.9, 0.02)
+    with torch.no_grad():
+        together = backbone(backbone.prepare(waves))
+        for row, wave in enumerate(waves):
+            alone = backbone(backbone.prepare([wave]))
+            own = together.values[row][together.mask[row]]
+            torch.testing.assert_close(own, alone.values[0], atol=2e-4, rtol=1e-4)
+
+
+def test_states_of_a_sound_do_not_depend_on_its_batch_mates() -> None:
+    from faster_whisper.feature_extractor import FeatureExtractor
+
+    alone_and_together(WhisperBackbone(whisper()[0], FeatureExtractor()))
+
+
+def test_states_of_a_sound_do_not_depend_on_its_batch_mates_with_pretrained_weights(weight) -> None:  # type: ignore[no-untyped-def]
+    weight("whisper-base")
+    alone_and_together(WhisperBackbone.load())
+
+
+def test_silence_that_is_asked_for_is_read(backbone: WhisperBackbone) -> None:
+    wave = sounds(0.1)
+    with torch.no_grad():
+        short, extended = backbone(backbone.prepare(wave)), backbone(backbone.prepare(wave, samples=16_000))
+    assert extended.values.shape[1] == 50 and extended.mask.sum() == short.mask.sum() == 5
+    assert not torch.allclose(extended.values[:, :5], short.values, atol=1e-3)
+
+
 def test_no_tensor_is_made_on_another_device(backbone: WhisperBackbone) -> None:
     sound = [np.zeros(2 * FRAME, np.float32)]
     with torch.no_grad():

@@ -65,3 +65,18 @@ def test_all_states_have_half_the_rate_of_the_spectrogram_and_the_last_is_normal
         states = network(torch.randn(2, whisper.MELS, 12))
     assert states.shape == (2, whisper.STATES, 6, whisper.WIDTH)
     assert float(states[:, -1].mean(-1).abs().max()) < 1e-5
+
+
+def test_nothing_behind_the_end_of_a_sound_reaches_its_states() -> None:
+    torch.manual_seed(0)
+    network = whisper.WhisperNetwork().eval()
+    mels = torch.randn(2, whisper.MELS, 12)
+    frames = torch.tensor([6, 4])
+    with torch.no_grad():
+        before = network(mels, frames=frames)
+        alone = network(mels[1:, :, :8])
+        mels[1, :, 8:] = 100.0
+        after = network(mels, frames=frames)
+    torch.testing.assert_close(before[1, :, :4], after[1, :, :4])
+    torch.testing.assert_close(before[1, :, :4], alone[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(before[0], after[0])

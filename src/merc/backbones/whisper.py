@@ -25,17 +25,21 @@ SHAPE = (STATES, WIDTH)
 
 @dataclass(frozen=True, slots=True)
 class Mels(Inputs):
-    """Log-mel spectrograms ``(B, 80, 2 × frames)``, and ``frames (B,)`` int64 that are sound and not padding."""
+    """Log-mel spectrograms ``(B, 80, 2 × frames)``.
+
+    ``frames (B,)`` int64 counts those that are sound, ``seen (B,)`` int64 those that the network reads: sound, and the
+    silence that was asked for behind it. Everything further is padding, which the network does not see.
+    """
 
     values: Tensor
     frames: Tensor
+    seen: Tensor
 
 
 class WhisperBackbone(Backbone[np.ndarray]):
     """Whisper's encoder behind the contract of backbones; make it with `load`.
 
-    The network has no padding mask: in a batch of different lengths the states of a shorter sound depend on how far it
-    is padded. Encode sounds one at a time, or of one length, where that matters.
+    Padding is masked: the states of a sound do not depend on its batch mates.
 
     Args:
         network: The encoder.
@@ -64,9 +68,11 @@ class WhisperBackbone(Backbone[np.ndarray]):
     def prepare(self, raw: Sequence[np.ndarray], *, samples: int = 0) -> Mels:
         """Spectrograms of sounds, float in [-1, 1), at most thirty seconds each.
 
+        Each spectrogram is that of the sound alone, dynamic range included, whatever else is in the batch.
+
         Args:
             raw: The sounds.
-            samples: Length to which all are padded with silence (default: whole frames of the longest).
+            samples: Length to which each is extended with silence that the network reads (default: whole frames).
 
         Raises:
             InputError: a sound is longer than thirty seconds.
@@ -74,11 +80,12 @@ class WhisperBackbone(Backbone[np.ndarray]):
         longest = max((len(sound) for sound in raw), default=0)
         if longest > LONGEST:
             raise InputError(f"a sound of {longest / RATE:.1f} s: expected at most {LONGEST // RATE} s; cut it first")
-        length = max(samples, -(-longest // FRAME) * FRAME)
-        values = [self.spectrogram(np.pad(sound, (0, length - len(sound)))) for sound in raw]
-        made = np.stack(values) if values else np.zeros((0, MELS, 2 * length // FRAME), np.float32)
         counts = np.array([-(-len(sound) // FRAME) for sound in raw], np.int64)
-        return Mels(torch.from_numpy(made), torch.from_numpy(counts))
+        seen = np.maximum(counts, samples // FRAME)
+        made = np.zeros((len(raw), MELS, 2 * int(seen.max(initial=0))), np.float32)
+        for row, sound, frames in zip(made, raw, seen, strict=True):
+            row[:, : 2 * frames] = self.spectrogram(np.pad(sound, (0, int(frames) * FRAME - len(sound))))
+        return Mels(torch.from_numpy(made), torch.from_numpy(counts), torch.from_numpy(seen))
 
     def spectrogram(self, wave: np.ndarray) -> np.ndarray:
         """The log-mel spectrogram of a sound, not padded: float32 (80, hundredths of a second)."""
@@ -87,7 +94,7 @@ class WhisperBackbone(Backbone[np.ndarray]):
     def forward(self, inputs: Mels) -> States:
         """States of frames: values ``(B, frames, 7, 512)``."""
         own = inputs.to(self.device)
-        values: Tensor = self.network(own.values).transpose(1, 2)  # (B, frames, 7, 512)
+        values: Tensor = self.network(own.values, frames=own.seen).transpose(1, 2)  # (B, frames, 7, 512)
         steps = torch.arange(values.shape[1], device=values.device)
         return States(values, steps < own.frames[:, None])
 

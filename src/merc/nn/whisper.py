@@ -42,13 +42,19 @@ class Layer(nn.Module):
         self.widen = nn.Linear(WIDTH, 4 * WIDTH)
         self.narrow = nn.Linear(4 * WIDTH, WIDTH)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Transform (batch, frames, 512); the shape does not change."""
+    def forward(self, states: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Transform (batch, frames, 512); the shape does not change.
+
+        Args:
+            states: Of all frames.
+            seen: bool (batch, frames), the frames that may be attended to; None: all.
+        """
         batch, frames, _ = states.shape
         joined = self.attention_in(self.attention_norm(states))
         split = joined.view(batch, frames, 3, HEADS, -1).permute(2, 0, 3, 1, 4)  # (3, batch, heads, frames, 64)
-        seen = F.scaled_dot_product_attention(split[0], split[1], split[2])
-        states = states + self.attention_out(seen.transpose(1, 2).reshape(batch, frames, WIDTH))
+        mask = None if seen is None else seen[:, None, None]  # (batch, 1, 1, frames)
+        read = F.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=mask)
+        states = states + self.attention_out(read.transpose(1, 2).reshape(batch, frames, WIDTH))
         narrowed: Tensor = self.narrow(F.gelu(self.widen(self.norm(states))))
         return states + narrowed
 
@@ -66,20 +72,29 @@ class WhisperNetwork(nn.Module):
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
         self.norm = nn.LayerNorm(WIDTH)
 
-    def forward(self, mels: Tensor, layers: int = LAYERS) -> Tensor:
+    def forward(self, mels: Tensor, layers: int = LAYERS, *, frames: Tensor | None = None) -> Tensor:
         """Encode log-mel spectrograms.
 
         Args:
             mels: (batch, 80, 2 × frames), at most 1,500 frames.
             layers: How many layers run: fewer cost less.
+            frames: int64 (batch,), frames of each sound; what lies behind them is padding, which no state of a real
+                frame depends on. None: all are real.
 
         Returns:
-            Hidden states (batch, 1 + layers, frames, 512).
+            Hidden states (batch, 1 + layers, frames, 512); those of padding mean nothing.
         """
-        sound = F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2)  # (batch, frames, 512)
-        states = [sound + self.positions[: sound.shape[1]]]
+        longest = mels.shape[-1] // 2
+        if frames is None or bool((frames >= longest).all()):
+            sound, seen = F.gelu(self.second(F.gelu(self.first(mels)))), None
+        else:
+            seen = torch.arange(longest, device=mels.device) < frames[:, None]  # (batch, frames)
+            real = seen.repeat_interleave(2, 1)[:, None]  # (batch, 1, 2 × frames)
+            # a convolution sees zeros beyond the end of a sound, as it does where the sound is alone
+            sound = F.gelu(self.second(F.gelu(self.first(mels * real)) * real))
+        states = [sound.transpose(1, 2) + self.positions[:longest]]  # (batch, frames, 512)
         for layer in self.layers[:layers]:
-            states.append(layer(states[-1]))
+            states.append(layer(states[-1], seen))
         if layers == LAYERS:
             states[-1] = self.norm(states[-1])
         return torch.stack(states, dim=1)

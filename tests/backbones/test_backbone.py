@@ -25,6 +25,8 @@ def test_nothing_everything_or_the_last_layers_are_trained() -> None:
     assert {id(p) for p in last} == own
     with pytest.raises(InputError, match="backbone 'mpnet' has 3 layers; 4 were to be trained"):
         one.trainable("top-k", layers=4)
+    with pytest.raises(InputError, match="backbone 'mpnet' has no front end; choose another mode"):
+        one.trainable("all-but-front-end")
 
 
 def test_low_rank_adapters_begin_as_no_change_and_are_all_that_is_trained() -> None:
@@ -42,7 +44,7 @@ def test_low_rank_adapters_begin_as_no_change_and_are_all_that_is_trained() -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "half"}, "training: mode is 'half': expected one of frozen, lora, top-k, full"),
+        ({"mode": "half"}, "training: mode is 'half': expected one of frozen, lora, top-k, all-but-front-end, full"),
         ({"mode": "lora", "rank": 0}, "training: rank is 0: expected at least 1"),
     ],
 )

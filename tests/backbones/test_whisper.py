@@ -65,6 +65,15 @@ def test_silence_that_is_asked_for_is_read(backbone: WhisperBackbone) -> None:
     assert not torch.allclose(extended.values[:, :5], short.values, atol=1e-3)
 
 
+def test_the_front_end_stays_as_it_is() -> None:
+    one = WhisperBackbone(*whisper())
+    trained = one.trainable("all-but-front-end")
+    assert {name for name, own in one.network.named_parameters() if not own.requires_grad} == {
+        f"{part}.{kind}" for part in ("first", "second") for kind in ("weight", "bias")
+    }
+    assert len(trained) == len(list(one.parameters())) - 4
+
+
 def test_no_tensor_is_made_on_another_device(backbone: WhisperBackbone) -> None:
     sound = [np.zeros(2 * FRAME, np.float32)]
     with torch.no_grad():

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from merc.errors import InputError
 from merc.options import at_least, one_of
 
-MODES = ("frozen", "lora", "top-k", "full")
-"""What of a network is trained: nothing, low-rank adapters, its last layers, or everything."""
+MODES = ("frozen", "lora", "top-k", "all-but-front-end", "full")
+"""What of a network is trained: nothing, low-rank adapters, its last layers, all but what it reads its input with (the
+convolutions of a speech encoder), or everything."""
 
 Raw = TypeVar("Raw")
 
@@ -98,12 +99,16 @@ class Backbone(nn.Module, ABC, Generic[Raw]):
         """The layers in order, first to last, of which "top-k" trains the last ones."""
         raise InputError(f"backbone '{self.name}' has no list of layers; choose another mode than top-k")
 
+    def front_end(self) -> Sequence[nn.Module]:
+        """What turns the input into the first states, which "all-but-front-end" leaves as it is."""
+        raise InputError(f"backbone '{self.name}' has no front end; choose another mode than all-but-front-end")
+
     def trainable(self, mode: str = "frozen", *, layers: int = 2, rank: int = 16) -> list[nn.Parameter]:
         """Choose what is trained, and return those parameters.
 
         Args:
-            mode: "frozen" (nothing), "lora" (low-rank adapters on ``adapted``), "top-k" (the last ``layers`` layers) or
-                "full".
+            mode: "frozen" (nothing), "lora" (low-rank adapters on ``adapted``), "top-k" (the last ``layers`` layers),
+                "all-but-front-end" or "full".
             layers: Number of layers for "top-k".
             rank: Rank of the adapters for "lora".
 
@@ -116,8 +121,11 @@ class Backbone(nn.Module, ABC, Generic[Raw]):
             raise InputError(
                 f"backbone '{self.name}' cannot be trained as '{mode}'; it supports {', '.join(self.modes)}"
             )
-        self.requires_grad_(mode == "full")
-        if mode == "top-k":
+        self.requires_grad_(mode in ("full", "all-but-front-end"))
+        if mode == "all-but-front-end":
+            for module in self.front_end():
+                module.requires_grad_(False)
+        elif mode == "top-k":
             self._thaw(chosen.layers)
         elif mode == "lora":
             from merc.backbones.lora import add_adapters

@@ -102,3 +102,8 @@ class WhisperBackbone(Backbone[np.ndarray]):
         """The transformer layers."""
         found: Any = self.network
         return list(found.layers)
+
+    def front_end(self) -> Sequence[nn.Module]:
+        """The two convolutions."""
+        found: Any = self.network
+        return [found.first, found.second]

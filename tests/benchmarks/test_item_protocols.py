@@ -74,7 +74,7 @@ def test_speech_is_trained_and_measured_by_speaker(tmp_path: Path) -> None:
 def test_a_corpus_is_left_out_of_several(tmp_path: Path) -> None:
     speech(tmp_path)
     made = store(tmp_path, ["ravdess", "tess", "savee"])
-    prepared = Prepared(Request("concat", "speech-cross", f"voice={made}:made", data=tmp_path))
+    prepared = Prepared(Request("concat", "speech3-cross", f"voice={made}:made", data=tmp_path))
     assert prepared.corpus == "ravdess+tess+savee" and prepared.root == tmp_path
     folds = prepared.folds()
     assert [fold.name for fold in folds] == ["without-ravdess", "without-tess", "without-savee"]
@@ -88,7 +88,7 @@ def test_a_corpus_is_left_out_of_several(tmp_path: Path) -> None:
     ("protocol", "features"),
     [
         ("ravdess-speaker", "voice=campplus"),
-        ("speech4-cross", "voice=campplus"),
+        ("speech3-crema-cross", "voice=campplus"),
         ("rafdb", "face=facenet-expression"),
         ("emorynlp-7", "text=mpnet"),
     ],

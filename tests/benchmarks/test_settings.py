@@ -11,7 +11,7 @@ from merc.errors import InputError, UnknownName
 def test_a_protocol_is_named_or_the_default_of_its_corpus() -> None:
     assert protocol_of("meld", None) == protocol_of(None, None) == "meld-7"
     assert protocol_of("iemocap", "iemocap4-session") == "iemocap4-session"
-    assert protocol_of(None, "speech-cross") == protocol_of("ravdess+tess+savee", "speech-cross") == "speech-cross"
+    assert protocol_of(None, "speech3-cross") == protocol_of("ravdess+tess+savee", "speech3-cross") == "speech3-cross"
     assert protocol_of("ravdess+tess+savee", None) == "speech3-speaker"
 
 

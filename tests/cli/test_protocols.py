@@ -29,7 +29,7 @@ def test_every_protocol_is_listed_in_80_columns() -> None:
 def test_all_is_there_as_json() -> None:
     rows = {row["name"]: row for row in json.loads(RUN.invoke(app, ["protocols", "--json"]).output)}
     assert list(rows) == list(PROTOCOLS)
-    assert rows["speech-cross"]["corpora"] == ["ravdess", "tess", "savee"]
+    assert rows["speech-cross"]["corpora"] == ["ravdess", "tess", "savee", "nemo"]
     assert rows["iemocap-dimensions"]["dimensions"] == ["valence", "activation", "dominance"]
     assert rows["utterance-random"]["comparable"] is False
 

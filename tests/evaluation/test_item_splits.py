@@ -33,11 +33,13 @@ def parts(fold: Fold) -> dict[str, set[str]]:
     return {part.name: {str(part.speakers[name]) for name in part.ids} for part in (fold.train, fold.valid, test)}
 
 
-@pytest.mark.parametrize("name", ["ravdess-speaker", "speech3-speaker", "speech-cross"])
+@pytest.mark.parametrize("name", ["ravdess-speaker", "speech3-speaker", "speech4", "speech3-cross", "speech-cross"])
 def test_nobody_is_in_two_parts_and_everybody_is_tested_once(name: str) -> None:
     made = voices("ravdess", 12)
     if name != "ravdess-speaker":
         made += voices("tess", 2) + voices("savee", 4)
+    if name in ("speech4", "speech-cross"):
+        made += voices("nemo", 9)
     folds = PROTOCOLS[name].folds(made)
     tested: list[str] = []
     for fold in folds:
@@ -56,8 +58,10 @@ def test_calm_counts_as_neutral_and_items_are_resampled_by_person() -> None:
 
 
 def test_a_corpus_left_out_is_tested_as_a_whole() -> None:
-    folds = PROTOCOLS["speech-cross"].folds(voices("ravdess", 12) + voices("tess", 2) + voices("savee", 4))
-    assert [fold.name for fold in folds] == ["without-ravdess", "without-tess", "without-savee"]
+    made = voices("ravdess", 12) + voices("tess", 2) + voices("savee", 4) + voices("nemo", 9)
+    folds = PROTOCOLS["speech-cross"].folds(made)
+    assert [fold.name for fold in folds] == ["without-ravdess", "without-tess", "without-savee", "without-nemo"]
+    assert "disgust" not in folds[-1].test.open("test of the test", ledger=Ledger()).counts, "the classes it has"
     for fold in folds:
         corpus = fold.name.removeprefix("without-")
         assert all(name.startswith(corpus) for name in fold.test.ids)
@@ -69,6 +73,23 @@ def test_seeds_draw_who_validates_and_leave_the_test_part_alone() -> None:
     first, other = (PROTOCOLS["ravdess-speaker"].folds(made, seed=seed) for seed in (0, 1))
     assert [fold.test.ids for fold in first] == [fold.test.ids for fold in other]
     assert [fold.valid.ids for fold in first] != [fold.valid.ids for fold in other]
+
+
+def test_few_people_cannot_be_divided_by_person() -> None:
+    with pytest.raises(ProtocolError, match=r"1 people for 5 folds: .* join it with others \(protocol speech4\)"):
+        PROTOCOLS["ravdess-speaker"].folds(voices("ravdess", 1))
+
+
+def test_a_person_with_too_large_a_share_never_validates() -> None:
+    large = [
+        Item(f"large-{label}-{take}", (label,), speaker="large")
+        for label in CORPORA["ravdess"].labels
+        for take in range(8)
+    ]
+    made = as_conversations(CORPORA["ravdess"], large) + voices("ravdess", 12)  # 64 of 64 + 16 a person
+    for seed in range(8):
+        for fold in PROTOCOLS["ravdess-speaker"].folds(made, seed=seed):
+            assert "ravdess/large" not in parts(fold)["valid"]
 
 
 def test_the_official_test_of_faces_is_kept() -> None:

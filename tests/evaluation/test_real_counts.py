@@ -88,7 +88,9 @@ def test_mosi_has_no_scores_here(data: Path) -> None:
     [
         ("ravdess-speaker", 5, 1440),
         ("speech3-speaker", 5, 4720),
-        ("speech-cross", 3, 4720),
+        ("speech3-cross", 3, 4720),
+        ("speech4", 5, 9201),
+        ("speech-cross", 4, 9201),
         ("nemo-speaker", 5, 4481),
         ("speech-cross:nemo", 3, 6401),
         ("rafdb", 1, 3068),

@@ -151,3 +151,20 @@ def test_a_record_names_what_a_row_depends_on(record: Record, tmp_path: Path) ->
     (again,) = read(tmp_path / "r.jsonl")
     assert again.settings == {"system": {"width": [64, 32]}, "training": {"batch": 16}}
     assert (again.notes, again.code) == (("a note",), "ab12")
+
+
+def test_a_figure_of_several_corpora_is_also_that_of_each() -> None:
+    one = answered(right=0.6)
+    count = len(one)
+    homes = ["tess" if place < count // 3 else "nemo" for place in range(count)]
+    named = replace(one, ids=tuple(f"{home}/{name}" for home, name in zip(homes, one.ids, strict=True)))
+    found = measured({0: [named]}, protocol=PROTOCOLS["speech4"], system="speech", modalities=("voice",)).figures
+    hits = named.true == named.predicted
+    assert found["accuracy tess"] == pytest.approx(hits[: count // 3].mean())
+    assert found["accuracy nemo"] == pytest.approx(hits[count // 3 :].mean())
+    assert "accuracy ravdess" not in found, "a corpus without an utterance has no figure"
+    assert not [
+        name
+        for name in measured({0: [one]}, protocol=PROTOCOL, system="s", modalities=("voice",)).figures
+        if " " in name
+    ]

@@ -17,9 +17,6 @@ from merc.evaluation.splits import Cut
 FOLDS = 5
 VALIDATION_SHARE = 1 / 8
 """Of the items outside the test part."""
-LARGEST = 1 / 4
-"""Of the items outside the test part: whoever has more never validates, as too little would be left to train on."""
-
 People = Mapping[str, Sequence[Conversation]]
 
 
@@ -48,7 +45,8 @@ def by_person(conversations: Sequence[Conversation], seed: int) -> list[tuple[st
     found = people(conversations)
     if len(found) < FOLDS:
         raise ProtocolError(
-            f"{len(found)} people for {FOLDS} folds: expected at least one in each; give a whole corpus"
+            f"{len(found)} people for {FOLDS} folds: expected at least one in each; give a whole corpus, join it with "
+            "others (protocol speech4), or leave whole corpora out (speech-cross)"
         )
     totals, folds = [0] * FOLDS, [list[str]() for _ in range(FOLDS)]
     for name in sorted(found, key=lambda name: (-_size(found[name]), name)):
@@ -87,9 +85,14 @@ def cut_at(found: People, tested: frozenset[str], *, seed: int) -> Cut:
 
 
 def _validating(rest: People, seed: int) -> frozenset[str]:
-    """People with about an eighth of the items, at most half of those who may validate."""
+    """People with about an eighth of the items, at most half of those who may validate.
+
+    Nobody validates who has more than the whole share and twice as much as people have on average, as TESS's two
+    speakers do: little would be left to train on, and the other one of a pair would be tested without their like.
+    """
     total = sum(map(_size, rest.values()))
-    eligible = [name for name, own in rest.items() if _size(own) <= LARGEST * total]
+    largest = max(VALIDATION_SHARE * total, 2 * total / max(len(rest), 1))
+    eligible = [name for name, own in rest.items() if _size(own) <= largest]
     drawn: list[str] = []
     items = 0
     for place in np.random.default_rng(seed).permutation(len(eligible)):

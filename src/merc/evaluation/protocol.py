@@ -207,11 +207,15 @@ _KNOWN = (
     ),
     _items("ravdess-speaker", "ravdess", _FOLDS, item_splits.by_person),
     _items("speech3-speaker", "ravdess+tess+savee", _FOLDS, item_splits.by_person),
-    _items("speech-cross", "ravdess+tess+savee", _LEFT_OUT, item_splits.corpora_left_out),
-    _items("speech4-speaker", "ravdess+tess+savee+crema-d", _FOLDS, item_splits.by_person),
-    _items("speech4-cross", "ravdess+tess+savee+crema-d", _LEFT_OUT, item_splits.corpora_left_out),
+    _items("speech3-cross", "ravdess+tess+savee", _LEFT_OUT, item_splits.corpora_left_out),
+    _items("speech4", "ravdess+tess+savee+nemo", _FOLDS, item_splits.by_person),
+    _items(
+        "speech-cross", "ravdess+tess+savee+nemo", f"{_LEFT_OUT}, in the classes it has", item_splits.corpora_left_out
+    ),
+    _items("speech3-crema-speaker", "ravdess+tess+savee+crema-d", _FOLDS, item_splits.by_person),
+    _items("speech3-crema-cross", "ravdess+tess+savee+crema-d", _LEFT_OUT, item_splits.corpora_left_out),
     _items("nemo-speaker", "nemo", _FOLDS, item_splits.by_person, labels=_NO_DISGUST),
-    _items("speech-cross:nemo", "ravdess+savee+nemo", _LEFT_OUT, item_splits.corpora_left_out),
+    _items("speech-cross:nemo", "ravdess+savee+nemo", f"without TESS; {_LEFT_OUT}", item_splits.corpora_left_out),
     _items(
         "rafdb",
         "rafdb",

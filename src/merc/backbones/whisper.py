@@ -28,7 +28,7 @@ class Mels(Inputs):
     """Log-mel spectrograms ``(B, 80, 2 × frames)``.
 
     ``frames (B,)`` int64 counts those that are sound, ``seen (B,)`` int64 those that the network reads: sound, and the
-    silence that was asked for behind it. Everything further is padding, which the network does not see.
+    silence that extends it. Everything further is padding, which the network does not see.
     """
 
     values: Tensor

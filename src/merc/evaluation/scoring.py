@@ -54,8 +54,14 @@ class Answers:
         kept = [place for place, name in enumerate(self.ids) if name.partition("/")[0] in corpora]
         if not kept:
             return None
-        names, homes, who = (tuple(one[place] for place in kept) for one in (self.ids, self.dialogues, self.speakers))
-        return Answers(self.labels, names, self.true[kept], self.predicted[kept], homes, who)
+        return replace(
+            self,
+            ids=tuple(self.ids[place] for place in kept),
+            true=self.true[kept],
+            predicted=self.predicted[kept],
+            dialogues=tuple(self.dialogues[place] for place in kept),
+            speakers=tuple(self.speakers[place] for place in kept),
+        )
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -230,7 +230,7 @@ def _by_corpus(whole: AnyRuns, corpora: Sequence[str]) -> dict[str, float]:
     """Accuracy and recall in each corpus of a protocol that joins several, such as "accuracy tess"; else nothing."""
     if not isinstance(whole, Runs) or len(corpora) < 2:
         return {}
-    found = {}
+    found: dict[str, float] = {}
     for corpus in corpora:
         seeds = tuple(own for run in whole.seeds if (own := run.of_corpora((corpus,))))
         if seeds:

@@ -11,10 +11,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from merc.errors import InputError
 from merc.labels import EKMAN7
+
+if TYPE_CHECKING:
+    from merc.edits import Correction, Edit
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,8 +37,6 @@ class Segment:
         (2.0, 2.0)
         >>> one.overlap(other)
         0.5
-        >>> one < other
-        True
         >>> Segment(3, 1)
         Traceback (most recent call last):
             ...
@@ -118,8 +119,6 @@ class Utterance:
         >>> one = Utterance("u1", "Ann", "How nice!", Segment(0.5, 1.5), label="joy", scores={"valence": 4.5})
         >>> one.speaker, one.segment.duration, one.label
         ('Ann', 1.0, 'joy')
-        >>> Utterance("u2").text is None
-        True
     """
 
     id: str
@@ -218,6 +217,7 @@ class Prediction:
         abstained: Whether the model abstains.
         reason: Why there is no label or no distribution; None otherwise.
         evidence: Predictions of the single modalities.
+        correction: Who set or rejected ``label``, in ``Timeline.corrected``; None if the label is the model's.
 
     Example:
         >>> sure = Prediction({"joy": 0.75, "anger": 0.25}, "joy", 0.75, abstained=False)
@@ -234,6 +234,7 @@ class Prediction:
     abstained: bool
     reason: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    correction: Correction | None = None
 
     @property
     def top(self) -> str | None:
@@ -325,6 +326,7 @@ class Timeline:
         models: Models that the result depends on.
         options: Options of the analysis by name.
         notes: Sentences on what could not be analysed.
+        edits: What people changed, in order; see ``merc.edits``. They are applied by ``corrected`` only.
 
     Raises:
         InputError: If the numbers of utterances and predictions differ.
@@ -348,6 +350,7 @@ class Timeline:
     models: tuple[Model, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.utterances) != len(self.predictions):
@@ -366,6 +369,12 @@ class Timeline:
     def conversation(self) -> Conversation:
         """The utterances without their predictions; its id is the file name."""
         return Conversation(self.recording.name, self.utterances)
+
+    @property
+    def corrected(self) -> Timeline:
+        """The timeline as its edits make it; itself where there are none."""
+        view: Timeline = importlib.import_module("merc.edits").corrected(self)
+        return view
 
     def save(self, folder: str | Path, *, formats: Sequence[str] | None = None) -> list[Path]:
         """Write the timeline into a folder, one file per format.

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from merc import formats
 from merc.conversation import Evidence, Segment, Step, Timeline, Utterance, Word
 from merc.errors import FormatError, InputError
 from merc.formats import schema
+from tests.edits.made_edits import edited, talk
 from tests.formats.made_timelines import sample, timeline, timelines
 
 
@@ -25,7 +27,7 @@ def test_json_does_not_shadow_the_standard_library():
     import merc.formats.native
 
     assert json.loads("1") == 1
-    assert merc.formats.native.SCHEMA == "merc-timeline/1"
+    assert merc.formats.native.SCHEMA == "merc-timeline/2"
 
 
 def back(made: Timeline) -> Any:
@@ -45,6 +47,25 @@ def test_everything_comes_back():
 @given(timelines())
 def test_any_timeline_comes_back(made: Timeline):
     assert back(made) == made
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.data())
+def test_edits_come_back_and_so_does_the_corrected_layer_alone(data: st.DataObject):
+    made = data.draw(edited(talk()))
+    assert back(made) == made
+    assert back(made).corrected == made.corrected
+    assert back(made.corrected) == made.corrected
+
+
+def test_a_file_of_version_1_has_no_edits(tmp_path: Path):
+    old = written(sample(), tmp_path)
+    old["schema"] = "merc-timeline/1"
+    del old["edits"]
+    for one in old["utterances"]:
+        del one["correction"]
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    assert formats.read(tmp_path / "old.json") == sample()
 
 
 def test_numbers_are_rounded_and_keys_keep_their_order(tmp_path: Path):

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from merc import formats
+from merc import edits, formats
 from merc.conversation import Timeline
+from merc.edits import Relabel
 from merc.errors import FormatError
 from merc.formats import schema
 from tests.formats.made_timelines import sample
@@ -50,8 +51,9 @@ def test_the_models_and_the_writer_have_the_same_fields(tmp_path: Path):
         names = {field.alias or name: field for name, field in model.model_fields.items()}
         assert list(value) == list(names)
 
-    found = written(sample(), tmp_path)
+    found = written(edits.edited(sample(), Relabel("u1", "fear"), by="Eve"), tmp_path)
     keys(found, schema.TimelineFields)
+    keys(found["edits"][0], schema.EditFields)
     keys(found["recording"], schema.RecordingFields)
     keys(found["speakers"][0], schema.SpeakerFields)
     keys(found["utterances"][0], schema.UtteranceFields)
@@ -60,6 +62,12 @@ def test_the_models_and_the_writer_have_the_same_fields(tmp_path: Path):
     keys(found["utterances"][0]["words"][0], schema.WordFields)
     keys(found["overlaps"][0], schema.StretchFields)
     keys(found["models"][0], schema.ModelFields)
+    corrected = written(edits.edited(sample(), Relabel("u1", "fear"), by="Eve").corrected, tmp_path)
+    keys(corrected["utterances"][0]["correction"], schema.CorrectionFields)
+
+
+def edit(**change: Any) -> dict[str, Any]:
+    return {"change": change, "by": "Eve", "at": "2026-01-02T03:04:05Z"}
 
 
 def broken(path: list[Any], value: Any) -> dict[str, Any]:
@@ -75,9 +83,9 @@ def broken(path: list[Any], value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (["schema"], "merc-timeline/2", "reads up to 'merc-timeline/1'; install a newer merc"),
-        (["schema"], "merc-timeline/0", "has the schema 'merc-timeline/0', expected 'merc-timeline/1'"),
-        (["schema"], {"a": 1}, "expected 'merc-timeline/1'"),
+        (["schema"], "merc-timeline/3", "reads up to 'merc-timeline/2'; install a newer merc"),
+        (["schema"], "merc-timeline/0", "has the schema 'merc-timeline/0', expected 'merc-timeline/2'"),
+        (["schema"], {"a": 1}, "expected 'merc-timeline/2'"),
         (["utterances", 0, "start"], "0.25", r"at utterances.0.start: .*valid number \(found '0.25'\)"),
         (["utterances", 0, "confidence"], 1.5, r"at utterances.0.confidence: .*less than or equal to 1 \(found 1.5\)"),
         (["utterances", 1, "end"], None, "utterance u2 has only one of start and end"),
@@ -86,6 +94,9 @@ def broken(path: list[Any], value: Any) -> dict[str, Any]:
         (["utterances", 0, "evidence", 1, "steps", "end"], [0.75], "steps of utterance u1: expected as many ends"),
         (["recording"], {"name": "x"}, "at recording.sha256: field required"),
         (["notes"], "none", "at notes: .*valid array"),
+        (["edits"], [edit(kind="bend")], r"at edits\.0\.change: .*'bend'"),
+        (["edits"], [edit(kind="label", utterance="u1")], r"at edits\.0\.change\.label\.label: "),
+        (["edits"], [edit(kind="label", utterance="u9", label="joy")], "no utterance 'u9' in call.mp4"),
     ],
 )
 def test_a_broken_timeline_says_where(tmp_path: Path, path: list[Any], value: Any, message: str):

@@ -22,7 +22,7 @@ from tests.formats.made_timelines import in_lines, in_name, predicted, sample, t
 
 def test_vtt_reads_well(tmp_path: Path):
     assert formats.write(sample(), tmp_path / "t.vtt").read_text("utf-8") == (
-        "WEBVTT\n\nNOTE merc-timeline/1 of call.mp4; [label .dd] is a predicted label and its confidence\n\n"
+        "WEBVTT\n\nNOTE merc-timeline/2 of call.mp4; [label .dd] is a predicted label and its confidence\n\n"
         "u1\n00:00:00.250 --> 00:00:01.500\n<v Anna>I can't believe it! [joy .71]\n\n"
         'u2\n00:00:01.200 --> 00:00:02.001\n<v Ben &lt;b&gt;>He said "no" &amp; left [? joy .38]\n\n'
         "u3\n00:00:03.000 --> 00:00:04.000\n… [? .00]\n"

@@ -1,4 +1,4 @@
-"""JSON: complete timelines (``merc-timeline/1``), and transcripts by Whisper, WhisperX or as a list."""
+"""JSON: complete timelines (``merc-timeline/2``), and transcripts by Whisper, WhisperX or as a list."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from merc.conversation import (
     Utterance,
     Word,
 )
+from merc.edits import Correction, Edit, corrected
 from merc.errors import FormatError, InputError
 from merc.formats import clock, source
 from merc.formats.columns import item
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from merc.formats import schema
 
 _DEEPEST = 64  # levels of lists and objects: what is deeper is no transcript, and could not be written again
-SCHEMA = "merc-timeline/1"
+SCHEMA = "merc-timeline/2"
+VERSION = 2
 """Name and version of the format: the first value in every file."""
 
 
@@ -87,6 +90,10 @@ def document(timeline: Timeline) -> dict[str, Any]:
         "models": [{"slot": m.slot, "name": m.name, "licence": m.licence, "sha256": m.sha256} for m in timeline.models],
         "options": _plain(timeline.options, "options"),
         "notes": list(timeline.notes),
+        "edits": [
+            {"change": {"kind": edit.change.kind, **asdict(edit.change)}, "by": edit.by, "at": edit.at}
+            for edit in timeline.edits
+        ],
     }
 
 
@@ -190,6 +197,7 @@ def _utterance(utterance: Utterance, prediction: Prediction, order: Mapping[str,
         "annotated_label": utterance.label,
         "annotated_scores": _plain(utterance.scores, f"scores of {name}"),
         "meta": _plain(utterance.meta, f"meta of {name}"),
+        "correction": None if prediction.correction is None else asdict(prediction.correction),
     }
 
 
@@ -276,7 +284,7 @@ def _timeline(path: Path, text: str, version: Any) -> Timeline:
         raise FormatError(
             f"{path.name} has the schema '{source.shown(version)}', expected '{SCHEMA}'; give a timeline of merc"
         )
-    if int(match[1]) > 1:
+    if int(match[1]) > VERSION:
         raise FormatError(
             f"{path.name} has the schema '{source.shown(version)}', but this version of merc reads up to '{SCHEMA}'; "
             "install a newer merc or write the timeline again"
@@ -286,7 +294,9 @@ def _timeline(path: Path, text: str, version: Any) -> Timeline:
     from merc.formats import schema
 
     try:
-        return _made(schema.TimelineFields.model_validate_json(text))
+        made = _made(schema.TimelineFields.model_validate_json(text))
+        corrected(made)  # edits that do not fit the utterances are refused here
+        return made
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -309,6 +319,7 @@ def _made(fields: schema.TimelineFields) -> Timeline:
         models=tuple(Model(**model.model_dump()) for model in fields.models),
         options=_frozen(fields.options),
         notes=tuple(fields.notes),
+        edits=tuple(Edit(edit.change, edit.by, edit.at) for edit in fields.edits),
     )
 
 
@@ -339,6 +350,7 @@ def _made_prediction(fields: schema.UtteranceFields) -> Prediction:
         abstained=fields.abstained,
         reason=fields.reason,
         evidence=tuple(evidence),
+        correction=None if fields.correction is None else Correction(**fields.correction.model_dump()),
     )
 
 

@@ -1,8 +1,9 @@
-"""Pydantic models of ``timeline.json`` in version 1: they validate files and generate the JSON Schema.
+"""Pydantic models of ``timeline.json`` in version 2: they validate files and generate the JSON Schema.
 
 Imported only when JSON is read, because importing pydantic takes 0.1 s. ``timeline.schema.json`` is the output of
 ``schema()``, which a test checks. Fields may be added within a version, so unknown fields are ignored; removing a
-field or changing its meaning requires a new version.
+field or changing its meaning requires a new version. Version 2 added the edits of people, which a reader must not
+ignore; files of version 1 have none.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-VERSION = 1
+from merc.edits import Change
+
+VERSION = 2
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -79,6 +82,14 @@ class EvidenceFields(_Strict):
     )
 
 
+class CorrectionFields(_Strict):
+    """Who set or rejected the label of an utterance."""
+
+    predicted: str | None = Field(description="The label that the model predicted, or null.")
+    by: str = Field(description="Who corrected it.")
+    at: str = Field(description="When: ISO 8601, in UTC.")
+
+
 class UtteranceFields(_Strict):
     """One utterance with its prediction."""
 
@@ -97,6 +108,9 @@ class UtteranceFields(_Strict):
     annotated_label: str | None = Field(description="Label given by annotators, never a predicted one, or null.")
     annotated_scores: dict[str, float] = Field(description="Annotated dimensions such as valence.")
     meta: dict[str, JsonValue] = Field(description="Other information from the transcript or corpus.")
+    correction: CorrectionFields | None = Field(
+        None, description="In a file of the corrected layer alone: who set the label; null: it is the model's."
+    )
 
 
 class StretchFields(_Strict):
@@ -115,10 +129,20 @@ class ModelFields(_Strict):
     sha256: str = Field(description="SHA-256 of the weights, in hexadecimal.")
 
 
+class EditFields(_Strict):
+    """What a person changed."""
+
+    change: Annotated[Change, Field(discriminator="kind")] = Field(description="What the edit does.")
+    by: str = Field(description="Who made it.")
+    at: str = Field(description="When: ISO 8601, in UTC; edits that were made together share it.")
+
+
 class TimelineFields(_Strict):
     """The utterances of a recording with their predicted labels, as written by merc."""
 
-    schema_: Literal["merc-timeline/1"] = Field(alias="schema", description="Name and version of the format.")
+    schema_: Literal["merc-timeline/1", "merc-timeline/2"] = Field(
+        alias="schema", description="Name and version of the format."
+    )
     recording: RecordingFields = Field(description="The file that was analysed.")
     labels: list[str] = Field(description="The labels of every distribution, in order.")
     speakers: list[SpeakerFields] = Field(description="The speakers of the recording.")
@@ -127,9 +151,12 @@ class TimelineFields(_Strict):
     models: list[ModelFields] = Field(description="The models that the result depends on.")
     options: dict[str, JsonValue] = Field(description="The options of the analysis.")
     notes: list[str] = Field(description="Sentences on what could not be analysed.")
+    edits: list[EditFields] = Field(
+        default=[], description="What people changed, in order, not applied to the utterances; absent in version 1."
+    )
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``timeline.json``."""
     made = TimelineFields.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "merc-timeline/1"} | made
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "merc-timeline/2"} | made

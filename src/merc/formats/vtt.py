@@ -27,7 +27,7 @@ def write(timeline: Timeline, path: Path) -> None:
         OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     name = " ".join(timeline.recording.name.split()).replace("-->", "→")
-    blocks = ["WEBVTT\n", f"NOTE merc-timeline/1 of {name}; [label .dd] is a predicted label and its confidence\n"]
+    blocks = ["WEBVTT\n", f"NOTE merc-timeline/2 of {name}; [label .dd] is a predicted label and its confidence\n"]
     for utterance, prediction in timeline:
         if utterance.segment is None:
             continue

@@ -1,0 +1,173 @@
+"""Changes of names, speakers, words, times, labels and notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from merc.conversation import Segment, Speaker, Timeline, Word
+from merc.edits.view import changed, filled, in_order, known, names, near, position, predicted_label, quoted, renamed
+from merc.errors import InputError
+
+if TYPE_CHECKING:
+    from merc.edits import Edit
+
+_NO_FACE = "named by a person: no face was linked"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person decided about a predicted label: the label of the prediction, or, without one, its rejection.
+
+    Args:
+        predicted: Label that the model predicted; None if it abstained, or judged other bounds of the utterance.
+        by: Who corrected it.
+        at: When: ISO 8601, in UTC.
+    """
+
+    predicted: str | None
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give a speaker another name, which nobody has yet."""
+
+    old: str
+    new: str
+    kind: Literal["rename"] = "rename"
+
+    def applied(self, view: Timeline, edit: Edit) -> Timeline:
+        """The timeline with the new name."""
+        known(view, self.old)
+        if self.new in names(view):
+            raise InputError(
+                f"cannot rename '{self.old}': there is a speaker '{self.new}' already; merge the two, or choose "
+                "another name"
+            )
+        return renamed(view, {self.old: filled("name of a speaker", self.new)})
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Make several speakers one, who keeps the name of the first."""
+
+    speakers: tuple[str, ...]
+    kind: Literal["merge"] = "merge"
+
+    def applied(self, view: Timeline, edit: Edit) -> Timeline:
+        """The timeline with one speaker for all of them."""
+        if len(set(self.speakers)) < 2:
+            raise InputError(f"cannot merge {quoted(self.speakers)}: expected at least two different speakers")
+        for name in self.speakers:
+            known(view, name)
+        first = self.speakers[0]
+        own = [speaker for speaker in view.speakers if speaker.id in self.speakers]
+        merged = renamed(view, dict.fromkeys(self.speakers, first))
+        if not own:
+            return merged
+        best = next((speaker for speaker in own if speaker.face), own[0])
+        one = replace(best, id=first, speaking=sum(speaker.speaking for speaker in own))
+        place = min(view.speakers.index(speaker) for speaker in own)
+        rest = [speaker for speaker in view.speakers if speaker not in own]
+        return replace(merged, speakers=(*rest[:place], one, *rest[place:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """Set the label of an utterance, or reject the predicted one without another."""
+
+    utterance: str
+    label: str | None
+    kind: Literal["label"] = "label"
+
+    def applied(self, view: Timeline, edit: Edit) -> Timeline:
+        """The timeline with the label of a person."""
+        place = position(view, self.utterance)
+        if self.label is not None and self.label not in view.labels:
+            raise InputError(
+                f"utterance {self.utterance}: unknown label '{self.label}': {near(self.label, view.labels)}expected "
+                f"one of {', '.join(view.labels)}"
+            )
+        before = view.predictions[place]
+        correction = Correction(predicted_label(before), edit.by, edit.at)
+        held = self.label is None
+        why = f"rejected by {edit.by}" if held else None
+        made = replace(before, label=self.label, abstained=held, reason=why, correction=correction)
+        return changed(view, place, prediction=made)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Correct the words of an utterance; their times are kept where their number stays the same."""
+
+    utterance: str
+    text: str
+    kind: Literal["words"] = "words"
+
+    def applied(self, view: Timeline, edit: Edit) -> Timeline:
+        """The timeline with the corrected words."""
+        place = position(view, self.utterance)
+        before, tokens = view.utterances[place], self.text.split()
+        same = len(tokens) == len(before.words)
+        words = tuple(Word(text, one.segment) for text, one in zip(tokens, before.words, strict=True)) if same else ()
+        return changed(view, place, replace(before, text=self.text or None, words=words))
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Give an utterance to a speaker, who may be new."""
+
+    utterance: str
+    speaker: str
+    kind: Literal["speaker"] = "speaker"
+
+    def applied(self, view: Timeline, edit: Edit) -> Timeline:
+        """The timeline with the other speaker, and the speaking time of both."""
+        place = position(view, self.utterance)
+        before = view.utterances[place]
+        seconds = before.segment.duration if before.segment else 0.0
+        name = filled(f"speaker of utterance {self.utterance}", self.speaker)
+        speakers = [
+            replace(one, speaking=max(0.0, one.speaking + seconds * ((one.id == name) - (one.id == before.speaker))))
+            for one in view.speakers
+        ]
+        if name not in names(view):
+            speakers.append(Speaker(name, seconds, face=False, face_reason=_NO_FACE))
+        return replace(changed(view, place, replace(before, speaker=name)), speakers=tuple(speakers))
+
+
+@dataclass(frozen=True, slots=True)
+class Retime:
+    """Move the start and end of an utterance."""
+
+    utterance: str
+    start: float
+    end: float
+    kind: Literal["times"] = "times"
+
+    def applied(self, view: Timeline, edit: Edit) -> Timeline:
+        """The timeline with the new times, in order of time; without words' times if one of them is outside."""
+        place = position(view, self.utterance)
+        segment = Segment(self.start, self.end)
+        before = view.utterances[place]
+        inside = all(segment.start <= word.segment.start and word.segment.end <= segment.end for word in before.words)
+        made = replace(before, segment=segment, words=before.words if inside else ())
+        return in_order(changed(view, place, made))
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Leave a note on an utterance; an empty one removes it."""
+
+    utterance: str
+    text: str
+    kind: Literal["note"] = "note"
+
+    def applied(self, view: Timeline, edit: Edit) -> Timeline:
+        """The timeline with the note in ``meta["note"]`` of the utterance."""
+        place = position(view, self.utterance)
+        before = view.utterances[place]
+        kept = {name: value for name, value in before.meta.items() if name != "note"}
+        return changed(view, place, replace(before, meta=kept | ({"note": self.text} if self.text else {})))

@@ -25,7 +25,7 @@ class MercError(Exception):
         ...     merc.read("talk.docx")
         ... except merc.MercError as error:
         ...     print(error)
-        unknown transcript format 'docx': known are csv, eaf, json, parquet, rttm, srt, textgrid, tsv, txt, vtt
+        unknown transcript format 'docx': known are csv, eaf, json, parquet, rttm, srt, textgrid, tsv, txt, vtt, xlsx
     """
 
 

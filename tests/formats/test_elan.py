@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pympi.Elan import Eaf
 
-from merc import formats
+from merc import edits, formats
 from merc.conversation import Segment, Timeline, Utterance
+from merc.edits import Relabel, predicted_label
 from merc.errors import FormatError
+from tests.edits.made_edits import edited, talk
 from tests.formats.made_timelines import sample, timed, timeline, timelines
 
 PLAIN_TEXT = st.text('aé😀א<&>" ', max_size=12)
@@ -130,15 +132,57 @@ def test_the_elan_file_is_well_formed_and_says_its_schema(tmp_path: Path):
     assert [child.tag for child in root if child.tag != "TIER"] == [
         "HEADER",
         "TIME_ORDER",
-        "LINGUISTIC_TYPE",
-        "LINGUISTIC_TYPE",
-        "LINGUISTIC_TYPE",
+        *["LINGUISTIC_TYPE"] * 5,
+        "LANGUAGE",
         "CONSTRAINT",
+        "CONTROLLED_VOCABULARY",
     ]
     ids = [node.get("ANNOTATION_ID") for node in root.iter() if node.get("ANNOTATION_ID")]
-    assert len(ids) == len(set(ids)) == 3 + 2 + 3 - 1
+    assert len(ids) == len(set(ids)) == 3 + 2 + 3 + 3 - 1
     slots = [int(slot.get("TIME_VALUE") or -1) for slot in root.iter("TIME_SLOT")]
     assert slots == sorted(slots)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.data())
+def test_elan_keeps_ids_and_the_labels_of_people(data: st.DataObject):
+    made = data.draw(edited(talk())).corrected
+    found = {one.id: dict(one.meta) for one in through(made, "eaf")}
+    assert found == {
+        one.id: {"predicted": predicted_label(guess), "confidence": guess.confidence}
+        | ({"corrected": guess.label} if guess.correction else {})
+        for one, guess in timed(made)
+    }
+
+
+def test_both_tiers_of_labels_are_chosen_from_a_vocabulary(tmp_path: Path):
+    made = edits.edited(sample(), Relabel("u1", "fear"), by="Eve").corrected
+    eaf = Eaf(str(formats.write(made, tmp_path / "t.eaf")))
+    assert [
+        value for [(value, _, _)], *_ in (eaf.get_cv_entries("labels")[key] for key in ("cve1", "cve7", "cve8"))
+    ] == [
+        "anger",
+        "surprise",
+        "no label",
+    ]
+    chosen = [
+        name
+        for name in eaf.get_linguistic_type_names()
+        if "CONTROLLED_VOCABULARY_REF" in (eaf.get_parameters_for_linguistic_type(name))
+    ]
+    assert chosen == ["predicted label", "corrected label"]
+    root = ElementTree.parse(tmp_path / "t.eaf").getroot()
+    [one] = root.findall(".//TIER[@TIER_ID='corrected label@Anna']/ANNOTATION/REF_ANNOTATION")
+    assert (one.get("CVE_REF"), one.findtext("ANNOTATION_VALUE")) == ("cve3", "fear")
+
+
+def test_a_label_that_is_filled_in_by_hand_is_a_correction(tmp_path: Path):
+    eaf = Eaf(str(formats.write(sample(), tmp_path / "t.eaf")))
+    eaf.add_ref_annotation("corrected label@Anna", "Anna", 300, "no label")
+    eaf.add_ref_annotation("corrected label@?", "?", 3100, "sadness")
+    eaf.to_file(str(tmp_path / "t.eaf"))
+    found = {one.id: one.meta.get("corrected", "-") for one in formats.read(tmp_path / "t.eaf")}
+    assert found == {"u1": None, "u2": "-", "u3": "sadness"}
 
 
 BOMB = (
@@ -182,4 +226,4 @@ def test_reversed_and_empty_times_are_kept_in_meta(tmp_path: Path):
     path.write_text(path.read_text().replace('"2000"', '"500"').replace('TIME_VALUE="4000"', ""))
     found = formats.read(path)
     assert [(one.segment, one.meta.get("times")) for one in found] == [(None, (1.0, 0.5)), (Segment(3.0, 4.7), None)]
-    assert "t.eaf: the times of a1 cannot be used" in found.meta["notes"][1]
+    assert "t.eaf: the times of u1 cannot be used" in found.meta["notes"][1]

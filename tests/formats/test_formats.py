@@ -38,6 +38,8 @@ def test_file_names():
         "eaf": "timeline.eaf",
         "textgrid": "timeline.TextGrid",
         "rttm": "timeline.rttm",
+        "txt": "timeline.txt",
+        "xlsx": "timeline.xlsx",
         "html": "report.html",
     }
 
@@ -75,6 +77,12 @@ def test_write_and_read_choose_by_extension(tmp_path: Path):
         formats.write(sample(), tmp_path / "a.jsn")
     with pytest.raises(UnknownName, match="unknown transcript format 'strt': did you mean 'srt'?"):
         formats.read(tmp_path / "a.strt")
+
+
+def test_formats_that_need_an_extra_or_repeat_others_are_written_by_name_only(tmp_path: Path):
+    made = formats.save(sample(), tmp_path)
+    assert {path.suffix for path in made} & {".xlsx", ".txt"} == set()
+    assert [path.name for path in formats.save(sample(), tmp_path, formats=["xlsx"])] == ["timeline.xlsx"]
 
 
 def test_a_folder_that_is_a_file_is_an_output_error(tmp_path: Path):

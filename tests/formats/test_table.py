@@ -13,12 +13,15 @@ from typing import Any
 import polars
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from merc import formats
+from merc import edits, formats
 from merc.conversation import Conversation, Evidence, Prediction, Segment, Timeline, Utterance
+from merc.edits import Relabel, predicted_label
 from merc.errors import FormatError
 from merc.formats.table import columns
 from merc.labels import EKMAN7
+from tests.edits.made_edits import edited, talk
 from tests.formats.made_timelines import sample, timeline, timelines
 
 
@@ -35,6 +38,30 @@ def test_the_columns_are_those_of_the_documentation():
     assert [name for name in names if name.endswith("_missing")] == ["text_missing", "voice_missing", "face_missing"]
     page = (Path(__file__).parents[2] / "docs" / "reference" / "formats.md").read_text("utf-8")
     assert [name for name in names[:9] if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("extension", ["csv", "parquet", "xlsx"])
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_the_labels_of_people_come_back(extension: str, data: st.DataObject):
+    made = data.draw(edited(talk())).corrected
+    found = {one.id: dict(one.meta) for one in through(made, extension)}
+    for one, guess in made:
+        expected = {"predicted": predicted_label(guess)}
+        expected |= {"corrected": guess.label} if guess.correction else {"confidence": guess.confidence}
+        expected |= {"note": one.meta["note"]} if one.meta.get("note") else {}
+        assert found[one.id] == expected
+
+
+def test_a_label_that_was_changed_in_a_spreadsheet_is_a_correction(tmp_path: Path):
+    made = edits.edited(talk(), Relabel("u1", "fear"), by="Eve", at="2026-01-02").corrected
+    path = formats.write(made, tmp_path / "t.csv")
+    rows = list(csv.reader(io.StringIO(path.read_text())))
+    assert rows[0][5:13] == ["label", "confidence", "abstained", "reason", "predicted", *rows[0][10:12], "note"]
+    rows[3][5] = "sadness"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert [one.meta.get("corrected", "-") for one in formats.read(path)] == ["fear", "-", "sadness", "-"]
 
 
 def test_a_further_modality_gets_its_columns():

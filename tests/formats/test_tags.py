@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from merc.conversation import Prediction
+from merc.edits import Correction
 from merc.formats import tags
 
 JOY = Prediction({"joy": 0.714, "anger": 0.286}, "joy", 0.714, abstained=False)
@@ -17,6 +20,18 @@ def test_reading_a_tag_removes_exactly_what_writing_added(made: Prediction, writ
     assert tags.tag(made) == written
     confidence = round(made.confidence, 2)
     assert tags.untag(f"Oh [sic] {written}") == ("Oh [sic]", {"predicted": made.label, "confidence": confidence})
+
+
+def test_the_label_of_a_person_has_no_confidence():
+    by = Correction("joy", "Eve", "2026-01-02")
+    kept, rejected = replace(JOY, label="fear", correction=by), replace(JOY, label=None, abstained=True, correction=by)
+    assert (tags.tag(kept), tags.tag(rejected)) == ("[fear corrected]", "[? corrected]")
+    assert tags.untag("Oh [sic] [fear corrected]") == ("Oh [sic]", {"corrected": "fear"})
+    assert tags.untag("Oh [? corrected]") == ("Oh", {"corrected": None})
+
+
+def test_what_was_not_analysed_has_no_tag():
+    assert tags.tag(Prediction(None, None, 0.0, abstained=True)) == ""
 
 
 @pytest.mark.parametrize("text", ["Oh [sic]", "Oh [joy .7]", "[joy .71] oh", "Oh joy .71]"])

@@ -1,7 +1,7 @@
 """Reading transcripts and writing timelines: one module per format, found by name or file extension.
 
 >>> sorted(WRITERS)
-['csv', 'eaf', 'html', 'json', 'parquet', 'rttm', 'srt', 'textgrid', 'vtt']
+['csv', 'eaf', 'html', 'json', 'parquet', 'rttm', 'srt', 'textgrid', 'txt', 'vtt', 'xlsx']
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from merc.cache import replacing
 from merc.conversation import Conversation, Timeline
+from merc.formats.transcript import as_timeline
 from merc.registry import Registry
 
 Writer = Callable[[Timeline, Path], None]
@@ -28,6 +29,8 @@ WRITERS: Registry[Writer] = Registry(
         "eaf": "merc.formats.elan:write",
         "textgrid": "merc.formats.praat:write",
         "rttm": "merc.formats.rttm:write",
+        "txt": "merc.formats.plain:write",
+        "xlsx": "merc.formats.xlsx:write",
         "html": "merc.report:write",
     },
 )
@@ -46,6 +49,7 @@ READERS: Registry[Reader] = Registry(
         "textgrid": "merc.formats.praat:read",
         "rttm": "merc.formats.rttm:read",
         "txt": "merc.formats.plain:read",
+        "xlsx": "merc.formats.xlsx:read",
     },
 )
 """Input formats by file extension, in lower case, without the dot."""
@@ -54,6 +58,9 @@ FILE_NAMES: Mapping[str, str] = MappingProxyType(
     {name: {"html": "report.html", "textgrid": "timeline.TextGrid"}.get(name, f"timeline.{name}") for name in WRITERS}
 )
 """File name that ``save`` uses, by format."""
+
+BY_NAME_ONLY = ("txt", "xlsx")
+"""Formats that ``save`` writes only when they are named: they hold what others hold, and xlsx needs an extra."""
 
 
 def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | None = None) -> list[Path]:
@@ -64,7 +71,7 @@ def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | Non
     Args:
         timeline: The result of an analysis.
         folder: Created if it does not exist.
-        formats: Names of formats in upper or lower case (default: all); duplicates are ignored.
+        formats: Names of formats in upper or lower case (default: all but ``BY_NAME_ONLY``); duplicates are ignored.
 
     Returns:
         The paths of the files, in the order of ``formats``.
@@ -73,16 +80,18 @@ def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | Non
         UnknownName: If a format does not exist.
         OutputError: If the folder is not writable or the disk is full.
     """
-    wanted = tuple(WRITERS) if formats is None else (formats,) if isinstance(formats, str) else tuple(formats)
+    usual = tuple(name for name in WRITERS if name not in BY_NAME_ONLY)
+    wanted = usual if formats is None else (formats,) if isinstance(formats, str) else tuple(formats)
     chosen = {name.lower(): WRITERS[name.lower()] for name in wanted}
     return [_write(writer, timeline, Path(folder) / FILE_NAMES[name]) for name, writer in chosen.items()]
 
 
-def write(timeline: Timeline, path: str | Path) -> Path:
-    """Write a timeline to a file; the format follows from the extension.
+def write(timeline: Timeline | Conversation, path: str | Path) -> Path:
+    """Write a timeline or a transcript to a file; the format follows from the extension.
 
     Args:
-        timeline: The result of an analysis.
+        timeline: The result of an analysis, or a transcript. Of a timeline with edits, JSON holds both layers; other
+            formats hold the predicted one (give ``timeline.corrected`` for the other).
         path: The file, such as ``talk.srt``; the extensions are the names in ``WRITERS``.
 
     Returns:
@@ -90,6 +99,7 @@ def write(timeline: Timeline, path: str | Path) -> Path:
 
     Raises:
         UnknownName: If there is no format with this extension.
+        InputError: If a transcript lacks what the format needs, such as times.
         OutputError: If the file cannot be written.
 
     Example:
@@ -107,7 +117,9 @@ def write(timeline: Timeline, path: str | Path) -> Path:
         <BLANKLINE>
     """
     target = Path(path)
-    return _write(WRITERS[_extension(target)], timeline, target)
+    name = _extension(target)
+    made = as_timeline(timeline, name) if isinstance(timeline, Conversation) else timeline
+    return _write(WRITERS[name], made, target)
 
 
 def read(path: str | Path) -> Timeline | Conversation:

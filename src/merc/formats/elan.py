@@ -1,4 +1,4 @@
-"""ELAN annotations (``.eaf``, EAF 3.0): one tier per speaker, predicted labels and confidences on child tiers."""
+"""ELAN annotations (``.eaf``, EAF 3.0): one tier per speaker, labels, confidences and ids on child tiers."""
 
 from __future__ import annotations
 
@@ -11,38 +11,42 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from merc.conversation import Conversation, Timeline
+from merc.edits import predicted_label
 from merc.errors import FormatError
 from merc.formats import source
 from merc.formats.elan_tiers import Tier, annotation, roots, tendency, utterances, worded
 from merc.formats.source import Item, shown
 from merc.formats.tags import UNKNOWN
-from merc.formats.tiers import Lane, lanes
+from merc.formats.tiers import Lane, Placed, lanes
 
 _UTTERANCE, _LABEL, _CONFIDENCE = "utterance", "predicted label", "confidence"
+_CORRECTED, _ID, _ANNOTATED = "corrected label", "utterance id", "annotated label"
+_ANALYSED, _TRANSCRIBED = (_LABEL, _CONFIDENCE, _CORRECTED, _ID), (_ANNOTATED, _ID)
+_CHOSEN = (_LABEL, _CORRECTED)  # tiers whose values are chosen from the vocabulary
+_REJECTED = "no label"
+"""Value on the tier of corrected labels that rejects the predicted one."""
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MIME = {".wav": "audio/x-wav", ".mp4": "video/mp4", ".mpg": "video/mpeg", ".mov": "video/quicktime"}
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT AUTHOR="merc" DATE="1970-01-01T00:00:00+00:00" FORMAT="3.0" VERSION="3.0" \
 xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
 xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">"""
-_TYPES = f"""<LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="{_UTTERANCE}" TIME_ALIGNABLE="true"/>
-<LINGUISTIC_TYPE CONSTRAINTS="Symbolic_Association" GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="{_LABEL}" \
-TIME_ALIGNABLE="false"/>
-<LINGUISTIC_TYPE CONSTRAINTS="Symbolic_Association" GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="{_CONFIDENCE}" \
-TIME_ALIGNABLE="false"/>
-<CONSTRAINT DESCRIPTION="1-1 association with a parent annotation" STEREOTYPE="Symbolic_Association"/>
-</ANNOTATION_DOCUMENT>
-"""
+_VOCABULARY = "labels"
+_CONSTRAINT = '<CONSTRAINT DESCRIPTION="1-1 association with a parent annotation" STEREOTYPE="Symbolic_Association"/>'
+_LANGUAGE = (
+    '<LANGUAGE LANG_DEF="http://cdb.iso.org/lg/CDB-00130975-001" LANG_ID="und" LANG_LABEL="undetermined (und)"/>'
+)
 
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write a timeline for ELAN.
 
-    Kept: times to 1 ms, speakers (as participants), texts, predicted labels and confidences to 4 decimals. Overlapping
-    utterances of a speaker go to further tiers of the same participant; an abstention has no annotation on the label
-    tier. Lost: utterances without a time, ids (annotations are numbered in the order of the utterances), words,
-    distributions, and characters that are invalid in XML, which become U+FFFD. The date is fixed, so that equal
-    timelines give equal bytes.
+    Kept: ids, times to 1 ms, speakers (as participants), texts, predicted labels and confidences to 4 decimals, and the
+    labels of people on a tier of their own, which is there to be filled in: both label tiers have the labels as a
+    controlled vocabulary. Overlapping utterances of a speaker go to further tiers of the same participant; an
+    abstention has no annotation on the label tier. Lost: utterances without a time, words, distributions, and
+    characters that are invalid in XML, which become U+FFFD. The date is fixed, so that equal timelines give equal
+    bytes.
 
     Raises:
         OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
@@ -64,8 +68,8 @@ def write(timeline: Timeline, path: Path) -> None:
     out.append("</TIME_ORDER>")
     taken: set[str] = set()
     for lane in tiers:
-        out.extend(_tiers(lane, taken, slots, total=len(timeline)))
-    out.append(_TYPES)
+        out.extend(_tiers(lane, taken, slots, timeline))
+    out.extend(_types(timeline))
     path.write_bytes(source.utf8("\n".join(out)))
 
 
@@ -76,7 +80,8 @@ def read(path: Path) -> Conversation:
     empty or holds ids or a placeholder, the words are read from a tier below it (``merc.formats.elan_tiers``), with a
     note; values of the other tiers below go to ``meta`` under their linguistic type. Tiers that hold something other
     than speech by their names (gestures, notes) are skipped with a note if others remain. In files written by merc,
-    ``meta`` has ``predicted`` (None for an abstention) and ``confidence``.
+    ``meta`` has ``predicted`` (None for an abstention) and ``confidence``, and ``corrected`` where the tier of
+    corrected labels has a value (None for "no label").
 
     Raises:
         FormatError: If the file is not ELAN, has a document type declaration (which could define entities), or a
@@ -129,7 +134,7 @@ def _named(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _tiers(lane: Lane, taken: set[str], slots: Mapping[tuple[int, int], str], *, total: int) -> Iterator[str]:
+def _tiers(lane: Lane, taken: set[str], slots: Mapping[tuple[int, int], str], timeline: Timeline) -> Iterator[str]:
     who = _clean(lane.speaker)
     parent = _named(who or UNKNOWN, taken)
     opening = f"PARTICIPANT={_attribute(who)}"
@@ -141,20 +146,61 @@ def _tiers(lane: Lane, taken: set[str], slots: Mapping[tuple[int, int], str], *,
             f'TIME_SLOT_REF2="{slots[place, 1]}">{_value(member.utterance.text)}</ALIGNABLE_ANNOTATION></ANNOTATION>'
         )
     yield "</TIER>"
-    for offset, kind in ((1, _LABEL), (2, _CONFIDENCE)):
+    terms = _terms(timeline)
+    for offset, kind in enumerate(_children(timeline), 1):
         name = _named(f"{kind}@{parent}", taken)
         yield (
             f'<TIER LINGUISTIC_TYPE_REF="{kind}" PARENT_REF={_attribute(parent)} {opening} TIER_ID={_attribute(name)}>'
         )
         for member in lane.members:
-            made = member.prediction
-            text = made.label if kind == _LABEL else f"{made.confidence:.4f}"
-            if text is not None:
+            if (text := _below(kind, member)) is not None:
+                term = f' CVE_REF="{terms[text]}"' if kind in _CHOSEN and text in terms else ""
                 yield (
-                    f'<ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a{offset * total + member.place + 1}" '
-                    f'ANNOTATION_REF="a{member.place + 1}">{_value(text)}</REF_ANNOTATION></ANNOTATION>'
+                    f'<ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a{offset * len(timeline) + member.place + 1}" '
+                    f'ANNOTATION_REF="a{member.place + 1}"{term}>{_value(text)}</REF_ANNOTATION></ANNOTATION>'
                 )
         yield "</TIER>"
+
+
+def _children(timeline: Timeline) -> tuple[str, ...]:
+    return _ANALYSED if timeline.labels else _TRANSCRIBED
+
+
+def _below(kind: str, member: Placed) -> str | None:
+    """What a tier below says of an utterance; None: nothing."""
+    made = member.prediction
+    return {
+        _LABEL: predicted_label(made),
+        _CONFIDENCE: f"{made.confidence:.4f}",
+        _CORRECTED: (made.label or _REJECTED) if made.correction else None,
+        _ANNOTATED: member.utterance.label,
+        _ID: member.utterance.id,
+    }[kind]
+
+
+def _terms(timeline: Timeline) -> dict[str, str]:
+    """Ids of the entries of the controlled vocabulary, by label."""
+    return {label: f"cve{number}" for number, label in enumerate((*timeline.labels, _REJECTED), 1)}
+
+
+def _types(timeline: Timeline) -> Iterator[str]:
+    """The types of the tiers, and the vocabulary of labels."""
+    yield f'<LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="{_UTTERANCE}" TIME_ALIGNABLE="true"/>'
+    for kind in _children(timeline):
+        chosen = f'CONTROLLED_VOCABULARY_REF="{_VOCABULARY}" ' if kind in _CHOSEN else ""
+        yield (
+            f'<LINGUISTIC_TYPE CONSTRAINTS="Symbolic_Association" {chosen}GRAPHIC_REFERENCES="false" '
+            f'LINGUISTIC_TYPE_ID="{kind}" TIME_ALIGNABLE="false"/>'
+        )
+    yield _LANGUAGE
+    yield _CONSTRAINT
+    if timeline.labels:
+        yield f'<CONTROLLED_VOCABULARY CV_ID="{_VOCABULARY}">\n<DESCRIPTION LANG_REF="und"/>'
+        for label, name in _terms(timeline).items():
+            value = f'<CVE_VALUE DESCRIPTION="" LANG_REF="und">{escape(_clean(label))}</CVE_VALUE>'
+            yield f'<CV_ENTRY_ML CVE_ID="{name}">{value}</CV_ENTRY_ML>'
+        yield "</CONTROLLED_VOCABULARY>"
+    yield "</ANNOTATION_DOCUMENT>\n"
 
 
 def _attribute(text: str) -> str:
@@ -188,19 +234,31 @@ def _root(path: Path) -> ElementTree.Element:
 
 
 def _written_here(tree: Tier) -> bool:
-    """Whether merc wrote a tier and the two below it."""
-    return [tree.kind, *(child.kind for child in tree.children)] == [_UTTERANCE, _LABEL, _CONFIDENCE]
+    """Whether merc wrote a tier and those below it."""
+    below = {child.kind for child in tree.children}
+    return tree.kind == _UTTERANCE and (_ID in below or {_LABEL, _CONFIDENCE} <= below)
 
 
 def _predicted(tree: Tier) -> Iterator[Item]:
-    """The utterances of a tier that merc wrote, with their predictions."""
-    labels, shares = ({one.refers: one.text for one in child.annotations} for child in tree.children)
+    """The utterances of a tier that merc wrote, with their labels."""
+    below: dict[str, dict[str | None, str]] = {kind: {} for kind in (*_ANALYSED, *_TRANSCRIBED)}
+    for child in tree.children:
+        below.setdefault(child.kind, {}).update({one.refers: one.text for one in child.annotations})
+    analysed = any(child.kind == _CONFIDENCE for child in tree.children)
     speaker = tree.name if tree.participant is None else tree.participant
     for one in tree.annotations:
-        share = shares.get(one.id, "")
-        confidence = float(share) if re.fullmatch(r"\d(\.\d+)?", share) else None
-        meta = {"predicted": labels.get(one.id) or None, "confidence": confidence}
-        yield Item(one.text or None, speaker or None, one.start, one.end, one.id, meta=meta)
+        meta = _labels(one.id, below) if analysed else {}
+        name, label = below[_ID].get(one.id) or one.id, below[_ANNOTATED].get(one.id)
+        yield Item(one.text or None, speaker or None, one.start, one.end, name, label, meta=meta)
+
+
+def _labels(name: str, below: Mapping[str, Mapping[str | None, str]]) -> dict[str, str | float | None]:
+    share = below[_CONFIDENCE].get(name, "")
+    confidence = float(share) if re.fullmatch(r"\d(\.\d+)?", share) else None
+    found: dict[str, str | float | None] = {"predicted": below[_LABEL].get(name) or None, "confidence": confidence}
+    if label := below[_CORRECTED].get(name, "").strip():
+        found["corrected"] = None if label == _REJECTED else label
+    return found
 
 
 def _tier(path: Path, tier: ElementTree.Element, slots: Mapping[str | None, float | None]) -> Tier:

@@ -28,7 +28,7 @@ from merc.conversation import (
 from merc.edits import Correction, Edit, corrected
 from merc.errors import FormatError, InputError
 from merc.formats import clock, source
-from merc.formats.columns import item
+from merc.formats.columns import field_of, item
 from merc.formats.source import Item
 
 if TYPE_CHECKING:
@@ -44,13 +44,18 @@ def write(timeline: Timeline, path: Path) -> None:
     """Write the complete timeline.
 
     Times are rounded to 1 ms (and segments are at least 1 ms long), probabilities to 4 decimals, other numbers to 6.
-    Keys have a fixed order and each utterance is on one line; equal timelines give equal bytes.
+    Keys have a fixed order and each utterance is on one line; equal timelines give equal bytes. A transcript becomes a
+    list of utterances, which is read back as a transcript.
 
     Raises:
         InputError: If a probability is not in [0, 1], or ``options``, ``meta`` or ``detail`` have an object that JSON
             cannot represent.
         OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
+    if not timeline.labels:
+        listed = ",\n".join(f" {_dumps(_said(one))}" for one in timeline.utterances)
+        path.write_bytes(source.utf8(f"[\n{listed}\n]\n"))
+        return
     parts = []
     for key, value in document(timeline).items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -199,6 +204,24 @@ def _utterance(utterance: Utterance, prediction: Prediction, order: Mapping[str,
         "meta": _plain(utterance.meta, f"meta of {name}"),
         "correction": None if prediction.correction is None else asdict(prediction.correction),
     }
+
+
+def _said(utterance: Utterance) -> dict[str, Any]:
+    """An utterance of a transcript; what is unknown has no key, ``meta`` is beside the fields."""
+    segment = utterance.segment
+    words = [{"text": one.text, **_times(one.segment), "probability": one.probability} for one in utterance.words]
+    known = {
+        "id": utterance.id,
+        "speaker": utterance.speaker,
+        **({} if segment is None else _times(segment)),
+        "text": utterance.text,
+        "label": utterance.label,
+        "words": words or None,
+    }
+    others = {name: value for name, value in utterance.meta.items() if field_of(name)[0] is None and name != "words"}
+    kept = {name: value for name, value in known.items() if value is not None}
+    kept.update(_plain(others, f"meta of utterance {utterance.id}"))
+    return kept
 
 
 def _steps(steps: Sequence[Step], owner: str, order: Mapping[str, int]) -> dict[str, Any] | None:

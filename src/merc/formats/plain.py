@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from merc.conversation import Conversation
+from merc.conversation import Conversation, Timeline
 from merc.errors import FormatError
-from merc.formats import markup, source
+from merc.formats import clock, markup, source
 from merc.formats.source import Item
 from merc.formats.speakers import split_speakers, split_turns
+from merc.formats.srt import untagged
 from merc.formats.stamped import blocks
+from merc.formats.tags import lines, prefixed, tag, tagged
 
 _OTHERS = re.compile(
     r'\A\s*(WEBVTT\b|<\?xml|<ANNOTATION_DOCUMENT|File type = "ooText|\[?\s*\{\s*"|SPEAKER \S+ \d+ \d)'
@@ -20,12 +22,34 @@ _OTHERS = re.compile(
 )
 
 
+def write(timeline: Timeline, path: Path) -> None:
+    """Write one paragraph per utterance: ``[00:00:04] Anna: I can't believe it! [joy .71]``.
+
+    MAXQDA, ATLAS.ti and NVivo read the stamps at the start of the paragraphs. Kept: starts to the second, speakers,
+    texts, labels and the confidence to 2 decimals. Lost: ends, ids, words, distributions, line breaks. An utterance
+    without a time has no stamp.
+
+    Raises:
+        OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
+    """
+    rows = []
+    for utterance, prediction in timeline:
+        said = f"{' '.join(lines(utterance.text).split())} {tag(prediction)}".strip()
+        stamped = prefixed(utterance.speaker, said) if utterance.speaker else said
+        if utterance.segment is not None:
+            start, _ = clock.milliseconds(utterance.segment)
+            stamped = f"[{clock.stamp(start, mark='.')[:-4]}] {stamped}"
+        rows.append(f"{stamped}\n")
+    path.write_bytes(source.utf8("".join(rows)))
+
+
 def read(path: Path) -> Conversation:
     """Read a text file.
 
     Time stamps at the start of lines, behind names or on lines of their own give utterances their times (see
     ``merc.formats.stamped``); without them each line is an utterance. Blank lines are skipped. A prefix is a speaker as
-    ``merc.formats.speakers`` decides; lines that start with a dash or ``>>`` lose it.
+    ``merc.formats.speakers`` decides; lines that start with a dash or ``>>`` lose it. In files written by merc,
+    ``meta`` has the label of the tag behind the text.
 
     Raises:
         FormatError: If the file is empty or has another format.
@@ -35,7 +59,10 @@ def read(path: Path) -> Conversation:
         raise FormatError(f"{path.name} is not plain text; {source.hint(path, text)}")
     rows = [row.strip() for row in text.split("\n")]
     items = blocks(rows) or [Item(turn) for row in rows if row for turn in split_turns(row)]
-    return source.conversation(path, _spoken(items), notes=notes, meta={"format": "txt"})
+    found = _spoken(items)
+    if tagged([one.text or "" for one in found]):
+        found = [untagged(one) for one in found]
+    return source.conversation(path, found, notes=notes, meta={"format": "txt"})
 
 
 def _spoken(items: Sequence[Item]) -> list[Item]:

@@ -14,7 +14,7 @@ from merc.errors import FormatError
 from merc.formats import clock, source
 from merc.formats.source import Item
 from merc.formats.tags import UNKNOWN, tag, untag
-from merc.formats.tiers import Lane, lanes
+from merc.formats.tiers import Lane, Placed, lanes
 
 _TOKEN = re.compile(
     r'"([^"]*+(?:""[^"]*+)*+)"|(?<!\S)([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,3})?)(?!\S)|(<exists>|<absent>)'
@@ -50,7 +50,7 @@ def write(timeline: Timeline, path: Path) -> None:
     for lane in made:
         name = _name(lane)
         texts = [(one.start, one.end, one.utterance.text or "") for one in lane.members]
-        labels = [(one.start, one.end, tag(one.prediction)[1:-1]) for one in lane.members]
+        labels = [(one.start, one.end, _label(one)) for one in lane.members]
         for title, entries in ((name, texts), (f"label@{name}", labels), (f"words@{name}", _words(lane))):
             number += 1
             out.append(_tier(number, title, _filled(entries, end), end))
@@ -83,6 +83,10 @@ def read(path: Path) -> Conversation:
 def _name(lane: Lane) -> str:
     name = " ".join((lane.speaker or UNKNOWN).split()) or UNKNOWN
     return f"{name}#{lane.number}" if lane.number > 1 or re.search(r"#\d+$", name) else name
+
+
+def _label(one: Placed) -> str:
+    return tag(one.prediction)[1:-1] or one.utterance.label or ""
 
 
 def _words(lane: Lane) -> list[tuple[int, int, str]]:
@@ -251,7 +255,8 @@ def _ours(tier: _Tier, labels: _Tier, words: Sequence[tuple[float, float, str]])
     for start, end, label in labels.intervals:
         if label:
             _, prediction = untag(f"[{label}]")
-            items.append(_item(speaker, (start, end, texts.pop((start, end), "")), prediction))
+            made = _item(speaker, (start, end, texts.pop((start, end), "")), prediction)
+            items.append(made if prediction else replace(made, label=label))
     items.extend(_item(speaker, (*times, text)) for times, text in texts.items() if text.strip())
     yield from _with_words(items, words)
 

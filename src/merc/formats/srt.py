@@ -13,13 +13,14 @@ from merc.formats.rolling import unrolled
 from merc.formats.source import Item
 from merc.formats.speakers import opens_turn, split_speakers, split_turns
 from merc.formats.tags import lines, prefixed, tag, tagged, unprefixed, untag
+from merc.formats.transcript import NOTHING
 
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write a timeline as subtitles.
 
-    Kept: times to 1 ms, speakers, texts, predicted labels (for an abstention the most probable label, marked) and the
-    confidence to 2 decimals. Lost: utterances without a time, ids, words, distributions, leading and trailing spaces,
+    Kept: times to 1 ms, speakers, texts, labels (for an abstention the most probable label, marked) and the confidence
+    to 2 decimals. Lost: utterances without a time, ids, words, distributions, leading and trailing spaces,
     repeated spaces in names, blank lines. ``-->`` becomes ``→``, because it would be parsed as a timing line.
 
     Raises:
@@ -30,7 +31,9 @@ def write(timeline: Timeline, path: Path) -> None:
         if utterance.segment is None:
             continue
         start, end = (clock.stamp(time, mark=",") for time in clock.milliseconds(utterance.segment))
-        said = prefixed(utterance.speaker, f"{lines(utterance.text)} {tag(prediction)}".strip()).replace("-->", "→")
+        text = f"{lines(utterance.text)} {tag(prediction)}".strip()
+        said = text if prediction == NOTHING and not utterance.speaker else prefixed(utterance.speaker, text)
+        said = said.replace("-->", "→")
         made.append(f"{len(made) + 1}\n{start} --> {end}\n{said}\n")
     path.write_bytes(source.utf8("\n".join(made)))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from merc.conversation import Conversation, Evidence, Prediction, Timeline
+from merc.edits import predicted_label
 from merc.errors import FormatError
 from merc.formats import clock, source
 from merc.formats.columns import ACCEPTED, FIELDS, field_of, item
@@ -17,6 +18,10 @@ from merc.formats.source import Item, shown
 
 MODALITIES = ("text", "voice", "face")
 """Modalities whose columns are always written, so that tables of several recordings can be joined."""
+
+NOTE = "note"
+CORRECTED = ("predicted", "corrected_by", "corrected_at", NOTE)
+"""Columns of the corrected layer."""
 
 _DELIMITERS = ",;\t|"
 
@@ -26,9 +31,15 @@ def columns(timeline: Timeline) -> dict[str, type]:
 
     The columns of the utterance are followed by ``p_<label>`` (fused distribution) and, for every modality,
     ``<modality>_label`` (the most probable label), ``<modality>_p_<label>`` and ``<modality>_missing`` (the reason).
+    Where people corrected labels or left notes, ``predicted``, ``corrected_by``, ``corrected_at`` and ``note`` are in
+    between. A transcript has the columns of the utterance only.
     """
     names: dict[str, type] = {"id": str, "start": float, "end": float, "speaker": str, "text": str, "label": str}
+    if not timeline.labels:
+        return names
     names |= {"confidence": float, "abstained": bool, "reason": str}
+    if any(guess.correction or NOTE in one.meta for one, guess in timeline):
+        names |= dict.fromkeys(CORRECTED, str)
     names |= {f"p_{label}": float for label in timeline.labels}
     seen = {evidence.modality: None for prediction in timeline.predictions for evidence in prediction.evidence}
     for modality in dict.fromkeys((*MODALITIES, *seen)):
@@ -44,8 +55,12 @@ def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {"id": utterance.id, "speaker": utterance.speaker, "text": utterance.text}
         if utterance.segment is not None:
             row["start"], row["end"] = (time / 1000 for time in clock.milliseconds(utterance.segment))
+        if not timeline.labels:
+            yield row | {"label": utterance.label}
+            continue
         row |= {"label": prediction.label, "confidence": round(float(prediction.confidence), 4)}
-        row |= {"abstained": bool(prediction.abstained), "reason": prediction.reason}
+        row |= {"abstained": bool(prediction.abstained), "reason": prediction.reason} | _correction(prediction)
+        row[NOTE] = utterance.meta.get(NOTE)
         row |= _shares("p_", prediction.probabilities)
         for evidence in prediction.evidence:
             row |= _modality(evidence)
@@ -108,7 +123,7 @@ def read_csv(path: Path) -> Conversation:
             "quote the texts that contain the delimiter"
         )
     records = [(number, dict(zip(names, row, strict=False))) for number, row in cells]
-    return _conversation(path, names, records, notes=notes)
+    return conversation(path, names, records, notes=notes)
 
 
 @contextmanager
@@ -126,7 +141,7 @@ def _cells(path: Path, text: str) -> tuple[list[str], list[tuple[int, list[str]]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
     try:
         names = next(reader)
-        _require_columns(path, names, text)
+        _require_columns(path, names, text)  # before the rows: another format may have unbalanced quotation marks
         return names, [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         raise FormatError(
@@ -151,8 +166,7 @@ def read_parquet(path: Path) -> Conversation:
         records = list(enumerate(table.to_pylist(), 1))
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise FormatError(f"{path.name} is damaged Parquet ({shown(error, 200)}); write it again") from error
-    _require_columns(path, table.column_names, "")
-    return _conversation(path, table.column_names, records, notes=())
+    return conversation(path, table.column_names, records)
 
 
 def _require_columns(path: Path, names: Sequence[str], text: str) -> None:
@@ -164,9 +178,21 @@ def _require_columns(path: Path, names: Sequence[str], text: str) -> None:
         )
 
 
-def _conversation(
-    path: Path, names: Sequence[str], records: Sequence[tuple[int, Mapping[str, Any]]], *, notes: Sequence[str]
+def conversation(
+    path: Path, names: Sequence[str], records: Sequence[tuple[int, Mapping[str, Any]]], *, notes: Sequence[str] = ()
 ) -> Conversation:
+    """The utterances of a table.
+
+    Args:
+        path: The file, for messages.
+        names: Its columns.
+        records: Number of each row, and its values by column.
+        notes: Sentences on what was guessed so far.
+
+    Raises:
+        FormatError: If there is neither a text column nor times, or if a cell is malformed.
+    """
+    _require_columns(path, names, "")
     ours = {"confidence", "abstained", "reason"} <= set(names)
     items = [_row(path, number, record, ours=ours) for number, record in records]
     return source.conversation(path, items, notes=notes, meta={"format": path.suffix[1:].lower()})
@@ -176,12 +202,19 @@ def _row(path: Path, number: int, record: Mapping[str, Any], *, ours: bool) -> I
     try:
         if not ours:
             return item(record)
-        kept = {name: value for name, value in record.items() if name in FIELDS and name != "label"}
-        share = record.get("confidence")
-        meta = {"predicted": record.get("label") or None, "confidence": None if share in (None, "") else float(share)}
-        return item(kept, meta=meta)
+        kept = {name: value for name, value in record.items() if name in (*FIELDS, NOTE) and name != "label"}
+        return item(kept, meta=_label(record))
     except ValueError as error:
         raise FormatError(f"{path.name} row {number}: {error}; correct the cell or leave it empty") from error
+
+
+def _label(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The predicted label, or the one that a person set: by its name, or because it differs from the predicted one."""
+    label = record.get("label") or None
+    if record.get("corrected_by") or ("predicted" in record and label != (record["predicted"] or None)):
+        return {"predicted": record["predicted"] or None, "corrected": label}
+    share = record.get("confidence")
+    return {"predicted": label, "confidence": None if share in (None, "") else float(share)}
 
 
 def _delimiter(text: str) -> str:
@@ -196,6 +229,14 @@ def _delimiter(text: str) -> str:
 
 def _shares(prefix: str, probabilities: Mapping[str, float] | None) -> dict[str, float]:
     return {f"{prefix}{label}": round(float(share), 4) for label, share in (probabilities or {}).items()}
+
+
+def _correction(prediction: Prediction) -> dict[str, Any]:
+    """What the model said of a label that a person set, and who set it; there is no confidence in such a label."""
+    found: dict[str, Any] = {"predicted": predicted_label(prediction)}
+    if one := prediction.correction:
+        found |= {"corrected_by": one.by, "corrected_at": one.at, "confidence": None}
+    return found
 
 
 def _modality(evidence: Evidence) -> dict[str, Any]:

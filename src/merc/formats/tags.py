@@ -2,7 +2,8 @@
 
 Every utterance that merc writes as a subtitle ends with a tag, so that reading removes exactly what writing added:
 ``[joy .71]`` is a predicted label with its confidence, ``[? joy .38]`` an abstention with the most probable label,
-``[? .00]`` an utterance without evidence.
+``[? .00]`` an utterance without evidence; ``[joy corrected]`` is the label of a person, ``[? corrected]`` a label that
+a person rejected.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from merc.conversation import Prediction
+from merc.formats.transcript import NOTHING
 
 UNKNOWN = "?"
 """Name of an unknown speaker in formats that require a name."""
 
-_TAG = re.compile(r"\[(\? ?)?([^\[\]]*?) ?(\.\d\d|1\.00)\]")
+_TAG = re.compile(r"\[(\? ?)?([^\[\]]*?) ?(\.\d\d|1\.00|corrected)\]")
+_CORRECTED = "corrected"
 _COLON = "\ua789"
 
 
@@ -28,7 +31,14 @@ def tag(prediction: Prediction) -> str:
         '[joy .71]'
         >>> tag(Prediction({"joy": 0.38}, None, 0.38, abstained=True, reason="low confidence"))
         '[? joy .38]'
+
+    Returns:
+        The tag; empty if the utterance was not analysed.
     """
+    if prediction == NOTHING:
+        return ""
+    if prediction.correction:
+        return f"[{prediction.label or '?'} {_CORRECTED}]"
     held = prediction.abstained or prediction.label is None
     name = prediction.top if held else prediction.label
     share = f"{prediction.confidence:.2f}".removeprefix("0")
@@ -39,8 +49,8 @@ def untag(text: str) -> tuple[str, dict[str, Any]]:
     """Split the tag off the end of a text.
 
     Returns:
-        The text before the tag, and ``predicted`` (None for an abstention) and ``confidence``. Without a tag, the
-        text is unchanged and the dictionary empty.
+        The text before the tag, and ``predicted`` (None for an abstention) and ``confidence``, or ``corrected`` (None
+        for a rejection). Without a tag, the text is unchanged and the dictionary empty.
 
     Example:
         >>> untag("I can't believe it! [joy .71]")
@@ -49,8 +59,9 @@ def untag(text: str) -> tuple[str, dict[str, Any]]:
     if not (match := _match(text)):
         return text, {}
     held, name, share = match.groups()
-    predicted = None if held or not name else name
-    return text[: match.start()].rstrip(), {"predicted": predicted, "confidence": float(share)}
+    label = None if held or not name else name
+    made = {"corrected": label} if share == _CORRECTED else {"predicted": label, "confidence": float(share)}
+    return text[: match.start()].rstrip(), made
 
 
 def tagged(texts: Sequence[str]) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from merc import AnalyzeOptions, MercError
 from merc.cache import Cache
 from merc.media.audio import Probe
-from merc.pipeline.options import Job
+from merc.pipeline.options import Job, Models
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,46 @@ def test_progress_is_reported_where_there_is_a_reporter(job: Job) -> None:
 
 def test_a_folder_of_whisper_is_recorded_by_its_name() -> None:
     assert AnalyzeOptions(asr="/home/ann/models/mine").record()["asr"] == "mine"
+
+
+def test_a_model_is_loaded_when_it_is_first_asked_for_and_kept_until_all_are_forgotten() -> None:
+    models, loaded = Models(), []
+
+    def load() -> list[int]:
+        loaded.append(len(loaded))
+        return [loaded[-1]]
+
+    first = models.once("a", load)
+    assert models.once("a", load) is first and models.once(("a", 2), load) == [1]
+    models.clear()
+    assert models.once("a", load) == [2]
+
+
+def test_threads_wait_for_one_loading_and_other_models_do_not() -> None:
+    models, loaded = Models(), []
+
+    together = Barrier(3, timeout=20)
+
+    def load(name: str) -> str:
+        loaded.append(name)
+        together.wait()  # broken, and so an error, unless three models are being loaded at the same time
+        return name
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda name: models.once(name, lambda: load(name)), "aabbcc")) == list("aabbcc")
+    assert sorted(loaded) == ["a", "b", "c"]
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again() -> None:
+    models = Models()
+    with pytest.raises(OSError, match="gone"):
+        models.once("a", lambda: (_ for _ in ()).throw(OSError("gone")))
+    assert models.once("a", lambda: 1) == 1
+
+
+def test_encoders_are_told_apart_by_name_device_and_threads() -> None:
+    models = Models()
+    one = models.encoder("campplus", device="cpu")
+    assert models.encoder("campplus", device="cpu") is one
+    assert models.encoder("campplus", device="cpu", threads=2) is not one
+    assert models.encoder("whisper-base", device="cpu").name == "whisper-base"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ class Scripted:
 
     recording = Language("en", 0.6, 0.6)
     loaded = 0
+    groups: ClassVar[list[int]] = []
 
     def __init__(self, options: object) -> None:
         type(self).loaded += 1
@@ -51,10 +53,14 @@ class Scripted:
     ) -> list[Word]:
         return [Word(language, Segment(window.start, window.start + 1), 0.9)]
 
+    def together(self, function: Callable[[Segment], Any], windows: Sequence[Segment]) -> list[Any]:
+        self.groups.append(len(windows))
+        return [function(window) for window in windows]
+
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
-    made = type("Scripted", (Scripted,), {"loaded": 0})
+    made = type("Scripted", (Scripted,), {"loaded": 0, "groups": []})
     monkeypatch.setattr(transcription, "Recognizer", made)
     monkeypatch.setattr(transcription, "find", lambda asr: SimpleNamespace(key=asr))
     return made
@@ -130,3 +136,17 @@ def test_an_uncertain_language_is_said_and_only_a_transcript_counts_as_english(
     assert [word.text for word in found.words] == [code]
     (said,) = found.notes(transcript=transcript)
     assert note in said
+
+
+def test_windows_are_decoded_in_groups_that_do_not_depend_on_the_threads(
+    tmp_path: Path, scripted: type[Scripted]
+) -> None:
+    samples, speech = np.zeros(200 * 16000, np.int16), [Segment(30.0 * n, 30 * n + 27) for n in range(6)]
+    found = [
+        transcribe(job(tmp_path / str(threads), threads=threads), samples, speech, transcript=False)
+        for threads in (1, 2, 4)
+    ]
+    assert [len(one.windows) for one in found] == [6, 6, 6]
+    assert found[0] == found[1] == found[2]
+    assert [word.segment.start for word in found[0].words] == [30.0 * n for n in range(6)]
+    assert sorted(scripted.groups) == [2, 2, 2, 4, 4, 4]

@@ -1,14 +1,17 @@
-"""Options of an analysis, and the job that hands them, the cache and the progress to its stages."""
+"""Options of an analysis, and the job that hands them, the models, the cache and the progress to its stages."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, TypeVar
 
 from merc.cache import Cache, key
 from merc.errors import InputError
+from merc.features.encoder import ENCODERS, Encoder
 from merc.media.channels import check_choice
 from merc.media.container import Probe
 from merc.media.tracks import Tracks
@@ -16,6 +19,8 @@ from merc.options import at_least, one_of, share, speaker_counts
 from merc.progress import Progress
 from merc.speech.models import COMPUTE_TYPES
 from merc.weights import WEIGHTS
+
+Model = TypeVar("Model")
 
 STAGES_VERSION = 2
 """Raised when a stage starts to give other results for the same input, so that old artefacts are not used."""
@@ -103,6 +108,45 @@ class AnalyzeOptions:
         return chosen | {"asr": Path(self.asr).name}
 
 
+class Models:
+    """Loaded models by name: each is loaded when it is first needed, once, and serves all recordings and threads.
+
+    Example:
+        >>> models = Models()
+        >>> models.once("letters", lambda: ["a"]) is models.once("letters", lambda: ["b"])
+        True
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._locks: dict[Hashable, Lock] = {}
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, name: Hashable, make: Callable[[], Model]) -> Model:
+        """The model of a name; ``make`` loads it, and threads that ask for it meanwhile wait.
+
+        Args:
+            name: Kind of the model and all that its loading depends on.
+            make: Loads it.
+        """
+        with self._lock:
+            own = self._locks.setdefault(name, Lock())
+        with own:
+            if name not in self._made:
+                self._made[name] = make()
+            found: Model = self._made[name]
+            return found
+
+    def encoder(self, name: str, *, device: str, threads: int = 1) -> Encoder:
+        """The encoder of a name in ``ENCODERS``."""
+        return self.once(("encoder", name, device, threads), lambda: ENCODERS[name](device=device, threads=threads))
+
+    def clear(self) -> None:
+        """Forget all models, which gives their memory back once nobody uses them."""
+        with self._lock:
+            self._made.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One recording under analysis: the file, what it holds, its hash, and where intermediate results go."""
@@ -117,6 +161,8 @@ class Job:
     """The device that the option names, resolved."""
     channel: str = ""
     """The channel that is worked on, where each has speakers of its own; empty: the sound of all."""
+    models: Models = field(default_factory=Models)
+    """The models that are loaded, which several jobs may share."""
 
     def key(self, stage: str, *parts: Any, weights: tuple[str, ...] = ()) -> str:
         """The key of an artefact: the recording's bytes, the stage, what it depends on and the weights it used.

@@ -1,16 +1,17 @@
-"""The words of a recording and their languages: windows of speech are transcribed one by one, each of them cached."""
+"""The words of a recording and their languages: windows of speech are transcribed in small groups, each cached."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from merc.conversation import Segment, Utterance, Word
 from merc.media.samples import release
 from merc.pipeline.options import Job
 from merc.speech.asr import SURE_LANGUAGE, AsrOptions, Language, Recognizer
+from merc.speech.batched import GROUP
 from merc.speech.models import find
 from merc.speech.windows import windows
 
@@ -80,29 +81,41 @@ def transcribe(job: Job, samples: np.ndarray, speech: Sequence[Segment], *, tran
         speech: Its regions of speech.
         transcript: Whether a transcript is given: where the language is uncertain, its words count as English.
     """
-    recognizer = cache(lambda: Recognizer(_options(job)))  # a run from the cache loads none
+    options = _options(job)
+
+    def recognizer() -> Recognizer:  # a run from the cache loads none
+        return job.models.once(options, lambda: Recognizer(options))
+
     model = find(job.options.asr).key
     language = _language(job, recognizer, samples, speech, model)
     if language is None:
         return Transcription()
     if transcript and language.probability < SURE_LANGUAGE:
         language = Language("en", language.english, language.english)
-    words: list[Word] = []
-    heard: list[tuple[Segment, str]] = []
     chosen = (model, job.options.beam, job.options.compute_type, job.options.translate)
     parts = windows(speech, samples=samples)
-    total = sum(part.duration for part in parts)
-    done = 0.0
-    for part in parts:
-        code, rows = job.cache.json(
-            job.key("words", part.start, part.end, asdict(language), *chosen, weights=_WEIGHTS),
-            lambda part=part: _window(job, recognizer(), samples, part, language=language, speech=speech),  # type: ignore[misc]
+    groups = [parts[first : first + GROUP] for first in range(0, len(parts), GROUP)]
+
+    def run(group: Sequence[Segment]) -> list[Any]:
+        def window(part: Segment) -> list[Any]:
+            return _window(job, recognizer(), samples, part, language=language, speech=speech)
+
+        spans = [[part.start, part.end] for part in group]
+        found: list[Any] = job.cache.json(
+            job.key("words", spans, asdict(language), *chosen, weights=_WEIGHTS),
+            lambda: recognizer().together(window, group),
         )
-        words += [Word(text, Segment(start, end), probability) for text, start, end, probability in rows]
-        heard.append((part, code))
-        release(samples)
-        done += part.duration
-        job.report("transcribe", done, total)
+        return found
+
+    words: list[Word] = []
+    heard: list[tuple[Segment, str]] = []
+    with ThreadPoolExecutor(job.options.cpu_threads) as pool:
+        for group, rows in zip(groups, pool.map(run, groups), strict=True):
+            for part, (code, said) in zip(group, rows, strict=True):
+                words += [Word(text, Segment(start, end), probability) for text, start, end, probability in said]
+                heard.append((part, code))
+            release(samples)
+            job.report("transcribe", len(heard), len(parts))
     translated = job.options.translate and any(code != "en" for _, code in heard)
     return Transcription(language, tuple(words), tuple(heard), translated)
 

@@ -16,10 +16,9 @@ is said around them.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from merc.conversation import Segment, Word
 from merc.errors import InputError
 from merc.options import above, at_least, one_of, share
 from merc.registry import Registry
+from merc.speech.batched import Batched
 from merc.speech.models import COMPUTE_TYPES, find, number_format
 from merc.speech.vad import RATE, check_samples
 from merc.speech.windows import LONGEST, windows
@@ -34,6 +34,8 @@ from merc.speech.words import lengthened, onto_speech, ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Result = TypeVar("Result")
 
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # written without spaces: a character is a word
 
@@ -57,7 +59,7 @@ class AsrOptions:
     beam: int = 1
     """Hypotheses followed at once: five cost more and gained nothing on short conversational windows."""
     cpu_threads: int = 1
-    """CPU threads of the recogniser: as many as there are free cores."""
+    """Windows that are encoded or decoded at the same time on the CPU, each by one thread: no byte depends on it."""
     language_windows: int = 3
     """Windows in which the language is detected: a name or a song misleads a single one."""
     no_speech: float = 0.6
@@ -156,12 +158,11 @@ class Recognizer:
                 device=kind,
                 device_index=int(number or 0),
                 compute_type=number_format(self.options.compute_type, kind),
-                cpu_threads=self.options.cpu_threads,
+                cpu_threads=1,
+                num_workers=self.options.cpu_threads if kind == "cpu" else 1,
                 local_files_only=True,
             )
-        self._encode = self._model.encode
-        self._model.encode = self._encode_once
-        self._encoded: dict[bytes, Any] = {}
+        self._model.model = self._batched = Batched(self._model.model)
         self._languages: Registry[bool] = Registry("language", dict.fromkeys(self._model.supported_languages, True))
 
     def language(self, samples: NDArray[np.int16], speech: Sequence[Segment]) -> Language:
@@ -205,6 +206,10 @@ class Recognizer:
         best = decided(found, english=self.options.english)
         other = best.probability >= self.options.other * found.get(recording.code, 0.0)
         return best if other and best.probability >= SURE_LANGUAGE else recording
+
+    def together(self, function: Callable[[Segment], Result], windows: Sequence[Segment]) -> list[Result]:
+        """Call a function that transcribes on each of some windows, which are decoded as one batch on the CPU."""
+        return self._batched.map(function, windows)
 
     def transcribe(
         self,
@@ -320,16 +325,6 @@ class Recognizer:
         encoded = self._model.encode(pad_or_trim(features[..., : features.shape[-1] - 1]))
         found = self._model.model.detect_language(encoded)[0]
         return {token[2:-2]: float(probability) for token, probability in found}
-
-    def _encode_once(self, features: NDArray[np.float32]) -> Any:
-        """Encode a spectrogram and keep the last few: language and words are read from the same windows."""
-        name = hashlib.sha256(np.ascontiguousarray(features).tobytes()).digest()
-        if name in self._encoded:
-            return self._encoded[name]
-        while len(self._encoded) >= self.options.language_windows:
-            del self._encoded[next(iter(self._encoded))]
-        self._encoded[name] = self._encode(features)
-        return self._encoded[name]
 
 
 def _with_margins(

@@ -18,7 +18,7 @@ from merc.errors import MercError
 if TYPE_CHECKING:
     from merc.formats import read, write
     from merc.pipeline.options import AnalyzeOptions
-    from merc.pipeline.recognizer import analyze
+    from merc.pipeline.recognizer import Recognizer, analyze
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Evidence",
     "MercError",
     "Prediction",
+    "Recognizer",
     "Segment",
     "Timeline",
     "Utterance",
@@ -38,6 +39,7 @@ __all__ = [
 
 _LAZY = {
     "AnalyzeOptions": "merc.pipeline.options",
+    "Recognizer": "merc.pipeline.recognizer",
     "analyze": "merc.pipeline.recognizer",
     "read": "merc.formats",
     "write": "merc.formats",

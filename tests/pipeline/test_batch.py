@@ -16,6 +16,7 @@ from merc.execution import Row
 from merc.pipeline import batch
 from merc.pipeline.batch import Analysed, BatchOptions, Request, as_json, run
 from merc.pipeline.options import AnalyzeOptions
+from merc.pipeline.recognizer import Recognizer
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the analysis is called with; a name with "bad" is damaged, one with "unfetched" lacks a weight."""
     calls: list[dict[str, Any]] = []
 
-    def analyze(recording: Path, **options: Any) -> Timeline:
-        calls.append({"recording": recording, **options})
+    def analyze(self: Recognizer, recording: Path, **options: Any) -> Timeline:
+        calls.append({"recording": recording, "by": self, **options})
         if "bad" in recording.name:
             raise MediaError(f"{recording.name}: cannot be decoded")
         if "unfetched" in recording.name:
@@ -35,7 +36,7 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             raise FormatError("said.srt has no utterance")
         return Timeline(Recording(recording.name, "ab" * 32, 1.0, True, False), (), ())
 
-    monkeypatch.setattr(batch, "analyze", analyze)
+    monkeypatch.setattr(Recognizer, "analyze", analyze)
     return calls
 
 
@@ -75,10 +76,10 @@ def test_whatever_a_recording_raises_is_its_row_and_the_next_follows(
 
 
 def test_ctrl_c_ends_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def analyze(recording: Path, **options: Any) -> Timeline:
+    def analyze(self: Recognizer, recording: Path, **options: Any) -> Timeline:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch, "analyze", analyze)
+    monkeypatch.setattr(Recognizer, "analyze", analyze)
     with pytest.raises(KeyboardInterrupt):
         list(run(recordings(tmp_path, "a.wav", "b.wav"), batch=BatchOptions(out=tmp_path / "out")))
 
@@ -124,6 +125,14 @@ def test_each_recording_gets_the_transcript_of_its_name(tmp_path: Path, analysed
     rows = list(run([one, two], batch=BatchOptions(out=tmp_path / "out", transcript=said, formats=["json"])))
     assert [call["transcript"] for call in analysed] == [said / "one.srt"]
     assert rows[1].reason is not None and "two.wav: no transcript in" in rows[1].reason
+
+
+def test_one_set_of_models_serves_all_recordings(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:
+    options = AnalyzeOptions(threads=3)
+    names = recordings(tmp_path, "one.wav", "two.wav")
+    list(run(names, batch=BatchOptions(out=tmp_path / "out", formats=["json"], options=options)))
+    assert analysed[0]["by"] is analysed[1]["by"]
+    assert analysed[0]["by"].options == options
 
 
 def test_a_transcript_that_does_not_exist_is_refused(tmp_path: Path) -> None:

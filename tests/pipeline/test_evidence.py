@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -138,8 +140,9 @@ class Loudness:
 
     modality, width, shape, device = "voice", 1, (1,), "cpu"
 
-    def __init__(self, name: str = "loudness", sha256: str = "ab" * 32) -> None:
-        self.name, self._sha256, self.runs = name, sha256, 0
+    def __init__(self, name: str = "loudness", sha256: str = "ab" * 32, *, pause: float = 0.0) -> None:
+        self.name, self._sha256, self.runs, self._pause = name, sha256, 0, pause
+        self.steps: list[int] = []
 
     def describe(self) -> dict[str, Any]:
         return {"encoder": self.name, "sha256": self._sha256, "width": 1}
@@ -148,6 +151,8 @@ class Loudness:
         self, batch: Sequence[np.ndarray], windows: Sequence[Sequence[tuple[int, int]]]
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         self.runs += 1
+        self.steps += [len(own) for own in windows]
+        time.sleep(self._pause)
         parts = [loudness([sound[a:b] for a, b in own]) for sound, own in zip(batch, windows, strict=True)]
         return loudness(batch), parts
 
@@ -195,7 +200,7 @@ def test_the_voice_is_judged_by_half_seconds_too(sound_job: Job, monkeypatch: py
 
     head = SimpleNamespace(name="voice", judge=judge, speakers=speakers)
     monkeypatch.setattr(evidence, "VoiceHead", SimpleNamespace(load=lambda: head))
-    monkeypatch.setattr(evidence, "voice_encoder", lambda head, device: Loudness())
+    monkeypatch.setattr(evidence, "voice_encoder", lambda head, job: Loudness())
     audio = sounding(sound_job)
     assert audio.samples is not None
     audio.samples[16000:32000] = 5000  # the second half of the first utterance is loud
@@ -215,6 +220,26 @@ def test_an_utterance_beyond_the_end_of_the_sound_is_judged_from_what_there_is(s
     sounds = Sounds(sound_job, replace(audio, utterances=late))
     assert sounds.spans[-1] == Segment(6, 8)
     assert [len(part) for part in sounds.windows(Loudness())] == [4, 4]  # type: ignore[arg-type]
+
+
+def test_steps_are_encoded_only_where_they_are_asked_for_and_bring_the_vectors(sound_job: Job) -> None:
+    audio, encoder = sounding(sound_job), Loudness()
+    sounds = Sounds(sound_job, audio)
+    plain = sounds.vectors(encoder)  # type: ignore[arg-type]
+    assert encoder.steps == [0, 0] and sounds.fresh
+    sounds.windows(encoder)  # type: ignore[arg-type]
+    assert encoder.steps == [0, 0, 4, 4]
+    assert (sounds.vectors(encoder) == plain).all() and encoder.runs == 2  # type: ignore[arg-type]
+    stored = Sounds(sound_job, audio)
+    stored.windows(encoder)  # type: ignore[arg-type]
+    assert encoder.runs == 2 and not stored.fresh
+
+
+def test_threads_that_ask_for_one_encoder_at_the_same_time_share_its_run(sound_job: Job) -> None:
+    sounds, encoder = Sounds(sound_job, sounding(sound_job)), Loudness(pause=0.05)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: sounds.vectors(encoder), range(4)))  # type: ignore[arg-type]
+    assert encoder.runs == 1 and all(one is found[0] for one in found)
 
 
 def test_what_is_not_detected_as_speech_is_nobodys_voice(sound_job: Job) -> None:
@@ -245,12 +270,13 @@ def test_without_sound_nothing_is_encoded(sound_job: Job) -> None:
 
 def test_a_voice_head_names_its_encoder_by_weights_and_width(monkeypatch: pytest.MonkeyPatch) -> None:
     made = {"means": Loudness("means", "cd" * 32), "loudness": Loudness()}
-    monkeypatch.setattr(evidence, "ENCODERS", {name: lambda device, one=one: one for name, one in made.items()})
+    monkeypatch.setattr(evidence, "ENCODERS", made)
+    job: Any = SimpleNamespace(device="cpu", models=SimpleNamespace(encoder=lambda name, device: made[name]))
     head: Any = SimpleNamespace(width=1, card={"base": {"sha256": "ab" * 32}})
-    assert voice_encoder(head) is made["loudness"]
+    assert voice_encoder(head, job) is made["loudness"]
     head.width = 2
     with pytest.raises(WeightError, match="no encoder gives 2 numbers from the weights abababababab… .*voice-head"):
-        voice_encoder(head)
+        voice_encoder(head, job)
 
 
 def test_a_face_is_judged_frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> None:

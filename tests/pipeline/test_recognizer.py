@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jiwer
+import numpy as np
 import pytest
 import torch
 
 from merc import AnalyzeOptions, Conversation, Timeline, Utterance, analyze
+from merc.cache import Cache
 from merc.errors import FormatError, InputError
 from merc.media.audio import AudioInfo, Probe, VideoInfo
-from merc.pipeline import recognizer
+from merc.pipeline import evidence, recognizer, transcription, watching
 from tests.pipeline.conftest import ALL_WEIGHTS
 from tests.pipeline.joined import Annotated
 
@@ -128,6 +132,51 @@ def test_only_the_weights_that_a_recording_needs_are_required() -> None:
     assert both == ["mpnet", "whisper-base", "silero-vad", "campplus", "segmentation", "mtcnn", "facenet"]
     assert "mtcnn" not in recognizer._used(Probe("mp4", 1.0, sound, video), AnalyzeOptions(video=False))
     assert recognizer._used(Probe("mp4", 1.0, None, None), AnalyzeOptions()) == ["mpnet"]
+
+
+def test_a_recogniser_analyses_several_recordings_with_models_that_are_loaded_once(
+    short_sample: Path, tmp_path: Path, weight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight(*ALL_WEIGHTS)
+    loaded: Counter[str] = Counter()
+    for module, name in ((transcription, "Recognizer"), (watching, "FaceObserver"), (evidence, "DialogueEncoder")):
+        made = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, n=name, made=made, **more: loaded.update([n]) or made(*given, **more)
+        )
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    options = AnalyzeOptions(threads=2)
+    with recognizer.Recognizer(options, cache=Cache(tmp_path / "a")) as one:
+        broken, first = one.analyze_many([tmp_path / "broken.mp4", short_sample])
+        one._cache = Cache(tmp_path / "b")  # nothing is taken from the first analysis
+        assert one.analyze(short_sample) == first.result
+    assert broken.reason is not None and "broken.mp4" in broken.reason
+    assert loaded == Counter(Recognizer=1, FaceObserver=1, DialogueEncoder=1)
+
+
+def test_voices_are_encoded_and_the_reader_of_words_is_loaded_while_faces_are_detected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(recognizer, "voice_encoder", lambda head, job: "voice")
+    monkeypatch.setattr(recognizer, "dialogue_encoder", lambda job, head: done.append("words"))
+    models = SimpleNamespace(encoder=lambda name, device: name)
+    job: Any = SimpleNamespace(device="cpu", models=models)
+    sounds: Any = SimpleNamespace(
+        vectors=lambda encoder: done.append(encoder), windows=lambda encoder: done.append(encoder), fresh=True
+    )
+
+    def ahead(*, seen: bool = True, named: bool = False, fresh: bool = True) -> list[str]:
+        done.clear()
+        sounds.fresh = fresh
+        audio: Any = SimpleNamespace(samples=np.zeros(1), named=named, apart=False)
+        recognizer._ahead(job, audio, sounds, seen=seen)
+        return list(done)
+
+    assert ahead() == ["campplus", "voice", "words"]
+    assert ahead(named=True) == ["voice", "words"]  # names tell the speakers
+    assert ahead(seen=False) == ["voice"]  # the words are read meanwhile
+    assert ahead(fresh=False) == ["campplus", "voice"]  # a run from the cache loads nothing
 
 
 def test_a_transcript_without_words_is_refused(tmp_path: Path) -> None:

@@ -38,19 +38,13 @@ def filmed(mouths: tuple[float, float]) -> FaceObservations:
 class Sounding:
     """Utterances that sound alike, by turns a little nearer to one of two voices."""
 
-    device = "cpu"
-
     def __init__(self, *missing: int) -> None:
         self.missing = missing
+        made = SimpleNamespace(width=3, encode=lambda cuts: [np.array([9.0, 0, 0])] * len(cuts))
+        self.job = SimpleNamespace(device="cpu", models=SimpleNamespace(encoder=lambda name, device: made))
 
     def by_utterance(self, encoder: object) -> list[np.ndarray | None]:
         return [None if n in self.missing else 5 * ALIKE[n % 2] for n in range(6)]
-
-
-@pytest.fixture(autouse=True)
-def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = SimpleNamespace(width=3, encode=lambda cuts: [np.array([9.0, 0, 0])] * len(cuts))
-    monkeypatch.setattr(speakers, "ENCODERS", {"campplus": lambda device: made})
 
 
 def run(audio: AudioResult, faces: FaceObservations | None, *missing: int, **options: int) -> AudioResult:

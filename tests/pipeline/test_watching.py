@@ -14,7 +14,7 @@ from merc import AnalyzeOptions, Segment, Utterance
 from merc.cache import Cache
 from merc.media.audio import Probe, VideoInfo
 from merc.people.diarise import Turn
-from merc.people.faces import FaceObservations, FaceOptions
+from merc.people.faces import FaceObservations
 from merc.people.mouth import RATE, STEPS
 from merc.pipeline import watching
 from merc.pipeline.listening import AudioResult
@@ -22,6 +22,7 @@ from merc.pipeline.options import Job
 from merc.pipeline.transcription import Transcription
 from merc.pipeline.watching import BLOCK, detect_faces, link_faces
 
+loaded: list[object] = []
 VIDEO = VideoInfo("h264", 640, 360, 25.0, 0)
 
 
@@ -51,12 +52,13 @@ class Pictures:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
     """The times of the frames that were read; every second one shows one face of one person."""
     calls: list[list[float]] = []
+    loaded.clear()
 
     def frames(path: Path, times: list[float], *, grey: list[float], **options: Any) -> Pictures:
         calls.extend([list(times), list(grey)])
         return Pictures(list(times), "the end is missing" if max(times, default=0) > 600 else None)
 
-    def observe(pictures: Iterable[float], *, options: FaceOptions | None = None, **more: Any) -> FaceObservations:
+    def observe(pictures: Iterable[float]) -> FaceObservations:
         times = np.array(list(pictures)[::2])
         count = len(times)
         return FaceObservations(
@@ -73,6 +75,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
             frame_times=times,
         )
 
+    class Observer:
+        def __init__(self) -> None:
+            loaded.append(self)
+
+        def observe(self, pictures: Iterable[float], **more: Any) -> FaceObservations:
+            return observe(pictures)
+
     class Head:
         card: ClassVar[Any] = {"weights": {"sha256": "ab" * 32}}
 
@@ -84,7 +93,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
             return np.full((len(features), 128), 2.0, np.float32)
 
     monkeypatch.setattr(watching, "frames", frames)
-    monkeypatch.setattr(watching, "observe", observe)
+    monkeypatch.setattr(watching, "FaceObserver", lambda options: Observer())
     monkeypatch.setattr(watching, "Head", Head)
     return calls
 
@@ -103,6 +112,7 @@ def test_a_recording_is_read_in_blocks_and_each_is_cached(tmp_path: Path, read: 
     assert [int(times[0] // BLOCK) for times in read[::2]] == [0, 1, 2]
     again = detect_faces(job(tmp_path), audio)
     assert len(read) == 6
+    assert len(loaded) == 1, "expected one set of models for all blocks, and none for what is cached"
     assert again.faces is not None and first.faces is not None
     np.testing.assert_array_equal(again.faces.times, first.faces.times)
     assert first.notes == again.notes == ("the end is missing",)

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from merc.conversation import Timeline
@@ -17,7 +18,7 @@ from merc.formats.source import shown
 from merc.nn.device import resolve
 from merc.nn.memory import release_memory
 from merc.pipeline.options import AnalyzeOptions
-from merc.pipeline.recognizer import analyze
+from merc.pipeline.recognizer import Recognizer
 from merc.pipeline.recordings import result_folders, search, transcript_for
 from merc.progress import Progress
 
@@ -111,13 +112,13 @@ class _Analysis:
     progress: Progress | None = None
 
     def __call__(self) -> Callable[[Request], Analysed]:
-        return self.analysed
+        return partial(self.analysed, Recognizer(self.batch.options))
 
-    def analysed(self, request: Request) -> Analysed:
+    def analysed(self, recognizer: Recognizer, request: Request) -> Analysed:
         """The timeline of a recording; whatever fails because of it is an InputError with the reason."""
         name = request.recording.name
         try:
-            return self._analysed(request)
+            return self._analysed(recognizer, request)
         except (WeightError, MissingExtra):  # no recording causes these: the run ends
             raise
         except MercError as error:  # also OutputError: each recording has a folder of its own
@@ -131,14 +132,11 @@ class _Analysis:
         finally:
             release_memory()
 
-    def _analysed(self, request: Request) -> Analysed:
+    def _analysed(self, recognizer: Recognizer, request: Request) -> Analysed:
         existed = _writable(request.folder)
         try:
-            timeline = analyze(
-                request.recording,
-                transcript=self._transcript(request.recording),
-                options=self.batch.options,
-                progress=self.progress,
+            timeline = recognizer.analyze(
+                request.recording, transcript=self._transcript(request.recording), progress=self.progress
             )
             return Analysed(timeline, tuple(timeline.save(request.folder, formats=self.batch.formats)))
         except BaseException:

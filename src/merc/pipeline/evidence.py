@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -46,50 +47,57 @@ Judged = tuple[Evidence, np.ndarray | None]
 
 
 class Sounds:
-    """The sound of utterances as vectors: each encoder runs once, and later stages get the same arrays.
+    """The sound of utterances as vectors: each encoder runs once, and later stages and threads get the same arrays.
 
     Attributes:
         reasons: Why an utterance has no vector, by utterance; None: it has one.
         spans: The segments of those that have one, in order.
-        device: Where encoders run.
+        job: The analysis.
+        fresh: Whether any of it was encoded now, not taken from the cache.
     """
 
     def __init__(self, job: Job, audio: AudioResult) -> None:
         self.reasons = [_no_voice(utterance, audio, place) for place, utterance in enumerate(audio.utterances)]
         pairs = zip(audio.utterances, self.reasons, strict=True)
         self.spans = [_heard(one.segment, audio) for one, reason in pairs if not reason and one.segment]
-        self.device = job.device
-        self._job, self._samples = job, audio.samples
+        self.job, self._samples = job, audio.samples
         places = [place for place, reason in enumerate(self.reasons) if not reason]
         self._sources = [audio.sound_of(place) for place in places]
         self._parties = [audio.parties[place] for place in places] if audio.apart else []
-        self._arrays: dict[str, dict[str, np.ndarray]] = {}
+        self._arrays: dict[tuple[str, bool], dict[str, np.ndarray]] = {}
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self.fresh = False
 
     def vectors(self, encoder: Encoder) -> np.ndarray:
         """The vectors of the utterances that have one, ``(k, width)``."""
         return self._encoded(encoder)["vectors"]
 
     def windows(self, encoder: Encoder) -> list[np.ndarray]:
-        """The vectors of the steps of each of these utterances, ``(steps, width)``."""
+        """The vectors of the steps of each of these utterances, ``(steps, width)``; they bring ``vectors`` along."""
         counts = [len(windows(span)) for span in self.spans]
-        return np.split(self._encoded(encoder)["windows"], np.cumsum(counts)[:-1]) if counts else []
+        found = self._encoded(encoder, steps=True)["windows"]
+        return np.split(found, np.cumsum(counts)[:-1]) if counts else []
 
     def by_utterance(self, encoder: Encoder) -> list[np.ndarray | None]:
         """The vector of each utterance, or None."""
         rows = iter(self.vectors(encoder))
         return [None if reason else next(rows) for reason in self.reasons]
 
-    def _encoded(self, encoder: Encoder) -> dict[str, np.ndarray]:
-        if encoder.name not in self._arrays:
-            self._arrays[encoder.name] = self._run(encoder)
-        return self._arrays[encoder.name]
+    def _encoded(self, encoder: Encoder, *, steps: bool = False) -> dict[str, np.ndarray]:
+        with self._locks[encoder.name]:
+            steps = steps or (encoder.name, True) in self._arrays
+            if (encoder.name, steps) not in self._arrays:
+                parts = [windows(span) if steps else [] for span in self.spans]
+                self._arrays[encoder.name, steps] = self._run(encoder, parts)
+            return self._arrays[encoder.name, steps]
 
-    def _run(self, encoder: Encoder) -> dict[str, np.ndarray]:
-        samples, parts = self._samples, [windows(span) for span in self.spans]
+    def _run(self, encoder: Encoder, parts: list[list[tuple[int, int]]]) -> dict[str, np.ndarray]:
+        samples = self._samples
         if samples is None or not parts:
             return dict.fromkeys(("vectors", "windows"), np.zeros((0, encoder.width), np.float32))
 
         def run() -> dict[str, np.ndarray]:
+            self.fresh = True
             pairs = zip(self._sources, self.spans, strict=True)
             cuts = [np.asarray(sound[int(span.start * RATE) : int(span.end * RATE)]) for sound, span in pairs]
             vectors, of_parts = [], []
@@ -102,7 +110,7 @@ class Sounds:
             return {"vectors": np.concatenate(vectors), "windows": np.concatenate(of_parts)}
 
         what = key([[span.start, span.end] for span in self.spans], parts, encoder.describe(), *self._parties)
-        return _cached(self._job, "voice", what, run)
+        return _cached(self.job, "voice", what, run)
 
 
 def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], sounds: Sounds) -> list[Observation]:
@@ -134,7 +142,7 @@ def _text_vectors(job: Job, texts: Sequence[tuple[str, str | None]], spoken: Spo
     if spoken is not None:
         what = key(texts, spoken.sha256)
         return _vectors(job, what, lambda: _in_conversation(job, texts, spoken))
-    encoder = ENCODERS["mpnet"](device=job.device, threads=job.options.cpu_threads)
+    encoder = job.models.encoder("mpnet", device=job.device, threads=job.options.cpu_threads)
     alone = [text for text, _ in texts]
     return _vectors(job, key(alone), lambda: np.asarray(encoder.encode(alone)))
 
@@ -146,9 +154,14 @@ def _vectors(job: Job, what: str, run: Callable[[], np.ndarray]) -> np.ndarray:
 def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: SpokenHead) -> np.ndarray:
     """The vectors ``(n, 768)`` of utterances in their order, each in the context of those before."""
     turns = tuple(Utterance(str(n), text=text, speaker=speaker) for n, (text, speaker) in enumerate(texts))
-    encoder = DialogueEncoder(head.path, threads=job.options.cpu_threads, longest=LONGEST_TURN, device=job.device)
-    found = encoder.encode([numbered(Conversation("recording", turns))])
+    found = dialogue_encoder(job, head).encode([numbered(Conversation("recording", turns))])
     return np.stack([found[turn.id] for turn in turns])
+
+
+def dialogue_encoder(job: Job, head: SpokenHead) -> DialogueEncoder:
+    """The encoder that reads conversations, which is loaded once."""
+    how: dict[str, Any] = {"threads": job.options.cpu_threads, "longest": LONGEST_TURN, "device": job.device}
+    return job.models.once(("words", head.path, *how.values()), lambda: DialogueEncoder(head.path, **how))
 
 
 def _no_text(utterance: Utterance, audio: AudioResult, place: int) -> str | None:
@@ -169,8 +182,9 @@ def _no_text(utterance: Utterance, audio: AudioResult, place: int) -> str | None
 def _voice_evidence(job: Job, sounds: Sounds, people: Sequence[int | None]) -> list[Judged]:
     """Voices are judged against the speaker's other utterances; ``people`` are the numbers of the voices."""
     head = VoiceHead.load()
-    encoder = voice_encoder(head, device=job.device)
+    encoder = voice_encoder(head, job)
     owners = [owner for owner, reason in zip(people, sounds.reasons, strict=True) if not reason]
+    steps = sounds.windows(encoder)
     vectors, others = sounds.vectors(encoder), Counter(owners)
     speakers = head.speakers(vectors, owners)
     rows = zip(
@@ -178,7 +192,7 @@ def _voice_evidence(job: Job, sounds: Sounds, people: Sequence[int | None]) -> l
         owners,
         vectors,
         head.judge(vectors, speakers),
-        (head.judge(rows, speakers.of(place, len(rows))) for place, rows in enumerate(sounds.windows(encoder))),
+        (head.judge(rows, speakers.of(place, len(rows))) for place, rows in enumerate(steps)),
         strict=True,
     )
     judged = [
@@ -194,7 +208,7 @@ def _heard_as(span: Segment, others: int, row: np.ndarray, parts: np.ndarray) ->
     return Evidence("voice", _by_label(row), None, detail, of_windows(span, parts))
 
 
-def voice_encoder(head: VoiceHead, *, device: str = "cpu") -> Encoder:
+def voice_encoder(head: VoiceHead, job: Job) -> Encoder:
     """The encoder that a voice head was trained on, by the weights and the width that its card records.
 
     Raises:
@@ -202,7 +216,7 @@ def voice_encoder(head: VoiceHead, *, device: str = "cpu") -> Encoder:
     """
     sha256 = head.card["base"]["sha256"]
     for name in ENCODERS:
-        one = ENCODERS[name](device=device)
+        one = job.models.encoder(name, device=job.device)
         if one.modality == "voice" and one.width == head.width and one.describe()["sha256"] == sha256:
             return one
     raise WeightError(

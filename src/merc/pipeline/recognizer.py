@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 
 from merc import weights
 from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Model, Prediction, Recording, Speaker, Timeline
 from merc.errors import FormatError
+from merc.execution import Row, Serial
 from merc.formats import read
 from merc.heads.head import Head, fusion_card, head_models, spoken_head
 from merc.heads.late_fusion import LateFusion, Observation
@@ -17,10 +20,12 @@ from merc.heads.voice import VoiceHead
 from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
-from merc.pipeline.evidence import Sounds, observations
+from merc.nn.memory import release_memory
+from merc.nn.threads import restored_threads
+from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds, dialogue_encoder, observations, voice_encoder
 from merc.pipeline.given_turns import holds_turns_alone
 from merc.pipeline.listening import AudioResult, listen
-from merc.pipeline.options import AnalyzeOptions, Job
+from merc.pipeline.options import AnalyzeOptions, Job, Models
 from merc.pipeline.sound import on_track
 from merc.pipeline.speakers import seen_and_heard
 from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
@@ -81,23 +86,81 @@ def analyze(
         ...     print(str(error)[:25])
         nowhere.wav: no such file
     """
-    options = options or AnalyzeOptions()
-    given = _transcript(transcript)
-    job = _job(Path(path), options, progress, cache)
-    fusion = LateFusion(fusion_card(), threshold=options.threshold)
-    used = _used(job.probe, options)
-    _require(used)
-    heard = find(options.asr) if job.probe.audio else None
-    examined = examine(job, given)
-    predictions = fusion.predict(examined.observations)
-    job.report("predict", 1, 1)
-    return _timeline(job, examined, predictions, _models(used, heard))
+    with Recognizer(options, cache=cache) as recognizer:
+        return recognizer.analyze(path, transcript=transcript, progress=progress)
 
 
-def _job(file: Path, options: AnalyzeOptions, progress: Progress | None, cache: Cache | None) -> Job:
-    found = probe(file, options.tracks)
-    device = str(resolve(options.device))
-    return Job(file, found, file_hash(file), options, cache or Cache(), progress, device)
+class Recognizer:
+    """Analyses recordings one after the other with one set of models, each loaded when it is first needed.
+
+    As a context it gives the memory of its models back at the end.
+
+    Args:
+        options: Of all its analyses; see ``AnalyzeOptions``.
+        cache: Where intermediate results are kept (default: the platform's cache folder).
+
+    Raises:
+        InputError: the device is not there.
+
+    Example:
+        A recording that cannot be used costs itself alone:
+
+        >>> from merc import Recognizer
+        >>> with Recognizer() as recognizer:
+        ...     for row in recognizer.analyze_many(["nowhere.wav"]):
+        ...         print(row.ok, str(row.reason)[:25])
+        False nowhere.wav: no such file
+    """
+
+    def __init__(self, options: AnalyzeOptions | None = None, *, cache: Cache | None = None) -> None:
+        self.options = options or AnalyzeOptions()
+        self.device = str(resolve(self.options.device))
+        self._cache, self._models = cache or Cache(), Models()
+
+    def __enter__(self) -> Recognizer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._models.clear()
+        release_memory()
+
+    def analyze(
+        self,
+        path: str | Path,
+        *,
+        transcript: str | Path | Conversation | None = None,
+        progress: Progress | None = None,
+    ) -> Timeline:
+        """Analyse one recording; arguments, result and errors as of ``merc.analyze``."""
+        given = _transcript(transcript)
+        file, options = Path(path), self.options
+        found = probe(file, options.tracks)
+        job = Job(file, found, file_hash(file), options, self._cache, progress, self.device, models=self._models)
+        fusion = LateFusion(fusion_card(), threshold=options.threshold)
+        used = _used(found, options)
+        _require(used)
+        heard = find(options.asr) if found.audio else None
+        with restored_threads():  # stages that run at the same time may each restore the other's number
+            examined = examine(job, given)
+        predictions = fusion.predict(examined.observations)
+        job.report("predict", 1, 1)
+        return _timeline(job, examined, predictions, _models(used, heard))
+
+    def analyze_many(self, paths: Sequence[str | Path]) -> Iterator[Row[str | Path, Timeline]]:
+        """Analyse recordings in order.
+
+        Args:
+            paths: Video or audio files; equal ones are analysed once.
+
+        Yields:
+            One row a recording: its path, and the timeline or the reason why there is none.
+
+        Raises:
+            WeightError: a weight has not been fetched.
+        """
+        for row in Serial().map(lambda: self.analyze, paths):
+            release_memory()
+            yield row
 
 
 def _require(used: list[str]) -> None:
@@ -133,11 +196,25 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
     job = replace(job, probe=replace(job.probe, duration=audio.end))
     if audio.track is not None and audio.track != _number(job.probe.audio_tracks):
         job = on_track(job, audio.track)  # pictures and sound have one time zero
-    sounds = Sounds(job, audio)
-    faces = detect_faces(job, audio)
-    audio = seen_and_heard(audio, faces, sounds, job.options)
-    linked = link_faces(audio, faces)
-    return Examined(audio, linked, tuple(observations(job, audio, linked.faces, sounds)))
+    sounds, seen = Sounds(job, audio), job.probe.video is not None and job.options.video
+    with ThreadPoolExecutor(1) as second:
+        ahead = second.submit(_ahead, job, audio, sounds, seen=seen)
+        faces = detect_faces(job, audio)
+        audio = seen_and_heard(audio, faces, sounds, job.options)
+        linked = link_faces(audio, faces)
+        found = observations(job, audio, linked.faces, sounds)
+        ahead.result()
+    return Examined(audio, linked, tuple(found))
+
+
+def _ahead(job: Job, audio: AudioResult, sounds: Sounds, *, seen: bool) -> None:
+    """Encode the voices, and load what reads the words, while faces are detected or words are read."""
+    if seen and audio.samples is not None and not (audio.named or audio.apart):
+        sounds.vectors(job.models.encoder(SPEAKER_ENCODER, device=job.device))
+    sounds.windows(voice_encoder(VoiceHead.load(), job))
+    head = spoken_head()
+    if seen and sounds.fresh and head is not None:
+        dialogue_encoder(job, head)
 
 
 def _transcript(given: str | Path | Conversation | None) -> Conversation | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from merc.features.encoder import ENCODERS
 from merc.media.audio import Choice, DecodedAudio, decode_audio
 from merc.media.samples import RATE, Samples, Sink, blocks, release, to_int16
 from merc.media.tracks import note
@@ -106,7 +105,7 @@ def _heard(job: Job, found: DecodedAudio) -> Heard:
         return mask
 
     def voices(parts: list[tuple[int, Mask]]) -> np.ndarray:
-        encoder = ENCODERS[SPEAKER_ENCODER](device=job.device)
+        encoder = job.models.encoder(SPEAKER_ENCODER, device=job.device)
         vectors = np.asarray(encoder.encode([_speech_of(found.samples, place, mask) for place, mask in parts]))
         unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from merc.conversation import Segment
-from merc.features.encoder import ENCODERS, Encoder
+from merc.features.encoder import Encoder
 from merc.people.joint import Voiced, grouped
 from merc.people.speaking import Speaking
 from merc.pipeline.evidence import RATE, SHORTEST_VOICE, SPEAKER_ENCODER, Sounds
@@ -51,7 +51,7 @@ def _known(audio: AudioResult) -> dict[int, Segment]:
 
 def _voiced(audio: AudioResult, known: Mapping[int, Segment], sounds: Sounds) -> Voiced:
     """How the utterances with a time and a voice sound."""
-    encoder = ENCODERS[SPEAKER_ENCODER](device=sounds.device)
+    encoder = sounds.job.models.encoder(SPEAKER_ENCODER, device=sounds.job.device)
     clear = sounds.by_utterance(encoder)
     doubtful = {place: segment for place, segment in known.items() if clear[place] is None}
     vectors, weights = np.zeros((len(known), encoder.width)), np.full(len(known), UNHEARD)

@@ -16,7 +16,7 @@ from merc.heads.head import Head
 from merc.media.forward import VideoOptions
 from merc.media.video import frames, sample_times
 from merc.people.diarise import Turn
-from merc.people.faces import FaceObservations, FaceOptions, observe
+from merc.people.faces import FaceObservations, FaceObserver, FaceOptions
 from merc.people.link import FaceEvidence, Links, link
 from merc.people.mouth import glimpses
 from merc.people.tracks import follow, group
@@ -65,7 +65,7 @@ def detect_faces(job: Job, audio: AudioResult) -> DetectedFaces:
     blocks = [list(inside) for _, inside in groupby(times, key=lambda time: time // BLOCK)]
     parts = [_block(job, block, number=n, count=len(blocks)) for n, block in enumerate(blocks)]
     lost = tuple(str(part.pop("lost")) for part in parts if "lost" in part)
-    parts = parts or [_arrays(observe([]), Head.load("face"))]
+    parts = parts or [_arrays(_observer(job).observe([]), Head.load("face"))]
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     options = FaceOptions()
     embeddings = columns["embeddings"]
@@ -108,14 +108,19 @@ def _block(job: Job, times: list[float], *, number: int, count: int) -> dict[str
     def run() -> dict[str, np.ndarray]:
         decoding = VideoOptions(threads=job.options.cpu_threads, tracks=job.options.tracks)
         pictures = frames(job.path, times, grey=between, height=HEIGHT, options=decoding)
-        options = FaceOptions(device=job.device)
-        found = observe(pictures, options=options, expected=len(times) + len(between), progress=report)
+        found = _observer(job).observe(pictures, expected=len(times) + len(between), progress=report)
         return _arrays(found, head) | ({"lost": np.array(pictures.lost)} if pictures.lost else {})
 
     key = job.key("faces", times, between, head.card["weights"]["sha256"], weights=("mtcnn", "facenet"))
     arrays = job.cache.arrays(key, run)
     report("faces", 1, 1)
     return arrays
+
+
+def _observer(job: Job) -> FaceObserver:
+    """What finds faces, which is loaded once."""
+    options = FaceOptions(device=job.device)
+    return job.models.once(options, lambda: FaceObserver(options))
 
 
 def _arrays(found: FaceObservations, head: Head) -> dict[str, Any]:

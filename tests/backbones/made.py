@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -65,3 +67,31 @@ def whisper():  # type: ignore[no-untyped-def]
         return np.abs(np.random.default_rng(len(wave)).normal(size=(80, len(wave) // 160))).astype(np.float32)
 
     return WhisperNetwork().eval(), mels
+
+
+SPEECH = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+
+
+def speech_folder(folder: Path, kind: str = "wav2vec2", *, rate: int = 16_000, width: int = 16) -> Path:
+    """A tiny, randomly initialised speech encoder in a folder of the hub's layout: 40 frames a second."""
+    import transformers
+
+    prefix = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM", "data2vec-audio": "Data2VecAudio"}[kind]
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{prefix}Config")(
+        hidden_size=width,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(8, 8),
+        conv_kernel=(40, 20),
+        conv_stride=(20, 20),
+        num_conv_pos_embeddings=5,
+        num_conv_pos_embedding_groups=2,
+        conv_pos_kernel_size=5,
+        vocab_size=8,
+    )
+    getattr(transformers, f"{prefix}Model")(config).save_pretrained(folder)
+    text = json.dumps({"sampling_rate": rate, "do_normalize": True, "feature_size": 1})
+    (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
+    return folder

@@ -74,7 +74,7 @@ class Backbone(nn.Module, ABC, Generic[Raw]):
 
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]] = MODES
-    adapted: ClassVar[tuple[str, ...]] = ()
+    adapted: tuple[str, ...] = ()
     sha256: str
     network: nn.Module
 

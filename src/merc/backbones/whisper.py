@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from merc.backbones.backbone import Backbone, Inputs, States
+from merc.backbones.backbone import Inputs, States
+from merc.backbones.speech import SpeechBackbone, refuse_empty
 from merc.errors import InputError
 from merc.nn.device import resolve
 from merc.nn.whisper import MELS, POSITIONS, STATES, WIDTH
@@ -36,7 +37,7 @@ class Mels(Inputs):
     seen: Tensor
 
 
-class WhisperBackbone(Backbone[np.ndarray]):
+class WhisperBackbone(SpeechBackbone):
     """Whisper's encoder behind the contract of backbones; make it with `load`.
 
     Padding is masked: the states of a sound do not depend on its batch mates.
@@ -49,6 +50,7 @@ class WhisperBackbone(Backbone[np.ndarray]):
 
     name = "whisper-base"
     adapted = ("attention_in", "attention_out", "widen", "narrow")
+    levels, width = SHAPE
 
     def __init__(self, network: nn.Module, mels: Any, *, sha256: str = "") -> None:
         super().__init__(network, sha256=sha256)
@@ -65,6 +67,10 @@ class WhisperBackbone(Backbone[np.ndarray]):
         made = cls(whisper.load(), FeatureExtractor(), sha256=WEIGHTS[cls.name].sha256)
         return made.to(resolve(device)).eval()
 
+    def steps(self, samples: int) -> int:
+        """Frames of 20 ms of a sound; a started one counts."""
+        return -(-samples // FRAME)
+
     def prepare(self, raw: Sequence[np.ndarray], *, samples: int = 0) -> Mels:
         """Spectrograms of sounds, float in [-1, 1), at most thirty seconds each.
 
@@ -75,8 +81,9 @@ class WhisperBackbone(Backbone[np.ndarray]):
             samples: Length to which each is extended with silence that the network reads (default: whole frames).
 
         Raises:
-            InputError: a sound is longer than thirty seconds.
+            InputError: a sound is empty or longer than thirty seconds.
         """
+        refuse_empty(raw)
         longest = max((len(sound) for sound in raw), default=0)
         if longest > LONGEST:
             raise InputError(f"a sound of {longest / RATE:.1f} s: expected at most {LONGEST // RATE} s; cut it first")

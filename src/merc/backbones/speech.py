@@ -1,0 +1,117 @@
+"""Speech encoders by name: Whisper's encoder, a folder in the hub's layout, or a name of the hub.
+
+Symbols: B sounds of a batch, S frames of the longest, L hidden layers (the input of the first one included), d numbers
+of a state.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from merc.backbones.backbone import Backbone
+from merc.errors import InputError, WeightError
+
+RATE = 16_000
+"""Samples a second that every speech encoder here reads."""
+WHISPER = "whisper-base"
+
+_FILES = ("*.json", "*.yaml", "*.safetensors", "*.bin", "*.pt")
+
+
+class SpeechBackbone(Backbone[np.ndarray]):
+    """An encoder of sound at 16 kHz; ``forward`` gives values ``(B, S, L, d)``, all hidden layers of each frame.
+
+    Attributes:
+        levels: L.
+        width: d.
+    """
+
+    levels: int
+    width: int
+    rate: ClassVar[int] = RATE
+
+    @abstractmethod
+    def steps(self, samples: int) -> int:
+        """Frames of a sound of so many samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of a speech encoder before its weights are read."""
+
+    name: str
+    kind: str
+    levels: int
+    width: int
+    sha256: str
+    folder: Path | None = None
+
+
+@lru_cache(maxsize=8)
+def described(name: str) -> Described:
+    """The sizes of a speech encoder and the hash of its weights, read once a process.
+
+    Args:
+        name: "whisper-base", a folder in the hub's layout, or a name of the hub such as "facebook/wav2vec2-base".
+
+    Raises:
+        InputError: The folder has no preprocessor configuration, or one of another rate.
+        WeightError: It is not available and cannot be fetched, or is not a speech encoder.
+    """
+    if name == WHISPER:
+        from merc.nn.whisper import STATES, WIDTH
+        from merc.weights import WEIGHTS
+
+        return Described(name, WHISPER, STATES, WIDTH, WEIGHTS[WHISPER].sha256)
+    from merc.backbones import wav2vec2
+
+    folder = Path(name).expanduser()
+    return wav2vec2.described(name, folder if folder.is_dir() else _fetched(name))
+
+
+def load(name: str, *, device: str = "cpu") -> SpeechBackbone:
+    """A speech encoder with its pretrained weights, in evaluation mode; name and errors as for `described`."""
+    found = described(name)
+    if found.kind == WHISPER:
+        from merc.backbones.whisper import WhisperBackbone
+
+        return WhisperBackbone.load(device=device)
+    from merc.backbones import wav2vec2
+
+    return wav2vec2.load(found, device=device)
+
+
+def refuse_rate(rate: int, what: str) -> None:
+    """Raise InputError for sound of another rate than 16 kHz, or an encoder that was trained on such."""
+    if rate != RATE:
+        raise InputError(
+            f"{what} is at {rate:,} Hz: expected {RATE:,}; resample the sound first ('voice=sound' does), or name an "
+            "encoder that was trained at this rate"
+        )
+
+
+def refuse_empty(sounds: Sequence[np.ndarray]) -> None:
+    """Raise InputError for a sound without samples."""
+    if any(not len(one) for one in sounds):
+        raise InputError("a sound without samples: leave utterances without sound out")
+
+
+def _fetched(name: str) -> Path:
+    """The folder of a model of the hub, fetched where it is not available."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FILES)))
+    except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise WeightError(
+            f"the speech encoder '{name}' is not a folder here and could not be fetched from the hub "
+            f"({type(error).__name__}); connect to the hub, name a folder that holds it, or use whisper-base"
+        ) from error

@@ -143,7 +143,7 @@ def test_systems_say_how_they_read_each_modality() -> None:
 
 def test_a_system_that_cannot_read_steps_names_those_that_can() -> None:
     with pytest.raises(
-        InputError, match=r"'concat' reads text as vectors, .*; joint_vectors can read steps .*mamba, tri"
+        InputError, match=r"'concat' reads text as vectors, .*; joint_vectors can read steps .*mamba, .*tripathi"
     ):
         Concat.refuse_reads()
 
@@ -163,20 +163,21 @@ def test_a_system_that_cannot_be_built_says_why(inputs: dict[str, int], classes:
 
 def test_systems_that_predict_values_give_them_in_place_of_logits() -> None:
     able = [name for name, kind in SYSTEMS.items() if kind.description.predicts_values]
-    assert able == ["cogmen", "concat", "mamba_dialogue"]
-    batch = Batch.of({"text": torch.randn(2, 3, 5)}, labels=torch.zeros(2, 3, dtype=torch.int64))
+    assert {"cogmen", "concat", "mamba_dialogue", "speech"} <= set(able)
     for name in able:
+        read = (*SYSTEMS[name].description.needs, *SYSTEMS[name].description.modalities)[0]
+        batch = Batch.of({read: torch.randn(2, 3, 5)}, labels=torch.zeros(2, 3, dtype=torch.int64))
         for dimensions in (1, 3):  # one value is a regression too, one class is no choice
-            made = SYSTEMS[name]({"text": 5}, 0, dimensions=dimensions).eval()
+            made = SYSTEMS[name]({read: 5}, 0, dimensions=dimensions).eval()
             assert made.outputs == dimensions
             plain = made(batch).values
             made.target_mean.fill_(3.0)
             made.target_deviation.fill_(0.5)
             output = made(batch)
-            assert output.logits is None and output.losses == {} and "text" in output.representations
+            assert output.logits is None and output.losses == {} and read in output.representations
             assert output.values is not None and output.values.shape == (2, 3, dimensions)
             torch.testing.assert_close(output.values, 3 + 0.5 * plain)
-        of_classes = SYSTEMS[name]({"text": 5}, 4).eval()
+        of_classes = SYSTEMS[name]({read: 5}, 4).eval()
         assert not any(key.startswith("target_") for key in of_classes.state_dict())
         output = of_classes(batch)
         assert output.values is None and output.logits is not None and set(output.losses) == {"label"}

@@ -18,6 +18,7 @@ from merc.corpora import Item, contents
 from merc.errors import InputError
 from merc.features.encoder import ENCODERS, Encoder
 from merc.features.pictures import pictures
+from merc.features.sound import loud_span
 from merc.progress import Progress
 
 SHARD = 512
@@ -130,11 +131,8 @@ def _sound(data: bytes, item: Item) -> np.ndarray:
 
 def _trimmed(wave: np.ndarray) -> np.ndarray:
     """From the first to the last 20 ms less than 40 dB below the loudest, as speech detection cuts an utterance."""
-    hop = RATE // 50
-    blocks = wave[: len(wave) // hop * hop].reshape(-1, hop)
-    loudness = (blocks**2).mean(axis=1)
-    loud = np.flatnonzero(loudness > loudness.max(initial=0.0) * 1e-4)
-    return wave[loud[0] * hop : (loud[-1] + 1) * hop] if len(loud) else wave
+    first, last = loud_span(wave)
+    return wave[first:last]
 
 
 _READ: Mapping[str, Callable[[Sequence[Item]], Any]] = MappingProxyType(

@@ -14,14 +14,15 @@ from merc import paths
 from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
-from merc.features import spec
+from merc.features import sound, spec
 from merc.features.feature import Feature, per_speaker
 from merc.features.spec import FeatureSpec
 from merc.options import typed
 from merc.progress import Progress
-from merc.recipes import with_t5
+from merc.recipes import with_backbone, with_t5
+from merc.recipes.with_backbone import Upstream
 from merc.systems import SYSTEMS, Setup
-from merc.training.device import seeded
+from merc.training.device import chosen_device, seeded
 from merc.training.material import Material, refuse_in_sample, refuse_unreadable
 from merc.training.options import TrainOptions
 
@@ -71,14 +72,16 @@ class Prepared:
         self.root = corpus_root(self.corpus, request.data)
         self.given = conversations is not None
         self.conversations = read(self.corpus, self.root) if conversations is None else tuple(conversations)
-        self.sources = self._sources()
         self.options, self.system_options = merged(request)
         self.classes = self.protocol.label_set
         self.t5 = with_t5.t5_of(self.kind, self.system_options)
+        self.upstream = Upstream.of(self.kind, self.system_options)
+        self.sources = self._sources()
 
     def _sources(self) -> FeatureSpec:
         chosen = self.request.features
-        named = FeatureSpec.parse(chosen) if chosen else FeatureSpec.usual(self.corpus)
+        usual = FeatureSpec({"voice": sound.NAME}) if self.upstream else None
+        named = FeatureSpec.parse(chosen) if chosen else usual or FeatureSpec.usual(self.corpus)
         if self.request.modalities:
             return named.only(self.request.modalities)
         able = [name for name in named if name in self.kind.description.modalities]
@@ -122,6 +125,9 @@ class Prepared:
             found = dict(_loaded(_Wanted(tuple(vectors.items()), place, tuple(self.reading.items()), progress)))
         if len(vectors) < len(self.sources):
             found["text"] = with_t5.words(self.t5, self.conversations)
+        if self.upstream and "voice" in found:
+            device = chosen_device(self.options.device)
+            found["voice"] = with_backbone.voice(self.upstream, found["voice"], device=device, progress=progress)
         refuse_unreadable(found, self.reading, self.request.system)
         return {name: found[name] for name in self.sources}
 
@@ -139,6 +145,8 @@ class Prepared:
                 made = self.kind(widths, 0, options, dimensions=len(self.protocol.dimensions))
             else:
                 made = self.kind(widths, len(self.classes), options)
+            if self.upstream:
+                with_backbone.adopt(made, self.upstream)
         if self.t5:
             with_t5.adopt(made, self.t5)
         return made
@@ -228,9 +236,11 @@ def settled(request: Request) -> dict[str, Any]:
     kind, protocol = SYSTEMS[request.system], PROTOCOLS[request.protocol]
     training, chosen = merged(request)
     options = system_options(kind, chosen, labels=protocol.label_set)
-    values = {"system": asdict(options), "training": training.as_json()}
+    values: dict[str, Any] = {"system": asdict(options), "training": training.as_json()}
     if t5 := with_t5.t5_of(kind, chosen):
         values["t5"] = {"sha256": with_t5.sha256_of(t5)}
+    if upstream := Upstream.of(kind, chosen):
+        values["upstream"] = upstream.facts()
     return dict(json.loads(json.dumps(values, default=str)))
 
 
@@ -255,4 +265,6 @@ def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Seq
     chosen = typed(kind.Options, chosen, scope=kind.description.name)
     if with_t5.t5_of(kind, chosen):
         return with_t5.options_with_t5(kind, chosen, labels)
+    if upstream := Upstream.of(kind, chosen):
+        return with_backbone.options_with_backbone(kind, chosen, upstream)
     return kind.Options(**chosen)

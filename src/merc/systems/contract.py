@@ -240,6 +240,7 @@ class Recipe:
     clip: float = 1.0  # largest norm of the gradient
     smoothing: float = 0.0  # label smoothing
     class_weights: bool = False  # weigh classes by the inverse of their frequency in training
+    standardise: tuple[str, ...] = ("voice", "face", "motion")  # modalities standardised by the training part
     curriculum: str | None = None  # name of a difficulty measure, None: all dialogues from the start
 
 

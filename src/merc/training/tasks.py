@@ -15,7 +15,7 @@ from merc.training import curriculum
 from merc.training.curriculum import CurriculumOptions, Turns
 from merc.training.data import Item, ItemData, in_order, with_modalities_dropped
 from merc.training.device import chosen_device, made_on_cpu
-from merc.training.loop import Computed, Task
+from merc.training.loop import Computed, Group, Task
 from merc.training.objectives import Regress, loss_of
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def system_task(
 
     return Task(
         module=system,
+        groups=_groups(system, options),
         data=ItemData(train, options.batch, choose=chosen),
         loss=loss_of(regress) if regress else losses_of,
         judge=judge,
@@ -132,6 +133,17 @@ def _configured(system: System, options: TrainOptions, train: Sequence[Item], cl
     weights = class_weights(options.class_weights, train, classes)
     system.label_loss.configure(class_weights=weights, smoothing=options.smoothing)
     return weights
+
+
+def _groups(system: System, options: TrainOptions) -> list[Group]:
+    """Groups of the parameters that have a share of the learning rate, such as a pretrained part; none: all alike."""
+    shares: Mapping[str, tuple[Sequence[nn.Parameter], float]] = getattr(system, "rate_shares", dict)()
+    if not shares:
+        return []
+    groups = [Group(name, own, share * options.learning_rate) for name, (own, share) in shares.items()]
+    owned = {id(one) for group in groups for one in group.parameters}
+    rest = [one for one in system.parameters() if one.requires_grad and id(one) not in owned]
+    return [*groups, Group("rest", rest)]
 
 
 def losses_of(module: nn.Module, batch: Batch) -> Computed:

@@ -4,7 +4,30 @@ import pytest
 import torch
 
 from merc.errors import InputError
-from merc.nn.gradients import cosine, direction_loss, gradient_factors, label_gradient, scale_gradients
+from merc.nn.gradients import (
+    cosine,
+    direction_loss,
+    gradient_factors,
+    label_gradient,
+    reverse_gradient,
+    scale_gradients,
+)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.25, 0.0])
+def test_reversal_is_the_identity_forwards_and_minus_strength_backwards(strength):
+    """By autograd, and against finite differences of the loss without reversal."""
+    x = torch.linspace(-1, 1, 5, dtype=torch.float64, requires_grad=True)
+
+    def loss(values):
+        return (values.sin() * torch.arange(5)).sum()
+
+    assert torch.equal(reverse_gradient(x, strength), x)
+    loss(reverse_gradient(x, strength)).backward()
+    step = 1e-6 * torch.eye(5, dtype=torch.float64)
+    with torch.no_grad():
+        slopes = torch.stack([(loss(x + one) - loss(x - one)) / 2e-6 for one in step])
+    torch.testing.assert_close(x.grad, -strength * slopes, atol=1e-7, rtol=1e-7)
 
 
 def test_factor_fixture():

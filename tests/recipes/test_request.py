@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from merc.corpora import CORPORA
 from merc.errors import InputError
-from merc.recipes.request import Request, merged, settled
+from merc.recipes import request as asking
+from merc.recipes.request import Prepared, Request, merged, settled
+from merc.recipes.systems import evaluate, train
 from merc.systems import SYSTEMS, Setup
+from tests.recipes.planted_run import WIDTHS, conversations, request, store
 
 MELD = Setup(options={"dropout": 0.25}, training={"buckets": 12, "learning_rate": 5e-4})
 
@@ -48,3 +53,51 @@ def test_the_curriculum_of_lsdgnn_has_twelve_buckets_on_meld_and_five_on_iemocap
 def test_m2fnet_reads_context_in_five_layers_on_iemocap_and_in_one_on_meld() -> None:
     layers = [settled(Request("m2fnet", protocol))["system"]["layers"] for protocol in ("iemocap6", "meld-7")]
     assert layers == [5, 1]
+
+
+@pytest.fixture
+def two_corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """MELD and, as "emorynlp", other dialogues of three speakers, with voices of both in one store."""
+    ours, others = conversations(), conversations(people=3, sizes={"other": 6})
+    corpora = {"meld": ours, "emorynlp": others, "cmu-mosi": conversations(people=1, sizes={"alone": 2})}
+    asking._loaded.cache_clear()
+    monkeypatch.setattr(asking, "read", lambda corpus, root: corpora[corpus])
+    for name, corpus in CORPORA.items():
+        if name in corpora:
+            (tmp_path / corpus.folder).mkdir(parents=True)
+    store(tmp_path / "store", (*ours, *others))
+    return tmp_path
+
+
+def test_speakers_of_a_third_corpus_are_learned_beside_the_labels(two_corpora: Path) -> None:
+    asked = request("speaker_normal", two_corpora, speakers_from="emorynlp", epochs=2)
+    prepared = Prepared(asked)
+    strangers = prepared.strangers()
+    assert strangers is not None and len(strangers.people) == 3 and strangers.labels == {}
+    (trained,) = train(asked, two_corpora / "run")
+    assert trained.system.options.people == 3
+    (tested,) = evaluate(two_corpora / "run", split="test", data=two_corpora)
+    assert len(tested.answers) == 28
+    alone = Prepared(replace(asked, training={**asked.training, "speakers_from": None}))
+    assert alone.strangers() is None and alone.system(WIDTHS).options.people == 2
+
+
+def test_corpora_that_teach_no_speakers_are_refused_with_the_next_step(two_corpora: Path) -> None:
+    def asked(system: str, corpus: str) -> Prepared:
+        return Prepared(request(system, two_corpora, speakers_from=corpus))
+
+    with pytest.raises(InputError, match="'meld-7' divides meld itself, so that its test speakers would be heard"):
+        asked("speaker_normal", "meld").strangers()
+    with pytest.raises(InputError, match="system 'concat' learns no speakers; train speaker_normal"):
+        asked("concat", "emorynlp").strangers()
+    with pytest.raises(InputError, match="corpus 'cmu-mosi' names one speaker, 'speaker 0'; expected two or more"):
+        asked("speaker_normal", "cmu-mosi").system(WIDTHS)
+
+
+def test_few_known_utterances_reach_the_features_and_the_record(two_corpora: Path) -> None:
+    values = {"per_speaker": "voice", "speaker_known": 2, "speaker_neutral": 0.5}
+    prepared = Prepared(request("concat", two_corpora, **values))
+    made = prepared.material(prepared.folds()[0])
+    assert "2 utterances (50% of them neutral by annotation)" in made.features["voice"].notes[0]
+    assert made.features["text"].notes == ()
+    assert settled(prepared.request)["training"]["speaker_known"] == 2

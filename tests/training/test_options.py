@@ -70,3 +70,15 @@ def test_options_are_written_as_json_that_makes_them_again() -> None:
     assert written["standardise"] == ["voice", "face", "motion"] and written["average"] is True
     again = TrainOptions(**{**written, "standardise": tuple(written["standardise"]), "per_speaker": ()})
     assert again == options
+
+
+def test_known_utterances_of_speakers_are_checked() -> None:
+    TrainOptions(per_speaker=("voice",), speaker_known=5, speaker_neutral=0.7)
+    with pytest.raises(InputError, match="speaker_known is 0: expected at least 1"):
+        TrainOptions(per_speaker=("voice",), speaker_known=0)
+    with pytest.raises(InputError, match="speaker_neutral is a share of the utterances known; give speaker_known"):
+        TrainOptions(per_speaker=("voice",), speaker_neutral=0.7)
+    with pytest.raises(InputError, match="speaker_known is for values by speaker; give per_speaker=voice"):
+        TrainOptions(speaker_known=5)
+    with pytest.raises(InputError, match="speaker_prior is -1.0: expected at least 0"):
+        TrainOptions(speaker_prior=-1.0)

@@ -370,3 +370,18 @@ def judged_lazily(module: nn.Module) -> dict[str, float]:
 
 
 VALID = parts()[1]
+
+
+def test_strangers_take_turns_with_the_corpus_whose_speakers_are_then_unknown() -> None:
+    """Batches of both in turn, the strangers' without labels; each weighs by its utterances when accumulated."""
+    train, valid = parts()
+    strangers = material(6, seed=5)
+    others = strangers.items(strangers.said, level="dialogue")
+    others = [replace(item, labels=torch.full_like(item.labels, -1)) for item in others]
+    made = system_task(system(), train, valid, CLASSES, options=QUICK, strangers=others)
+    batches_ = [made.data.load(plan) for plan in made.data.plan(1, torch.Generator().manual_seed(0))]
+    assert {batch.source for batch in batches_} == {"labels", "speakers"}
+    for batch in batches_:
+        own = batch.source == "labels"
+        assert bool(batch.labelled.any()) == own and bool((batch.people >= 0).any()) != own
+        assert made.size(batch) == float(batch.labelled.sum() if own else batch.mask.sum())

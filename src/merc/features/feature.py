@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from merc.features.encoder import difference
 MODALITIES = ("text", "voice", "face", "motion")
 KINDS = ("values", "tokens", "sound")
 """What a row is: vectors, token numbers of a vocabulary, or samples of sound."""
-_FEW = 8  # utterances; a speaker with fewer is standardised by the whole corpus
 _REACH = 5.0  # standard deviations; an outlier beyond them is set to the edge
 _BLOCK = 1 << 23  # numbers that are measured at once, 64 MB
 
@@ -187,37 +185,6 @@ class MappedRows(LazyRows):
     def steps(self, name: str) -> int:
         """Steps of an utterance, 0 where it has no row."""
         return self.rows.steps(name)
-
-
-def per_speaker(feature: Feature, speakers: Mapping[str, str | None]) -> Feature:
-    """Each speaker's values standardised by that speaker's own mean and standard deviation, over the whole corpus.
-
-    No label is used, but the values of the test speakers are (as is usual on IEMOCAP, where each speaker has hundreds
-    of utterances): the note says so. A speaker of fewer than eight utterances, or an unknown one, is standardised by
-    the mean and standard deviation of all.
-
-    Raises:
-        InputError: For token numbers and sound, which have no mean.
-    """
-    if feature.kind != "values":
-        raise InputError(f"features '{feature.source}' are {feature.kind}, which cannot be standardised by speaker")
-    places: dict[str, list[str]] = defaultdict(list)
-    for name in feature.rows:
-        if (speaker := speakers.get(name)) is not None:
-            places[speaker].append(name)
-    everyone = Scaling.fit(feature, feature.rows)
-    own = {speaker: Scaling.fit(feature, ids) for speaker, ids in places.items() if len(ids) >= _FEW}
-
-    def scaled(name: str, row: np.ndarray) -> np.ndarray:
-        return own.get(speakers.get(name) or "", everyone)(row)
-
-    rows: Mapping[str, np.ndarray]
-    if isinstance(feature.rows, LazyRows):
-        rows = MappedRows(feature.rows, scaled)
-    else:
-        rows = {name: scaled(name, row) for name, row in feature.rows.items()}
-    note = "scaled by each speaker's own mean and standard deviation, over all utterances of the corpus without labels"
-    return replace(feature, rows=rows, notes=(*feature.notes, note))
 
 
 Origins = Mapping[str, Mapping[str, Any]]

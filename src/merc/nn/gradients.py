@@ -1,18 +1,45 @@
-"""Gradient modulation by how fast each modality learns: magnitude and direction.
+"""What changes gradients between loss and weights: reversal, and modulation by how fast each modality learns.
 
-CGGM (Guo et al., NeurIPS 2024, arXiv 2411.01409). Symbols: M modalities, gain_i the improvement of modality i's own
-classifier, B_i the factor of its encoder's gradient, g_i the gradient of its classifier's loss, g that of the fused.
+Reversal: Ganin and Lempitsky 2015, arXiv 1409.7495. Modulation: CGGM (Guo et al., NeurIPS 2024, arXiv 2411.01409).
+Symbols: M modalities, gain_i the improvement of modality i's own classifier, B_i the factor of its encoder's gradient,
+g_i the gradient of its classifier's loss, g that of the fused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, one_hot
 
 from merc.errors import InputError
+
+
+class _Reversal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
+        return gradients[0] * -ctx.strength, None
+
+
+def reverse_gradient(values: Tensor, strength: float = 1.0) -> Tensor:
+    """The same values, whose gradient is multiplied by ``-strength`` on its way back.
+
+    Example:
+        >>> import torch
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> (3 * reverse_gradient(x, 0.5)).sum().backward()
+        >>> x.grad
+        tensor([-1.5000, -1.5000])
+    """
+    reversed_: Tensor = _Reversal.apply(values, strength)  # type: ignore[no-untyped-call]
+    return reversed_
 
 
 def gradient_factors(gains: Tensor, *, strength: float = 1.3, least: float = 1e-3, most: float = 2.0) -> Tensor:

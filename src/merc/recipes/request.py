@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
 from merc.features import sound, spec
-from merc.features.feature import Feature, per_speaker
+from merc.features.by_speaker import Known, per_known, per_speaker
+from merc.features.feature import Feature
 from merc.features.spec import FeatureSpec
 from merc.options import typed
 from merc.progress import Progress
@@ -28,6 +29,8 @@ from merc.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from merc.systems import System
+
+NEUTRAL = "neutral"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +103,66 @@ class Prepared:
         refuse_in_sample(found, fold, self.conversations, corpus=self.protocol.corpus)
         if unknown := sorted(set(self.options.per_speaker) - set(found)):
             raise InputError(f"per-speaker values of {unknown[0]}: the features have {', '.join(found)}")
-        who = spec.speakers(self.conversations)
-        for name in self.options.per_speaker:
-            found[name] = per_speaker(found[name], who)
+        found |= self._by_speaker(found, self.conversations, fold.train.context)
         weights = spec.weights(self.request.weights) if self.request.weights else {}
         blind = tuple(fold.blinded(self.conversations))
         labels = {**fold.train.labels, **fold.valid.labels}
         targets = tuple(self.protocol.dimensions.values())
         return Material(blind, found, self.classes, labels, weights, targets, corpus=self.corpus)
+
+    def _by_speaker(
+        self, found: Mapping[str, Feature], conversations: Sequence[Conversation], training: Collection[str]
+    ) -> dict[str, Feature]:
+        """The features that the options standardise by speaker; ``training``: whose utterances are all known."""
+        who, options = spec.speakers(conversations), self.options
+        if options.speaker_known is None:
+            return {name: per_speaker(found[name], who) for name in options.per_speaker}
+        known = Known(options.speaker_known, options.speaker_neutral, options.speaker_prior, options.seed)
+        neutral: set[str] = set()
+        if known.neutral is not None:
+            neutral = {turn.id for one in conversations for turn in one if self.protocol.label(turn) == NEUTRAL}
+        return {n: per_known(found[n], who, known, training=training, neutral=neutral) for n in options.per_speaker}
+
+    def strangers(self, *, progress: Progress | None = None) -> Material | None:
+        """The corpora whose speakers alone are learned (``speakers_from``); None: there are none.
+
+        Raises:
+            InputError: for a corpus that the protocol divides, for corpora that name fewer than two speakers, and for a
+                system that learns no speakers.
+        """
+        corpus = self.options.speakers_from
+        if corpus is None:
+            return None
+        if not learns_speakers(self.kind):
+            able = ", ".join(name for name, kind in SYSTEMS.items() if learns_speakers(kind))
+            raise InputError(f"speakers_from: system '{self.request.system}' learns no speakers; train {able}")
+        if shared := sorted(set(corpus.split("+")) & set(self.corpus.split("+"))):
+            raise InputError(
+                f"speakers_from: protocol '{self.protocol.name}' divides {shared[0]} itself, so that its test speakers "
+                "would be heard in training; name another corpus, or leave it out to learn the training speakers"
+            )
+        root = corpus_root(corpus, self.request.data)
+        conversations = read(corpus, root)
+        place = spec.Place(corpus, root)
+        found = dict(_loaded(_Wanted(tuple(self.sources.items()), place, tuple(self.reading.items()), progress)))
+        refuse_unreadable(found, self.reading, self.request.system)
+        found |= self._by_speaker(found, conversations, [turn.id for one in conversations for turn in one])
+        return Material(conversations, found, (), {}, corpus=corpus)
+
+    @cached_property
+    def _people(self) -> int:
+        """How many speakers there are to tell apart: those of ``speakers_from``, or of the protocol's corpora."""
+        corpus = self.options.speakers_from
+        if corpus is None:
+            return max(1, len(set(spec.speakers(self.conversations).values()) - {None}))
+        names = set(spec.speakers(read(corpus, corpus_root(corpus, self.request.data))).values()) - {None}
+        if len(names) < 2:
+            known = f"one speaker, '{names.pop()}'" if names else "no speaker"
+            raise InputError(
+                f"speakers_from: corpus '{corpus}' names {known}; expected two or more to tell apart: name another "
+                "corpus, or leave it out to learn the speakers of the protocol's own"
+            )
+        return len(names)
 
     def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
         own = self.sources.by_fold
@@ -134,12 +189,25 @@ class Prepared:
     @cached_property
     def reading(self) -> dict[str, str]:
         """How the system reads each of the modalities, such as "vectors" or "steps"."""
-        ways = self.kind.reading(system_options(self.kind, self.system_options, labels=self.classes))
+        ways = self.kind.reading(self._settled)
         return {name: ways[name] for name in self.sources if name in ways}
+
+    @cached_property
+    def _settled(self) -> Any:
+        """The options of the system; one that tells speakers apart gets as many as there are."""
+        options = system_options(self.kind, self.system_options, labels=self.classes)
+        if learns_speakers(self.kind) and "people" not in self.system_options:
+            return replace(options, people=self._people)
+        return options
+
+    @property
+    def level(self) -> str:
+        """What the system reads at once: "dialogue" or "utterance"."""
+        return self.kind.level(self._settled)
 
     def system(self, widths: Mapping[str, int]) -> System:
         """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
-        options = system_options(self.kind, self.system_options, labels=self.classes)
+        options = self._settled
         with seeded(self.request.seed, threads=self.options.threads):
             if self.protocol.regression:
                 made = self.kind(widths, 0, options, dimensions=len(self.protocol.dimensions))
@@ -150,6 +218,11 @@ class Prepared:
         if self.t5:
             with_t5.adopt(made, self.t5)
         return made
+
+
+def learns_speakers(kind: type[System]) -> bool:
+    """Whether a system has a head that tells speakers apart."""
+    return any(one.name == "people" for one in fields(kind.Options))
 
 
 _OF_CLASSES: Mapping[str, Any] = MappingProxyType(

@@ -54,7 +54,7 @@ class Trained:
 
     def predict(self, ids: Sequence[str]) -> Predicted:
         """Logits or values of these utterances; each is read within its dialogue."""
-        level = self.system.description.level
+        level = self.system.level(self.system.options)
         items = self.material.items(ids, level=level, scalings=self.scalings)
         device = chosen_device(self.options.device)
         with seeded(self.options.seed, threads=self.options.threads):
@@ -89,10 +89,13 @@ def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace:
     chosen_device(prepared.options.device)  # what cannot run is refused before minutes of encoding
     hooks = [*run.hooks, *hooks_of(prepared.options.gradients, prepared.options.hook)]
     material = prepared.material(fold, progress=run.progress)
-    level = prepared.kind.description.level
+    level = prepared.level
     scalings = material.scalings(prepared.options.standardise, fold.train.context)
     system = prepared.system(material.widths)
     train, valid = (material.items(part.scored, level=level, scalings=scalings) for part in (fold.train, fold.valid))
+    strangers: list[Item] = []
+    if (others := prepared.strangers(progress=run.progress)) is not None:
+        strangers = others.items(list(others.said), level=level, scalings=scalings)
     task = system_task(
         system,
         train,
@@ -102,6 +105,7 @@ def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace:
         dimensions=tuple(prepared.protocol.dimensions),
         features=origins(material.features),
         look=_looking(trace, fold, material, scalings, prepared),
+        strangers=strangers,
     )
     fitted = fit(task, prepared.options, replace(run, hooks=hooks))
     return Trained(system, fold, material, scalings, fitted, prepared.options)
@@ -116,7 +120,7 @@ def _looking(
     """After each epoch, hand predicted labels of test to the trace; nothing comes back. Five things are needed."""
     if trace is None:
         return None
-    level = prepared.kind.description.level
+    level = prepared.level
     items: list[Item] = material.items(fold.test.ids, level=level, scalings=scalings)
     read = list(batches(items, prepared.options.batch))
     device, ids, epochs = chosen_device(prepared.options.device), frozenset(fold.test.ids), iter(range(1, 10**9))

@@ -46,7 +46,9 @@ class Upstream:
 
     @classmethod
     def of(cls, kind: type[System], chosen: Mapping[str, Any]) -> Upstream | None:
-        """What the options of a system name; None where they name no speech encoder, or the system has none."""
+        """What the options of a system, or of the base that it wraps, name; None where they name no speech encoder."""
+        if inner := _wrapped(kind, chosen):
+            return cls.of(*inner)
         known = {one.name: one.default for one in fields(kind.Options)} if hasattr(kind, "Options") else {}
         values = {**known, **chosen}
         if "backbone" not in known or not values["backbone"]:
@@ -77,10 +79,24 @@ class Upstream:
 
 
 def options_with_backbone(kind: type[System], chosen: Mapping[str, Any], upstream: Upstream) -> Any:
-    """The options of a system with the sizes of its upstreams, where it has an option for them."""
+    """The options of a system, or of the base that it wraps, with the sizes of its upstreams, where it has them."""
+    if inner := _wrapped(kind, chosen):
+        return kind.Options(**{**chosen, "base_options": options_with_backbone(*inner, upstream)})
     if not any(one.name == "states" for one in fields(kind.Options)):
         return kind.Options(**chosen)
     return kind.Options(**{**chosen, "states": upstream.states})
+
+
+def _wrapped(kind: type[System], chosen: Mapping[str, Any]) -> tuple[type[System], Mapping[str, Any]] | None:
+    """The base of a system around another, and its options by name; None for any other system."""
+    usual = {one.name: one.default for one in fields(kind.Options)} if hasattr(kind, "Options") else {}
+    if "base" not in usual:
+        return None
+    from merc.systems import SYSTEMS
+
+    given = chosen.get("base_options") or {}
+    options = given if isinstance(given, Mapping) else {one.name: getattr(given, one.name) for one in fields(given)}
+    return SYSTEMS[str(chosen.get("base", usual["base"]))], options
 
 
 def adopt(system: System, upstream: Upstream) -> None:

@@ -35,6 +35,7 @@ SYSTEMS: Registry[type[System]] = Registry(
         "m2fnet": "merc.systems.m2fnet:M2FNet",
         "mamba": "merc.systems.mamba:MambaFusion",
         "mamba_dialogue": "merc.systems.mamba_dialogue:MambaDialogue",
+        "speaker_normal": "merc.systems.speaker_normal:SpeakerNormal",
         "speech": "merc.systems.speech:Speech",
         "tripathi": "merc.systems.tripathi:Tripathi",
         "unimse": "merc.systems.unimse:UniMse",

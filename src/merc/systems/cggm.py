@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -52,9 +52,9 @@ from torch.nn.functional import cross_entropy
 
 from merc.errors import InputError
 from merc.nn.gradients import cosine, direction_loss, gradient_factors, label_gradient
-from merc.nn.rows import Rows
 from merc.options import above, at_least, one_of
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.wrapping import base_options, probe
 
 DIRECTIONS = ("logits", "features")
 
@@ -199,10 +199,10 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
         )
     device = next(system.parameters()).device
     with torch.device("cpu"):
-        probe = _probe(system)
+        batch = probe(system)
     tried = deepcopy(system).train()  # a copy, so that buffers, gradients and random numbers stay as they are
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        output: Output = tried(probe.to(device))
+        output: Output = tried(batch.to(device))
         vectors = {name: output.representations[name] for name in names}
         twice = options.direction == "features" and options.direction_weight > 0 and len(names) > 1
         if twice and (reason := _not_twice(output.loss, vectors)):
@@ -214,18 +214,6 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
     with torch.device("cpu"):  # the same first weights on every device
         guide = Guide(widths, system.classes, options)
     return guide.to(device)
-
-
-def _probe(system: System) -> Batch:
-    """Two labelled utterances of zeros, in whatever form the system reads each modality."""
-    shape = (1, 2) if system.description.level == "dialogue" else (2, 1)
-    kinds = {"tokens": torch.zeros(2, dtype=torch.int64), "sound": torch.zeros(2 * 16000)}
-    values = {}
-    for name, way in system.reading(system.options).items():
-        if name in system.inputs:
-            one = kinds.get(way, torch.zeros(2, system.inputs[name]))
-            values[name] = Rows(one, torch.full(shape, len(one) // 2))
-    return Batch.of(values, labels=torch.arange(2).view(shape))
 
 
 def _not_twice(loss: Tensor, vectors: Mapping[str, Tensor]) -> str:
@@ -242,17 +230,6 @@ def _not_twice(loss: Tensor, vectors: Mapping[str, Tensor]) -> str:
     except RuntimeError:  # a kernel of ours or of torch that has no second derivative
         return "a layer between them and the loss can be differentiated only once"
     return ""
-
-
-def _options_of(system: type[System], given: Any) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    known = {field.name for field in fields(system.Options)}
-    if unknown := sorted(set(given) - known):
-        raise InputError(
-            f"cggm: system '{system.description.name}' has no option '{unknown[0]}'; it has {', '.join(sorted(known))}"
-        )
-    return system.Options(**given)
 
 
 class Cggm(System):
@@ -292,7 +269,7 @@ class Cggm(System):
                 f"cggm: base '{self.options.base}' does not read dialogues of utterance vectors; "
                 "train that system itself, with cggm for its gradients"
             )
-        self.base = system(self.inputs, classes, _options_of(system, self.options.base_options))
+        self.base = system(self.inputs, classes, base_options(system, self.options.base_options, scope="cggm"))
         self.base.label_loss = self.label_loss  # one set of class weights
         self.guide = guide_of(self.base, self.options)
         for name, parameters in self.base.encoders().items():

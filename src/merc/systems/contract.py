@@ -359,16 +359,20 @@ class System(nn.Module):
         return {name: cls.description.reads.get(name, "vectors") for name in cls.description.modalities}
 
     @classmethod
+    def level(cls, options: Any = None) -> str:
+        """What it reads at once under these options, one of ``LEVELS``; None: default options."""
+        return cls.description.level
+
+    @classmethod
     def refuse_reads(cls) -> NoReturn:
         """Raise InputError for a request to read otherwise than the system can, naming those that can."""
         from merc.systems import SYSTEMS
 
-        name = cls.description.name
         ways = ", ".join(f"{modality} as {way}" for modality, way in cls.reading().items())
         able = [other for other, kind in SYSTEMS.items() if any(one.name == "reads" for one in fields(kind.Options))]
         always = [other for other, kind in SYSTEMS.items() if "steps" in kind.description.reads.values()]
         raise InputError(
-            f"system '{name}' reads {ways} and in no other way; {', '.join(able)} can read steps "
+            f"system '{cls.description.name}' reads {ways} and in no other way; {', '.join(able)} can read steps "
             f"(--set system.reads=steps), {', '.join(always)} always do"
         )
 
@@ -383,10 +387,7 @@ class System(nn.Module):
     def predicted(
         self, last: Tensor, batch: Batch, extras: Mapping[str, Tensor], representations: Mapping[str, Tensor]
     ) -> Output:
-        """The output that follows from a last layer ``(B, T, outputs)``: logits and their loss, or values.
-
-        Values are in the unit of the targets: the last layer gives them standardised by the targets of training.
-        """
+        """The output of a last layer ``(B, T, outputs)``: logits and their loss, or values, which it standardises."""
         if not self.dimensions:
             return Output(last, self.losses(last, batch), extras, representations)
         return Output(None, {}, extras, representations, last * self.target_deviation + self.target_mean)

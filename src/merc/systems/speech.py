@@ -174,6 +174,11 @@ class Speech(System):
         """What a row of results is called."""
         return self.options.variant
 
+    @property
+    def represented(self) -> int:
+        """Numbers of an utterance's representation, known before an upstream is adopted."""
+        return int(self.pool.out)
+
     def adopt(self, upstreams: Sequence[SpeechBackbone]) -> None:
         """Take the upstreams that are tuned with the rest, in the order of ``backbone``."""
         own = self.options

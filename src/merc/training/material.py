@@ -133,6 +133,11 @@ class Material:
         names = {turn.speaker for conversation in self.conversations for turn in conversation if turn.speaker}
         return {name: number for number, name in enumerate(sorted(names))}
 
+    @property
+    def said(self) -> list[str]:
+        """The utterances of known speakers, which teach who speaks."""
+        return [turn.id for conversation in self.conversations for turn in conversation if turn.speaker]
+
     def counts(self, scored: Collection[str]) -> dict[str, int]:
         """Utterances of each class among those scored, by name, 0 where there is none."""
         found = Counter(self.labels[name] for name in scored if name in self.labels)

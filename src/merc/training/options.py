@@ -110,6 +110,14 @@ class TrainOptions(LoopOptions):
     """Modalities standardised by the training part; text vectors have unit length already."""
     per_speaker: tuple[str, ...] = ()
     """Modalities standardised by each speaker's own values first, over the whole corpus, without labels."""
+    speaker_known: int | None = None
+    """Utterances of a speaker, drawn by the seed, that ``per_speaker`` measures on; None: all."""
+    speaker_neutral: float | None = None
+    """Share of the neutral among them, chosen by annotation to resemble conversation; None: drawn as they come."""
+    speaker_prior: float = 1.0
+    """Utterances' worth of the training part's values that a speaker's own are averaged with (see ``Known``)."""
+    speakers_from: str | None = None
+    """Corpora (joined by "+") whose speakers, not labels, are learned from, in turn with the protocol's; None: none."""
     value_loss: str = "ccc"
     """Of a regression: "ccc", 1 - CCC over the utterances of a batch (of one process), or "mse"."""
     curriculum: str | None = None
@@ -135,8 +143,18 @@ class TrainOptions(LoopOptions):
                 f"hook option '{next(iter(self.hook))}' without a gradient hook; name one, such as gradients=cggm"
             )
         one_of(MEASURES, curriculum=self.curriculum)
+        self._check_speakers()
         for name in self.standardise:
             one_of(MODALITIES, standardise=name)
+
+    def _check_speakers(self) -> None:
+        at_least(1, speaker_known=self.speaker_known)
+        at_least(0, speaker_prior=self.speaker_prior)
+        share(speaker_neutral=self.speaker_neutral)
+        if self.speaker_neutral is not None and self.speaker_known is None:
+            raise InputError("speaker_neutral is a share of the utterances known; give speaker_known=COUNT as well")
+        if self.speaker_known is not None and not self.per_speaker:
+            raise InputError("speaker_known is for values by speaker; give per_speaker=voice as well")
 
     @classmethod
     def of_recipe(cls, recipe: Recipe, *changes: Mapping[str, Any] | None) -> TrainOptions:

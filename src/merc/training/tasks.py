@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -13,7 +13,7 @@ from merc.evaluation.metrics import STATISTICS, ccc, confusion, mae, pearson
 from merc.features.feature import Origins, refuse_others
 from merc.training import curriculum
 from merc.training.curriculum import CurriculumOptions, Turns
-from merc.training.data import Item, ItemData, in_order, with_modalities_dropped
+from merc.training.data import Item, ItemData, MixedData, in_order, with_modalities_dropped
 from merc.training.device import chosen_device, made_on_cpu
 from merc.training.loop import Computed, Group, Task
 from merc.training.objectives import Regress, loss_of
@@ -86,6 +86,7 @@ def system_task(
     dimensions: Sequence[str] = (),
     features: Origins | None = None,
     look: Look | None = None,
+    strangers: Sequence[Item] = (),
 ) -> Task:
     """The task of training a system, judged by its figures on validation items.
 
@@ -98,11 +99,10 @@ def system_task(
         dimensions: names of the targets, in the order of ``Output.values``; the system is made for as many.
         features: by modality where the features come from; a checkpoint is continued with the same ones only.
         look: called with the system after each epoch; gives further figures.
+        strangers: items of other corpora, whose speakers alone are learned, in turn with ``train`` (see ``_data``).
 
     Raises:
-        InputError: for a class or dimension that is missing in training, for class weights of other classes, and for
-            a curriculum of single utterances.
-        UnknownName: for a curriculum that is not known.
+        InputError: for a class or dimension missing in training, weights of other classes, a curriculum that fails.
     """
     weights = _configured(system, options, train, classes) if classes else None
     regress = _regression(system, options, train, dimensions) if dimensions else None
@@ -117,15 +117,33 @@ def system_task(
     return Task(
         module=system,
         groups=_groups(system, options),
-        data=ItemData(train, options.batch, choose=chosen),
+        data=_data(train, strangers, options, chosen),
         loss=loss_of(regress) if regress else losses_of,
         judge=judge,
-        size=regress.size if regress else lambda batch: labelled_weight(batch, weights) if classes else _real(batch),
+        size=_size_of(regress, weights, labels=bool(classes)),
         facts={"classes": list(classes), "dimensions": list(dimensions), "features": features or {}},
         check_facts=lambda before, folder: refuse_others(features or {}, before.get("features", {}), where=folder),
         augment=lambda batch, random: with_modalities_dropped(batch, options.modality_dropout, generator=random),
         all_data_from=min(options.buckets, len(train)) if chosen else 1,
     )
+
+
+_STRANGERS = "speakers"
+"""The source of batches that teach speakers alone."""
+
+
+def _data(
+    train: Sequence[Item],
+    strangers: Sequence[Item],
+    options: TrainOptions,
+    chosen: Callable[[int], Sequence[int]] | None,
+) -> ItemData | MixedData:
+    """The training items; beside strangers, a batch of each in turn, and the speakers of training are unknown."""
+    if not strangers:
+        return ItemData(train, options.batch, choose=chosen)
+    unknown = [replace(item, people=item.people.clone().fill_(-1)) for item in train]
+    parts = {"labels": ItemData(unknown, options.batch, choose=chosen), _STRANGERS: ItemData(strangers, options.batch)}
+    return MixedData(parts, alternate=True)
 
 
 def _configured(system: System, options: TrainOptions, train: Sequence[Item], classes: Sequence[str]) -> Tensor | None:
@@ -165,6 +183,17 @@ def _regression(system: System, options: TrainOptions, train: Sequence[Item], di
     system.target_mean.copy_(mean)
     system.target_deviation.copy_(deviation.where(deviation > 0, torch.ones_like(deviation)))
     return Regress() if options.value_loss == "ccc" else Regress(ccc=0.0, mse=1.0)
+
+
+def _size_of(regress: Regress | None, weights: Tensor | None, *, labels: bool) -> Callable[[Batch], float]:
+    """What a batch counts when gradients of several are summed: what it teaches, labels, values or speakers."""
+
+    def size(batch: Batch) -> float:
+        if regress:
+            return regress.size(batch)
+        return labelled_weight(batch, weights) if labels and batch.source != _STRANGERS else _real(batch)
+
+    return size
 
 
 def _real(batch: Batch) -> float:

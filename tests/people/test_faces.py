@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,16 +123,57 @@ class Brightness:
         return np.repeat(batch.mean((1, 2, 3), dtype=np.float64)[:, None], self.width, 1).astype(np.float32)
 
 
+class OneFace:
+    """Stands in for the detector: one face in every image."""
+
+    def __init__(self, options):
+        self.frames = 0
+
+    def detect(self, image):
+        self.frames += 1
+        marks = np.array([[[45, 50], [75, 50], [60, 65], [50, 80], [70, 80]]], np.float32)
+        return faces_module.Faces(np.array([[30, 30, 90, 100]], np.float64), np.array([0.9]), marks)
+
+
+def test_faces_are_encoded_while_the_next_ones_are_found_and_one_batch_waits_at_most(monkeypatch):
+    monkeypatch.setattr(faces_module, "FaceDetector", OneFace)
+    found, starts = threading.Semaphore(0), []
+
+    class Slow(Brightness):
+        def encode(self, batch):
+            starts.append(observer.detector.frames)
+            assert found.acquire(timeout=20), "expected frames to be looked at meanwhile"
+            return super().encode(batch)
+
+    class Shots:
+        def __iter__(self):
+            for number in range(1, 51):
+                yield Shot(0.1 * number, np.full((120, 120, 3), number, np.uint8))
+                if number % 16 == 10:
+                    found.release()
+
+    observer = faces_module.FaceObserver(faces_module.EVERY_FRAME, identity=Slow("box", 512), encoders={})
+    found.release()
+    seen = observer.observe(Shots())
+    assert seen.embeddings[:, 0].tolist() == list(range(1, 51))
+    assert len(starts) == 4 and all(16 * n <= start <= 16 * n + 16 for n, start in enumerate(starts, 1) if n < 4)
+
+
+def test_an_encoder_that_fails_ends_the_search(monkeypatch):
+    monkeypatch.setattr(faces_module, "FaceDetector", OneFace)
+
+    class Failing(Brightness):
+        def encode(self, batch):
+            raise MemoryError("too many faces")
+
+    observer = faces_module.FaceObserver(faces_module.EVERY_FRAME, identity=Failing("box", 512), encoders={})
+    shots = [Shot(0.1 * n, np.full((120, 120, 3), 10, np.uint8)) for n in range(3)]
+    with pytest.raises(MemoryError, match="too many faces"):
+        observer.observe(shots)
+
+
 def test_every_encoder_gets_the_crops_it_reads(monkeypatch):
-    class Detector:
-        def __init__(self, options):
-            pass
-
-        def detect(self, image):
-            marks = np.array([[[45, 50], [75, 50], [60, 65], [50, 80], [70, 80]]], np.float32)
-            return faces_module.Faces(np.array([[30, 30, 90, 100]], np.float64), np.array([0.9]), marks)
-
-    monkeypatch.setattr(faces_module, "FaceDetector", Detector)
+    monkeypatch.setattr(faces_module, "FaceDetector", OneFace)
     identity, other = Brightness("box", 512), Brightness("upright", 3)
     observer = faces_module.FaceObserver(faces_module.EVERY_FRAME, identity=identity, encoders={"other": other})
     shots = [Shot(0.1 * n, np.full((120, 120, 3), 10 * n, np.uint8)) for n in range(20)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from typing import Protocol
 
@@ -233,12 +234,13 @@ class FaceObserver:
         Raises:
             InputError: frames are out of order.
         """
-        gatherer = _Gatherer(self)
-        for number, frame in enumerate(frames, start=1):
-            gatherer.look(frame)
-            if progress:
-                progress("faces", number, max(number, expected))
-        return gatherer.finish()
+        with ThreadPoolExecutor(1) as second:  # faces are encoded while the next ones are found
+            gatherer = _Gatherer(self, second)
+            for number, frame in enumerate(frames, start=1):
+                gatherer.look(frame)
+                if progress:
+                    progress("faces", number, max(number, expected))
+            return gatherer.finish()
 
 
 def observe(
@@ -257,13 +259,16 @@ class _Gatherer:
 
     _BATCH = 16
 
-    def __init__(self, observer: FaceObserver) -> None:
+    def __init__(self, observer: FaceObserver, second: Executor) -> None:
+        self._second = second
         self._options, self._detector = observer.options, observer.detector
         self._encoders = {"": observer.identity, **observer.encoders}
         self._frame_times: list[float] = []
         self._rows: list[tuple[float, np.ndarray, float, Mouth]] = []  # time, box, score, mouth
         self._crops: list[dict[str, np.ndarray]] = []  # of each face, by the kind of crop
-        self._vectors = {name: [np.zeros((0, one.width), np.float32)] for name, one in self._encoders.items()}
+        empty = {name: np.zeros((0, one.width), np.float32) for name, one in self._encoders.items()}
+        self._vectors = [empty]  # of each batch that is encoded
+        self._encoding: Future[dict[str, np.ndarray]] | None = None  # the latest batch
         self._followed: list[Mouth] = []  # of the last frame that was searched
         self._recent: deque[tuple[float, np.ndarray]] = deque(maxlen=STEPS // 2)  # grey pictures
         self._last = -np.inf
@@ -305,17 +310,24 @@ class _Gatherer:
         return crops | ({"upright": upright(image, landmarks)} if "upright" in kinds else {})
 
     def _encode(self) -> None:
-        if self._crops:
-            for name, encoder in self._encoders.items():
-                crops = np.stack([one[encoder.crop] for one in self._crops])
-                self._vectors[name].append(np.asarray(encoder.encode(crops)))
+        """Hand the crops over, once those before them are encoded."""
+        if self._encoding:
+            self._vectors.append(self._encoding.result())
+        self._encoding = self._second.submit(self._encoded, self._crops) if self._crops else None
         self._crops = []
+
+    def _encoded(self, crops: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        return {
+            name: np.asarray(encoder.encode(np.stack([one[encoder.crop] for one in crops])))
+            for name, encoder in self._encoders.items()
+        }
 
     def finish(self) -> FaceObservations:
         self._encode()
+        self._encode()  # the last batch
         times = np.array([row[0] for row in self._rows], np.float64)
         boxes = np.array([row[1] for row in self._rows], np.float64).reshape(-1, 4)
-        vectors = {name: np.concatenate(pieces) for name, pieces in self._vectors.items()}
+        vectors = {name: np.concatenate([one[name] for one in self._vectors]) for name in self._encoders}
         embeddings = vectors.pop("")
         cut = np.array([row[3].cut for row in self._rows], bool).reshape(-1, 2)
         tracks = follow(times, boxes, embeddings, cut, gap=self._options.track_gap)

@@ -67,6 +67,19 @@ def test_all_states_have_half_the_rate_of_the_spectrogram_and_the_last_is_normal
     assert float(states[:, -1].mean(-1).abs().max()) < 1e-5
 
 
+@pytest.mark.parametrize("frames", [None, [2, 4]])
+def test_a_last_half_frame_counts(frames: list[int] | None) -> None:
+    torch.manual_seed(0)
+    network = whisper.WhisperNetwork().eval()
+    mels = torch.randn(2, 80, 7)
+    with torch.inference_mode():
+        found = network(mels, layers=1, frames=None if frames is None else torch.tensor(frames))
+        first = network(mels[:1, :, :4], layers=1)
+    assert found.shape == (2, 2, 4, 512)
+    if frames:
+        torch.testing.assert_close(found[:1, :, :2], first)
+
+
 def test_nothing_behind_the_end_of_a_sound_reaches_its_states() -> None:
     torch.manual_seed(0)
     network = whisper.WhisperNetwork().eval()

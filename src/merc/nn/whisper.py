@@ -84,12 +84,12 @@ class WhisperNetwork(nn.Module):
         Returns:
             Hidden states (batch, 1 + layers, frames, 512); those of padding mean nothing.
         """
-        longest = mels.shape[-1] // 2
+        longest = -(-mels.shape[-1] // 2)  # a last half frame counts
         if frames is None or bool((frames >= longest).all()):
             sound, seen = F.gelu(self.second(F.gelu(self.first(mels)))), None
         else:
             seen = torch.arange(longest, device=mels.device) < frames[:, None]  # (batch, frames)
-            real = seen.repeat_interleave(2, 1)[:, None]  # (batch, 1, 2 × frames)
+            real = seen.repeat_interleave(2, 1)[:, None, : mels.shape[-1]]  # (batch, 1, 2 × frames)
             # a convolution sees zeros beyond the end of a sound, as it does where the sound is alone
             sound = F.gelu(self.second(F.gelu(self.first(mels * real)) * real))
         states = [sound.transpose(1, 2) + self.positions[:longest]]  # (batch, frames, 512)

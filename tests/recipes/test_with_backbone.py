@@ -120,7 +120,7 @@ def test_the_command_line_names_a_folder_trains_and_evaluates(root: Path, tmp_pa
     words += ["--set", f"system.backbone={folder}", "--set", f"system.tuning={tuning}", "--set", "epochs=1"]
     assert "fold-5: epoch 1, validation" in run([*words, "--set", "batch=24", "--set", "system.top=1"])
     facts = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    assert facts["upstream"] == [{"name": "one", "sha256": speech.described(str(folder)).sha256}]
+    assert facts["upstream"] == {"one": speech.described(str(folder)).sha256}
     assert facts["system"]["states"] == [[4, 16]]
     assert f"speech (one {tuning}, layer sum" in run(["evaluate", str(out), "--split", "valid", "--data", str(root)])
 

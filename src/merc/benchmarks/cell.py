@@ -21,9 +21,9 @@ from merc.benchmarks.code import code_version
 from merc.cache import key, replacing
 from merc.errors import FormatError, InputError
 from merc.evaluation.protocol import Fold, Ledger, TestTrace
-from merc.evaluation.scoring import Answers
+from merc.evaluation.scoring import Answers, Values
 from merc.recipes.request import Prepared, Request, settled
-from merc.recipes.systems import Tested, Trained, tested, train_fold
+from merc.recipes.systems import Tested, TestedValues, Trained, tested, tested_values, train_fold
 from merc.recipes.with_t5 import WORDS
 
 FORMAT = 2
@@ -59,12 +59,12 @@ class CellResult:
     """The result of a cell.
 
     Attributes:
-        answers: Predicted labels of the test part.
-        logits: ``(n, C)`` behind them.
+        answers: Predicted labels of the test part, or values under a regression.
+        logits: ``(n, C)`` behind them; C is 0 under a regression.
         parameters: Trained parameters.
         seconds: Of training.
         epoch: The best epoch on validation.
-        best_test_epoch_figure: What choosing the epoch on test would have claimed.
+        best_test_epoch_figure: What choosing the epoch on test would have claimed; None under a regression.
         temperature: Of the confidences, fitted on validation.
         features: By modality the hash of the features' content.
         incomparable: Why the figure may not be compared with others; "" where it may.
@@ -74,12 +74,12 @@ class CellResult:
         code: Version of the code.
     """
 
-    answers: Answers
+    answers: Answers | Values
     logits: np.ndarray
     parameters: int
     seconds: float
     epoch: int
-    best_test_epoch_figure: float
+    best_test_epoch_figure: float | None
     temperature: float
     features: Mapping[str, str] = field(default_factory=dict)
     incomparable: str = ""
@@ -112,13 +112,24 @@ def run(cell: Cell, folder: Path, *, code: str | None = None) -> None:
     if not folds:
         raise InputError(f"protocol '{cell.request.protocol}' has no fold '{cell.fold}'")
     ledger = Ledger(folder / "ledger.jsonl").of(cell.row[1], seed=cell.request.seed)
-    trace = TestTrace(folds[0].test, ledger=ledger, labels=prepared.classes, metric=prepared.protocol.metric)
-    trained = train_fold(prepared, folds[0], trace=trace.add)
-    claimed = trace.best().value
-    found = tested(trained, folds[0].test.open(REASON, ledger=ledger), labels=prepared.classes)
-    facts = {**_facts(cell, folds[0], trained), "best_test_epoch_figure": claimed, **_predictions(found)}
+    facts = (_values if prepared.protocol.regression else _classes)(cell, prepared, folds[0], ledger)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(facts, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _classes(cell: Cell, prepared: Prepared, fold: Fold, ledger: Ledger) -> dict[str, Any]:
+    trace = TestTrace(fold.test, ledger=ledger, labels=prepared.classes, metric=prepared.protocol.metric)
+    trained = train_fold(prepared, fold, trace=trace.add)
+    claimed = trace.best().value
+    found = tested(trained, fold.test.open(REASON, ledger=ledger), labels=prepared.classes)
+    return {**_facts(cell, fold, trained), "best_test_epoch_figure": claimed, **_predictions(found)}
+
+
+def _values(cell: Cell, prepared: Prepared, fold: Fold, ledger: Ledger) -> dict[str, Any]:
+    trained = train_fold(prepared, fold)
+    dimensions = tuple(prepared.protocol.dimensions)
+    found = tested_values(trained, fold.test.open(REASON, ledger=ledger), dimensions=dimensions)
+    return {**_facts(cell, fold, trained), "best_test_epoch_figure": None, **_predicted_values(found)}
 
 
 def _facts(cell: Cell, fold: Fold, trained: Trained) -> dict[str, Any]:
@@ -159,6 +170,21 @@ def _predictions(found: Tested) -> dict[str, Any]:
     }
 
 
+def _predicted_values(found: TestedValues) -> dict[str, Any]:
+    answers = found.answers
+    return {
+        "incomparable": found.incomparable,
+        "temperature": 1.0,
+        "dimensions": list(answers.dimensions),
+        "ids": list(answers.ids),
+        "dialogues": list(answers.dialogues),
+        "speakers": list(answers.speakers),
+        "true": [[None if value != value else value for value in row] for row in answers.true.tolist()],
+        "predicted": answers.predicted.tolist(),
+        "logits": [[]] * len(answers),
+    }
+
+
 def read(cell: Cell, folder: Path) -> CellResult:
     """The result of a cell from its file.
 
@@ -173,14 +199,7 @@ def read(cell: Cell, folder: Path) -> CellResult:
         facts = json.loads(path.read_text(encoding="utf-8"))
         request, version = facts["request"], facts["format"]
         result = CellResult(
-            answers=Answers(
-                labels=tuple(facts["labels"]),
-                ids=tuple(facts["ids"]),
-                true=np.array(facts["true"], dtype=np.int64),
-                predicted=np.array(facts["predicted"], dtype=np.int64),
-                dialogues=tuple(facts["dialogues"]),
-                speakers=tuple(facts["speakers"]),
-            ),
+            answers=_answers(facts),
             logits=np.array(facts["logits"]),
             notes=tuple(facts["notes"]),
             **{name: facts[name] for name in _PLAIN},
@@ -190,6 +209,15 @@ def read(cell: Cell, folder: Path) -> CellResult:
     if request != cell.request.as_json() or version != FORMAT:
         raise FormatError(f"{path} holds another request than its name says; remove it and run the bench again")
     return result
+
+
+def _answers(facts: Mapping[str, Any]) -> Answers | Values:
+    who = {name: tuple(facts[name]) for name in ("ids", "dialogues", "speakers")}
+    if "dimensions" in facts:
+        values, guessed = (np.array(facts[name], dtype=np.float64) for name in ("true", "predicted"))  # None is NaN
+        return Values(tuple(facts["dimensions"]), true=values, predicted=guessed, **who)
+    true, predicted = (np.array(facts[name], dtype=np.int64) for name in ("true", "predicted"))
+    return Answers(tuple(facts["labels"]), true=true, predicted=predicted, **who)
 
 
 _PLAIN = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from merc.benchmarks import runner, table2, table2_report, titles, variants
 from merc.benchmarks.cell import Cell, Row
 from merc.benchmarks.runner import BenchOptions, Outcome, Results
+from merc.benchmarks.speech import suite
 from merc.cache import replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import softmax
@@ -44,6 +45,7 @@ PLANS: Mapping[str, Callable[[BenchOptions], list[Cell]]] = {
     "systems": runner.plan,
     "paper": table2.plan,
     "variants": variants.plan,
+    "speech": suite.plan,
 }
 
 
@@ -58,6 +60,7 @@ class Report:
         failures: The runs that failed, with their reasons.
         diagnostics: By protocol those of one row.
         title: That of the section where the options do not say it.
+        columns: By protocol further columns of its table.
     """
 
     kind: str
@@ -66,6 +69,7 @@ class Report:
     failures: tuple[str, ...] = ()
     diagnostics: Mapping[str, Diagnostics] = field(default_factory=dict)
     title: str = ""
+    columns: Mapping[str, suite.Columns] = field(default_factory=dict)
 
     def json(self) -> str:
         """The records, one JSON object a line."""
@@ -106,7 +110,8 @@ class Report:
         hashes: dict[str, dict[str, str]] = {}
         for record in self.outcome.records:
             hashes.setdefault(PROTOCOLS[record.protocol].corpus, {}).update(record.feature_hashes)
-        return f"Made by `{self.command()}`.\n\n{titles.features(self.options, hashes)}"
+        features = "" if self.kind == "speech" else titles.features(self.options, hashes)  # its rows each have theirs
+        return joined([f"Made by `{self.command()}`.", features])
 
     def _protocol(self, name: str, pictures: Sequence[str]) -> str:
         records = [record for record in self.outcome.records if record.protocol == name]
@@ -115,11 +120,12 @@ class Report:
         own = table2_report.table(records, protocol=name) if self.kind == "paper" else ""
         default = PROTOCOLS[name].corpus not in titles.given(self.options)
         parts = [f"### {name}", f"{PROTOCOLS[name].description}."]
-        parts += [own or leaderboard.table(records, comparisons=made), CAUTIONS.get(name, "") if default else ""]
+        table = leaderboard.table(records, comparisons=made, columns=self.columns.get(name))
+        parts += [own or table, CAUTIONS.get(name, "") if default else ""]
         if own:
             parts.append(table2_report.differences(records, made))
         else:
-            reference, what = _reference(self.kind, records)
+            reference, what = _reference(self.kind, name, records)
             parts.append(leaderboard.against(reference, made, what=what, names=short_names(records)))
         parts.append(titles.settings(records))
         if found := self.diagnostics.get(name):
@@ -137,17 +143,26 @@ def run_bench(kind: str, options: BenchOptions, *, title: str = "", progress: Pr
         raise InputError(f"bench '{kind}': expected {', '.join(PLANS)}")
     cells = PLANS[kind](options)
     failed = runner.run(cells, options, progress=progress)
-    outcome = runner.outcome(cells, options, published=table2.printed if kind == "paper" else None)
+    outcome = _outcome(kind, cells, options)
     lines = [
         f"{one.cell.row[1]} ({'+'.join(one.cell.row[2])}) under {one.cell.row[0]}, seed {one.cell.request.seed}, "
         f"{one.cell.fold}: {one.reason}"
         for one in failed
     ]
-    if kind != "paper":
-        return Report(kind, options, outcome, tuple(lines), title=title)
     finished = _finished(cells, options)
+    if kind != "paper":
+        columns = suite.columns(finished, options.data) if kind == "speech" else {}
+        return Report(kind, options, outcome, tuple(lines), title=title, columns=columns)
     outcome = replace(outcome, records=completed(outcome.records, finished))
     return Report(kind, options, outcome, tuple(lines), diagnostics(outcome.records, finished), title)
+
+
+def _outcome(kind: str, cells: Sequence[Cell], options: BenchOptions) -> Outcome:
+    """The records of a bench, with what its kind adds to them."""
+    if kind != "speech":
+        return runner.outcome(cells, options, published=table2.printed if kind == "paper" else None)
+    found = runner.outcome(cells, options, published=suite.published, metrics=suite.metrics, same_features=False)
+    return replace(found, records=tuple(map(suite.noted, found.records)))
 
 
 def completed(records: Sequence[Record], finished: Mapping[Row, Results]) -> tuple[Record, ...]:
@@ -215,9 +230,12 @@ def row_diagnostics(title: str, found: Results, *, metric: str) -> Diagnostics:
     return Diagnostics(title, runner.runs_of(title, found), plain, scaled, metric)
 
 
-def _reference(kind: str, records: Sequence[Record]) -> tuple[str, str]:
+def _reference(kind: str, protocol: str, records: Sequence[Record]) -> tuple[str, str]:
     """The row that the others of its protocol are compared with, and what it is; empty where there is none."""
     named = {row_name(record): record for record in records}
+    if kind == "speech":
+        first = suite.first(protocol)
+        return next(((row, "") for row, record in named.items() if record.system == first), ("", ""))
     if kind == "variants":
         found = [row for row, record in named.items() if record.system.endswith(f", {variants.PLAIN}")]
         return (found[0], "") if found else ("", "")

@@ -21,9 +21,9 @@ from merc.benchmarks import cell
 from merc.benchmarks.cell import Cell, CellResult, Row
 from merc.benchmarks.code import code_version
 from merc.errors import InputError, MercError
+from merc.evaluation import resampling
 from merc.evaluation.calibration import expected_calibration_error, softmax
-from merc.evaluation.protocol import PROTOCOLS
-from merc.evaluation.resampling import Runs
+from merc.evaluation.protocol import PROTOCOLS, Protocol
 from merc.evaluation.scoring import pooled
 from merc.evaluation.significance import Comparison, compare_all
 from merc.features.spec import FeatureSpec
@@ -36,6 +36,9 @@ from merc.systems import SYSTEMS, Published
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
+
+Metrics = Callable[[Protocol, Sequence[Cell]], tuple[str, ...]]
+"""The metrics of a protocol, by which the rows of these cells are measured."""
 
 PublishedFigure = Callable[[Cell, str], Published | None]
 """The published figure of a cell under a metric."""
@@ -131,9 +134,9 @@ def features_of(protocol: str, options: BenchOptions) -> str:
     return (options.features or {}).get(corpus) or str(FeatureSpec.usual(corpus))
 
 
-def cells_of(request: Request, *, seeds: int, name: str = "") -> list[Cell]:
-    """A request for each seed and fold of its protocol; raises InputError for a regression."""
-    if PROTOCOLS[request.protocol].regression:
+def cells_of(request: Request, *, seeds: int, name: str = "", values: bool = False) -> list[Cell]:
+    """A request for each seed and fold of its protocol; raises InputError for a regression unless ``values``."""
+    if PROTOCOLS[request.protocol].regression and not values:
         raise InputError(
             f"protocol '{request.protocol}' is a regression, and a bench compares classes; use 'merc train' and "
             "'merc evaluate', or a protocol with classes"
@@ -198,13 +201,27 @@ class Outcome:
     unfinished: tuple[str, ...] = ()
 
 
-def outcome(cells: Sequence[Cell], options: BenchOptions, *, published: PublishedFigure | None = None) -> Outcome:
-    """Read the results and make a record of each row; protocols whose metric is not weighted F1 get that one too.
+def usual_metrics(protocol: Protocol, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """The metric of a protocol, and weighted F1."""
+    return tuple(dict.fromkeys((protocol.metric, "weighted_f1")))
+
+
+def outcome(
+    cells: Sequence[Cell],
+    options: BenchOptions,
+    *,
+    published: PublishedFigure | None = None,
+    metrics: Metrics = usual_metrics,
+    same_features: bool = True,
+) -> Outcome:
+    """Read the results and make a record of each row and metric.
 
     Args:
         cells: The plan.
         options: Of the bench.
         published: Gives the published figure of a row; by default that of the system's description.
+        metrics: Gives the metrics of a protocol.
+        same_features: Whether rows of one protocol must read the same features.
 
     Raises:
         InputError: Rows of one protocol depend on different features.
@@ -218,8 +235,9 @@ def outcome(cells: Sequence[Cell], options: BenchOptions, *, published: Publishe
     comparisons: dict[str, tuple[Comparison, ...]] = {}
     for protocol in dict.fromkeys(row[0] for row in rows):
         finished = {row: found for row, found in done.items() if row[0] == protocol and found is not None}
-        _refuse_other_features(finished)
-        for metric in dict.fromkeys((PROTOCOLS[protocol].metric, "weighted_f1")):
+        if same_features:
+            _refuse_other_features(finished)
+        for metric in metrics(PROTOCOLS[protocol], [one for row in finished for one in rows[row]]):
             made = [
                 _record(row, found, metric=metric, published=published or described) for row, found in finished.items()
             ]
@@ -263,31 +281,37 @@ def by_seed(found: Results) -> dict[int, list[CellResult]]:
     return seeds
 
 
-def runs_of(name: str, found: Results) -> Runs:
-    """The pooled answers of each seed."""
-    return Runs(name, tuple(pooled([one.answers for one in folds]) for folds in by_seed(found).values()))
+def runs_of(name: str, found: Results) -> Any:
+    """The pooled answers of each seed: ``Runs`` of classes, ``ValueRuns`` under a regression."""
+    return resampling.runs_of(name, [_pooled(folds) for folds in by_seed(found).values()])
+
+
+def _pooled(folds: Sequence[CellResult]) -> Any:
+    answers: list[Any] = [one.answers for one in folds]
+    return pooled(answers)
 
 
 def measured_row(row: Row, found: Results, *, metric: str) -> Record:
     """The record of a row's answers on a metric."""
     protocol, name, modalities = row
-    answers = {seed: [one.answers for one in folds] for seed, folds in by_seed(found).items()}
+    answers: dict[int, Any] = {seed: [one.answers for one in folds] for seed, folds in by_seed(found).items()}
     chosen = replace(PROTOCOLS[protocol], metric=metric)
     return measured(answers, protocol=chosen, system=name, modalities=modalities)
 
 
 def _record(row: Row, found: Results, *, metric: str, published: PublishedFigure) -> Record:
     record = measured_row(row, found, metric=metric)
-    claimed = [done.best_test_epoch_figure for _, done in found]
+    claimed = [done.best_test_epoch_figure for _, done in found if done.best_test_epoch_figure is not None]
     first, one = found[0]
+    calibration = _calibration([done for _, done in found]) if claimed else {}
     record = replace(
         record,
         variant=one.variant,
         parameters=one.parameters,
         train_seconds=sum(done.seconds for _, done in found) / record.n,
         feature_hashes=one.features,
-        figures={**record.figures, **_calibration([done for _, done in found])},
-        best_test_epoch_figure=sum(claimed) / len(claimed) if metric == PROTOCOLS[row[0]].metric else None,
+        figures={**record.figures, **calibration},
+        best_test_epoch_figure=sum(claimed) / len(claimed) if claimed and metric == PROTOCOLS[row[0]].metric else None,
         settings=one.settings,
         notes=tuple(dict.fromkeys(note for _, done in found for note in done.notes)),
         code=one.code,

@@ -18,6 +18,7 @@ from merc.reporting.results_page import SETTINGS, slug
 DEFAULTS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "systems": (runner.DEFAULT_PROTOCOLS, 3),
     "paper": (table2.DEFAULT_PROTOCOLS, 5),
+    "speech": ((), 3),
 }
 """By bench the default protocols and number of seeds."""
 
@@ -25,6 +26,7 @@ HEADINGS: Mapping[str, str] = {
     "systems": "Published systems on the same features",
     "paper": "The Mamba fusion and Table II of its paper",
     "variants": "Variants of",
+    "speech": "Systems that listen",
 }
 
 DESCRIPTIONS: Mapping[str, str] = {
@@ -49,7 +51,7 @@ def command(kind: str, options: BenchOptions, *, title: str = "") -> str:
     words = ["merc", "bench", kind]
     if options.variants:
         words += list(options.only)
-    elif kind == "systems":
+    elif kind in ("systems", "speech"):
         words += [word for name in options.only for word in ("--only", name)]
     if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         words += [word for name in options.protocols for word in ("--protocols", name)]
@@ -83,7 +85,7 @@ def heading(kind: str, options: BenchOptions, *, title: str = "") -> str:
     if title:
         return f"{plain}: {title}"
     parts = [f"{corpus} {short(features)}" for corpus, features in given(options).items()]
-    if kind == "systems" and options.only:
+    if kind in ("systems", "speech") and options.only:
         parts.append(", ".join(options.only))
     if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         parts.append(", ".join(options.protocols))

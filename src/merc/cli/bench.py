@@ -13,7 +13,7 @@ from merc.cli import heads, terminal
 if TYPE_CHECKING:
     from merc.benchmarks.runner import BenchOptions
 
-app = typer.Typer(help="Compare systems: systems, paper, variants, heads, texts.", no_args_is_help=True)
+app = typer.Typer(help="Compare systems: systems, speech, paper, variants, heads, texts.", no_args_is_help=True)
 app.command("heads", short_help="Compare voice and face heads.")(heads.heads)
 app.command("texts", short_help="Compare fine-tuned text encoders.")(heads.texts)
 
@@ -70,6 +70,43 @@ def systems(
         data=data,
     )
     _run("systems", options, title=title, results=results, as_json=as_json, quiet=quiet)
+
+
+@app.command(short_help="Compare systems that listen.")
+def speech(
+    only: Only = None,
+    protocols: Protocols = None,
+    features: Features = None,
+    set_: Set = None,
+    seeds: Seeds = 3,
+    workers: Workers = 2,
+    out: Out = None,
+    title: Title = "",
+    results: Results = None,
+    data: Data = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare systems that listen: parameters tuned, hours of speech, accuracy, recall, F1; dimensions and ranks.
+
+    --only takes a system or the name of a row.
+    """
+    from merc.benchmarks import settings
+    from merc.benchmarks.runner import BenchOptions
+
+    training, own = settings.settings(set_ or ())
+    options = BenchOptions(
+        only=tuple(only or ()),
+        protocols=tuple(protocols or ()),
+        features=settings.by_corpus(features or ()),
+        training=training,
+        options=own,
+        seeds=seeds,
+        workers=workers,
+        folder=out,
+        data=data,
+    )
+    _run("speech", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
 @app.command(short_help="Compare with Table II of QC-MERC.")

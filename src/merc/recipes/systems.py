@@ -330,7 +330,7 @@ def evaluate(
         trained = load_fold(folder, prepared, fold, device=device)
         part = fold.valid if split == "valid" else fold.test.open(reason, ledger=ledger)
         if prepared.protocol.regression:
-            yield _tested_values(trained, part, dimensions=tuple(prepared.protocol.dimensions))
+            yield tested_values(trained, part, dimensions=tuple(prepared.protocol.dimensions))
         else:
             yield tested(trained, part, labels=prepared.classes)
 
@@ -342,8 +342,8 @@ def tested(trained: Trained, part: Part, *, labels: Sequence[str]) -> Tested:
     return Tested(trained.fold.name, *score(trained, part, labels=labels), temperature, trained.incomparable)
 
 
-def _tested_values(trained: Trained, part: Part, *, dimensions: Sequence[str]) -> TestedValues:
-    """Predict the values of a part."""
+def tested_values(trained: Trained, part: Part, *, dimensions: Sequence[str]) -> TestedValues:
+    """Predict the values of a part of a regression."""
     predicted = trained.predict(list(part.ids))
     rows = dict(zip(predicted.ids, predicted.values.tolist(), strict=True))
     return TestedValues(trained.fold.name, values(part, rows, dimensions=dimensions), trained.incomparable)

@@ -73,9 +73,9 @@ class Upstream:
         alone = self.frozen and self.layer != "sum"
         return tuple((1 if alone else one.levels, one.width) for one in found)
 
-    def facts(self) -> list[dict[str, str]]:
+    def facts(self) -> dict[str, str]:
         """Name and hash of each encoder, for the record of a run."""
-        return [{"name": Path(one.name).name, "sha256": one.sha256} for one in map(speech.described, self.names)]
+        return {Path(one.name).name: one.sha256 for one in map(speech.described, self.names)}
 
 
 def options_with_backbone(kind: type[System], chosen: Mapping[str, Any], upstream: Upstream) -> Any:
@@ -128,7 +128,7 @@ def voice(upstream: Upstream, given: Feature, *, device: str = "cpu", progress: 
         rows = dict(_means(parts))
     width = sum(levels * size for levels, size in upstream.states)
     encoder = {"name": "states", "sound": given.sha256, "upstream": upstream.facts(), **_read_of(upstream)}
-    notes = (*sound.notes, f"states of {', '.join(one['name'] for one in upstream.facts())}, frozen")
+    notes = (*sound.notes, f"states of {', '.join(upstream.facts())}, frozen")
     return Feature(f"states of {SOUND}", width, rows, key(encoder), notes, encoder)
 
 

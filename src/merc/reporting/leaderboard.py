@@ -18,16 +18,24 @@ from merc.reporting.records import Record
 _Row = Sequence[Record]  # the records of one system on one test set, one a figure
 
 
-def table(records: Sequence[Record], *, comparisons: Sequence[Comparison] = ()) -> str:
+def table(
+    records: Sequence[Record],
+    *,
+    comparisons: Sequence[Comparison] = (),
+    columns: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
     """One Markdown table a protocol and test set (by its label counts), best first.
 
     Args:
         records: Records; those of one system make one row, its figures in the order of the records. The first ranks.
         comparisons: What fills the last column: the systems over which a row's difference has an adjusted p below .05,
             by the name ``row_name(record)``. Where none was made the column says so.
+        columns: Further columns behind the figures: by heading the text of each system, by its name.
     """
     kinds = dict.fromkeys(_kind(record) for record in records)
-    return "\n".join(_one([record for record in records if _kind(record) == kind], comparisons) for kind in kinds)
+    return "\n".join(
+        _one([record for record in records if _kind(record) == kind], comparisons, columns or {}) for kind in kinds
+    )
 
 
 def row_name(record: Record) -> str:
@@ -150,7 +158,7 @@ def _kind(record: Record) -> tuple[str, tuple[tuple[str, int], ...]]:
     return record.protocol, tuple(sorted(record.label_counts.items()))
 
 
-def _one(records: Sequence[Record], comparisons: Sequence[Comparison]) -> str:
+def _one(records: Sequence[Record], comparisons: Sequence[Comparison], columns: Mapping[str, Mapping[str, str]]) -> str:
     rows: dict[str, list[Record]] = {}
     for record in records:
         rows.setdefault(row_name(record), []).append(record)
@@ -161,8 +169,10 @@ def _one(records: Sequence[Record], comparisons: Sequence[Comparison]) -> str:
     alike = len({record.modalities for record in records}) == 1
     head = ["system", *([] if alike else ["inputs"]), "parameters", "train s"]
     head += [f"{printing.title(name)} ± sd [95 % interval]" for name in metrics]
-    head += ["published", f"best test epoch ({NOT_A_RESULT})", "better than (p < .05)"]
-    body = [_row(row, metrics, comparisons, notes=notes, records=records, alike=alike) for _, row in ranked]
+    head += [*columns, "published", f"best test epoch ({NOT_A_RESULT})", "better than (p < .05)"]
+    body = [
+        _row(row, metrics, comparisons, notes=notes, records=records, alike=alike, columns=columns) for _, row in ranked
+    ]
     return "\n".join([_caption(records, alike=alike), "", markdown.table([head, *body]), *notes.lines(), ""])
 
 
@@ -198,8 +208,9 @@ def _row(
     notes: _Notes,
     records: Sequence[Record],
     alike: bool,
+    columns: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
-    """One system; six arguments, as a row depends on its table."""
+    """One system; seven arguments, as a row depends on its table."""
     first, by_metric = row[0], {record.metric: record for record in row}
     seconds = first.train_seconds
     return [
@@ -208,6 +219,7 @@ def _row(
         f"{first.parameters:,}" if first.parameters is not None else "",
         f"{seconds:,.0f}" if seconds is not None else "",
         *(figure(by_metric[name]) if name in by_metric else "" for name in metrics),
+        *(texts.get(first.system, printing.NONE) for texts in columns.values()),
         "; ".join(_published(record, len(metrics) > 1, notes) for record in row if record.published is not None),
         "; ".join(claimed(record) for record in row if record.best_test_epoch_figure is not None),
         _beaten(row_name(first), metrics[0], comparisons, short_names(records)),

@@ -95,3 +95,64 @@ def speech_folder(folder: Path, kind: str = "wav2vec2", *, rate: int = 16_000, w
     text = json.dumps({"sampling_rate": rate, "do_normalize": True, "feature_size": 1})
     (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
     return folder
+
+
+EMOTION2VEC = """
+model: Emotion2vec
+model_conf:
+    depth: 2
+    num_heads: 3
+    norm_eps: 1e-05
+    encoder_dropout: 0.1
+    attention_dropout: 0.1
+    embed_dim: 24
+    mlp_ratio: 2.0
+    layer_norm_first: false
+    normalize: true
+    modalities:
+        audio:
+            prenet_depth: 1
+            num_extra_tokens: 2
+            learned_alibi_scale_per_layer: false
+            num_alibi_heads: 3
+            feature_encoder_spec: '[(8, 40, 20)] + [(8, 4, 2)] * 2'
+            conv_pos_width: 6
+            conv_pos_groups: 2
+            conv_pos_depth: 2
+"""
+
+
+def emotion2vec_folder(folder: Path, *, prefix: str = "") -> Path:
+    """A tiny, randomly initialised emotion2vec laid out as its authors do."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(EMOTION2VEC, encoding="utf-8")
+    random = torch.Generator().manual_seed(0)
+
+    def made(*shape: int) -> torch.Tensor:
+        return 0.2 * torch.randn(*shape, generator=random)
+
+    audio = "modality_encoders.AUDIO."
+    tensors = {f"{audio}extra_tokens": made(1, 2, 24), f"{audio}alibi_scale": torch.full((1, 1, 3, 1, 1), 0.5)}
+    for layer, (before, kernel) in enumerate(((1, 40), (8, 4), (8, 4))):
+        tensors[f"{audio}local_encoder.conv_layers.{layer}.0.weight"] = made(8, before, kernel)
+        tensors |= norm(f"{audio}local_encoder.conv_layers.{layer}.2.1", 8)
+    tensors |= norm(f"{audio}project_features.1", 8) | linear(f"{audio}project_features.2", 8, 24, made)
+    for layer in (1, 2):
+        tensors[f"{audio}relative_positional_encoder.{layer}.0.weight"] = made(24, 12, 3)
+        tensors[f"{audio}relative_positional_encoder.{layer}.0.bias"] = made(24)
+    tensors |= norm(f"{audio}context_encoder.norm", 24)
+    for block in (f"{audio}context_encoder.blocks.0", "blocks.0", "blocks.1"):
+        tensors |= norm(f"{block}.norm1", 24) | norm(f"{block}.norm2", 24)
+        tensors |= linear(f"{block}.attn.qkv", 24, 72, made) | linear(f"{block}.attn.proj", 24, 24, made)
+        tensors |= linear(f"{block}.mlp.fc1", 24, 48, made) | linear(f"{block}.mlp.fc2", 48, 24, made)
+    tensors |= linear(f"{audio}decoder.proj", 24, 24, made) | {"_ema": made(1)}  # of pretraining alone
+    torch.save({"model": {f"{prefix}{name}": one for name, one in tensors.items()}}, folder / "model.pt")
+    return folder
+
+
+def norm(name: str, width: int) -> dict[str, torch.Tensor]:
+    return {f"{name}.weight": torch.full((width,), 1.1), f"{name}.bias": torch.full((width,), 0.1)}
+
+
+def linear(name: str, before: int, behind: int, made) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
+    return {f"{name}.weight": made(behind, before), f"{name}.bias": made(behind)}

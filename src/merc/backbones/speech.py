@@ -7,15 +7,18 @@ of a state.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from merc.backbones.backbone import Backbone
+from merc.backbones.backbone import Backbone, Inputs
 from merc.errors import InputError, WeightError
 
 RATE = 16_000
@@ -70,10 +73,13 @@ def described(name: str) -> Described:
         from merc.weights import WEIGHTS
 
         return Described(name, WHISPER, STATES, WIDTH, WEIGHTS[WHISPER].sha256)
-    from merc.backbones import wav2vec2
+    from merc.backbones import emotion2vec, wav2vec2
 
     folder = Path(name).expanduser()
-    return wav2vec2.described(name, folder if folder.is_dir() else _fetched(name))
+    folder = folder if folder.is_dir() else _fetched(name)
+    if emotion2vec.fits(folder):
+        return emotion2vec.described(name, folder)
+    return wav2vec2.described(name, folder)
 
 
 def load(name: str, *, device: str = "cpu") -> SpeechBackbone:
@@ -83,8 +89,10 @@ def load(name: str, *, device: str = "cpu") -> SpeechBackbone:
         from merc.backbones.whisper import WhisperBackbone
 
         return WhisperBackbone.load(device=device)
-    from merc.backbones import wav2vec2
+    from merc.backbones import emotion2vec, wav2vec2
 
+    if found.kind == emotion2vec.KIND:
+        return emotion2vec.load(found, device=device)
     return wav2vec2.load(found, device=device)
 
 
@@ -95,6 +103,36 @@ def refuse_rate(rate: int, what: str) -> None:
             f"{what} is at {rate:,} Hz: expected {RATE:,}; resample the sound first ('voice=sound' does), or name an "
             "encoder that was trained at this rate"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Waves(Inputs):
+    """Sounds ``(B, samples)`` float32, zeros behind the shorter ones, and ``samples (B,)`` int64 that are real."""
+
+    values: Tensor
+    samples: Tensor
+
+
+def waves(raw: Sequence[np.ndarray], steps: Callable[[int], int], *, normalise: bool) -> Waves:
+    """Sounds as a batch.
+
+    Args:
+        raw: Sounds, float in [-1, 1).
+        steps: Frames of so many samples.
+        normalise: Whether each sound is brought to mean 0 and variance 1.
+
+    Raises:
+        InputError: A sound is empty or too short for one frame.
+    """
+    refuse_empty(raw)
+    for sound in raw:
+        if steps(len(sound)) < 1:
+            raise InputError(f"a sound of {len(sound)} samples is too short for one frame; leave it out")
+    sounds = [np.asarray(sound, np.float32) for sound in raw]
+    if normalise:
+        sounds = [(one - one.mean()) / np.sqrt(one.var() + 1e-7) for one in sounds]
+    values = pad_sequence([torch.from_numpy(one) for one in sounds], batch_first=True)
+    return Waves(values, torch.tensor([len(one) for one in sounds]))
 
 
 def refuse_empty(sounds: Sequence[np.ndarray]) -> None:

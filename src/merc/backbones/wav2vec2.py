@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from merc.backbones import speech
-from merc.backbones.backbone import Inputs, States
-from merc.backbones.speech import Described, SpeechBackbone
+from merc.backbones.backbone import States
+from merc.backbones.speech import Described, SpeechBackbone, Waves
 from merc.cache import file_hash, key
 from merc.errors import InputError, WeightError
 from merc.nn.device import resolve
 
 KINDS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 """Model types of the hub that are read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waves(Inputs):
-    """Sounds ``(B, samples)`` float32, zeros behind the shorter ones, and ``samples (B,)`` int64 that are real."""
-
-    values: Tensor
-    samples: Tensor
 
 
 class Wav2Vec2Backbone(SpeechBackbone):
@@ -68,22 +59,8 @@ class Wav2Vec2Backbone(SpeechBackbone):
         return max(int(network._get_feat_extract_output_lengths(samples)), 0)
 
     def prepare(self, raw: Sequence[np.ndarray]) -> Waves:
-        """Sounds, float in [-1, 1), normalised where the network was trained so.
-
-        Raises:
-            InputError: A sound is empty or too short for one frame.
-        """
-        speech.refuse_empty(raw)
-        sounds = [self._normalised(np.asarray(sound, np.float32)) for sound in raw]
-        counts = np.array([len(one) for one in sounds], np.int64)
-        for count in counts:
-            if self.steps(int(count)) < 1:
-                raise InputError(f"a sound of {count} samples is too short for one frame; leave it out")
-        waves = nn.utils.rnn.pad_sequence([torch.from_numpy(one) for one in sounds], batch_first=True)
-        return Waves(waves, torch.from_numpy(counts))
-
-    def _normalised(self, sound: np.ndarray) -> np.ndarray:
-        return (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7) if self.normalise else sound
+        """Sounds, float in [-1, 1); raises InputError for one that is empty or too short for one frame."""
+        return speech.waves(raw, self.steps, normalise=self.normalise)
 
     def forward(self, inputs: Waves) -> States:
         """States of frames: values ``(B, S, L, d)``."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merc import edits
-from merc.edits import Correction, Edit, Join, Relabel, Rename, Rewrite, Split
+from merc.edits import Assign, Correction, Edit, Join, Merge, Note, Relabel, Rename, Retime, Rewrite, Split
 from merc.errors import InputError
 from tests.edits.made_edits import AT, edited, talk, view
 
@@ -74,3 +74,20 @@ def test_any_edits_leave_a_timeline_in_order_and_the_prediction_untouched(data: 
     assert starts == sorted(starts)
     assert len({one.id for one in corrected.utterances}) == len(corrected)
     assert all(guess.abstained == (guess.label is None) for guess in corrected.predictions)
+
+
+def test_each_edit_has_a_sentence() -> None:
+    changes = (
+        (Rename("Speaker 1", "Anna"), "speaker 'Speaker 1' is 'Anna'"),
+        (Merge(("A", "B")), "speakers 'A', 'B' are one, 'A'"),
+        (Relabel("u1", "fear"), "u1: label fear"),
+        (Relabel("u1", None), "u1: label rejected"),
+        (Rewrite("u1", "Oh."), "u1: words 'Oh.'"),
+        (Assign("u1", "Anna"), "u1: speaker 'Anna'"),
+        (Retime("u1", 1, 2.5), "u1: from 1.000 to 2.500 s"),
+        (Split("u1", 1.25), "u1: split at 1.250 s"),
+        (Join(("u1", "u2")), "u1, u2: joined"),
+        (Note("u1", "loud"), "u1: note 'loud'"),
+        (Note("u1", ""), "u1: note removed"),
+    )
+    assert [change.sentence for change, _ in changes] == [sentence for _, sentence in changes]

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from merc import edits
 from merc.conversation import Timeline
+from merc.edits import Rename
 from merc.report import fragment
 
 Make = Callable[..., Timeline]
@@ -44,3 +46,8 @@ def test_fragment_of_silence(make: Make) -> None:
 
 def test_notebooks_show_the_fragment(make: Make) -> None:
     assert make()._repr_html_() == fragment(make())
+
+
+def test_fragment_shows_the_corrected_layer(make: Make) -> None:
+    html = fragment(edits.edited(make(3), Rename("Speaker 1", "Anna"), by="Eve"))
+    assert "Anna" in html and "Speaker 1" not in html

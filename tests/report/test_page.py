@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from merc import edits
 from merc.conversation import Evidence, Prediction, Recording, Timeline
+from merc.edits import Relabel, Rename
 from merc.errors import OutputError
 from merc.report import NOTICE, render, write
 
@@ -204,3 +206,16 @@ def test_other_label_sets_are_drawn(make: Make) -> None:
     source = render(replace(timeline, labels=tuple(four), predictions=(Prediction(four, "happy", 0.7, False),)))
     assert "One of angry, happy, neutral and sad:" in source
     assert '<b class="chip"><i class="m l1"></i>happy</b>' in source
+
+
+def test_the_corrected_layer_is_drawn_and_the_edits_are_listed(make: Make) -> None:
+    timeline = make(4)
+    changes = (Rename("Speaker 1", "Anna"), Relabel("u0", "fear"))
+    page = render(edits.edited(timeline, *changes, by="Eve <b>", at="2026-01-02T03:04Z"))
+    assert "<bdi>Anna</bdi>" in page and page.count("Speaker 1") == 1, "the old name is in the list of edits only"
+    assert "2026-01-02 03:04<" in page and "Eve &lt;b&gt;" in page
+    assert "u0: label fear" in page and "speaker &#x27;Speaker 1&#x27; is &#x27;Anna&#x27;" in page
+    assert "made by people after the analysis" in page
+    Page(page)
+    assert "Corrections</h2>" not in render(timeline)
+    assert render(make(4)) == render(timeline)

@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from merc import edits
 from merc.conversation import Evidence, Prediction, Timeline
+from merc.edits import Assign, Relabel, Rewrite
 from merc.report.utterances import MANY, filters, utterance_list
 
 Make = Callable[..., Timeline]
@@ -44,3 +46,25 @@ def test_long_lists_are_laid_out_as_they_come_into_view(make: Make) -> None:
 def test_the_filters_offer_every_speaker_and_label(make: Make) -> None:
     form = filters(make(4, speakers=3))
     assert form.count("<option") == 1 + 3 + 1 + 7 + 1
+
+
+def test_a_correction_says_whose_it_is_and_what_was_predicted(make: Make) -> None:
+    timeline = make(5)
+    first = timeline.predictions[0]
+    sure = f"Predicted {first.label}, {first.confidence * 100:.0f}%."
+    set_ = utterance_list(edits.edited(timeline, Relabel("u0", "fear"), by="<Eve>").corrected)
+    assert f'</i>fear</b><span class="why">Set by &lt;Eve&gt;. {sure}</span>' in set_
+    rejected = utterance_list(edits.edited(timeline, Relabel("u0", None), by="Eve").corrected)
+    assert f'</i>no label</b><span class="why">Rejected by Eve. {sure}</span>' in rejected
+    given = utterance_list(edits.edited(timeline, Relabel("u4", "joy"), by="Eve").corrected)
+    assert "Set by Eve. No label predicted." in given
+
+
+def test_corrected_words_and_speakers_show_what_the_model_heard(make: Make) -> None:
+    timeline = make(4)
+    made = edits.edited(timeline, Rewrite("u0", "Did the vest come?"), Assign("u1", "Speaker 1"), by="Eve")
+    shown = utterance_list(made.corrected, made)
+    assert 'Did the vest come?<small class="was">recognised: <bdi>Did the letter come?</bdi></small>' in shown
+    assert '<bdi>Speaker 1</bdi><small class="was">predicted: <bdi>Speaker 2</bdi></small>' in shown
+    assert shown.count('class="was"') == 2
+    assert 'class="was"' not in utterance_list(timeline, timeline)

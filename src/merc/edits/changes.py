@@ -38,6 +38,11 @@ class Rename:
     new: str
     kind: Literal["rename"] = "rename"
 
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"speaker '{self.old}' is '{self.new}'"
+
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with the new name."""
         known(view, self.old)
@@ -55,6 +60,11 @@ class Merge:
 
     speakers: tuple[str, ...]
     kind: Literal["merge"] = "merge"
+
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"speakers {quoted(self.speakers)} are one, '{self.speakers[0]}'"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with one speaker for all of them."""
@@ -82,6 +92,11 @@ class Relabel:
     label: str | None
     kind: Literal["label"] = "label"
 
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"{self.utterance}: label {self.label or 'rejected'}"
+
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with the label of a person."""
         place = position(view, self.utterance)
@@ -106,6 +121,11 @@ class Rewrite:
     text: str
     kind: Literal["words"] = "words"
 
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"{self.utterance}: words '{self.text}'"
+
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with the corrected words."""
         place = position(view, self.utterance)
@@ -122,6 +142,11 @@ class Assign:
     utterance: str
     speaker: str
     kind: Literal["speaker"] = "speaker"
+
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"{self.utterance}: speaker '{self.speaker}'"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with the other speaker, and the speaking time of both."""
@@ -147,6 +172,11 @@ class Retime:
     end: float
     kind: Literal["times"] = "times"
 
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"{self.utterance}: from {self.start:.3f} to {self.end:.3f} s"
+
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with the new times, in order of time; without words' times if one of them is outside."""
         place = position(view, self.utterance)
@@ -164,6 +194,11 @@ class Note:
     utterance: str
     text: str
     kind: Literal["note"] = "note"
+
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"{self.utterance}: note '{self.text}'" if self.text else f"{self.utterance}: note removed"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with the note in ``meta["note"]`` of the utterance."""

@@ -28,6 +28,11 @@ class Split:
     at: float
     kind: Literal["split"] = "split"
 
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"{self.utterance}: split at {self.at:.3f} s"
+
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with both parts."""
         place = position(view, self.utterance)
@@ -55,6 +60,11 @@ class Join:
 
     utterances: tuple[str, ...]
     kind: Literal["join"] = "join"
+
+    @property
+    def sentence(self) -> str:
+        """What it does, for a list of edits."""
+        return f"{', '.join(self.utterances)}: joined"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with one utterance for all of them."""

@@ -80,10 +80,26 @@ def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | Non
         UnknownName: If a format does not exist.
         OutputError: If the folder is not writable or the disk is full.
     """
+    return [_write(writer, timeline, Path(folder) / name) for name, writer in files(formats).items()]
+
+
+def files(formats: Sequence[str] | None = None) -> dict[str, Writer]:
+    """Writers by the name of the file that ``save`` writes.
+
+    Args:
+        formats: Names of formats in upper or lower case (default: all but ``BY_NAME_ONLY``).
+
+    Raises:
+        UnknownName: If a format does not exist.
+
+    Example:
+        >>> list(files(["srt", "TextGrid"]))
+        ['timeline.srt', 'timeline.TextGrid']
+    """
     usual = tuple(name for name in WRITERS if name not in BY_NAME_ONLY)
     wanted = usual if formats is None else (formats,) if isinstance(formats, str) else tuple(formats)
     chosen = {name.lower(): WRITERS[name.lower()] for name in wanted}
-    return [_write(writer, timeline, Path(folder) / FILE_NAMES[name]) for name, writer in chosen.items()]
+    return {FILE_NAMES[name]: writer for name, writer in chosen.items()}
 
 
 def write(timeline: Timeline | Conversation, path: str | Path) -> Path:

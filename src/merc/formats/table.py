@@ -214,7 +214,11 @@ def _label(record: Mapping[str, Any]) -> dict[str, Any]:
     if record.get("corrected_by") or ("predicted" in record and label != (record["predicted"] or None)):
         return {"predicted": record["predicted"] or None, "corrected": label}
     share = record.get("confidence")
-    return {"predicted": label, "confidence": None if share in (None, "") else float(share)}
+    return {"predicted": label, "confidence": None if share in (None, "") else _share(share)}
+
+
+def _share(written: Any) -> float:
+    return float(str(written).replace(",", "."))
 
 
 def _delimiter(text: str) -> str:

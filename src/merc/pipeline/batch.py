@@ -12,7 +12,7 @@ from pathlib import Path
 from merc.conversation import Timeline
 from merc.errors import InputError, MercError, MissingExtra, OutputError, WeightError
 from merc.execution import Executor, Row, Serial
-from merc.formats import WRITERS
+from merc.formats import WRITERS, files, written
 from merc.formats.native import document
 from merc.formats.source import shown
 from merc.nn.device import resolve
@@ -133,12 +133,13 @@ class _Analysis:
             release_memory()
 
     def _analysed(self, recognizer: Recognizer, request: Request) -> Analysed:
+        written.refuse_edited(request.folder)
         existed = _writable(request.folder)
         try:
             timeline = recognizer.analyze(
                 request.recording, transcript=self._transcript(request.recording), progress=self.progress
             )
-            return Analysed(timeline, tuple(timeline.save(request.folder, formats=self.batch.formats)))
+            return Analysed(timeline, tuple(written.save(timeline, request.folder, files(self.batch.formats))))
         except BaseException:
             if not existed:
                 _remove_empty(request.folder)

@@ -23,7 +23,8 @@ _CELL = "text-align:left;padding:2px 10px 2px 0;border:0;background:none;vertica
 
 
 def fragment(timeline: Timeline) -> str:
-    """HTML of one strip a speaker and of the first utterances; it brings its own styles and asks for nothing else."""
+    """HTML of one strip a speaker and of the first utterances, as people corrected them; it needs nothing else."""
+    timeline = timeline.corrected
     recording = timeline.recording
     rows = by_speaker(timeline)
     title = f"{length(recording.duration)}, {counted(len(rows), 'speaker')}, {counted(len(timeline), 'utterance')}"

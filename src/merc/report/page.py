@@ -30,11 +30,15 @@ def write(timeline: Timeline, path: str | Path) -> None:
 
 
 def render(timeline: Timeline) -> str:
-    """The report of a timeline as the text of one HTML page; the same timeline gives the same text."""
+    """The report of a timeline as the text of one HTML page; the same timeline gives the same text.
+
+    Where people corrected it, the corrected layer is drawn; what the model predicted is next to each correction.
+    """
+    predicted, timeline = timeline, timeline.corrected
     return Page(
         title=f"{timeline.recording.name} – predicted emotion labels",
-        header=_header(timeline),
-        main=_sections(timeline),
+        header=_header(timeline, len(predicted.edits)),
+        main=_sections(timeline, predicted),
         footer=_footer(timeline),
         style=resource("merc.report", "style.css") + palette.css(timeline.labels),
         script=resource("merc.report", "script.js"),
@@ -42,21 +46,22 @@ def render(timeline: Timeline) -> str:
     ).render()
 
 
-def _sections(timeline: Timeline) -> list[str]:
+def _sections(timeline: Timeline, predicted: Timeline) -> list[str]:
     rows = by_speaker(timeline)
-    spoken = [_over_time(timeline, rows), _by_speaker(timeline, rows), _utterances(timeline)]
+    spoken = [_over_time(timeline, rows), _by_speaker(timeline, rows), _utterances(timeline, predicted)]
     return [
         _notes(timeline),
         _notice(),
         *(spoken if len(timeline) else [_silence(timeline)]),
         _reading(timeline),
         _LIMITS,
+        _edits(predicted),
         _models(timeline),
         _options(timeline),
     ]
 
 
-def _header(timeline: Timeline) -> str:
+def _header(timeline: Timeline, edits: int) -> str:
     recording, count = timeline.recording, len(timeline)
     abstained = sum(prediction.label is None for prediction in timeline.predictions)
     facts: list[tuple[str, object, str]] = [
@@ -70,6 +75,8 @@ def _header(timeline: Timeline) -> str:
         facts.append(("sound", recording.channel + track, "the channel of the recording that was heard"))
     if count:
         facts.append(("without label", percent(abstained / count), f"{abstained:,} of {count:,} abstained"))
+    if edits:
+        facts.append(("edit" if edits == 1 else "edits", f"{edits:,}", "made by people after the analysis"))
     return masthead("Predicted emotion labels", recording.name, _lede(timeline) if count else "", facts)
 
 
@@ -132,12 +139,12 @@ def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     return section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
 
 
-def _utterances(timeline: Timeline) -> str:
+def _utterances(timeline: Timeline, predicted: Timeline) -> str:
     player = (
         f'<div class="player" data-name="{safe(timeline.recording.name)}" '
         f'data-kind="{"video" if timeline.recording.has_video else "audio"}" hidden></div>'
     )
-    return section("utterances", "Utterances", player, filters(timeline), utterance_list(timeline))
+    return section("utterances", "Utterances", player, filters(timeline), utterance_list(timeline, predicted))
 
 
 def _reading(timeline: Timeline) -> str:
@@ -156,6 +163,8 @@ def _reading(timeline: Timeline) -> str:
         "<dt>Evidence</dt><dd>What the words, the voice and the face say, each alone, in percent. They may contradict "
         "each other; “together” is what follows from all of them. Where one is missing, the reason is given. “By time” "
         "shows how voice and face change within the utterance, by half seconds.</dd>",
+        "<dt>Corrected</dt><dd>A person set or rejected the label, or changed words or speaker; what the model said is "
+        "shown next to it. Confidence and evidence are always the model’s.</dd>",
         "</dl>",
     )
 
@@ -172,6 +181,13 @@ _LIMITS = section(
     "something else. The recording decides.</li>",
     "</ul>",
 )
+
+
+def _edits(timeline: Timeline) -> str:
+    if not timeline.edits:
+        return ""
+    rows = [(edit.at.replace("T", " ").removesuffix("Z"), edit.by, edit.change.sentence) for edit in timeline.edits]
+    return section("edits", "Corrections", table(("when (UTC)", "who", "what"), rows, label="corrections"))
 
 
 def _models(timeline: Timeline) -> str:

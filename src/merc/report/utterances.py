@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from merc.conversation import Evidence, Prediction, Timeline, Utterance
+from merc.edits import Assign, Correction, Rewrite
 from merc.report.charts import mark
 from merc.report.steps import by_time
 from merc.report.summary import NO_LABEL, name_of, speakers
@@ -13,11 +16,17 @@ MANY = 200
 """Utterances beyond which the browser lays out only those in view."""
 
 
-def utterance_list(timeline: Timeline) -> str:
-    """Every utterance in order of time, as an ordered list."""
+def utterance_list(timeline: Timeline, predicted: Timeline | None = None) -> str:
+    """Every utterance in order of time, as an ordered list.
+
+    Args:
+        timeline: The layer that is shown.
+        predicted: The layer of the model, where the other one is shown: words and speakers that differ are added.
+    """
+    before = _before(predicted) if predicted else {}
     who = {name: position for position, name in enumerate(speakers(timeline))}
     place = {label: position for position, label in enumerate(timeline.labels)}
-    items = "".join(_item(timeline, index, who, place) for index in range(len(timeline)))
+    items = "".join(_item(timeline, index, who, place, before) for index in range(len(timeline)))
     many = " many" if len(timeline) > MANY else ""
     return f'<ol class="utterances{many}">{items}</ol>'
 
@@ -37,17 +46,31 @@ def filters(timeline: Timeline) -> str:
     )
 
 
-def _item(timeline: Timeline, index: int, who: dict[str, int], place: dict[str, int]) -> str:
+def _before(predicted: Timeline) -> dict[str, Utterance]:
+    """What the model heard, by utterance that a person gave other words or another speaker."""
+    named = {edit.change.utterance: None for edit in predicted.edits if isinstance(edit.change, Assign | Rewrite)}
+    return {one.id: one for one in predicted.utterances if one.id in named}
+
+
+def _was(what: str, before: str | None, now: str | None) -> str:
+    return f'<small class="was">{what}: <bdi>{safe(before or "–")}</bdi></small>' if before != now else ""
+
+
+def _item(
+    timeline: Timeline, index: int, who: dict[str, int], place: dict[str, int], before: Mapping[str, Utterance]
+) -> str:
     utterance, prediction = timeline.utterances[index], timeline.predictions[index]
     name = name_of(utterance)
     label = place.get(prediction.label or "", "none")
     code = "en" if timeline.recording.translated else timeline.recording.language
     language = f' lang="{safe(code)}"' if code else ""
-    text = f'<p class="text" dir="auto"{language}>{safe(utterance.text)}</p>' if utterance.text else _NO_TEXT
+    was = before.get(utterance.id, utterance)
+    said = _was("recognised", was.text, utterance.text)
+    text = f'<p class="text" dir="auto"{language}>{safe(utterance.text)}{said}</p>' if utterance.text else _NO_TEXT
     return (
         f'<li id="u{index + 1}" data-p="{who[name]}" data-l="{label}" data-c="{prediction.confidence * 100:.0f}"'
         f'{_span(utterance)}><div class="when">{_time(utterance)}</div>'
-        f'<div class="who"><bdi>{safe(name)}</bdi></div>'
+        f'<div class="who"><bdi>{safe(name)}</bdi>{_was("predicted", was.speaker, utterance.speaker)}</div>'
         f'{text}<div class="label">{_label(prediction, place)}</div>{_evidence(timeline, index, place)}</li>\n'
     )
 
@@ -67,8 +90,13 @@ def _time(utterance: Utterance) -> str:
 
 
 def _label(prediction: Prediction, place: dict[str, int]) -> str:
-    """The predicted label with its confidence; an abstention says what it leans to, and why it abstains."""
+    """The predicted label with its confidence; an abstention says what it leans to, and why it abstains.
+
+    The label of a person says whose it is, and what was predicted.
+    """
     sure = percent(prediction.confidence)
+    if prediction.correction is not None:
+        return _corrected(prediction, prediction.correction, place)
     if prediction.label is not None:
         chip = f'<b class="chip">{mark(place.get(prediction.label))}{safe(prediction.label)}</b>'
         return (
@@ -79,6 +107,14 @@ def _label(prediction: Prediction, place: dict[str, int]) -> str:
     reason = prediction.reason or "too uncertain to name one label"
     reason = safe(f"{reason[0].upper()}{reason[1:].rstrip('.')}.")
     return f'<b class="chip hollow">{mark(None)}{NO_LABEL}</b><span class="why">{lean}{reason}</span>'
+
+
+def _corrected(prediction: Prediction, correction: Correction, place: dict[str, int]) -> str:
+    label, predicted = prediction.label, correction.predicted
+    look = mark(None if label is None else place.get(label))
+    chip = f'<b class="chip{"" if label else " hollow"}">{look}{safe(label or NO_LABEL)}</b>'
+    said = f"Predicted {safe(predicted)}, {percent(prediction.confidence)}." if predicted else "No label predicted."
+    return f'{chip}<span class="why">{"Set" if label else "Rejected"} by {safe(correction.by)}. {said}</span>'
 
 
 def _evidence(timeline: Timeline, index: int, place: dict[str, int]) -> str:

@@ -1,0 +1,73 @@
+"""The results of a recording on the disk: opened from their folder, and saved again after edits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from merc import formats
+from merc.conversation import Timeline
+from merc.errors import InputError
+from merc.formats import FILE_NAMES, WRITERS, written
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A timeline and where it was read from.
+
+    Args:
+        path: The file of the timeline; if it is named ``timeline.json``, its folder has the results of a recording.
+        timeline: Both layers.
+    """
+
+    path: Path
+    timeline: Timeline
+
+    @classmethod
+    def open(cls, path: Path) -> Results:
+        """Read the results in a folder that ``merc analyze`` wrote, or a timeline in JSON.
+
+        Raises:
+            InputError: If there is no timeline.
+        """
+        file = path / written.TIMELINE if path.is_dir() else path
+        if not file.is_file():
+            raise InputError(
+                f"{path} has no {written.TIMELINE}: give a folder that 'merc analyze' wrote"
+                if path.is_dir()
+                else f"{path} does not exist: give a folder that 'merc analyze' wrote, or a timeline in JSON"
+            )
+        found = formats.read(file)
+        if not isinstance(found, Timeline):
+            raise InputError(f"{file} is a transcript: expected the timeline of an analysis (timeline.json)")
+        return cls(file, found)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the results."""
+        return self.path.parent
+
+    def save(self, timeline: Timeline) -> tuple[list[Path], list[str]]:
+        """Save an edited timeline, and write the other files of its folder anew with the corrected layer.
+
+        Returns:
+            The files that were written, and the names of those that are left because somebody changed them by hand.
+
+        Raises:
+            OutputError: If a file cannot be written.
+        """
+        if self.path.name != written.TIMELINE:
+            return [formats.write(timeline, self.path)], []
+        touched = [name for name in written.changed(self.folder) if name != written.TIMELINE]
+        ours = written.listed(self.folder)
+        others = [
+            name
+            for name, file in FILE_NAMES.items()
+            if file in ours and file not in (written.TIMELINE, *touched) and (self.folder / file).exists()
+        ]
+        saved = written.save(timeline, self.folder, {written.TIMELINE: WRITERS["json"]})
+        for name in others:
+            # The report shows both layers; the other formats hold one.
+            layer = timeline if name == "html" else replace(timeline.corrected, edits=())
+            saved += written.save(layer, self.folder, {FILE_NAMES[name]: WRITERS[name]})
+        return saved, touched

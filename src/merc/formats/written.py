@@ -1,0 +1,91 @@
+"""A folder of results and what merc wrote into it, so that nothing that a person changed there is overwritten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from merc.cache import file_hash, replacing
+from merc.conversation import Timeline
+from merc.errors import FormatError, InputError
+from merc.formats import native
+
+TIMELINE = "timeline.json"
+LIST = ".written.json"
+"""File with the SHA-256 of each file that merc wrote into the folder, by name."""
+
+
+def save(timeline: Timeline, folder: Path, files: Mapping[str, Callable[[Timeline, Path], None]]) -> list[Path]:
+    """Write files of a timeline into a folder, and remember what was written.
+
+    Args:
+        timeline: What is written.
+        folder: Created if it does not exist.
+        files: Writers by file name, such as ``merc.formats.files(["csv"])``.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        InputError: Before anything is written, if one of the files was changed since merc wrote it. The timeline itself
+            does not count: whoever saves has read it.
+        OutputError: If a file cannot be written.
+    """
+    if touched := [name for name in changed(folder) if name in files and name != TIMELINE]:
+        raise InputError(
+            f"{folder / touched[0]} was changed after merc wrote it: take its corrections over with 'merc edit "
+            f"{folder} --from {folder / touched[0]}', then move it away, or choose another folder with --out"
+        )
+    hashes = listed(folder)
+    for name, writer in files.items():
+        with replacing(folder / name) as temporary:
+            writer(timeline, temporary)
+        hashes[name] = file_hash(folder / name)
+    with replacing(folder / LIST) as temporary:
+        temporary.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return [folder / name for name in files]
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """Hashes of the files that merc wrote into a folder, by name; empty where that is not known."""
+    try:
+        found = json.loads((folder / LIST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def changed(folder: Path) -> list[str]:
+    """Names of the files that somebody changed since merc wrote them."""
+    return [
+        name
+        for name, known in listed(folder).items()
+        if (folder / name).is_file() and file_hash(folder / name) != known
+    ]
+
+
+def refuse_edited(folder: Path) -> None:
+    """Protect what people corrected from a new analysis into the same folder.
+
+    Raises:
+        InputError: If the timeline in the folder has edits, or a file was changed since merc wrote it.
+    """
+    count = _edits(folder / TIMELINE)
+    touched = changed(folder)
+    if count or touched:
+        what = f"{count} edits" if count else f"changes by hand in {', '.join(touched)}"
+        raise InputError(
+            f"{folder} has {what}, which a new analysis would lose: choose another folder with --out, or move it away"
+        )
+
+
+def _edits(path: Path) -> int:
+    """How many edits a timeline has; 0 where there is none that can be read."""
+    if not path.is_file():
+        return 0
+    try:
+        found = native.read(path)
+    except FormatError:
+        return 0
+    return len(found.edits) if isinstance(found, Timeline) else 0

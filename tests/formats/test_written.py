@@ -1,0 +1,73 @@
+"""What merc wrote into a folder, and what a person changed there."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from merc import edits, formats
+from merc.edits import Relabel
+from merc.errors import InputError
+from merc.formats import written
+from tests.formats.made_timelines import sample
+
+FILES = formats.files(["json", "csv", "eaf"])
+
+
+def test_what_was_written_is_remembered_and_may_be_written_again(tmp_path: Path) -> None:
+    folder = tmp_path / "call.merc"
+    made = written.save(sample(), folder, FILES)
+    assert [path.name for path in made] == ["timeline.json", "timeline.csv", "timeline.eaf"]
+    assert set(written.listed(folder)) == {"timeline.json", "timeline.csv", "timeline.eaf"}
+    written.save(sample(), folder, formats.files(["srt"]))
+    assert len(written.listed(folder)) == 4
+    assert written.changed(folder) == []
+    written.refuse_edited(folder)
+
+
+def test_a_file_that_a_person_changed_is_not_overwritten(tmp_path: Path) -> None:
+    written.save(sample(), tmp_path, FILES)
+    (tmp_path / "timeline.eaf").write_text("mine")
+    assert written.changed(tmp_path) == ["timeline.eaf"]
+    before = (tmp_path / "timeline.csv").stat().st_mtime_ns
+    message = f"{tmp_path}/timeline.eaf was changed after merc wrote it: take its corrections over with 'merc edit"
+    with pytest.raises(InputError, match=re.escape(message)):
+        written.save(sample(), tmp_path, FILES)
+    assert (tmp_path / "timeline.eaf").read_text() == "mine"
+    assert (tmp_path / "timeline.csv").stat().st_mtime_ns == before, "nothing is written before the check"
+    written.save(sample(), tmp_path, formats.files(["csv"]))
+
+
+def test_a_new_analysis_is_refused_where_files_were_changed_or_the_timeline_edited(tmp_path: Path) -> None:
+    written.save(sample(), tmp_path, FILES)
+    (tmp_path / "timeline.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"has changes by hand in timeline\.csv, which a new analysis would lose"):
+        written.refuse_edited(tmp_path)
+    (tmp_path / "timeline.csv").unlink()
+    written.refuse_edited(tmp_path)
+    made = edits.edited(sample(), Relabel("u1", "fear"), Relabel("u2", "joy"), by="Eve")
+    written.save(made, tmp_path, formats.files(["json"]))
+    with pytest.raises(InputError, match=r"has 2 edits, which a new analysis would lose: choose another folder with"):
+        written.refuse_edited(tmp_path)
+
+
+def test_the_timeline_itself_may_be_saved_after_a_change_by_hand_but_not_lost(tmp_path: Path) -> None:
+    written.save(sample(), tmp_path, FILES)
+    path = tmp_path / "timeline.json"
+    path.write_text(path.read_text().replace('"Anna"', '"Anne"'))
+    with pytest.raises(InputError, match=r"changes by hand in timeline\.json"):
+        written.refuse_edited(tmp_path)
+    written.save(formats.read(path), tmp_path, formats.files(["json"]))  # type: ignore[arg-type]
+    assert written.changed(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\0"])
+def test_without_a_usable_list_nothing_is_known(tmp_path: Path, content: str) -> None:
+    (tmp_path / written.LIST).write_text(content)
+    (tmp_path / "timeline.json").write_text("{}")
+    assert written.listed(tmp_path) == {}
+    written.refuse_edited(tmp_path)
+    assert json.loads((written.save(sample(), tmp_path, FILES)[0]).read_text())["schema"] == "merc-timeline/2"

@@ -161,13 +161,13 @@ def test_requests_and_results_can_go_to_and_from_other_processes() -> None:
 
 
 def test_what_a_person_corrected_is_not_overwritten(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:
-    names = recordings(tmp_path, "a.wav", "b.wav", "c.wav")
+    names = recordings(tmp_path, "a.wav", "b.wav")
     options = BatchOptions(formats=["json", "csv"])
     assert all(row.ok for row in run(names, batch=options))
     (tmp_path / "b.merc" / "timeline.csv").write_text("corrected by hand")
     analysed.clear()
     rows = list(run(names, batch=options))
-    assert [row.ok for row in rows] == [True, False, True]
-    assert [call["recording"].name for call in analysed] == ["a.wav", "c.wav"], "refused before the analysis"
+    assert [row.ok for row in rows] == [True, False]
+    assert [call["recording"].name for call in analysed] == ["a.wav"], "refused before the analysis"
     assert rows[1].reason is not None and "changes by hand in timeline.csv" in rows[1].reason
     assert (tmp_path / "b.merc" / "timeline.csv").read_text() == "corrected by hand"

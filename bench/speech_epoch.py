@@ -92,7 +92,6 @@ def epoch(one: Prepared, drawn: list[Item], widths: dict[str, int]) -> tuple[flo
         plans: list[Plan] = task.data.plan(1, torch.Generator().manual_seed(0))[:1]
         task.loss(system.train(), task.data.load(plans[0]))  # loads kernels
         reading[0] = 0.0
-    from dataclasses import replace
 
     settings = replace(one.options, metric=None)
     with profile(activities=[ProfilerActivity.CPU]) as watched:

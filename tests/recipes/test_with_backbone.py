@@ -25,6 +25,7 @@ from merc.recipes import with_backbone
 from merc.recipes.request import Prepared, Request, settled
 from merc.recipes.systems import load_fold, train
 from merc.recipes.with_backbone import Upstream
+from merc.systems import Batch, Rows
 from merc.systems.concat import Concat
 from merc.systems.speech import Speech
 from tests.backbones.made import speech_folder
@@ -79,11 +80,34 @@ def test_frozen_states_are_those_of_the_encoder_and_are_encoded_once(
     monkeypatch.setattr(speech, "load", lambda *_, **__: pytest.fail("encoded again"))
     asking._loaded.cache_clear()
     np.testing.assert_array_equal(voice(root, aggregator="ecapa").rows[name], row)
-    layer = voice(root, layer=2)
+    layer = voice(root, layer=2, aggregator="attentive")
     assert layer.width == 16
     np.testing.assert_array_equal(layer.rows[name], row.reshape(-1, 4, 16)[:, 2])
-    np.testing.assert_array_equal(voice(root, layer="last").rows[name], row.reshape(-1, 4, 16)[:, 3])
-    np.testing.assert_allclose(voice(root, aggregator="mean").rows[name], row.mean(0), atol=1e-5)
+    last = voice(root, layer="last", aggregator="attentive")
+    np.testing.assert_array_equal(last.rows[name], row.reshape(-1, 4, 16)[:, 3])
+
+
+def test_moments_are_pooled_beforehand_where_they_can_be_and_give_the_same_logits(root: Path) -> None:
+    frames = voice(root, aggregator="attentive", layer="all")
+    name = next(iter(frames.rows))
+    row = frames.rows[name].reshape(-1, 4, 16)
+    np.testing.assert_allclose(voice(root, aggregator="mean").rows[name], row.mean(0).ravel(), atol=1e-5)
+    both = voice(root, aggregator="mean+std", layer="all")
+    deviation = np.sqrt(row.var(0) + 1e-5)
+    assert both.width == 2 * frames.width
+    np.testing.assert_allclose(both.rows[name], np.concatenate([row.mean(0), deviation], 1).ravel(), atol=1e-5)
+    assert voice(root, aggregator="mean+std", layer="sum").rows[name].ndim == 2, "of a learned sum: from frames"
+    beforehand = Prepared(request(root, aggregator="mean", layer="sum"))
+    system = beforehand.system({"voice": 64}).eval()
+    assert isinstance(system, Speech) and system.options.pooled
+    plain = Speech({"voice": 64}, 7, replace(system.options, pooled=False)).eval()
+    plain.load_state_dict(system.state_dict())
+    pooled = torch.from_numpy(voice(root, aggregator="mean").rows[name])[None, None]
+    whole = Rows(torch.from_numpy(frames.rows[name]), torch.tensor([[len(row)]]))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            system(Batch.of({"voice": pooled})).logits, plain(Batch.of({"voice": whole})).logits, atol=1e-4, rtol=1e-4
+        )
 
 
 def test_two_encoders_are_side_by_side_at_the_rate_of_the_first(root: Path) -> None:
@@ -158,8 +182,14 @@ def test_the_same_name_means_the_same_in_a_bench(root: Path, tmp_path: Path) -> 
 def test_stored_states_of_the_encoder_are_read_and_others_refused(root: Path) -> None:
     upstream = Upstream((str(root / "one"),), layer=1)
     given = Feature.of(["a", "b"], np.arange(128.0).reshape(2, 64), source="stored")
-    assert with_backbone.voice(upstream, given).rows["a"].tolist() == list(range(16, 32))
-    assert with_backbone.voice(replace(upstream, layer="sum"), given) is given
+    assert with_backbone.voice(upstream, given).rows["a"].ravel().tolist() == list(range(16, 32))
+    whole = with_backbone.voice(replace(upstream, layer="sum", aggregator="mean"), given).rows["b"]
+    assert whole.tolist() == given.rows["b"].tolist()
+    frames = replace(given, rows={"a": np.arange(128.0).reshape(2, 64)})
+    pooled = with_backbone.voice(replace(upstream, aggregator="mean+std"), frames)
+    assert pooled.rows["a"].tolist() == [*(np.arange(16, 32) + 32.0), *np.full(16, np.sqrt(32.0**2 + 1e-5))]
+    with pytest.raises(InputError, match=r"voice=stored are one vector an utterance, .* --set system.aggregator=mean"):
+        with_backbone.voice(replace(upstream, aggregator="mean+std"), given)
     other = Feature.of(["a"], np.ones((1, 192)), source="campplus")
     with pytest.raises(InputError, match=r"voice=campplus \(192 numbers\) are not what .* its states, 4 layers of 16"):
         with_backbone.voice(upstream, other)
@@ -171,6 +201,7 @@ def test_what_a_system_reads_follows_from_its_options() -> None:
     assert Upstream.of(Concat, {}) is None and Upstream.of(Speech, {"backbone": ""}) is None
     found = Upstream.of(Speech, {"tuning": "full", "layer": 2})
     assert found is not None and not found.frozen and found.states == ((7, 512),)
-    assert replace(found, tuning="frozen").states == ((1, 512),)
+    assert replace(found, tuning="frozen").states == ((1, 1024),)  # mean and deviation, pooled beforehand
+    assert replace(found, tuning="frozen", aggregator="ecapa").states == ((1, 512),)
     with pytest.raises(InputError, match="layer is 9, but 'whisper-base' has layers 0 to 6"):
         _ = replace(found, layer=9).states

@@ -52,7 +52,7 @@ def sounds(*seconds: float) -> Batch:
 
 @pytest.mark.parametrize("aggregator", AGGREGATORS)
 @pytest.mark.parametrize("backend", ["linear", "mlp"])
-@pytest.mark.parametrize("layer", ["sum", "last", 1])
+@pytest.mark.parametrize("layer", ["sum", "all", "last", 1])
 def test_components_are_swapped_by_options_only(aggregator: str, backend: str, layer: str | int) -> None:
     options = SpeechOptions(states=STATES, aggregator=aggregator, backend=backend, layer=layer, width=16, attention=8)
     system = Speech(FRAMES, CLASSES, options)
@@ -80,6 +80,7 @@ def test_layers_are_summed_by_learned_weights_or_taken_alone() -> None:
     with torch.no_grad():
         mix.weights.copy_(torch.tensor([-50.0, 50.0, -50.0]))
     torch.testing.assert_close(mix(states), states[:, :, 1])
+    assert LayerMix(3, "all")(states).shape == (2, 5, 24) and LayerMix(3, "all").share == 3
     assert (LayerMix(3, "last")(states) == states[:, :, 2]).all() and (LayerMix(3, 0)(states) == states[:, :, 0]).all()
     with pytest.raises(InputError, match="layer is 3: the upstream has layers 0 to 2"):
         LayerMix(3, 3)
@@ -158,7 +159,7 @@ def test_values_are_predicted_too() -> None:
     [
         ({"aggregator": "max"}, "speech: aggregator is 'max': expected one of mean, mean.std, attentive, ecapa"),
         ({"tuning": "half"}, "speech: tuning is 'half': expected one of frozen"),
-        ({"layer": "first"}, "speech: layer is 'first': expected one of sum, last, or a number"),
+        ({"layer": "first"}, "speech: layer is 'first': expected one of sum, all, last, or a number"),
         ({"backbone": "", "tuning": "full"}, "tuning is 'full', but no backbone is named; give system.backbone"),
         ({"longest": 31}, "speech: longest is 31: expected 0.1 to 30"),
     ],

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SHARD = 128
 """Utterances whose states are cached together: what an interrupted run loses at most."""
+EPSILON = 1e-5
+"""Least variance, as in ``nn.pooling``."""
 BATCH = 16
 """Sounds that are encoded together, of similar length."""
 
@@ -62,6 +64,18 @@ class Upstream:
         return self.tuning == "frozen"
 
     @property
+    def place(self) -> slice:
+        """The layers that are read."""
+        if self.layer in ("sum", "all"):
+            return slice(None)
+        return slice(-1, None) if self.layer == "last" else slice(int(self.layer), int(self.layer) + 1)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether frames can be pooled before they are cached: means of any layers, deviations of single ones."""
+        return self.frozen and (self.aggregator == "mean" or (self.aggregator == "mean+std" and self.layer != "sum"))
+
+    @property
     def states(self) -> tuple[tuple[int, int], ...]:
         """Hidden layers and width of each encoder, of those that are read; raises as ``speech.described``."""
         found = [speech.described(name) for name in self.names]
@@ -70,8 +84,9 @@ class Upstream:
                 raise InputError(
                     f"layer is {self.layer}, but '{one.name}' has layers 0 to {one.levels - 1}; choose one, sum or last"
                 )
-        alone = self.frozen and self.layer != "sum"
-        return tuple((1 if alone else one.levels, one.width) for one in found)
+        alone = self.frozen and self.layer not in ("sum", "all")
+        wide = 2 if self.pooled and self.aggregator == "mean+std" else 1  # mean and deviation of each layer
+        return tuple((1 if alone else one.levels, wide * one.width) for one in found)
 
     def facts(self) -> dict[str, str]:
         """Name and hash of each encoder, for the record of a run."""
@@ -84,7 +99,7 @@ def options_with_backbone(kind: type[System], chosen: Mapping[str, Any], upstrea
         return kind.Options(**{**chosen, "base_options": options_with_backbone(*inner, upstream)})
     if not any(one.name == "states" for one in fields(kind.Options)):
         return kind.Options(**chosen)
-    return kind.Options(**{**chosen, "states": upstream.states})
+    return kind.Options(**{**chosen, "states": upstream.states, "pooled": upstream.pooled})
 
 
 def _wrapped(kind: type[System], chosen: Mapping[str, Any]) -> tuple[type[System], Mapping[str, Any]] | None:
@@ -124,8 +139,8 @@ def voice(upstream: Upstream, given: Feature, *, device: str = "cpu", progress: 
         return sound
     parts = [_States(name, upstream, sound, device, progress) for name in upstream.names]
     rows: Mapping[str, np.ndarray] = parts[0] if len(parts) == 1 else _Joined(parts)
-    if upstream.aggregator == "mean":  # the mean of a sum of layers is the sum of their means
-        rows = dict(_means(parts))
+    if upstream.pooled:
+        rows = dict(_pooled(parts, upstream))
     width = sum(levels * size for levels, size in upstream.states)
     encoder = {"name": "states", "sound": given.sha256, "upstream": upstream.facts(), **_read_of(upstream)}
     notes = (*sound.notes, f"states of {', '.join(upstream.facts())}, frozen")
@@ -146,19 +161,31 @@ def _stored(upstream: Upstream, given: Feature) -> Feature:
             f"features voice={given.source} ({given.width} numbers) are not what {names} reads or gives: expected "
             f"{expected}{SOUND} (--features voice={SOUND}); other vectors are read with --set system.backbone="
         )
-    if upstream.layer == "sum":
-        return given
-    place = -1 if upstream.layer == "last" else int(upstream.layer)
+    if upstream.pooled and upstream.aggregator == "mean+std" and not given.sequence:
+        raise InputError(
+            f"features voice={given.source} are one vector an utterance, which has no deviation: choose frames, or "
+            "--set system.aggregator=mean"
+        )
 
-    def one_layer(_: str, row: np.ndarray) -> np.ndarray:
-        return row.reshape(*row.shape[:-1], *sizes[0])[..., place, :]
+    def read(_: str, row: np.ndarray) -> np.ndarray:
+        states = np.atleast_2d(row).reshape(-1, *sizes[0])[:, upstream.place]
+        return _moments(states, upstream) if upstream.pooled else states.reshape(len(states), -1)
 
+    width = sum(levels * size for levels, size in upstream.states)
     rows: Mapping[str, np.ndarray]
-    if isinstance(given.rows, LazyRows):
-        rows = MappedRows(given.rows, one_layer)
+    if isinstance(given.rows, LazyRows) and not upstream.pooled:
+        rows = MappedRows(given.rows, read)
     else:
-        rows = {name: one_layer(name, row) for name, row in given.rows.items()}
-    return replace(given, rows=rows, width=sizes[0][1])
+        rows = {name: read(name, row) for name, row in given.rows.items()}
+    return replace(given, rows=rows, width=width)
+
+
+def _moments(states: np.ndarray, upstream: Upstream) -> np.ndarray:
+    """``(S, L, d)`` -> mean by layer ``(L d,)``, or ``(L 2 d,)``: mean and deviation of a layer lie side by side."""
+    moments = [states.mean(0)]
+    if upstream.aggregator == "mean+std":
+        moments.append(np.sqrt(states.var(0) + EPSILON))
+    return np.concatenate(moments, -1).ravel()
 
 
 def _cut(given: Feature, upstream: Upstream) -> Feature:
@@ -217,9 +244,6 @@ class _States(LazyRows):
     def __init__(self, name: str, upstream: Upstream, sound: Feature, device: str, progress: Progress | None) -> None:
         self.name, self.upstream, self.sound, self.device = name, upstream, sound, device
         self.known = speech.described(name)
-        self.place = {"sum": slice(None), "last": slice(-1, None)}.get(str(upstream.layer)) or slice(
-            int(upstream.layer), int(upstream.layer) + 1
-        )
         self.places: dict[str, tuple[Path, int, int]] = {}
         homes = [list(own) for _, own in groupby(sound.rows, key=lambda one: one.partition("/")[0])]
         shards = [home[start : start + SHARD] for home in homes for start in range(0, len(home), SHARD)]
@@ -262,7 +286,7 @@ class _States(LazyRows):
 
     def __getitem__(self, name: str) -> np.ndarray:
         path, first, last = self.places[name]
-        kept = np.load(path, mmap_mode="r")[self.place, first:last]  # (L, S, d)
+        kept = np.load(path, mmap_mode="r")[self.upstream.place, first:last]  # (L, S, d)
         return np.asarray(kept, np.float32).transpose(1, 0, 2).reshape(last - first, -1)
 
     def __iter__(self) -> Iterator[str]:
@@ -298,17 +322,17 @@ class _Joined(LazyRows):
         return self.parts[0].steps(name)
 
 
-def _means(parts: Sequence[_States]) -> Iterator[tuple[str, np.ndarray]]:
-    """The mean over its frames of each utterance, encoders side by side, from the cache where it is there."""
+def _pooled(parts: Sequence[_States], upstream: Upstream) -> Iterator[tuple[str, np.ndarray]]:
+    """The moments of each utterance's frames, encoders side by side, from the cache where they are there."""
     names = list(parts[0])
     made = []
     for part in parts:
         content = sorted({path.stem for path, *_ in part.places.values()})
-        named = key("means of states", content, str(part.place), names)
-        make = partial(_mean_rows, part, names)
-        made.append(Cache().arrays(named, make)["means"])
+        named = key("pooled states", content, names, str(upstream.place), upstream.aggregator)
+        made.append(Cache().arrays(named, partial(_pooled_rows, part, names))["pooled"])
     yield from zip(names, np.concatenate(made, 1), strict=True)
 
 
-def _mean_rows(part: _States, names: Sequence[str]) -> dict[str, np.ndarray]:
-    return {"means": np.stack([part[name].mean(0) for name in names])}
+def _pooled_rows(part: _States, names: Sequence[str]) -> dict[str, np.ndarray]:
+    states = (part[name].reshape(part.steps(name), -1, part.known.width) for name in names)  # (S, L, d) each
+    return {"pooled": np.stack([_moments(one, part.upstream) for one in states])}

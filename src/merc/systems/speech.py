@@ -7,7 +7,7 @@ Idea: any upstream (a pretrained encoder of sound, or two side by side) with any
 utterance and any classifier, trained end to end; how deep the upstream is tuned is an option like the others.
 
 Symbols: n utterances, S frames of the longest, L hidden layers of an upstream, d numbers of a state, C classes.
-    h_t = sum_l softmax(w)_l h_tl          (n, S, d)    learned sum of layers; or the last; or one of them
+    h_t = sum_l softmax(w)_l h_tl          (n, S, d)    learned sum of layers; or the last, or one, or all side by side
     h_t = [h_t of one; h_t of the other]   (n, S, d1 + d2)   two upstreams at the frame rate of the first
     u   = pool(h_1 ... h_S)                (n, p)   mean; mean and sd; attentive statistics; ECAPA
     y   = V norm(u) + c                    (n, C)   or a hidden layer more; or a value of each dimension
@@ -60,7 +60,7 @@ class SpeechOptions:
     top: int = 2  # layers that "top-k" tunes; not given
     rank: int = 16  # of the adapters of "lora"; not given
     rate: float = 0.02  # learning rate of a tuned upstream, as a share of that of the rest; not given
-    layer: int | str = "sum"  # "sum" (learned), "last", or the number of one, 0 for the input of the first; not given
+    layer: int | str = "sum"  # "sum" (learned), "all" (side by side), "last", or a number from 0, the input; not given
     aggregator: str = "mean+std"  # mean, mean+std, attentive or ecapa; the best row of the source has ecapa
     backend: str = "linear"  # linear or mlp
     width: int = 256  # of the hidden layer of "mlp" and the channels of "ecapa"; not given
@@ -69,6 +69,7 @@ class SpeechOptions:
     trim: bool = True  # whether the silence around an utterance is cut off; not given
     longest: float = 30.0  # seconds of an utterance that are read; not given
     states: tuple[tuple[int, int], ...] = ()  # layers and width of each upstream, from the upstream itself
+    pooled: bool = False  # whether frames are pooled before they are cached, which follows from the other options
 
     def __post_init__(self) -> None:
         one_of(AGGREGATORS, scope="speech", aggregator=self.aggregator)
@@ -79,7 +80,7 @@ class SpeechOptions:
         below_one(scope="speech", dropout=self.dropout)
         between(0.1, 30, scope="speech", longest=self.longest)
         if isinstance(self.layer, str):
-            one_of(("sum", "last"), scope="speech", hint=", or a number", layer=self.layer)
+            one_of(("sum", "all", "last"), scope="speech", hint=", or a number", layer=self.layer)
         else:
             at_least(0, scope="speech", layer=self.layer)
         if self.tuning != "frozen" and not self.backbone:
@@ -93,17 +94,23 @@ class SpeechOptions:
 
 
 class LayerMix(nn.Module):
-    """Hidden layers to one state: a learned sum, the last, or one of them."""
+    """Hidden layers to one state: a learned sum, all side by side, the last, or one of them.
+
+    ``share`` is how many times as wide as one layer the result is.
+    """
 
     def __init__(self, levels: int, layer: int | str) -> None:
         super().__init__()
+        self.share = levels if layer == "all" else 1
         self.place = int(layer) if isinstance(layer, int) and levels > 1 else -1
         if self.place >= levels:
             raise InputError(f"speech: layer is {layer}: the upstream has layers 0 to {levels - 1}")
         self.weights = nn.Parameter(torch.zeros(levels)) if layer == "sum" and levels > 1 else None
 
     def forward(self, states: Tensor) -> Tensor:
-        """``(n, S, L, d)`` -> ``(n, S, d)``."""
+        """``(n, S, L, d)`` -> ``(n, S, d)``, or ``(n, S, L d)`` of all."""
+        if self.share > 1:
+            return states.flatten(-2)
         if self.weights is None:
             return states[:, :, self.place]
         return torch.einsum("l,nsld->nsd", self.weights.softmax(0), states)
@@ -145,13 +152,16 @@ class Speech(System):
         own = self.options
         self.states = own.states or ((1, self.inputs["voice"]),)
         self.upstreams = nn.ModuleList()
-        self.mix = nn.ModuleList(LayerMix(levels, own.layer) for levels, _ in self.states)
-        self.pool = self._pooling(sum(width for _, width in self.states))
+        mixes = [LayerMix(levels, own.layer) for levels, _ in self.states]
+        self.mix = nn.ModuleList(mixes)
+        self.pool = self._pooling(sum(mix.share * width for mix, (_, width) in zip(mixes, self.states, strict=True)))
         self.norm = RowNorm(self.pool.out)
         self.label = nn.Sequential(nn.Dropout(own.dropout), *self._back_end(self.pool.out))
 
     def _pooling(self, width: int) -> Any:
         own = self.options
+        if own.pooled:
+            return MeanPooling(width)
         if own.aggregator == "ecapa":
             return EcapaPooling(width, own.attention, own.width)
         if own.aggregator == "attentive":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def seconds(conversations: Iterable[Conversation]) -> dict[str, float]:
         path = item.source.path if isinstance(item, Item) and item.source else None
         if turn.segment is not None:
             found[turn.id] = turn.segment.end - turn.segment.start
-        elif path is not None and Path(path).suffix in (".wav", ".flac") and Path(path).stat().st_size:
-            found[turn.id] = float(soundfile.info(str(path)).duration)
+        elif path is not None:
+            with suppress(soundfile.LibsndfileError):
+                found[turn.id] = float(soundfile.info(str(path)).duration)
     return found

@@ -16,6 +16,7 @@ from merc.cli import (
     demo,
     edit,
     evaluate,
+    export,
     prepare,
     protocols,
     store,
@@ -51,6 +52,7 @@ def root(
 
 app.command("analyze", short_help="Analyse recordings.")(analyze.analyze)
 app.command("edit", short_help="Correct results: speakers, words, labels, times.")(edit.edit)
+app.command("export", short_help="Write results in other formats.")(export.export)
 app.command("demo", short_help="Analyse the bundled sample.")(demo.demo)
 app.command("check", short_help="Check every utterance of a corpus.")(check.check)
 app.command("prepare", short_help="Encode a corpus into a feature store.")(prepare.prepare)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from merc import edits, formats
+from merc.cli.app import app
+from merc.edits import Relabel
+from merc.errors import InputError
+from merc.formats import written
+from tests.edits.made_edits import talk
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = edits.edited(talk(), Relabel("u1", "fear"), by="Eve")
+    written.save(made, tmp_path / "call.merc", formats.files(["json"]))
+    return tmp_path / "call.merc"
+
+
+def merc(*words: str) -> str:
+    done = RUN.invoke(app, ["export", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_formats_are_written_next_to_the_results_and_the_layer_is_said(folder: Path) -> None:
+    out = merc(str(folder), "--formats", "txt, speakers")
+    assert out.splitlines() == [
+        str(folder / "timeline.txt"),
+        str(folder / "speakers.csv"),
+        "the corrected layer of 1 edits; --layer chooses the other",
+    ]
+    assert "[fear corrected]" in (folder / "timeline.txt").read_text()
+
+
+def test_options_reach_the_export(folder: Path, tmp_path: Path) -> None:
+    out = ("--out", str(tmp_path / "x"))
+    merc(str(folder), "--formats", "txt", *out, "--layer", "predicted", "--pseudonyms")
+    assert (tmp_path / "x" / "timeline.txt").read_text().startswith("[00:00:00] P1: How very nice! [joy .71]")
+    merc(str(folder), "--formats", "txt", *out, "--anonymise", "--without", "words,faces")
+    assert (tmp_path / "x" / "timeline.txt").read_text().startswith("[00:00:00] P1: [fear corrected]")
+
+
+def test_the_results_are_protected(folder: Path) -> None:
+    with pytest.raises(InputError, match="holds the results themselves"):
+        merc(str(folder), "--formats", "csv", "--anonymise")

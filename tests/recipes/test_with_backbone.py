@@ -188,7 +188,7 @@ def test_stored_states_of_the_encoder_are_read_and_others_refused(root: Path) ->
     frames = replace(given, rows={"a": np.arange(128.0).reshape(2, 64)})
     pooled = with_backbone.voice(replace(upstream, aggregator="mean+std"), frames)
     assert pooled.rows["a"].tolist() == [*(np.arange(16, 32) + 32.0), *np.full(16, np.sqrt(32.0**2 + 1e-5))]
-    with pytest.raises(InputError, match=r"voice=stored are one vector an utterance, .* --set system.aggregator=mean"):
+    with pytest.raises(InputError, match=r"voice=stored are one vector per utterance, .* --set system.aggregator=mean"):
         with_backbone.voice(replace(upstream, aggregator="mean+std"), given)
     other = Feature.of(["a"], np.ones((1, 192)), source="campplus")
     with pytest.raises(InputError, match=r"voice=campplus \(192 numbers\) are not what .* its states, 4 layers of 16"):

@@ -72,7 +72,7 @@ class Upstream:
 
     @property
     def pooled(self) -> bool:
-        """Whether frames can be pooled before they are cached: means of any layers, deviations of single ones."""
+        """Whether frames are pooled beforehand: means of any layers, standard deviations of single ones."""
         return self.frozen and (self.aggregator == "mean" or (self.aggregator == "mean+std" and self.layer != "sum"))
 
     @property
@@ -85,7 +85,7 @@ class Upstream:
                     f"layer is {self.layer}, but '{one.name}' has layers 0 to {one.levels - 1}; choose one, sum or last"
                 )
         alone = self.frozen and self.layer not in ("sum", "all")
-        wide = 2 if self.pooled and self.aggregator == "mean+std" else 1  # mean and deviation of each layer
+        wide = 2 if self.pooled and self.aggregator == "mean+std" else 1  # mean and standard deviation of each layer
         return tuple((1 if alone else one.levels, wide * one.width) for one in found)
 
     def facts(self) -> dict[str, str]:
@@ -163,8 +163,8 @@ def _stored(upstream: Upstream, given: Feature) -> Feature:
         )
     if upstream.pooled and upstream.aggregator == "mean+std" and not given.sequence:
         raise InputError(
-            f"features voice={given.source} are one vector an utterance, which has no deviation: choose frames, or "
-            "--set system.aggregator=mean"
+            f"features voice={given.source} are one vector per utterance, which has no standard deviation: choose "
+            "frames, or --set system.aggregator=mean"
         )
 
     def read(_: str, row: np.ndarray) -> np.ndarray:
@@ -181,7 +181,7 @@ def _stored(upstream: Upstream, given: Feature) -> Feature:
 
 
 def _moments(states: np.ndarray, upstream: Upstream) -> np.ndarray:
-    """``(S, L, d)`` -> mean by layer ``(L d,)``, or ``(L 2 d,)``: mean and deviation of a layer lie side by side."""
+    """``(S, L, d)`` -> mean by layer ``(L d,)``, or ``(L 2 d,)``: mean, then standard deviation, of layer by layer."""
     moments = [states.mean(0)]
     if upstream.aggregator == "mean+std":
         moments.append(np.sqrt(states.var(0) + EPSILON))

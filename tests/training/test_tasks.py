@@ -385,3 +385,21 @@ def test_strangers_take_turns_with_the_corpus_whose_speakers_are_then_unknown() 
         own = batch.source == "labels"
         assert bool(batch.labelled.any()) == own and bool((batch.people >= 0).any()) != own
         assert made.size(batch) == float(batch.labelled.sum() if own else batch.mask.sum())
+
+
+class WithUpstream(Concat):
+    """A system part of which learns at a hundredth of the rate."""
+
+    def rate_shares(self) -> dict[str, tuple[list[nn.Parameter], float]]:
+        return {"upstream": (list(self.encode.parameters()), 0.01)}
+
+
+def test_a_pretrained_part_learns_at_its_share_of_the_rate() -> None:
+    with seeded(0, threads=1):
+        made = WithUpstream({"text": 5, "voice": 3}, len(CLASSES))
+    groups = {group.name: group for group in task(made=made).groups}
+    assert groups["upstream"].learning_rate == pytest.approx(0.01 * QUICK.learning_rate)
+    assert groups["rest"].learning_rate is None
+    numbers = [id(one) for group in groups.values() for one in group.parameters]
+    assert sorted(numbers) == sorted(map(id, made.parameters()))
+    assert task().groups == []

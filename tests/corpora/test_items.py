@@ -27,6 +27,12 @@ def test_an_item_keeps_what_is_known_of_it(tmp_path: Path) -> None:
     assert second.meta["cluster"] == "ravdess/a-2"
 
 
+def test_the_words_of_a_sound_are_its_transcript() -> None:
+    said = Item("a-1", ("anger",), speaker="nemo-EB0", meta={"transcript": "Tak, nie."})
+    (one,), (other,) = as_conversations(CORPORA["nemo"], [said, Item("a-2", ("anger",), speaker="nemo-EB0")])
+    assert (one.text, other.text, said.text) == ("Tak, nie.", None, None)
+
+
 def test_items_of_a_person_stand_together_and_groups_are_clusters() -> None:
     made = as_conversations(
         CORPORA["ckplus"],

@@ -18,7 +18,8 @@ def as_conversations(corpus: Corpus, items: Iterable[Item]) -> list[Conversation
     ``meta`` of both has ``corpus``, ``split`` (the official one) and ``cluster``, the unit of splits and resampling:
     the speaker, or else the group, or else the item. ``meta`` of the utterance also has ``item`` (with its source),
     ``media`` (the path if the item is a file, else None) and the ``meta`` of the item. The label is that of the corpus,
-    or None if the item has several, none, or a defect.
+    or None if the item has several, none, or a defect. The text is that of the item, of a sound its ``transcript`` in
+    ``meta``.
 
     Args:
         corpus: Description of the corpus.
@@ -52,7 +53,7 @@ def _utterance(name: str, item: Item, shared: dict[str, str]) -> Utterance:
     return Utterance(
         name,
         speaker=f"{shared['corpus']}/{item.speaker}" if item.speaker else None,
-        text=item.text,
+        text=item.text or item.meta.get("transcript"),
         label=item.labels[0] if len(item.labels) == 1 and not item.defect else None,
         meta={**item.meta, **shared, "item": item, "media": None if path is None else str(path)},
     )

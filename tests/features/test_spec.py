@@ -84,8 +84,30 @@ def test_items_of_one_modality_are_encoded_now_and_once(tmp_path: Path, monkeypa
     assert Peaks.encoded == 2 and again.sha256 == first.sha256 and first.encoder["input"].startswith("16 kHz, trimmed")
     fewer = FeatureSpec.parse("voice=campplus").load(conversations[:1], place=place)["voice"]
     assert fewer.sha256 != first.sha256, "features are named by what they were made of"
-    with pytest.raises(InputError, match="'whisper-base-frames' gives any number of rows per item and cannot encode"):
-        FeatureSpec.parse("voice=whisper-base-frames").load(conversations, place=place)
+    with pytest.raises(InputError, match="run 'merc prepare ravdess --encoders whisper-base-10hz' first"):
+        FeatureSpec.parse("voice=whisper-base-10hz").load(conversations, place=place)
+
+
+def test_sequences_of_several_corpora_come_from_their_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MERC_CACHE", str(tmp_path / "cache"))
+    conversations = []
+    for number, corpus in enumerate(("ravdess", "savee")):
+        sound = Source(tmp_path / f"{corpus}.wav")
+        conversations += as_conversations(CORPORA[corpus], [Item("i", ("happy",), source=sound, speaker="x")])
+        feature = Feature("whisper-base-10hz", (2,), {"encoder": "x"}, sequence=True)
+        with Writer(tmp_path / "cache" / "stores" / corpus, feature) as writer:
+            writer.add(f"{corpus}/i", np.full((number + 1, 2), number, np.float32))
+    place = Place("ravdess+savee", tmp_path)
+    spec = FeatureSpec.parse("voice=whisper-base-10hz")
+    found = spec.load(conversations, place=place, reads={"voice": "steps"})["voice"]
+    assert {name: found.rows[name].tolist() for name in found.rows} == {
+        "ravdess/i": [[0, 0]],
+        "savee/i": [[1, 1], [1, 1]],
+    }
+    with pytest.raises(
+        InputError, match="corpus 'tess' is not prepared .*'merc prepare tess --encoders whisper-base-10hz'"
+    ):
+        spec.load(conversations, place=Place("ravdess+savee+tess", tmp_path))
 
 
 def test_conversations_need_a_prepared_store_for_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

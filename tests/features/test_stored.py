@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,24 @@ def test_an_utterance_that_was_never_prepared_and_a_feature_without_any_vector_a
     stored_rows(tmp_path / "none", "frames", {**dict.fromkeys(numbered(read, 1)), "other": np.ones((1, 1))})
     with pytest.raises(InputError, match=r"none of 3 utterances of made has a vector \(3 times: no sound\)"):
         stored.read(tmp_path / "none", "frames", ["d0_u0", "d0_u1", "d0_u2"], corpus="made")
+
+
+def test_corpora_are_joined_where_one_encoder_made_them(tmp_path: Path) -> None:
+    read = corpus(2)
+    for name, one in zip(("a", "b"), read, strict=True):
+        stored_rows(tmp_path / name, "frames", numbered((one,), 3 if name == "a" else 4))
+    for tokens in (True, False):
+        parts = [
+            read_store(tmp_path / name, "frames", (one,), tokens=tokens) for name, one in zip("ab", read, strict=True)
+        ]
+        whole = stored.joined(parts)
+        assert len(whole.rows) == 6 and set(whole.rows) == {turn.id for one in read for turn in one}
+        assert whole.sequence == tokens and whole.source == "a:frames+b:frames"
+        assert whole.rows["d1_u0"].tolist() == ([[0], [1], [2], [3]] if tokens else [1.5])
+        assert (whole.steps("d0_u0"), whole.steps("d1_u0"), whole.steps("x")) == ((3, 4, 0) if tokens else (1, 1, 0))
+        assert whole.sha256 not in {one.sha256 for one in parts} and stored.joined(parts[:1]) is parts[0]
+    other = replace(parts[1], encoder={"encoder": "others"})
+    with pytest.raises(
+        InputError, match="'b:frames' and 'a:frames' were made otherwise .encoder others, expected frames"
+    ):
+        stored.joined([parts[0], other])

@@ -51,11 +51,11 @@ class OfItems:
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        if not _fits(encoder):
+        if not fits(encoder):
             kind = "reads dialogues" if encoder.input not in _READ else "gives any number of rows per item"
             raise InputError(
                 f"encoder '{encoder.name}' {kind} and cannot encode single items; choose one vector per item: "
-                f"{', '.join(name for name in ENCODERS if _fits(ENCODERS[name]()))}"
+                f"{', '.join(name for name in ENCODERS if fits(ENCODERS[name]()))}"
             )
         self.encoder = encoder
 
@@ -154,5 +154,6 @@ _INPUT: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """The same in words, for descriptions."""
 
 
-def _fits(encoder: Encoder) -> bool:
+def fits(encoder: Encoder) -> bool:
+    """Whether an encoder gives one vector per item; sequences of items come from a prepared store."""
     return encoder.input in _READ and (encoder.input == "face" or not encoder.sequence)

@@ -222,10 +222,19 @@ def _encoded(source: str, conversations: Sequence[Conversation], place: Place, w
             return _dialogues(source, conversations, wanted)
         if one.input == "text" and not one.sequence and not _complete(place.corpus, source):
             return _texts(one, conversations, progress=wanted.progress)
-        if one.input in ("sound", "face") and (items := _items(conversations)):
+        if one.input in ("sound", "face") and of_items.fits(one) and (items := _items(conversations)):
             return _of_items(one, items, progress=wanted.progress)
-    folder, name = stored.named(wanted.modality, source, corpus=place.corpus, tokens=wanted.tokens)
-    return _stored(f"{folder}:{name}", conversations, place=place, tokens=wanted.tokens)
+    return _prepared(source, conversations, place, wanted)
+
+
+def _prepared(source: str, conversations: Sequence[Conversation], place: Place, wanted: _Wanted) -> Feature:
+    """A feature out of the default store of the corpus, or of each of several joined by "+"."""
+    corpora, found = place.corpus.split("+"), []
+    for corpus in corpora:
+        folder, name = stored.named(wanted.modality, source, corpus=corpus, tokens=wanted.tokens)
+        own = conversations if len(corpora) == 1 else [one for one in conversations if one.meta["corpus"] == corpus]
+        found.append(_stored(f"{folder}:{name}", own, place=replace(place, corpus=corpus), tokens=wanted.tokens))
+    return stored.joined(found)
 
 
 def _dialogues(source: str, conversations: Sequence[Conversation], wanted: _Wanted) -> Feature:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from merc.cache import key
 from merc.corpora import CORPORA
 from merc.errors import InputError
-from merc.features.encoder import ENCODERS, names
+from merc.features.encoder import DEFAULT, ENCODERS, difference, names
 from merc.features.feature import Feature, LazyRows
 from merc.paths import store_root
 
@@ -45,10 +47,7 @@ def named(modality: str, source: str, *, corpus: str, tokens: bool) -> tuple[Pat
 
     place = usual_place(corpus)
     if not any(place.glob("*/meta.json")):
-        raise InputError(
-            f"features {modality}={source}: corpus '{corpus}' is not prepared (no feature store at {place}); run 'merc "
-            f"prepare {corpus}' first, or name another store as FOLDER:ENCODER"
-        )
+        _refuse_unprepared(modality, source, corpus, place)
     if source != PREPARED:
         return place, source
     there = Store.open(place).encoders
@@ -60,6 +59,15 @@ def named(modality: str, source: str, *, corpus: str, tokens: bool) -> tuple[Pat
     raise InputError(
         f"features {modality}={source}: {place} holds {', '.join(there)}, none of {', '.join(known) or modality}; run "
         f"'merc prepare {corpus}' with its encoder, or leave it out with --modalities"
+    )
+
+
+def _refuse_unprepared(modality: str, source: str, corpus: str, place: Path) -> NoReturn:
+    usual = {PREPARED}.union(*DEFAULT.values())
+    command = f"merc prepare {corpus}" + ("" if source in usual else f" --encoders {source}")
+    raise InputError(
+        f"features {modality}={source}: corpus '{corpus}' is not prepared (no feature store at {place}); run "
+        f"'{command}' first, or name another store as FOLDER:ENCODER"
     )
 
 
@@ -130,6 +138,45 @@ class StoredRows(LazyRows):
     def steps(self, name: str) -> int:
         """Rows of an utterance, 0 where it has none."""
         return self.counts.get(name, 0)
+
+
+class JoinedRows(LazyRows):
+    """The sequences of several corpora, of which no two share an utterance."""
+
+    def __init__(self, parts: Sequence[LazyRows]) -> None:
+        self.owner = {name: part for part in parts for name in part}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.owner[name][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.owner)
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def steps(self, name: str) -> int:
+        """Rows of an utterance, 0 where it has none."""
+        return self.owner[name].steps(name) if name in self.owner else 0
+
+
+def joined(parts: Sequence[Feature]) -> Feature:
+    """One feature of several corpora out of that of each; raises InputError where their encoders differ."""
+    first, *others = parts
+    for one in others:
+        if unlike := difference(one.encoder, first.encoder):
+            raise InputError(
+                f"features '{one.source}' and '{first.source}' were made otherwise ({unlike}); prepare again"
+            )
+    if not others:
+        return first
+    source, sha256 = "+".join(one.source for one in parts), key([one.sha256 for one in parts])
+    return replace(first, source=source, rows=_rows_of([one.rows for one in parts]), sha256=sha256)
+
+
+def _rows_of(parts: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+    lazy = [rows for rows in parts if isinstance(rows, LazyRows)]
+    return JoinedRows(lazy) if lazy else {name: row for rows in parts for name, row in rows.items()}
 
 
 def _checked(store: Store, encoder: str, ids: Sequence[str]) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.features.text import TextEncoder, TokenEncoder
+from merc.features.text import TextEncoder, TokenEncoder, WordEncoder
 
 TEXTS = ["Yeah!", "Yeah, it really has been great, too.", "Why did you not tell me that he was coming over tonight?"]
 
@@ -73,6 +73,17 @@ def test_tokens_come_with_the_same_vectors_and_their_mean_is_the_vector(encoder:
         np.testing.assert_allclose(mean / np.linalg.norm(mean), vector, atol=1e-4)
         np.testing.assert_allclose(encoder.pool(states), vector, atol=1e-6)
     assert TokenEncoder().encode([]) == []
+
+
+def test_a_word_is_the_mean_of_its_tokens_and_special_tokens_belong_to_none(encoder: TextEncoder) -> None:
+    text = "Lubię czytać  przed snem."
+    (tokens,), (words,) = TokenEncoder().encode([text]), WordEncoder().encode([text])
+    (owners,) = WordEncoder()._backbone.owners([text])
+    assert words.shape == (4, 768) and owners[0] is owners[-1] is None and len(owners) == len(tokens) > 6
+    np.testing.assert_allclose(words[0], tokens[[o == 0 for o in owners]].mean(0), atol=1e-5)
+    np.testing.assert_allclose(words[3], tokens[[o == 3 for o in owners]].mean(0), atol=1e-5)
+    assert WordEncoder().encode([]) == [] and len(WordEncoder().encode(["word " * 600])[0]) == 382
+    assert WordEncoder().describe() != TokenEncoder().describe()
 
 
 def test_the_description_is_known_before_the_weights_are_loaded(encoder: TextEncoder) -> None:

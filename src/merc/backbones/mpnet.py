@@ -83,6 +83,13 @@ class Mpnet(Backbone[str]):
         rows: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
         return rows
 
+    def owners(self, texts: Sequence[str]) -> list[list[int | None]]:
+        """For each token of a text the number of its word, which ends at a space; None for the two special tokens."""
+        words = self.tokenizer(
+            [text.split() for text in texts], is_split_into_words=True, truncation=True, max_length=MAX_TOKENS
+        )
+        return [words.word_ids(number) for number in range(len(texts))]
+
     def padded(self, rows: Sequence[Sequence[int]]) -> Tokens:
         """Token numbers padded to the longest row, on the CPU."""
         padded = self.tokenizer.pad({"input_ids": list(rows)}, return_tensors="np")

@@ -187,10 +187,13 @@ ENCODERS = Encoders(
     {
         "mpnet": "merc.features.text:TextEncoder",
         "mpnet-tokens": "merc.features.text:TokenEncoder",
+        "mpnet-words": "merc.features.text:WordEncoder",
         "campplus": "merc.features.voice:VoiceEncoder",
         "egemaps": "merc.features.prosody:ProsodyEncoder",
         "whisper-base": "merc.features.whisper:WhisperMeans",
         "whisper-base-frames": "merc.features.whisper:WhisperEncoder",
+        "whisper-base-10hz": "merc.features.whisper_frames:TenHertz",
+        "whisper-base-50hz": "merc.features.whisper_frames:FiftyHertz",
         "whisper-base-statistics": "merc.features.expression:ExpressionEncoder",
         "whisper-base-middle": "merc.features.expression:MiddleEncoder",
         "facenet": "merc.features.face:FaceEncoder",

@@ -1,4 +1,4 @@
-"""Sentence vectors: MPNet, frozen, mean over its tokens, unit length; and the states of the tokens themselves.
+"""Sentence vectors: MPNet, frozen, mean over its tokens, unit length; and the states of the tokens and words.
 
 Where the device multiplies bfloat16, the linear layers do so and everything else stays in float32; how far that is from
 float32 is tested (cosine of at least .999).
@@ -124,6 +124,36 @@ class TokenEncoder(_MpnetEncoder):
             for place, values, count in zip(places, states.values.cpu().numpy(), counts, strict=True):
                 tokens[place] = values[:count].copy()
         return tokens
+
+
+class WordEncoder(TokenEncoder):
+    """One state per word, the mean over its tokens; arguments as for `TextEncoder`.
+
+    Words are what stands between spaces, so that a text has as many rows as a transcript has words. A word that leaves
+    no token, such as a control character, has no row.
+    """
+
+    name = "mpnet-words"
+    summary = "The state of each word, as spaces divide them: the mean over its tokens, without the special tokens."
+
+    def describe(self) -> dict[str, Any]:
+        """Weight, hash, width, precision and output."""
+        return self._pinned(precision=self.precision, output="words")
+
+    def encode(self, batch: Sequence[str], *, progress: Progress | None = None) -> list[np.ndarray]:
+        """Encode texts in the order given: ``(words, 768)`` float32 each; errors as for `TextEncoder.encode`."""
+        states = super().encode(batch, progress=progress)
+        owners = self._backbone.owners(batch) if batch else []
+        return [_means(rows, own) for rows, own in zip(states, owners, strict=True)]
+
+
+def _means(states: np.ndarray, owners: Sequence[int | None]) -> np.ndarray:
+    """Means of states ``(tokens, d)`` over the tokens of each word: ``(words, d)``."""
+    places: dict[int, list[int]] = {}
+    for place, owner in enumerate(owners):
+        if owner is not None:
+            places.setdefault(owner, []).append(place)
+    return np.stack([states[own].mean(0) for own in places.values()])
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from merc.errors import InputError
 from merc.nn.pooling import (
     AttentiveStatistics,
     EcapaPooling,
+    LayerSum,
     SeRes2Block,
     masked_max,
     masked_mean,
@@ -74,3 +77,12 @@ def test_a_block_of_ecapa_hears_as_far_as_its_dilations() -> None:
     changed[0, 15] += 1.0
     moved = (block(changed, mask) - block(values, mask)).abs().sum(-1)[0] > 1e-6
     assert moved.nonzero().flatten().tolist() == [6, 9, 12, 15, 18, 21, 24], "three convolutions, three steps apart"
+
+
+def test_layers_weigh_alike_at_first_and_their_shares_are_learned() -> None:
+    values, layers = torch.arange(12.0).view(2, 6), LayerSum(6, 3)
+    assert layers(values).tolist() == [[2.0, 3.0], [8.0, 9.0]]
+    layers.score.data = torch.tensor([0.0, 0.0, 30.0])
+    torch.testing.assert_close(layers(values), values[:, 4:])
+    with pytest.raises(InputError, match="7 numbers in 3 layers: expected a multiple"):
+        LayerSum(7, 3)

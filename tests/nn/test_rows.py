@@ -80,6 +80,15 @@ def test_what_is_kept_of_rows_stays_in_its_order():
     assert kept.lengths.tolist() == [[0, 1], [0, 2]]
 
 
+def test_slower_rows_are_means_of_as_many_steps_and_of_what_is_left():
+    rows = Rows(torch.arange(10.0)[:, None], torch.tensor([[7, 0], [2, 1]])).slower(3)
+    assert rows.lengths.tolist() == [[3, 0], [1, 1]]
+    assert rows.values.flatten().tolist() == [1.0, 4.0, 6.0, 7.5, 9.0]
+    assert rows.slower(1) is rows
+    nothing = Rows(torch.zeros(0, 2), torch.tensor([[0]])).slower(4)
+    assert nothing.values.shape == (0, 2) and nothing.lengths.tolist() == [[0]]
+
+
 def test_long_utterances_become_means_of_contiguous_chunks():
     rows = packed([7, 0], [2, 3]).chunks(3)
     assert rows.lengths.tolist() == [[3, 0], [2, 3]]

@@ -20,6 +20,7 @@ STEERED = [name for name in SYSTEMS if name != "cggm"]  # that system steers its
 ONCE = {
     "deepmsi": "its classifier does not read the vectors of text",
     "mamba": "its classifier does not read the vectors of text",
+    "word_alignment": "its classifier does not read the vectors of text",
     "mamba_dialogue": "a layer between them and the loss can be differentiated only once",
 }
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from merc.errors import InputError
+
 EPSILON = 1e-5
 """Least variance of a standard deviation, so that it has a gradient."""
 
@@ -170,3 +172,33 @@ class EcapaPooling(nn.Module):
             seen.append(states)
         pooled: Tensor = self.pool(self.join(torch.cat(seen, -1)), mask)
         return pooled
+
+
+class LayerSum(nn.Module):
+    """A learned sum of hidden layers that are laid end to end: one weight for each layer, by softmax.
+
+    Args:
+        width: Numbers of all layers together.
+        layers: Number of layers.
+
+    Raises:
+        InputError: If the width is not a multiple of the layers.
+
+    Example:
+        >>> import torch
+        >>> LayerSum(6, 3)(torch.tensor([[0.0, 1.0, 3.0, 1.0, 6.0, 1.0]])).tolist()
+        [[3.0, 1.0]]
+    """
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        if layers < 1 or width % layers:
+            raise InputError(
+                f"{width} numbers in {layers} layers: expected a multiple; state the layers of the encoder"
+            )
+        self.score = nn.Parameter(torch.zeros(layers))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """``(..., layers * d)`` -> ``(..., d)``."""
+        layers = values.view(*values.shape[:-1], len(self.score), -1)  # (..., layers, d)
+        return (layers * self.score.softmax(0)[:, None]).sum(-2)

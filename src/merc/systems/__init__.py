@@ -39,5 +39,6 @@ SYSTEMS: Registry[type[System]] = Registry(
         "speech": "merc.systems.speech:Speech",
         "tripathi": "merc.systems.tripathi:Tripathi",
         "unimse": "merc.systems.unimse:UniMse",
+        "word_alignment": "merc.systems.word_alignment:WordAlignment",
     },
 )

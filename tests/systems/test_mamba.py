@@ -91,6 +91,57 @@ def test_without_residual_nothing_stands_around_the_block():
         torch.testing.assert_close(system(batch).extras["fused"][:, 0], alone)
 
 
+def spoken(frames: int) -> Batch:
+    """One utterance of three tokens and so many frames."""
+    generator = torch.Generator().manual_seed(0)
+    voice = Rows(torch.randn(frames, 7, generator=generator), torch.tensor([[frames]]))
+    return Batch.of({"text": Rows(torch.randn(3, 12, generator=generator), torch.tensor([[3]])), "voice": voice})
+
+
+def built_along(**changes: object) -> MambaFusion:
+    torch.manual_seed(0)
+    return MambaFusion({"text": 12, "voice": 7}, 4, replace(SMALL, **changes)).eval()
+
+
+def test_along_the_voice_every_frame_is_a_step_with_the_token_of_its_moment(monkeypatch):
+    seen, run = [], MambaFusion._run
+    monkeypatch.setattr(MambaFusion, "_run", lambda self, steps, real: seen.append(steps) or run(self, steps, real))
+    batch, system = spoken(8), built_along(along="voice")
+    system(batch)
+    (steps,) = seen
+    assert steps.shape == (1, 8, 12 + SMALL.modality_width)
+    tokens, frames = (system.enter[name](batch.rows[name].values) for name in ("text", "voice"))
+    torch.testing.assert_close(steps[0, :, :12], tokens[[0, 0, 0, 1, 1, 1, 2, 2]])
+    torch.testing.assert_close(steps[0, :, 12:], frames)
+
+
+@pytest.mark.parametrize(("along", "read"), [("text", 3), ("voice", 8)])
+def test_the_loss_reaches_every_frame_along_the_voice_and_one_for_each_token_along_the_text(along, read):
+    batch = spoken(8)
+    batch.rows["voice"].values.requires_grad_()
+    built_along(along=along)(batch).logits[0, 0, 0].backward()
+    assert int((batch.rows["voice"].values.grad.abs().sum(1) > 0).sum()) == read
+
+
+def test_frames_may_be_read_at_a_lower_rate():
+    batch, slow = spoken(8), built_along(along="voice", frames=3)
+    means = replace(batch, rows={**batch.rows, "voice": batch.rows["voice"].slower(3)})
+    torch.testing.assert_close(slow(batch).logits, built_along(along="voice")(means).logits)
+    assert not torch.allclose(slow(batch).logits, built_along(along="voice")(batch).logits)
+    assert torch.isfinite(slow(batch.without("voice")).logits).all()
+
+
+def test_along_the_voice_batch_mates_of_other_lengths_change_nothing():
+    short, long, system = spoken(5), spoken(30), built_along(along="voice")
+    rows = {
+        name: Rows(
+            *(torch.cat([getattr(one.rows[name], part) for one in (short, long)]) for part in ("values", "lengths"))
+        )
+        for name in short.rows
+    }
+    torch.testing.assert_close(system(Batch.of(rows)).logits[:1], system(short).logits, atol=1e-5, rtol=1e-5)
+
+
 def test_pooled_tokens_are_read_as_one_step_that_holds_their_mean():
     batch = made_batch({"text": 12}, (5, 3), level="utterance")
     torch.manual_seed(0)
@@ -126,6 +177,8 @@ def test_a_class_pair_that_only_a_face_tells_apart_needs_the_face():
         ({"text_width": -2}, "mamba: text_width is -2"),
         ({"dropout": 1.0}, "dropout is 1.0: expected 0 to below 1"),
         ({"d_state": 0}, "d_state is 0"),
+        ({"frames": 0}, "mamba: frames is 0"),
+        ({"along": "face"}, "mamba: along is .face.: expected one of text, voice"),
     ],
 )
 def test_bad_options(change, message):

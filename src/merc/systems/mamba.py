@@ -13,7 +13,9 @@ Symbols: S tokens of an utterance, d width of a modality, B utterances a batch, 
     y   = V mean_t(h_t) + c               (B, 1, C)
 
 Inputs: sequences (B, S, d) of text, voice and face on the same steps (a voice vector is repeated, frames are spread
-over the tokens in contiguous chunks before); a single vector is a sequence of one step. Any subset.
+over the tokens in contiguous chunks before); a single vector is a sequence of one step. Any subset. The steps are the
+tokens; with ``along="voice"`` they are the frames of speech, each with the token of its moment: the paper's own future
+work, in which speech over time takes the place of one voice vector (``voice=whisper-base-50hz``).
 
 Differs from the paper: a norm before the block and a residual around it are not mentioned there (``residual=False``
 leaves both out); its voice and face vectors are reduced to 128 numbers on other corpora beforehand, here by a linear
@@ -34,14 +36,14 @@ Prefer it when token and frame sequences are there, or when a recording must be 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from merc.nn.pooling import masked_mean
 from merc.nn.ssm import Mamba, MambaOptions
-from merc.options import at_least, below_one
+from merc.options import at_least, below_one, one_of
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
 
 
@@ -54,6 +56,8 @@ class MambaFusionOptions:
     d_conv: int = 4  # width of the causal convolution, in tokens; as in the paper
     modality_width: int = 128  # width that voice and face are projected to, as in the paper; 0: no projection
     text_width: int = 0  # width that text is projected to; 0: no projection, as in the paper (needs a GPU)
+    along: str = "text"  # whose steps the block reads: tokens, as in the paper, or frames of "voice"
+    frames: int = 1  # consecutive frames of voice of which the mean is one; 5 of 50 a second are 10
     pooled: bool = False  # one step: the mean over the tokens; shows what reading them one after the other is worth
     residual: bool = True  # layer norm before the block and the input added to its output; not given by the source
     dropout: float = 0.2  # before the linear layer; not given by the source
@@ -62,6 +66,8 @@ class MambaFusionOptions:
         at_least(
             0, scope="mamba", modality_width=self.modality_width, text_width=self.text_width, hint=" (0: unchanged)"
         )
+        at_least(1, scope="mamba", frames=self.frames)
+        one_of(("text", "voice"), scope="mamba", along=self.along)
         below_one(scope="mamba", dropout=self.dropout)
         MambaOptions(d_state=self.d_state, expand=self.expand, d_conv=self.d_conv)
 
@@ -124,9 +130,11 @@ class MambaFusion(System):
         return self.options.text_width if name == "text" else self.options.modality_width
 
     def forward(self, batch: Batch) -> Output:
-        """Read every modality aligned to the steps of the text: ``(B, S, d)``."""
+        """Read every modality aligned to the steps of the text, or of the voice: ``(B, S, d)``."""
         entered, kept, real = {}, {}, None
-        steps, masks = batch.aligned(self.inputs)
+        if "voice" in self.inputs:
+            batch = replace(batch, rows={**batch.rows, "voice": batch.modality("voice").slower(self.options.frames)})
+        steps, masks = batch.aligned(self.inputs, to=self.options.along)
         for name, enter in self.enter.items():
             values, present = self._steps(steps[name], masks[name])  # (B, S, d), (B, S)
             entered[name] = enter(values) * present[..., None]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from merc.backbones import speech
 from merc.backbones.wav2vec2 import Wav2Vec2Backbone
+from merc.backbones.whisper import WhisperBackbone
 from merc.errors import InputError, WeightError
+from merc.nn.whisper import WhisperNetwork
 
 from .made import speech_folder
 
@@ -21,6 +24,16 @@ def test_sizes_are_known_before_weights_are_read(tmp_path: Path) -> None:
     made = speech.load(str(tmp_path / "tiny"))
     assert isinstance(made, Wav2Vec2Backbone) and not made.training
     assert (made.levels, made.width, made.sha256) == (found.levels, found.width, found.sha256)
+
+
+def test_a_folder_of_a_pretraining_is_the_encoder_that_it_holds(tmp_path: Path) -> None:
+    made = WhisperBackbone(WhisperNetwork(16, 3, 2), None)
+    made.save(tmp_path)
+    found = speech.described(str(tmp_path))
+    assert (found.kind, found.levels, found.width, found.folder) == ("whisper-base", 4, 16, tmp_path)
+    loaded = speech.load(str(tmp_path))
+    assert loaded.sha256 == found.sha256 and (loaded.levels, loaded.width) == (4, 16)
+    assert torch.equal(loaded.network.first.weight, made.network.first.weight)  # type: ignore[arg-type,union-attr]
 
 
 def test_a_name_that_is_neither_here_nor_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from merc.backbones.whisper import FRAME, WhisperBackbone
-from merc.errors import InputError
+from merc.backbones.whisper import FILE, FRAME, WhisperBackbone
+from merc.errors import InputError, WeightError
+from merc.nn.whisper import WhisperNetwork
 
 from .made import other_default_device, whisper
 
@@ -91,3 +95,27 @@ def test_the_last_layers_or_adapters_can_be_trained() -> None:
     assert len(adapters) == 2 * 4 * len(one.layers())
     one(one.prepare([np.zeros(FRAME, np.float32)])).values.square().mean().backward()
     assert adapters[-1].grad is not None
+
+
+def test_weights_that_were_saved_are_the_same_network_of_its_size(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    made = WhisperBackbone(WhisperNetwork(16, 3, 2).eval(), whisper()[1])
+    path = made.save(tmp_path)
+    found = WhisperBackbone.of_folder(tmp_path)
+    assert (found.levels, found.width, len(found.sha256)) == (4, 16, 64) and path.name == FILE
+    mels = torch.randn(1, 80, 12)
+    with torch.no_grad():
+        assert torch.equal(found.network(mels), made.network(mels))
+    assert not found.training
+
+
+def test_a_folder_without_weights_and_a_file_of_another_kind_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"no {FILE}; 'merc train pretrain-speech"):
+        WhisperBackbone.of_folder(tmp_path)
+    for content in (b"nothing", None):
+        if content is None:
+            save_file({"layers.0.x": torch.zeros(2)}, tmp_path / FILE, metadata={"heads": "2"})
+        else:
+            (tmp_path / FILE).write_bytes(content)
+        with pytest.raises(WeightError, match="is not an encoder of Whisper .*; pretrain it again"):
+            WhisperBackbone.of_folder(tmp_path)

@@ -93,3 +93,18 @@ def test_nothing_behind_the_end_of_a_sound_reaches_its_states() -> None:
     torch.testing.assert_close(before[1, :, :4], after[1, :, :4])
     torch.testing.assert_close(before[1, :, :4], alone[0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(before[0], after[0])
+
+
+def test_a_network_of_another_size_and_the_steps_of_its_forward_pass() -> None:
+    torch.manual_seed(0)
+    network = whisper.WhisperNetwork(16, 3, 2).eval()
+    network.positions.normal_()
+    mels, frames = torch.randn(2, whisper.MELS, 12), torch.tensor([4, 6])
+    with torch.no_grad():
+        states = network(mels, frames=frames)
+        sound, seen = network.front_end(mels, frames)
+        found = network.transform(sound + network.positions[:6], seen)
+        below = network(mels, 2, frames=frames)
+    assert states.shape == (2, 4, 6, 16) and torch.equal(torch.stack(found, 1), states)
+    assert torch.equal(below, states[:, :3])  # the norm belongs to the last layer alone
+    assert network.front_end(mels)[1] is None

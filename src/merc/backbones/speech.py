@@ -1,4 +1,4 @@
-"""Speech encoders by name: Whisper's encoder, a folder in the hub's layout, or a name of the hub.
+"""Speech encoders by name: Whisper's encoder, a folder of its pretraining or in the hub's layout, a name of the hub.
 
 Symbols: B sounds of a batch, S frames of the longest, L hidden layers (the input of the first one included), d numbers
 of a state.
@@ -62,7 +62,8 @@ def described(name: str) -> Described:
     """The sizes of a speech encoder and the hash of its weights, read once a process.
 
     Args:
-        name: "whisper-base", a folder in the hub's layout, or a name of the hub such as "facebook/wav2vec2-base".
+        name: "whisper-base", a folder that ``merc train pretrain-speech`` wrote, one in the hub's layout, or a name of
+            the hub such as "facebook/wav2vec2-base".
 
     Raises:
         InputError: The folder has no preprocessor configuration, or one of another rate.
@@ -73,10 +74,13 @@ def described(name: str) -> Described:
         from merc.weights import WEIGHTS
 
         return Described(name, WHISPER, STATES, WIDTH, WEIGHTS[WHISPER].sha256)
-    from merc.backbones import emotion2vec, wav2vec2
+    from merc.backbones import emotion2vec, wav2vec2, whisper
 
     folder = Path(name).expanduser()
     folder = folder if folder.is_dir() else _fetched(name)
+    if (folder / whisper.FILE).is_file():
+        found = whisper.WhisperBackbone.of_folder(folder)
+        return Described(name, WHISPER, found.levels, found.width, found.sha256, folder)
     if emotion2vec.fits(folder):
         return emotion2vec.described(name, folder)
     return wav2vec2.described(name, folder)
@@ -88,6 +92,8 @@ def load(name: str, *, device: str = "cpu") -> SpeechBackbone:
     if found.kind == WHISPER:
         from merc.backbones.whisper import WhisperBackbone
 
+        if found.folder:
+            return WhisperBackbone.of_folder(found.folder, device=device)
         return WhisperBackbone.load(device=device)
     from merc.backbones import emotion2vec, wav2vec2
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 
 from merc.backbones.backbone import Inputs, States
 from merc.backbones.speech import SpeechBackbone, refuse_empty
-from merc.errors import InputError
+from merc.cache import file_hash, replacing
+from merc.errors import InputError, WeightError
 from merc.nn.device import resolve
-from merc.nn.whisper import MELS, POSITIONS, STATES, WIDTH
+from merc.nn.whisper import MELS, POSITIONS, STATES, WIDTH, WhisperNetwork
 
 RATE = 16_000
 FRAME = 320
@@ -22,6 +24,8 @@ FRAME = 320
 LONGEST = POSITIONS * FRAME
 """Samples that the network reads at once: thirty seconds."""
 SHAPE = (STATES, WIDTH)
+FILE = "whisper-encoder.safetensors"
+"""What a folder with weights of this network holds, such as that of a pretraining."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,40 @@ class WhisperBackbone(SpeechBackbone):
         """Frames of 20 ms of a sound; a started one counts."""
         return -(-samples // FRAME)
 
+    @classmethod
+    def of_folder(cls, folder: Path, *, device: str = "cpu") -> WhisperBackbone:
+        """The network whose weights ``save`` wrote, of whatever size.
+
+        Raises:
+            InputError: the folder has no such file, or the device is not available.
+            WeightError: the file holds another network.
+        """
+        from faster_whisper.feature_extractor import FeatureExtractor
+        from safetensors import SafetensorError, safe_open
+
+        path = folder / FILE
+        if not path.is_file():
+            raise InputError(f"{folder}: no {FILE}; 'merc train pretrain-speech --out {folder}' writes one")
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                network = _sized(tensors, heads=int((file.metadata() or {})["heads"]))
+        except (SafetensorError, KeyError, RuntimeError) as error:
+            raise WeightError(f"{path} is not an encoder of Whisper ({error}); pretrain it again") from error
+        made = cls(network, FeatureExtractor(), sha256=file_hash(path))
+        made.levels, made.width = len(network.layers) + 1, network.first.out_channels
+        return made.to(resolve(device)).eval()
+
+    def save(self, folder: Path) -> Path:
+        """Write the weights as ``of_folder`` reads them; returns the file."""
+        from safetensors.torch import save_file
+
+        network: Any = self.network
+        tensors = {name: one.detach().cpu().contiguous() for name, one in network.state_dict().items()}
+        with replacing(folder / FILE) as temporary:
+            save_file(tensors, temporary, metadata={"heads": str(network.layers[0].heads)})
+        return folder / FILE
+
     def prepare(self, raw: Sequence[np.ndarray], *, samples: int = 0) -> Mels:
         """Spectrograms of sounds, float in [-1, 1), at most thirty seconds each.
 
@@ -99,9 +137,9 @@ class WhisperBackbone(SpeechBackbone):
         return np.asarray(self._mels(wave, padding=0), np.float32)
 
     def forward(self, inputs: Mels) -> States:
-        """States of frames: values ``(B, frames, 7, 512)``."""
+        """States of frames: values ``(B, frames, states, width)``."""
         own = inputs.to(self.device)
-        values: Tensor = self.network(own.values, frames=own.seen).transpose(1, 2)  # (B, frames, 7, 512)
+        values: Tensor = self.network(own.values, frames=own.seen).transpose(1, 2)  # (B, frames, states, width)
         steps = torch.arange(values.shape[1], device=values.device)
         return States(values, steps < own.frames[:, None])
 
@@ -114,3 +152,12 @@ class WhisperBackbone(SpeechBackbone):
         """The two convolutions."""
         found: Any = self.network
         return [found.first, found.second]
+
+
+def _sized(tensors: Mapping[str, Tensor], *, heads: int) -> WhisperNetwork:
+    """The network of these tensors, whose width and number of layers they show."""
+    layers = {name.split(".")[1] for name in tensors if name.startswith("layers.")}
+    with torch.device("meta"):
+        network = WhisperNetwork(len(tensors["first.weight"]), len(layers), heads)
+    network.load_state_dict(tensors, assign=True)
+    return network

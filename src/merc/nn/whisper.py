@@ -33,71 +33,86 @@ _KINDS = (np.float32, np.int8, np.int16, np.int32, np.float16)  # numbered as in
 class Layer(nn.Module):
     """Pre-norm transformer layer: self-attention and a feed-forward network, with residual connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH, heads: int = HEADS) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(WIDTH)
-        self.attention_in = nn.Linear(WIDTH, 3 * WIDTH)  # queries, keys, values
-        self.attention_out = nn.Linear(WIDTH, WIDTH)
-        self.norm = nn.LayerNorm(WIDTH)
-        self.widen = nn.Linear(WIDTH, 4 * WIDTH)
-        self.narrow = nn.Linear(4 * WIDTH, WIDTH)
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention_in = nn.Linear(width, 3 * width)  # queries, keys, values
+        self.attention_out = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
 
     def forward(self, states: Tensor, seen: Tensor | None = None) -> Tensor:
-        """Transform (batch, frames, 512); the shape does not change.
+        """Transform (batch, frames, width); the shape does not change.
 
         Args:
             states: Of all frames.
             seen: bool (batch, frames), the frames that may be attended to; None: all.
         """
-        batch, frames, _ = states.shape
+        batch, frames, width = states.shape
         joined = self.attention_in(self.attention_norm(states))
-        split = joined.view(batch, frames, 3, HEADS, -1).permute(2, 0, 3, 1, 4)  # (3, batch, heads, frames, 64)
+        split = joined.view(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (3, batch, heads, frames, 64)
         mask = None if seen is None else seen[:, None, None]  # (batch, 1, 1, frames)
         read = F.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=mask)
-        states = states + self.attention_out(read.transpose(1, 2).reshape(batch, frames, WIDTH))
+        states = states + self.attention_out(read.transpose(1, 2).reshape(batch, frames, width))
         narrowed: Tensor = self.narrow(F.gelu(self.widen(self.norm(states))))
         return states + narrowed
 
 
 class WhisperNetwork(nn.Module):
-    """Log-mel spectrograms to hidden states; ``load`` returns one with the pretrained weights."""
+    """Log-mel spectrograms to hidden states; ``load`` returns one with the pretrained weights.
+
+    Args:
+        width: Of a state.
+        layers: Number of transformer layers.
+        heads: Of attention.
+    """
 
     positions: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH, layers: int = LAYERS, heads: int = HEADS) -> None:
         super().__init__()
-        self.first = nn.Conv1d(MELS, WIDTH, 3, padding=1)
-        self.second = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
-        self.register_buffer("positions", torch.zeros(POSITIONS, WIDTH))
-        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
-        self.norm = nn.LayerNorm(WIDTH)
+        self.first = nn.Conv1d(MELS, width, 3, padding=1)
+        self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        self.register_buffer("positions", torch.zeros(POSITIONS, width))
+        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
 
-    def forward(self, mels: Tensor, layers: int = LAYERS, *, frames: Tensor | None = None) -> Tensor:
+    def forward(self, mels: Tensor, layers: int | None = None, *, frames: Tensor | None = None) -> Tensor:
         """Encode log-mel spectrograms.
 
         Args:
             mels: (batch, 80, 2 × frames), at most 1,500 frames.
-            layers: How many layers run: fewer cost less.
+            layers: How many layers run: fewer cost less; None: all.
             frames: int64 (batch,), frames of each sound; what lies behind them is padding, which no state of a real
                 frame depends on. None: all are real.
 
         Returns:
-            Hidden states (batch, 1 + layers, frames, 512); those of padding mean nothing.
+            Hidden states (batch, 1 + layers, frames, width); those of padding mean nothing.
         """
+        sound, seen = self.front_end(mels, frames)
+        return torch.stack(self.transform(sound + self.positions[: sound.shape[1]], seen, layers), dim=1)
+
+    def front_end(self, mels: Tensor, frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The convolutions: (batch, frames, width), and which frames are real, None where all are."""
         longest = -(-mels.shape[-1] // 2)  # a last half frame counts
         if frames is None or bool((frames >= longest).all()):
-            sound, seen = F.gelu(self.second(F.gelu(self.first(mels)))), None
-        else:
-            seen = torch.arange(longest, device=mels.device) < frames[:, None]  # (batch, frames)
-            real = seen.repeat_interleave(2, 1)[:, None, : mels.shape[-1]]  # (batch, 1, 2 × frames)
-            # a convolution sees zeros beyond the end of a sound, as it does where the sound is alone
-            sound = F.gelu(self.second(F.gelu(self.first(mels * real)) * real))
-        states = [sound.transpose(1, 2) + self.positions[:longest]]  # (batch, frames, 512)
+            return F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2), None
+        seen = torch.arange(longest, device=mels.device) < frames[:, None]  # (batch, frames)
+        real = seen.repeat_interleave(2, 1)[:, None, : mels.shape[-1]]  # (batch, 1, 2 × frames)
+        # a convolution sees zeros beyond the end of a sound, as it does where the sound is alone
+        sound = F.gelu(self.second(F.gelu(self.first(mels * real)) * real))
+        return sound.transpose(1, 2), seen
+
+    def transform(self, states: Tensor, seen: Tensor | None = None, layers: int | None = None) -> list[Tensor]:
+        """The transformer: its input (batch, frames, width), which has positions, and the states of each layer."""
+        found = [states]
         for layer in self.layers[:layers]:
-            states.append(layer(states[-1], seen))
-        if layers == LAYERS:
-            states[-1] = self.norm(states[-1])
-        return torch.stack(states, dim=1)
+            found.append(layer(found[-1], seen))
+        if layers is None or layers >= len(self.layers):
+            found[-1] = self.norm(found[-1])
+        return found
 
 
 def load() -> WhisperNetwork:

@@ -4,7 +4,7 @@ Systems are trained by one recipe for all of them (``merc.recipes.systems``); th
 
     >>> from merc.recipes import RECIPES
     >>> list(RECIPES)
-    ['voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder']
+    ['voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech']
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ RECIPES: Registry[Recipe[Any]] = Registry(
         "late-fusion": "merc.recipes.late_fusion:LATE_FUSION",
         "text-encoder": "merc.recipes.text_encoder:TEXT_ENCODER",
         "dialogue-encoder": "merc.recipes.dialogue_encoder:DIALOGUE_ENCODER",
+        "pretrain-speech": "merc.recipes.pretrain_speech:PRETRAIN",
     },
 )
 """Every recipe by name."""

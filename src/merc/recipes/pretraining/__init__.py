@@ -1,0 +1,1 @@
+"""Parts of the pretraining of speech encoders: sounds, the masked encoder, its targets, what is predicted."""

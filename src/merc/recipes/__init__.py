@@ -4,7 +4,8 @@ Systems are trained by one recipe for all of them (``merc.recipes.systems``); th
 
     >>> from merc.recipes import RECIPES
     >>> list(RECIPES)
-    ['voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech']
+    ['voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech',
+     'finetune-speech']
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ RECIPES: Registry[Recipe[Any]] = Registry(
         "text-encoder": "merc.recipes.text_encoder:TEXT_ENCODER",
         "dialogue-encoder": "merc.recipes.dialogue_encoder:DIALOGUE_ENCODER",
         "pretrain-speech": "merc.recipes.pretrain_speech:PRETRAIN",
+        "finetune-speech": "merc.recipes.finetune_speech:FINETUNE",
     },
 )
 """Every recipe by name."""

@@ -31,6 +31,8 @@ def test_each_speaker_has_a_lane_with_the_probabilities_stacked_to_one() -> None
     assert len(first) == 7
     assert sum(bar.get_height() for bar in first) == pytest.approx(1)
     assert {bar.get_width() for bar in first} == {1.0}
+    heights = [bar.get_height() for bar in first]
+    assert [bar.get_y() for bar in first] == pytest.approx([sum(heights[:place]) for place in range(7)])
     joy = max(first, key=lambda bar: bar.get_height())
     assert matplotlib.colors.to_hex(joy.get_facecolor()) == looks(talk().labels)["joy"].light
     assert joy.get_alpha() == pytest.approx(0.4 + 0.6 * 0.71)

@@ -12,6 +12,7 @@ from merc.cli import (
     bench,
     cache,
     check,
+    compare,
     corpora,
     demo,
     edit,
@@ -53,6 +54,7 @@ def root(
 app.command("analyze", short_help="Analyse recordings.")(analyze.analyze)
 app.command("edit", short_help="Correct results: speakers, words, labels, times.")(edit.edit)
 app.command("export", short_help="Write results in other formats.")(export.export)
+app.command("compare", short_help="Agreement of two annotators.")(compare.compare)
 app.command("demo", short_help="Analyse the bundled sample.")(demo.demo)
 app.command("check", short_help="Check every utterance of a corpus.")(check.check)
 app.command("prepare", short_help="Encode a corpus into a feature store.")(prepare.prepare)

@@ -1,0 +1,146 @@
+"""Agreement of two annotators, or of a person with the model, on the labels of utterances.
+
+Symbols: N utterances that both have labelled, n_c how often label c was given by either, n = 2N.
+Krippendorff's alpha = 1 - D_o / D_e with D_o the share of utterances with different labels and
+D_e = 1 - sum_c n_c (n_c - 1) / (n (n - 1)) (nominal; Krippendorff 2011). Cohen's kappa is scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from merc.conversation import Timeline, Utterance
+from merc.errors import InputError
+
+Pair: TypeAlias = tuple[str, str]
+"""The label of one annotator, and that of the other."""
+
+NO_LABEL = "no label"
+_LEAST = 0.5  # of the time that two utterances cover together, which must be common to both
+_DRAWS, _SEED = 1000, 0
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well two sets of labels agree.
+
+    Args:
+        pairs: Labels of the utterances that both have.
+        unmatched: Utterances that only one has, of each.
+        agreed: Share of utterances with the same label.
+        kappa: Cohen's kappa; None if it is not defined, because only one label was given.
+        alpha: Krippendorff's alpha; None likewise.
+        interval: 95 % interval of alpha, by resampling utterances 1,000 times; None likewise.
+    """
+
+    pairs: tuple[Pair, ...]
+    unmatched: tuple[int, int]
+    agreed: float
+    kappa: float | None
+    alpha: float | None
+    interval: tuple[float, float] | None
+
+
+def agreement(
+    one: Timeline, other: Timeline, *, unlabelled: bool = False, by_hand: tuple[bool, bool] = (False, False)
+) -> Agreement:
+    """Compare the labels of two timelines of one recording.
+
+    Utterances are matched by id and time: those of one id if they have half of their time in common, else the pair
+    with the most time in common, if it is half of what they cover together.
+
+    Args:
+        one: One layer, such as ``timeline.corrected``.
+        other: One layer of another annotator, or of the model.
+        unlabelled: Whether "no label" is a label; otherwise utterances without a label on either side are left out.
+        by_hand: Of each timeline, whether only labels count that a person set or rejected.
+
+    Raises:
+        InputError: If there is nothing to compare.
+    """
+    places = matched(one.utterances, other.utterances)
+    guesses = [(one.predictions[a], other.predictions[b]) for a, b in places]
+    counted = [(a, b) for a, b in guesses if (a.correction or not by_hand[0]) and (b.correction or not by_hand[1])]
+    labels = [(a.label, b.label) for a, b in counted]
+    if unlabelled:
+        labels = [(a or NO_LABEL, b or NO_LABEL) for a, b in labels]
+    pairs = tuple((a, b) for a, b in labels if a is not None and b is not None)
+    if not pairs:
+        raise InputError(
+            f"{one.recording.name} and {other.recording.name}: no utterance has a label in both; expected results of "
+            "one recording"
+        )
+    return Agreement(
+        pairs,
+        (len(one) - len(places), len(other) - len(places)),
+        sum(a == b for a, b in pairs) / len(pairs),
+        cohens_kappa(pairs),
+        krippendorffs_alpha(pairs),
+        _interval(pairs),
+    )
+
+
+def matched(one: Sequence[Utterance], other: Sequence[Utterance]) -> list[tuple[int, int]]:
+    """Indices of utterances that are the same, each at most once, in order of the first."""
+    shared = [
+        (a.id != b.id, -common, i, j)
+        for i, a in enumerate(one)
+        for j, b in enumerate(other)
+        if (common := _common(a, b)) >= _LEAST
+    ]
+    found: dict[int, int] = {}
+    for _, _, i, j in sorted(shared):
+        if i not in found and j not in found.values():
+            found[i] = j
+    return sorted(found.items())
+
+
+def krippendorffs_alpha(pairs: Sequence[Pair]) -> float | None:
+    """Krippendorff's alpha for nominal labels of two annotators without gaps; None if only one label was given.
+
+    Example:
+        >>> krippendorffs_alpha([("joy", "joy"), ("joy", "anger"), ("anger", "anger")])
+        0.44444444444444453
+    """
+    observed = sum(a != b for a, b in pairs) / len(pairs)
+    counts = Counter(label for pair in pairs for label in pair)
+    n = 2 * len(pairs)
+    expected = 1 - sum(count * (count - 1) for count in counts.values()) / (n * (n - 1))
+    return 1 - observed / expected if expected > 0 else None
+
+
+def cohens_kappa(pairs: Sequence[Pair]) -> float | None:
+    """Cohen's kappa; None if only one label was given.
+
+    Example:
+        >>> round(cohens_kappa([("joy", "joy"), ("joy", "anger"), ("anger", "anger")]), 3)
+        0.4
+    """
+    from sklearn.metrics import cohen_kappa_score
+
+    if len({label for pair in pairs for label in pair}) < 2:
+        return None
+    return float(cohen_kappa_score([a for a, _ in pairs], [b for _, b in pairs]))
+
+
+def _common(a: Utterance, b: Utterance) -> float:
+    """Share of the time that two utterances cover together that both have; without times, whether their id is one."""
+    if a.segment is None or b.segment is None:
+        return float(a.segment is b.segment and a.id == b.id)
+    both = a.segment.overlap(b.segment)
+    return both / (a.segment.duration + b.segment.duration - both)
+
+
+def _interval(pairs: Sequence[Pair]) -> tuple[float, float] | None:
+    generator = np.random.default_rng(_SEED)
+    draws = generator.integers(len(pairs), size=(_DRAWS, len(pairs)))
+    found = [alpha for draw in draws if (alpha := krippendorffs_alpha([pairs[place] for place in draw])) is not None]
+    if not found or krippendorffs_alpha(pairs) is None:
+        return None
+    low, high = np.quantile(found, (0.025, 0.975))
+    return float(low), float(high)

@@ -82,6 +82,9 @@ def test_items_of_one_modality_are_encoded_now_and_once(tmp_path: Path, monkeypa
     assert {name: float(row[0]) for name, row in first.rows.items()} == {"ravdess/i0": 0.25, "ravdess/i1": 0.5}
     again = FeatureSpec.parse("voice=campplus").load(conversations, place=place)["voice"]
     assert Peaks.encoded == 2 and again.sha256 == first.sha256 and first.encoder["input"].startswith("16 kHz, trimmed")
+    others = as_conversations(CORPORA["savee"], items[:1])
+    joined = FeatureSpec.parse("voice=campplus").load([*others, *conversations], place=place)["voice"]
+    assert Peaks.encoded == 2 + 1 and list(joined.rows) == ["savee/i0", "ravdess/i0", "ravdess/i1"]
     fewer = FeatureSpec.parse("voice=campplus").load(conversations[:1], place=place)["voice"]
     assert fewer.sha256 != first.sha256, "features are named by what they were made of"
     with pytest.raises(InputError, match="run 'merc prepare ravdess --encoders whisper-base-10hz' first"):

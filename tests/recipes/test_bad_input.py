@@ -99,6 +99,8 @@ def test_a_modality_that_the_features_lack_is_named(system: str, plant: Plant) -
     root = plant(conversations())
     modalities = SYSTEMS[system].description.modalities
     lacking, *others = reversed(modalities)
+    if not others:
+        pytest.skip("it reads one modality, which the usual features of a corpus have")
     features = ",".join(f"{name}={root / 'store'}:{name}" for name in others)
     asked = replace(request(system, root), features=features, modalities=modalities)
     with pytest.raises(InputError, match=rf"no modality {lacking}; they have .*; add {lacking}=SOURCE to --features"):

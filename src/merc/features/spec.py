@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -312,7 +313,10 @@ def _items(conversations: Sequence[Conversation]) -> dict[str, Item]:
 def _of_items(one: encoder.Encoder, items: Mapping[str, Item], *, progress: Progress | None) -> Feature:
     """Vectors of the sounds or pictures of items, encoded now and cached."""
     reader = of_items.OfItems(one)
-    vectors = of_items.features(list(items.values()), reader, progress=progress)
+    homes = [list(own) for _, own in groupby(items, key=lambda name: name.partition("/")[0])]
+    vectors = np.concatenate(  # corpora that are joined share the cached shards of each
+        [of_items.features([items[name] for name in home], reader, progress=progress) for home in homes]
+    )
     described = reader.description
     made = Feature.of(list(items), vectors, source=one.name, sha256=_content(described, list(items)))
     return replace(made, encoder=described)

@@ -4,8 +4,8 @@ Systems are trained by one recipe for all of them (``merc.recipes.systems``); th
 
     >>> from merc.recipes import RECIPES
     >>> list(RECIPES)
-    ['voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech',
-     'finetune-speech']
+    ['style-encoder', 'voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder',
+     'pretrain-speech', 'finetune-speech']
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RECIPES: Registry[Recipe[Any]] = Registry(
     "recipe",
     {
+        "style-encoder": "merc.recipes.style_encoder:STYLE_ENCODER",
         "voice-head": "merc.recipes.voice_head:VOICE",
         "face-head": "merc.recipes.face_head:FACE",
         "text-head": "merc.recipes.heads:TEXT",

@@ -194,10 +194,13 @@ class Prepared:
 
     @cached_property
     def _settled(self) -> Any:
-        """The options of the system; one that tells speakers apart gets as many as there are."""
+        """The options of the system, with what follows from the corpus: how many speakers, which class is sadness."""
         options = system_options(self.kind, self.system_options, labels=self.classes)
         if learns_speakers(self.kind) and "people" not in self.system_options:
             return replace(options, people=self._people)
+        if getattr(options, "apart", 0) is None:
+            sad = [number for number, name in enumerate(self.classes) if name.startswith("sad")]
+            return replace(options, apart=sad[0] if sad else None)
         return options
 
     @property

@@ -36,6 +36,7 @@ SYSTEMS: Registry[type[System]] = Registry(
         "mamba": "merc.systems.mamba:MambaFusion",
         "mamba_dialogue": "merc.systems.mamba_dialogue:MambaDialogue",
         "speaker_normal": "merc.systems.speaker_normal:SpeakerNormal",
+        "speaker_style": "merc.systems.speaker_style:SpeakerStyle",
         "speech": "merc.systems.speech:Speech",
         "tripathi": "merc.systems.tripathi:Tripathi",
         "unimse": "merc.systems.unimse:UniMse",

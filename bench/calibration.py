@@ -5,8 +5,9 @@
     MERC_DATA=corpora python bench/calibration.py --clips            MELD's dev dialogue 29, from its eleven clips
 
 Words are those of MELD's dev dialogues, read by the shipped text encoder; voices are those of RAVDESS, SAVEE and nEMO,
-each judged by a head that was fitted without that corpus, at the trust of the shipped card. bench/planting/labels.py
-describes the kinds of conversations. "Named" is the share of utterances with a label, "right" how many of those are.
+each judged by a head that was fitted without that corpus, at the trust of the shipped card or of the one named with
+--card. ``merc.recipes.conversational`` describes the kinds of conversations. "Named" is the share of utterances with a
+label, "right" how many of those are.
 ECE has 15 bins; intervals resample dialogues.
 """
 
@@ -21,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from planting import labels as planting
-from planting.voices_left_out import LeftOut, left_out
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -34,7 +33,9 @@ from merc.heads.head import fusion_card, spoken_head
 from merc.heads.late_fusion import LateFusion, Observation
 from merc.labels import EKMAN7
 from merc.paths import data_root
+from merc.recipes import conversational as planting
 from merc.recipes.late_fusion import spoken_logits
+from merc.recipes.voice_head import LeftOut, heads_left_out
 from tests.pipeline.joined import join
 
 HALVES = ("tuning", "untouched")
@@ -69,22 +70,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=HALVES, default=HALVES[0])
     parser.add_argument("--seeds", type=int, default=3, help="plantings of each dialogue and corpus")
-    parser.add_argument("--trust", type=float, help="trust in the voice (default: of the shipped card)")
+    parser.add_argument("--trust", type=float, help="one trust in every voice (default: of the shipped card)")
+    parser.add_argument("--card", type=Path, help="folder of another card of the fusion")
     parser.add_argument("--corpora", action="store_true", help="print each corpus too")
     parser.add_argument("--clips", action="store_true", help="the eleven clips instead of planted dialogues")
     arguments = parser.parse_args()
     if arguments.clips:
         clips()
         return
-    card = fusion_card()
+    card = fusion_card(folder=arguments.card)
     if arguments.trust is not None:
-        card = card | {"voice": card["voice"] | {"weight": arguments.trust}}
+        card = card | {"voice": card["voice"] | {"weight": arguments.trust, "levels": ()}}
     half = HALVES.index(arguments.half)
-    print(f"{arguments.half} half, trust in the voice {card['voice']['weight']}, {arguments.seeds} plantings")
+    voice = {name: card["voice"].get(name) for name in ("weight", "levels", "agreement")}
+    print(f"{arguments.half} half, trust in the voice {voice}, {arguments.seeds} plantings")
     talks = dialogues(card)[half::2]
-    voices = left_out(data_root())
+    voices = heads_left_out(data_root())
     print(HEAD)
-    for kind in planting.KINDS:
+    for kind in planting.PLANTED_KINDS:
         found = {name: played(talks, one, kind, card, half, arguments.seeds) for name, one in voices.items()}
         line(kind, Answers.joined(list(found.values())))
         if arguments.corpora:
@@ -133,10 +136,10 @@ def answered(one: planting.Planted, voices: LeftOut, fusion: LateFusion, prior: 
     people = [str(name) for name, has in zip(one.people, there, strict=True) if has]
     heard = iter(voices.judged(one.clips[there], people))
     observations = []
-    for clip, words in zip(one.clips, one.words, strict=True):
+    for clip, words, speaker in zip(one.clips, one.words, one.people, strict=True):
         text = Evidence("text", None, "no words") if np.isnan(words).any() else Evidence("text", by_label(words))
         voice = Evidence("voice", None, "no clip") if clip < 0 else Evidence("voice", by_label(next(heard)))
-        observations.append(Observation((text, voice), {}))
+        observations.append(Observation((text, voice), {}, speaker))
     found = fusion.predict(observations)
     words = np.where(np.isnan(one.words), prior, one.words)
     fused = np.stack([row(prediction, own) for prediction, own in zip(found, words, strict=True)])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -73,6 +75,68 @@ def test_the_weighted_product_is_the_formula() -> None:
     ]
     expected = np.exp(score) / np.exp(score).sum()
     assert [got.probabilities[y] for y in EKMAN7] == pytest.approx(list(expected))
+
+
+def heard(*said: tuple[str, str, str | None], **levels: Any) -> list[np.ndarray]:
+    """Probabilities of utterances by what words say, what the voice says, and who speaks."""
+    weighed = card(voice=1.0)
+    weighed["voice"] |= levels
+    observations = [
+        Observation((Evidence("text", peak(text)), Evidence("voice", peak(voice, 0.9))), {}, speaker)
+        for text, voice, speaker in said
+    ]
+    return [np.array(list(one.probabilities.values())) for one in LateFusion(weighed).predict(observations)]
+
+
+LEVELS: dict[str, Any] = {"levels": [[0.0, 0.2], [0.5, 0.3], [1.0, 0.5]], "agreement": 0.8}
+
+
+def test_a_voice_counts_by_the_rule_of_bayes_as_far_as_it_goes_with_the_words_of_its_speaker() -> None:
+    said = [("neutral", "neutral", "Ann"), ("joy", "anger", "Ann"), ("joy", "joy", "Bob")]
+    found = heard(*said, **LEVELS)
+    prior = np.array(list(peak("neutral", 0.5).values()))
+    words = [np.array(list(peak(text).values())) for text, _, _ in said]
+    voices = [np.array(list(peak(voice, 0.9).values())) * 7 for _, voice, _ in said]
+
+    def agreement(place: int, trust: float) -> float:
+        added = voices[place] ** trust
+        return float(np.log((words[place] * added).sum() / (prior * added).sum()))
+
+    for place, speaker in enumerate(("Ann", "Ann", "Bob")):
+        own = [n for n, one in enumerate(said) if one[2] == speaker]
+        expected, total = np.zeros(7), 0.0
+        for trust, share in LEVELS["levels"]:
+            weight = share * np.exp(0.8 * sum(agreement(n, trust) for n in own))
+            product = words[place] * voices[place] ** trust
+            expected += weight * product / product.sum()
+            total += weight
+        assert found[place] == pytest.approx(expected / total)
+
+
+def test_a_voice_that_contradicts_the_words_throughout_loses_its_say() -> None:
+    against = [("neutral", "fear", "Ann"), ("joy", "disgust", "Ann"), ("sadness", "joy", "Ann")]
+    with_words = [("neutral", "neutral", "Ann"), ("joy", "joy", "Ann"), ("sadness", "sadness", "Ann")]
+    last = ("neutral", "anger", "Ann")
+    doubted, believed = (heard(*before * 4, last, **LEVELS)[-1] for before in (against, with_words))
+    anger = EKMAN7.index("anger")
+    assert believed.argmax() == anger and believed[anger] == pytest.approx(heard(last)[0][anger], abs=0.05)
+    assert doubted.argmax() == EKMAN7.index("neutral") and doubted[anger] < 0.2
+
+
+def test_speakers_that_are_not_known_vouch_for_nobody() -> None:
+    alone = heard(("neutral", "anger", None), **LEVELS)[0]
+    beside = heard(("neutral", "neutral", None), ("neutral", "anger", None), ("joy", "joy", "Ann"), **LEVELS)[1]
+    assert beside == pytest.approx(alone)
+
+
+def test_without_words_a_voice_is_weighed_by_the_prior_shares_alone() -> None:
+    weighed = card(voice=1.0)
+    weighed["voice"] |= {"levels": [[0.0, 0.5], [1.0, 0.5]], "agreement": 3.0}
+    voice = Evidence("voice", peak("anger", 0.9))
+    (got,) = LateFusion(weighed).predict([Observation((missing("text"), voice), {}, "Ann")])
+    prior, added = np.array(list(peak("neutral", 0.5).values())), np.array(list(peak("anger", 0.9).values()))
+    expected = prior / 2 + prior * added / (prior * added).sum() / 2
+    assert list(got.probabilities.values()) == pytest.approx(list(expected))
 
 
 def test_below_the_threshold_it_abstains_and_says_why() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from merc.recipes.heads import train_head
 from merc.recipes.recipe import Folders
-from tests.recipes.made_up import QUICK, make_meld, make_texts, spoken, words
+from tests.recipes.made_up import QUICK, acted, make_meld, make_texts, spoken, words
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,7 @@ def patched() -> Iterator[pytest.MonkeyPatch]:
         patch.setattr("merc.recipes.heads.of_items", words)
         patch.setattr("merc.recipes.late_fusion.of_items", words)
         patch.setattr("merc.recipes.late_fusion.spoken_logits", spoken(0.0))
+        patch.setattr("merc.recipes.late_fusion.heads_left_out", lambda data, progress: {"made": acted()[0]})
         yield patch
 
 

@@ -12,7 +12,7 @@ import pytest
 from merc.cache import Cache, file_hash
 from merc.conversation import Conversation, Utterance
 from merc.corpora import CORPORA, Item
-from merc.errors import WeightError
+from merc.errors import InputError, WeightError
 from merc.heads import voice
 from merc.heads.head import NAMES, Head, head_models, spoken_head
 from merc.labels import EKMAN7
@@ -20,7 +20,7 @@ from merc.paths import SHIPPED
 from merc.recipes import late_fusion
 from merc.recipes.recipe import Folders
 from merc.reporting.cards import ModelCard
-from tests.recipes.made_up import WORDS, WordVectors, spoken
+from tests.recipes.made_up import WORDS, WordVectors, acted, spoken
 
 CROSSED = {"trust": 0.25, "log_loss_ignored": 1.9, "log_loss_trusted": 1.8}
 
@@ -37,8 +37,8 @@ def stand_ins(trained: Path, folder: Path) -> None:
         (folder / f"{name}.json").write_text(json.dumps(card))
 
 
-def fitted(corpora: Path, folder: Path) -> ModelCard:
-    options = late_fusion.FusionOptions(heads=str(folder), resamples=50)
+def fitted(corpora: Path, folder: Path, **more: bool) -> ModelCard:
+    options = late_fusion.FusionOptions(heads=str(folder), resamples=50, **more)
     return late_fusion.fit_fusion(options, Folders(corpora, folder)).card
 
 
@@ -48,6 +48,7 @@ def test_the_fusion_moves_the_text_head_to_conversation(trained: Path, corpora: 
     assert card == ModelCard.read(tmp_path / "fusion.json")
     settings = card.fusion
     assert settings is not None and settings.voice.weight == settings.face.weight == 0.25
+    assert settings.voice.levels == ()
     assert settings.prior == dict.fromkeys(EKMAN7, pytest.approx(1 / 7, abs=1e-6))
     assert [row.items for row in card.result("test").rows] == [84, 84, 84]
     losses = {row.name: row.value("log_loss") for row in card.result("forms").rows}
@@ -125,3 +126,27 @@ def test_trust_alone_is_taken_from_heads_that_were_trained_again(trained: Path, 
     (tmp_path / "fusion.json").write_text(json.dumps(meant))
     with pytest.raises(WeightError, match="was fitted to another text head"):
         late_fusion.fit_fusion(options, Folders(corpora, tmp_path))
+
+
+def test_levels_of_trust_are_fitted_by_request_with_the_words_of_the_best_form(
+    trained: Path, corpora: Path, tmp_path: Path, patched: pytest.MonkeyPatch
+) -> None:
+    stand_ins(trained, tmp_path)
+    voice._load.cache_clear()
+    fitted(corpora, tmp_path)
+    again = late_fusion.FusionOptions(heads=str(tmp_path), only_trust=True, levels=True)
+    with pytest.raises(InputError, match="the fusion reads no words in conversation: leave out only_trust, or levels"):
+        late_fusion.fit_fusion(again, Folders(corpora, tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("merc.recipes.late_fusion.spoken_logits", spoken(30.0))
+        before = fitted(corpora, tmp_path, levels=True)
+        assert before.fusion is not None and before.fusion.voice.agreement is not None
+        assert [trust for trust, _ in before.fusion.voice.levels] == [0.0, 0.5, 1.0]
+        assert late_fusion.fit_fusion(again, Folders(corpora, tmp_path)).card == before, "same voices, same words"
+        voices, head = acted()
+        patch.setattr(head, "probabilities", lambda vectors, people: np.full((len(vectors), 7), 1 / 7))
+        patch.setattr("merc.recipes.late_fusion.heads_left_out", lambda data, progress: {"made": voices})
+        after = late_fusion.fit_fusion(again, Folders(corpora, tmp_path)).card
+    assert after.fusion is not None and after.fusion.voice != before.fusion.voice
+    assert after.fusion.face == before.fusion.face and replace(after, fusion=before.fusion) == before
+    assert "The trust in a speaker's voice is 0 with probability" in (tmp_path / "fusion.md").read_text()

@@ -20,6 +20,7 @@ from merc.recipes.samples import (
     select_faces,
     select_texts,
     select_voices,
+    twins,
 )
 from tests.recipes.made_up import make_texts, sentence
 
@@ -116,3 +117,14 @@ def test_texts_are_disjoint(data: Path) -> None:
     selection = select_texts(data, HeadOptions())
     parts = {part: {normalised(selection.samples[n].item.text or "") for n in selection.part(part)} for part in PARTS}
     assert sum(len(texts) for texts in parts.values()) == len(set().union(*parts.values())) == len(selection.samples)
+
+
+def test_texts_with_the_words_of_a_training_text_are_counted(tmp_path: Path) -> None:
+    data, options = make_texts(tmp_path), HeadOptions()
+    seen = next(one.item for one in select_texts(data, options).samples if one.part == "train")
+    trained = {name: getattr(options, name) for name in ("split_seed", "train_cap", "held_cap", "semeval_threshold")}
+    said = [replace(seen, text=f"{seen.text}!"), replace(seen, text="nobody ever wrote this down before")]
+    assert twins(data, said, trained) == {
+        "utterances": 1,
+        "of_five_words_or_more": int(len(normalised(seen.text or "").split()) >= 5),
+    }

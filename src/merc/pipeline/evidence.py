@@ -118,12 +118,13 @@ def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], so
     segments = [utterance.segment for utterance in audio.utterances]
     texts, heard = text_evidence(job, audio), _voice_evidence(job, sounds, audio.voices)
     seen = _face_evidence(faces, segments, audio.voices, _by_words(texts))
-    return [_observation(items) for items in zip(texts, heard, seen, strict=True)]
+    rows = zip(texts, heard, seen, strict=True)
+    return [_observation(items, one.speaker) for items, one in zip(rows, audio.utterances, strict=True)]
 
 
-def _observation(items: Sequence[Judged]) -> Observation:
+def _observation(items: Sequence[Judged], speaker: str | None) -> Observation:
     vectors = {evidence.modality: vector for evidence, vector in items if vector is not None}
-    return Observation(tuple(evidence for evidence, _ in items), vectors)
+    return Observation(tuple(evidence for evidence, _ in items), vectors, speaker)
 
 
 def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:

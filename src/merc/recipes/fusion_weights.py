@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from merc.corpora import CORPORA
+from merc.corpora import CORPORA, Item
 from merc.errors import InputError
 from merc.evaluation.calibration import log_loss
+from merc.heads.head import Head
+from merc.heads.voice import VoiceHead
 from merc.labels import EKMAN7
+from merc.recipes.conversational import PLANTED_KINDS, Clips, FittedTrust, Heard, Talk, fit_levels, plant
+from merc.recipes.voice_head import LeftOut
 from merc.reporting import cards
 
 TABLE = "meld_utterances_multimodal.parquet"
@@ -48,6 +52,83 @@ def conversational_trust(folder: Path, modality: str, crossed: Mapping[str, floa
         "gain_left_out": round(own, 4),
         "gain_in_conversation": round(gain, 4),
     }
+
+
+PLANTINGS = 3
+"""Plantings of each dialogue, kind and corpus."""
+
+
+def voice_levels(talks: Sequence[Talk], voices: Mapping[str, LeftOut], prior: np.ndarray) -> FittedTrust:
+    """How far voices count beside words, on every second dialogue and every second actor of each corpus.
+
+    The other halves are left for measuring (``bench/calibration.py``). Kinds and corpora count alike.
+
+    Args:
+        talks: Dialogues with the posteriors of their words.
+        voices: Corpora, each with a head that was fitted without it.
+        prior: ``(7,)`` of the labels in conversation.
+    """
+    parts = [
+        heard(talks[::2], one, kind, prior, seeds=PLANTINGS, half=0)
+        for one in voices.values()
+        for kind in PLANTED_KINDS
+    ]
+    together = Heard(
+        np.concatenate([part.words for part in parts]),
+        np.concatenate([part.voices for part in parts]),
+        np.concatenate([part.classes for part in parts]),
+        tuple((number, name) for number, part in enumerate(parts) for name in part.speakers),
+        np.concatenate([part.shares / part.shares.sum() for part in parts]),
+    )
+    return fit_levels(together, prior)
+
+
+def talks(items: Sequence[Item], words: np.ndarray) -> list[Talk]:
+    """The dialogues of utterances in reading order, with the posteriors ``(n, 7)`` of their words."""
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        places.setdefault(item.group or item.id, []).append(place)
+    return [
+        Talk(
+            tuple(items[place].speaker for place in own),
+            np.array([EKMAN7.index(items[place].labels[0]) for place in own]),
+            words[own],
+        )
+        for own in places.values()
+    ]
+
+
+def trust(data: Path, head: Head | VoiceHead, fitted: FittedTrust | None = None) -> cards.Trust:
+    """The voice's as fitted, or as it earned it; the face's between two bounds, as nobody talks in its corpora."""
+    section = "conversation" if isinstance(head, VoiceHead) else "cross_corpus"
+    figures = next(one for one in head.card["results"] if one["name"] == section)["figures"]
+    found: dict[str, Any] = dict(conversational_trust(data / CORPORA["meld"].folder, head.name, figures))
+    if fitted is None:
+        earned = {"weight": found["trust_left_out"]} if isinstance(head, VoiceHead) else {}
+        return cards.Trust(**found | earned, prior=head.card["prior"])
+    return cards.Trust(
+        **found | {"weight": round(fitted.single, 4)},
+        prior=head.card["prior"],
+        levels=tuple((trust, round(share, 4)) for trust, share in fitted.levels.shares),
+        agreement=round(fitted.levels.agreement, 4),
+    )
+
+
+def heard(talks: Sequence[Talk], voices: LeftOut, kind: str, prior: np.ndarray, *, seeds: int, half: int) -> Heard:
+    """The utterances with a voice of dialogues in which the actors of one half of a corpus are planted."""
+    own = np.flatnonzero(np.isin(voices.people, np.unique(voices.people)[half::2]))
+    clips, found = Clips(voices.classes[own], voices.people[own]), []
+    for seed in range(seeds):
+        for number, one in enumerate(plant(talks, clips, kind, prior=prior, seed=seed)):
+            there = one.clips >= 0
+            people = [str(person) for person, has in zip(one.people, there, strict=True) if has]
+            said = voices.judged(own[one.clips[there]], people)
+            words = np.where(np.isnan(one.words), prior, one.words)[there]
+            speakers = tuple((seed, number, person) for person in people)
+            found.append((np.log(np.maximum(words, 1e-6)), said, one.classes[there], speakers))
+    words, said, classes = (np.concatenate([one[n] for one in found]) for n in range(3))
+    evidence = np.log(np.maximum(said, 1e-6)) - np.log(voices.prior)
+    return Heard(words, evidence, classes, tuple(s for one in found for s in one[3]), np.ones(len(classes)))
 
 
 def _gain(table: Path, prefix: str) -> float:

@@ -5,8 +5,9 @@ MELD, which adapts the head from balanced written messages to speech, half of wh
 a linear layer over emotion vector and embedding, fitted on the same utterances, and the encoder that was fine-tuned on
 them and reads an utterance in its context, with two layers of its own. The smaller log loss on MELD's dev part decides.
 IEMOCAP, on which none of them was trained, shows how each transfers. Voice and face cannot be fitted there without the
-recordings, so each has its own prior, and a trust between what it earned on left-out corpora and how much voices and
-faces tell in conversation. A fit by scipy and scikit-learn, without the training loop.
+recordings, so each has its own prior. The voice has the trust that it earned on corpora that its head was not trained
+on, or by request levels of it, fitted on MELD's dev dialogues with such voices; the face has one between what it earned
+on left-out corpora and how much faces tell in conversation. A fit by scipy and scikit-learn, without the training loop.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from merc.corpora import CONVERSATIONS, CORPORA, READERS, Item
 from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import coverage, fit_bias, fit_temperature, log_loss, softmax
 from merc.evaluation.classes import iemocap4
-from merc.evaluation.leaks import normalised
 from merc.features.of_items import features, of_items
 from merc.heads.head import Head, SpokenHead, joined
 from merc.heads.mlp import Weights
@@ -35,10 +35,11 @@ from merc.options import at_least
 from merc.paths import SHIPPED, SHIPPED_ENCODERS
 from merc.progress import Progress
 from merc.recipes import fusion_weights as sections
-from merc.recipes.head_training import HeadOptions
+from merc.recipes.conversational import FittedTrust, conversation_prior
 from merc.recipes.measuring import measured
 from merc.recipes.recipe import Folders, Outcome, Recipe
-from merc.recipes.samples import select_texts
+from merc.recipes.samples import twins
+from merc.recipes.voice_head import heads_left_out
 from merc.reporting import cards
 
 _MELD = CORPORA["meld"]
@@ -58,6 +59,9 @@ class FusionOptions:
 
     heads: str = ""
     """Folder of the three heads; empty: the shipped ones."""
+    levels: bool = False
+    """Let the trust in each speaker's voice depend on how it goes with the words, fitted on MELD's dev dialogues with
+    planted voices, some of which tell nothing; otherwise all voices have the trust that the voice head earned."""
     only_trust: bool = False
     """Keep text form and threshold of the card in the folder of heads; take the trust from the cards of the heads."""
     resamples: int = 1000
@@ -118,7 +122,7 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     text, face = (Head.load(name, folder=place, conversation=False) for name in ("text", "face"))
     voice = VoiceHead.load(place)
     if options.only_trust:
-        return _trusted_anew(place, folders, voice, face)
+        return _trusted_anew(place, folders, voice, face, levels=options.levels)
     reader = Reader(options, cache or Cache(), folders.progress)
     parts = _parts(data, text, reader)
     scaled, rivals = _forms(parts["train"], parts["dev"])
@@ -136,17 +140,18 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     )
     threshold, kept = _abstention(best, parts["dev"])
     train = parts["train"].classes
+    fitted = _voices(folders, parts["dev"].items, best.probabilities(parts["dev"])) if options.levels else None
     settings = cards.Fusion(
         heads=_hashes(place),
         prior=_by_label(np.bincount(train, minlength=len(EKMAN7)) / len(train)),
         text=form_text,
-        voice=_trust(data, voice),
-        face=_trust(data, face),
+        voice=sections.trust(data, voice, fitted),
+        face=sections.trust(data, face),
         abstention=threshold,
     )
     results = (
         sections.dev_results(losses),
-        sections.test_results(rows, _twins(data, parts["test"].items, text.card["training"]["options"])),
+        sections.test_results(rows, twins(data, parts["test"].items, text.card["training"]["options"])),
         *_elsewhere(data, text, (scaled, *rivals[2:]), reader=reader),
         kept,
     )
@@ -157,11 +162,12 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     return Outcome(card)
 
 
-def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head) -> Outcome:
+def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head, *, levels: bool) -> Outcome:
     """The card of a folder with the trust and the hashes of the voice and face heads that are there now.
 
     Raises InputError where there is no card, WeightError where its text head is another one.
     """
+    data = folders.data
     card = cards.ModelCard.read(place / "fusion.json")
     hashes = _hashes(place)
     if card.fusion is None or card.fusion.heads["text"] != hashes["text"]:
@@ -169,10 +175,23 @@ def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head) -
             f"{place / 'fusion.json'} was fitted to another text head than {place / 'text.safetensors'}: leave out "
             "only_trust"
         )
-    settings = replace(card.fusion, heads=hashes, voice=_trust(folders.data, voice), face=_trust(folders.data, face))
+    fitted = _voices(folders, *_dev_words(folders, card.fusion.text)) if levels else None
+    voiced = sections.trust(data, voice, fitted)
+    settings = replace(card.fusion, heads=hashes, voice=voiced, face=sections.trust(data, face))
     changed = replace(card, fusion=settings)
     changed.write(folders.out)
     return Outcome(changed)
+
+
+def _dev_words(folders: Folders, text: cards.TextForm) -> tuple[list[Item], np.ndarray]:
+    """The utterances of MELD's dev part, and what the encoder of a card reads from their words ``(n, 7)``."""
+    if text.encoder is None:
+        raise InputError("the fusion reads no words in conversation: leave out only_trust, or levels")
+    root = folders.data / _MELD.folder
+    dev = [one for one in CONVERSATIONS["meld"](root) if one.meta["split"] == "dev"]
+    logits = spoken_logits(dev, progress=folders.progress)
+    items = [item for item in READERS["meld"](root) if item.id in logits]
+    return items, softmax(np.stack([logits[item.id] for item in items]) / (text.encoder.temperature or 1.0))
 
 
 def _hashes(place: Path) -> dict[str, str]:
@@ -180,17 +199,13 @@ def _hashes(place: Path) -> dict[str, str]:
 
 
 def _without_folder(options: FusionOptions) -> dict[str, Any]:
-    return {name: value for name, value in asdict(options).items() if name not in ("heads", "only_trust")}
+    return {name: value for name, value in asdict(options).items() if name not in ("heads", "levels", "only_trust")}
 
 
-def _trust(data: Path, head: Head | VoiceHead) -> cards.Trust:
-    """The voice's as it was earned in conversations; the face's between two bounds, as nobody talks in its corpora."""
-    section = "conversation" if isinstance(head, VoiceHead) else "cross_corpus"
-    figures = next(one for one in head.card["results"] if one["name"] == section)["figures"]
-    found = sections.conversational_trust(data / _MELD.folder, head.name, figures)
-    if isinstance(head, VoiceHead):
-        found["weight"] = found["trust_left_out"]
-    return cards.Trust(**found, prior=head.card["prior"])
+def _voices(folders: Folders, items: Sequence[Item], words: np.ndarray) -> FittedTrust:
+    """How far voices count beside the words ``(n, 7)`` of the utterances of MELD's dev part."""
+    voices = heads_left_out(folders.data, progress=folders.progress)
+    return sections.voice_levels(sections.talks(items, words), voices, conversation_prior())
 
 
 def _abstention(form: Form, dev: Utterances) -> tuple[cards.Abstention, cards.Results]:
@@ -364,16 +379,6 @@ def _written(form: Form, folder: Path, licence: str) -> cards.Component | None:
 def _measured(name: str, form: Form, part: Utterances, options: FusionOptions) -> cards.Measurement:
     dialogues = [item.group or item.id for item in part.items]
     return measured(name, form.probabilities(part), part.classes, groups=dialogues, resamples=options.resamples)
-
-
-def _twins(data: Path, items: list[Item], trained: Mapping[str, Any]) -> dict[str, int]:
-    """How many test utterances have the words of a training text, by the options of the head's training."""
-    chosen = HeadOptions(
-        **{name: trained[name] for name in ("split_seed", "train_cap", "held_cap", "semeval_threshold")}
-    )
-    seen = {normalised(s.item.text or "") for s in select_texts(data, chosen).samples if s.part == "train"}
-    twins = [text for text in (normalised(item.text or "") for item in items) if text in seen]
-    return {"utterances": len(twins), "of_five_words_or_more": sum(len(text.split()) >= 5 for text in twins)}
 
 
 def _counted(part: Utterances) -> dict[str, int]:

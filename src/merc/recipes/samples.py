@@ -9,11 +9,11 @@ import hashlib
 import html
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -353,3 +353,13 @@ def available(data: Path) -> dict[str, int]:
     everything = select_texts(data, HeadOptions(train_cap=_EVERYTHING, held_cap=_EVERYTHING))
     seen = Counter(sample.label for sample in everything.samples)
     return {label: seen[label] for label in EKMAN7}
+
+
+def twins(data: Path, items: Sequence[Item], trained: Mapping[str, Any]) -> dict[str, int]:
+    """How many texts have the words of a training text of a head, by the options of its training."""
+    chosen = HeadOptions(
+        **{name: trained[name] for name in ("split_seed", "train_cap", "held_cap", "semeval_threshold")}
+    )
+    seen = {normalised(s.item.text or "") for s in select_texts(data, chosen).samples if s.part == "train"}
+    found = [text for text in (normalised(item.text or "") for item in items) if text in seen]
+    return {"utterances": len(found), "of_five_words_or_more": sum(len(text.split()) >= 5 for text in found)}

@@ -205,6 +205,43 @@ def prior_of(found: dict[str, InConversation]) -> np.ndarray:
     return np.asarray(softmax(np.log(np.mean(means, axis=0))[None])[0])
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One corpus: its head, undisturbed vectors ``(m, d)``, classes and people ``(m,)``, and the head's prior ``(7,)``.
+
+    The prior is what heads believed of the *other* corpora, so that it knows nothing of this one.
+    """
+
+    head: VoiceHead
+    vectors: np.ndarray
+    classes: np.ndarray
+    people: np.ndarray
+    prior: np.ndarray
+
+    def judged(self, clips: np.ndarray, people: Sequence[str]) -> np.ndarray:
+        """Probabilities ``(n, 7)`` of the clips of one conversation, each of its person."""
+        return self.head.probabilities(self.vectors[clips], list(people))
+
+
+def heads_left_out(data: Path, *, progress: Progress | None = None) -> dict[str, LeftOut]:
+    """Each corpus of ``TRAINED_ON`` below a folder, with a head fitted on the others by the recipe of what ships."""
+    options = VoiceOptions()
+    voices = gather(TRAINED_ON, data, options, progress=progress).voices
+    parts = {name: voices.at(np.flatnonzero(voices.corpora == name)) for name in TRAINED_ON}
+    heads = {name: fit_voice(voices.at(np.flatnonzero(voices.corpora != name)), options) for name in TRAINED_ON}
+    believed = {name: in_conversation(heads[name], part) for name, part in parts.items()}
+    return {
+        name: LeftOut(
+            heads[name],
+            part.copies[0],
+            part.classes,
+            part.people,
+            prior_of({other: one for other, one in believed.items() if other != name}),
+        )
+        for name, part in parts.items()
+    }
+
+
 def results(found: dict[str, InConversation], options: VoiceOptions) -> cards.Results:
     """The section of the card on the corpora left out, with the trust that follows."""
     rows = []

@@ -235,7 +235,7 @@ def _fusion(fusion: Fusion) -> str:
     parts = [
         "## Fusion",
         "log p(y) = log p_text(y) + Σ trust (log p_head(y) − log prior_head(y)) + const, over voice and face; without "
-        "words, the prior of conversation takes the place of the text.",
+        f"words, the prior of conversation takes the place of the text.{_levels(fusion)}",
         f"**Text.** Shipped form: {text.form}, fitted on {text.fitted_on}. Temperature {text.temperature:.3f} and the "
         "biases below adapt the text head to conversation without learning from its words."
         f"{_component(text.layer)}{_component(text.encoder)}",
@@ -248,6 +248,20 @@ def _fusion(fusion: Fusion) -> str:
         f"**Abstention.** Threshold **{fusion.abstention.threshold:.2f}**: {fusion.abstention.rule}.",
     ]
     return joined(parts)
+
+
+def _levels(fusion: Fusion) -> str:
+    """How far a speaker's voice counts."""
+    voice = fusion.voice
+    if not voice.levels or voice.agreement is None:
+        return ""
+    shares = ", ".join(f"{trust:g} with probability {share:.3f}" for trust, share in voice.levels)
+    return (
+        f" The trust in a speaker's voice is {shares}, before the speaker's utterances tell: each level gains "
+        f"{voice.agreement:.3f} times the nats by which the words foretell the voice better than the prior does. It is "
+        "fitted on dialogues of MELD dev with planted voices, some of which tell nothing; the single trust below is "
+        "for comparison."
+    )
 
 
 def _trust(fusion: Fusion, modality: str) -> str:

@@ -191,13 +191,19 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The weight of a head in late fusion, the gains in nats that it was derived from, and the head's prior."""
+    """The weight of a head in late fusion, the gains in nats that it was derived from, and the head's prior.
+
+    ``levels`` (pairs of a trust and its prior share) and ``agreement`` weigh each speaker's voice by how it goes with
+    the words; see ``merc.heads.late_fusion``.
+    """
 
     weight: float
     trust_left_out: float
     gain_left_out: float
     gain_in_conversation: float
     prior: Mapping[str, float]
+    levels: tuple[tuple[float, float], ...] = ()
+    agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

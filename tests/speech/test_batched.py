@@ -122,6 +122,9 @@ def test_a_window_is_encoded_once_and_only_the_latest_are_kept():
     assert batched.encode(window(KEPT)) is not None and model.encodings == 1 + KEPT
     batched.encode(window(0))
     assert model.encodings == 2 + KEPT, "expected the oldest to be forgotten"
+    batched.forget()
+    batched.encode(window(0))
+    assert model.encodings == 3 + KEPT
 
 
 def test_all_else_is_the_models():

@@ -182,6 +182,7 @@ class Recognizer:
         check_samples(samples)
         if not speech:
             raise InputError("language of a recording without speech: expected at least one region of speech")
+        self._batched.forget()
         seconds = {w: sum(w.overlap(region) for region in speech) for w in windows(speech, samples=samples)}
         chosen = sorted(seconds, key=lambda w: (-seconds[w], w))[: self.options.language_windows]
         mean: dict[str, float] = {}

@@ -54,6 +54,11 @@ class Batched:
                     del self._encoded[next(iter(self._encoded))]
         return known
 
+    def forget(self) -> None:
+        """Drop the windows that are kept: those of another recording will not be asked for again."""
+        with self._lock:
+            self._encoded.clear()
+
     def generate(self, encoded: Any, prompts: list[list[int]], **how: Any) -> list[Any]:
         """Decode one window, with the others of its group."""
         group: _Group | None = getattr(self._own, "group", None)

@@ -55,7 +55,7 @@ class Batched:
         return known
 
     def forget(self) -> None:
-        """Drop the windows that are kept: those of another recording will not be asked for again."""
+        """Drop the windows that are kept: another recording needs none of them."""
         with self._lock:
             self._encoded.clear()
 

@@ -128,6 +128,12 @@ def test_silence_around_is_cut_off_and_long_sounds_are_cut(root: Path) -> None:
     assert len({one.sha256 for one in (trimmed, whole, cut)}) == 3
 
 
+def test_sound_of_another_rate_is_refused(root: Path) -> None:
+    given = voice(root, tuning="full")
+    with pytest.raises(InputError, match="features voice=sound is at 8,000 Hz: expected 16,000; resample the sound"):
+        with_backbone.voice(Upstream((str(root / "one"),)), replace(given, encoder={"rate": 8000}))
+
+
 def run(words: list[str]) -> str:
     app = typer.Typer()
     app.command("train")(train_verb.train)

@@ -13,7 +13,7 @@ from merc.backbones import speech as encoders
 from merc.errors import InputError
 from merc.systems import Batch, Rows
 from merc.systems.speech import AGGREGATORS, LayerMix, Speech, SpeechOptions
-from tests.backbones.made import speech_folder
+from tests.backbones.made import emotion2vec_folder, speech_folder
 
 from .contract import CLASSES, SystemContract
 
@@ -126,9 +126,22 @@ def test_two_upstreams_give_both_widths_at_one_frame_rate(folders: tuple[Path, P
     with torch.no_grad():
         frames_, mask = system._frames(*batch.steps("voice"))
         alone, _ = tuned(folders[:1], "top-k").eval()._frames(*batch.steps("voice"))
+        other, _ = tuned(folders[1:], "top-k").eval()._frames(*batch.steps("voice"))
     assert frames_.shape[-1] == 16 + 8 and frames_.shape[:2] == mask.shape
     torch.testing.assert_close(frames_[..., :16][mask], alone[mask])
-    assert frames_[..., 16:][mask].abs().sum(-1).gt(0).all()
+    torch.testing.assert_close(frames_[..., 16:][mask], other[mask])
+
+
+def test_a_faster_upstream_is_read_at_the_frame_rate_of_the_first(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    fast = emotion2vec_folder(tmp_path / "fast")
+    batch = sounds(0.3)
+    with torch.no_grad():
+        both, mask = tuned((folders[0], fast), "top-k").eval()._frames(*batch.steps("voice"))
+        alone, all_ = tuned((fast,), "top-k").eval()._frames(*batch.steps("voice"))
+    slow, quick = int(mask.sum()), int(all_.sum())
+    assert quick > 4 * slow
+    middle = (2 * torch.arange(slow) + 1) * quick // (2 * slow)
+    torch.testing.assert_close(both[0, :, 16:], alone[0, middle])
 
 
 def test_an_upstream_learns_at_its_share_of_the_rate(folders: tuple[Path, Path]) -> None:

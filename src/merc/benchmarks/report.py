@@ -120,8 +120,7 @@ class Report:
         own = table2_report.table(records, protocol=name) if self.kind == "paper" else ""
         default = PROTOCOLS[name].corpus not in titles.given(self.options)
         parts = [f"### {name}", f"{PROTOCOLS[name].description}."]
-        table = leaderboard.table(records, comparisons=made, columns=self.columns.get(name))
-        parts += [own or table, CAUTIONS.get(name, "") if default else ""]
+        parts += [own or self._tables(name, records), CAUTIONS.get(name, "") if default else ""]
         if own:
             parts.append(table2_report.differences(records, made))
         else:
@@ -131,6 +130,20 @@ class Report:
         if found := self.diagnostics.get(name):
             parts += [f"#### {found.title}: a closer look", CLOSER_LOOK, found.words(), *pictures]
         return joined(parts)
+
+    def _tables(self, name: str, records: Sequence[Record]) -> str:
+        """One table for rows that are measured alike: values on dimensions and ranks have one each."""
+        alike: dict[tuple[str, ...], list[Record]] = {}
+        for record in records:
+            own = tuple(one.metric for one in records if row_name(one) == row_name(record))
+            alike.setdefault(own, []).append(record)
+        compared, columns = self.outcome.comparisons, self.columns.get(name)
+        return joined(
+            [
+                leaderboard.table(group, comparisons=compared.get(f"{name} {metrics[0]}", ()), columns=columns)
+                for metrics, group in alike.items()
+            ]
+        )
 
 
 def run_bench(kind: str, options: BenchOptions, *, title: str = "", progress: Progress | None = None) -> Report:

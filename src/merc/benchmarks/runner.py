@@ -37,8 +37,8 @@ from merc.systems import SYSTEMS, Published
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-Metrics = Callable[[Protocol, Sequence[Cell]], tuple[str, ...]]
-"""The metrics of a protocol, by which the rows of these cells are measured."""
+Metrics = Callable[[Protocol, Cell], tuple[str, ...]]
+"""The metrics by which the row of a cell is measured."""
 
 PublishedFigure = Callable[[Cell, str], Published | None]
 """The published figure of a cell under a metric."""
@@ -201,7 +201,7 @@ class Outcome:
     unfinished: tuple[str, ...] = ()
 
 
-def usual_metrics(protocol: Protocol, cells: Sequence[Cell]) -> tuple[str, ...]:
+def usual_metrics(protocol: Protocol, one: Cell) -> tuple[str, ...]:
     """The metric of a protocol, and weighted F1."""
     return tuple(dict.fromkeys((protocol.metric, "weighted_f1")))
 
@@ -220,7 +220,7 @@ def outcome(
         cells: The plan.
         options: Of the bench.
         published: Gives the published figure of a row; by default that of the system's description.
-        metrics: Gives the metrics of a protocol.
+        metrics: Gives the metrics of a row.
         same_features: Whether rows of one protocol must read the same features.
 
     Raises:
@@ -237,12 +237,14 @@ def outcome(
         finished = {row: found for row, found in done.items() if row[0] == protocol and found is not None}
         if same_features:
             _refuse_other_features(finished)
-        for metric in metrics(PROTOCOLS[protocol], [one for row in finished for one in rows[row]]):
+        wanted = {row: metrics(PROTOCOLS[protocol], rows[row][0]) for row in finished}
+        for metric in dict.fromkeys(one for own in wanted.values() for one in own):
+            chosen = {row: found for row, found in finished.items() if metric in wanted[row]}
             made = [
-                _record(row, found, metric=metric, published=published or described) for row, found in finished.items()
+                _record(row, found, metric=metric, published=published or described) for row, found in chosen.items()
             ]
             records += made
-            runs = [runs_of(row_name(record), found) for record, found in zip(made, finished.values(), strict=True)]
+            runs = [runs_of(row_name(record), found) for record, found in zip(made, chosen.values(), strict=True)]
             if len(runs) > 1:
                 comparisons[f"{protocol} {metric}"] = tuple(compare_all(runs, metric=metric, resamples=2000))
     return Outcome(tuple(records), comparisons, unfinished)

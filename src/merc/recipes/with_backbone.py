@@ -134,6 +134,7 @@ def voice(upstream: Upstream, given: Feature, *, device: str = "cpu", progress: 
     """
     if given.kind != SOUND:
         return _stored(upstream, given)
+    speech.refuse_rate(int(given.encoder.get("rate", speech.RATE)), f"features voice={given.source}")
     sound = _cut(given, upstream)
     if not upstream.frozen:
         return sound

@@ -157,10 +157,12 @@ def test_values_have_a_table_of_their_own_by_the_metric_of_their_rows(
     assert isinstance(answers, Values) and answers.dimensions == ("valence", "activation", "dominance")
     outcome = report._outcome("speech", cells, options)
     assert [(one.system, one.metric) for one in outcome.records] == [
-        (name, metric) for metric in ("ccc", "kendall_tau") for name in ("values", "ranks")
+        ("values", "ccc"),
+        ("ranks", "kendall_tau"),
     ]
     assert all(one.low <= one.mean <= one.high and one.mean > 0.3 for one in outcome.records)
     assert all(one.best_test_epoch_figure is None for one in outcome.records)
     text = report.Report("speech", options, outcome).tables()
     assert "CCC ± sd" in text and "Kendall τ-b ± sd" in text
-    assert set(suite.metrics(PROTOCOLS["speech4"], [])) == set(suite.METRICS)
+    heads = [line for line in text.splitlines() if line.startswith("| system")]
+    assert len(heads) == 2 and all(("CCC" in one) != ("Kendall" in one) for one in heads)

@@ -82,11 +82,11 @@ def first(protocol: str) -> str:
     return next(row.name for row in ROWS if row.protocol == protocol)
 
 
-def metrics(protocol: Protocol, cells: Sequence[Cell]) -> tuple[str, ...]:
-    """What the rows of a protocol are measured by, its own metric first: of classes three, else those of its rows."""
+def metrics(protocol: Protocol, cell: Cell) -> tuple[str, ...]:
+    """What a row is measured by: of classes the protocol's metric and others, else the row's own."""
     if not protocol.regression:
         return tuple(dict.fromkeys((protocol.metric, *METRICS)))
-    return tuple(dict.fromkeys(row_of(one).metric or protocol.metric for one in cells))
+    return (row_of(cell).metric or protocol.metric,)
 
 
 def published(cell: Cell, metric: str) -> Published | None:

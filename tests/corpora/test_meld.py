@@ -30,6 +30,7 @@ def test_tables_alone(tmp_path: Path) -> None:
     assert (first.id, first.speaker, first.text, first.label) == ("train/dia0_utt0", "Ross", "Hi, you.", "joy")
     assert second.id == "train/dia0_utt1"
     assert first.segment is None
+    assert (first.meta["Sentiment"], first.scores) == ("neutral", {"sentiment": 0.0})
     assert (first.meta["StartTime"], first.meta["EndTime"]) == ("00:00:01,000", "00:00:02,500")
     assert (first.meta["media"], first.meta["media_missing"]) == (None, "no folder MELD.Raw/train_splits")
     assert dict(read[0].meta) == {"split": "train", "season": "4", "episode": "7"}
@@ -92,6 +93,7 @@ def test_bytes_of_cp1252_are_kept_and_can_be_repaired(tmp_path: Path) -> None:
     ("before", "after", "message"),
     [
         ("joy", "bliss", r"dev_sent_emo\.csv, row 2: label 'bliss'; expected one of anger, disgust"),
+        ("neutral", "mixed", r"row 2: sentiment 'mixed'; expected one of negative, neutral, positive"),
         (",0,0,", ",zero,0,", r"dev_sent_emo\.csv, row 2: Dialogue_ID 'zero'; expected a whole number"),
         (",0,1,", ",0,0,", r"row 3: 'dev/dia0_utt0' occurs twice; expected each utterance once"),
         (

@@ -51,6 +51,19 @@ def test_a_corpus_without_targets_is_named() -> None:
         DIMENSIONS.folds(iemocap())
 
 
+def test_a_joint_protocol_counts_what_has_a_label_or_a_score() -> None:
+    joint = PROTOCOLS["iemocap4-dimensions"]
+    assert joint.joint and not joint.regression and not DIMENSIONS.joint
+    of_classes, of_values = PROTOCOLS["iemocap4-speaker"].folds(rated()), PROTOCOLS["iemocap-ranks"].folds(rated())
+    for fold, classes, values in zip(joint.folds(rated()), of_classes, of_values, strict=True):
+        test, labelled, scored = (one.test.open("of the test", ledger=Ledger()) for one in (fold, classes, values))
+        assert test.labels == labelled.labels and test.targets.keys() == scored.targets.keys()
+        assert set(test.ids) == {*test.labels, *test.targets} and len(test) > len(test.labels)
+        order = [turn.id for one in rated() for turn in one if turn.id in test.scored]
+        assert list(test.ids) == order and set(test.dialogues) == set(test.speakers) == set(order)
+        assert fold.train.scored == classes.train.scored | values.train.scored
+
+
 def test_a_metric_of_the_other_kind_is_refused() -> None:
     with pytest.raises(ProtocolError, match="has dimensions, but metric 'accuracy'; expected one of ccc, pearson"):
         replace(DIMENSIONS, metric="accuracy")

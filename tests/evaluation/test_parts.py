@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from pathlib import Path
 
 import pytest
 
+from merc.conversation import Utterance
 from merc.errors import InputError
+from merc.evaluation.parts import score
 from merc.evaluation.protocol import PROTOCOLS, Ledger
 from merc.labels import IEMOCAP4
 from tests.evaluation.made_corpora import iemocap, meld
@@ -62,3 +65,9 @@ def test_folds_travel_to_other_processes() -> None:
     (fold,) = PROTOCOLS["meld-7"].folds(meld())
     again = pickle.loads(pickle.dumps(fold))
     assert (again.train, again.valid, again.test.ids) == (fold.train, fold.valid, fold.test.ids)
+
+
+def test_a_score_is_looked_up_under_the_first_key_that_is_there() -> None:
+    turn = Utterance("u", scores={"sentiment": -1, "val": 4.5})
+    assert (score(turn, "sentiment"), score(turn, "val|sentiment"), score(turn, "act|sentiment")) == (-1.0, 4.5, -1.0)
+    assert math.isnan(score(turn, "act|dom"))

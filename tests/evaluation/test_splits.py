@@ -135,3 +135,28 @@ def test_mosi_draws_its_validation_videos() -> None:
     assert fold.train.counts == {"negative": 20, "positive": 20}
     with pytest.raises(ProtocolError, match="label '2' is not in the label set of cmu-mosi; expected one of negative"):
         PROTOCOLS["cmu-mosi"].folds(relabelled(conversations, "v3_1", label="2"))
+
+
+def both() -> list[Conversation]:
+    """IEMOCAP with valence and MELD with sentiment, read together."""
+    found = []
+    for corpus, key, read in (("iemocap", "val", iemocap()), ("meld", "sentiment", meld())):
+        for one in read:
+            turns = tuple(replace(turn, id=f"{corpus}/{turn.id}", scores={key: 1.0}) for turn in one)
+            split = one.meta.get("split") or f"Session{one.id[4]}" if corpus == "iemocap" else one.id.split("/")[0]
+            meta = {**one.meta, "corpus": corpus, "split": split, "session": split}
+            found.append(Conversation(f"{corpus}/{one.id}", turns, meta))
+    return found
+
+
+def test_valence_is_learned_on_one_corpus_and_tested_on_the_other() -> None:
+    (fold,) = PROTOCOLS["valence-cross:meld"].folds(both())
+    assert fold.name == "iemocap-to-meld"
+    assert {name[:13] for name in fold.train.conversations} == {f"iemocap/Ses0{number}" for number in range(1, 5)}
+    assert {name[:13] for name in fold.valid.conversations} == {"iemocap/Ses05"}
+    assert fold.test.conversations == ("meld/test/dia0", "meld/test/dia1")
+    (fold,) = PROTOCOLS["valence-cross:iemocap"].folds(both())
+    assert fold.name == "meld-to-iemocap"
+    assert {name.rsplit("/", 1)[0] for name in fold.train.conversations} == {"meld/train"}
+    assert {name.rsplit("/", 1)[0] for name in fold.valid.conversations} == {"meld/dev"}
+    assert {name[:11] for name in fold.test.conversations} == {"iemocap/Ses"} and len(fold.test.conversations) == 40

@@ -51,10 +51,9 @@ def _row(one: Protocol) -> dict[str, Any]:
 def _summary(one: Protocol) -> str:
     from merc.reporting.printing import title
 
-    if one.regression:
-        targets = f"regression of {', '.join(one.dimensions)}"
-    else:
-        targets = f"{len(one.label_set)} classes" if one.label_set else "the classes of the labels"
+    classes = f"{len(one.label_set)} classes" if one.label_set else "the classes of the labels"
+    values = f"regression of {', '.join(one.dimensions)}"
+    targets = values if one.regression else f"{classes} and {values}" if one.joint else classes
     words = f"{'':<4}{targets}; {title(one.metric)}. {one.description}" + (
         f". Warning: {one.warning}" if one.warning else ""
     )

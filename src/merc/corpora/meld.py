@@ -58,6 +58,9 @@ CLIPS: Mapping[str, str] = MappingProxyType(
 )
 """Folder of the clips in MELD.Raw, by split."""
 
+SENTIMENTS: Mapping[str, float] = MappingProxyType({"negative": -1.0, "neutral": 0.0, "positive": 1.0})
+"""The column Sentiment as ordered values."""
+
 KNOWN_CLIPS: Mapping[str, str] = MappingProxyType(
     {
         "dev/dia110_utt7": "not in the official release",
@@ -87,6 +90,7 @@ def conversations(root: Path) -> list[Conversation]:
 
     ``Utterance.meta`` has ``media`` (the path of the clip, or None with the reason in ``media_missing``),
     ``media_note`` for a clip that is known to be faulty, and the other columns under their names. Texts are unchanged.
+    ``Utterance.scores`` has ``sentiment``, -1 to 1.
 
     Raises:
         InputError: If a file is missing.
@@ -193,8 +197,22 @@ def _utterance(row: Row, split: str, clips: _Clips) -> Utterance:
         speaker=row["Speaker"],
         text=row["Utterance"],
         label=known(row["Emotion"], row.where, CORPUS),
+        scores=_sentiment(row),
         meta=meta,
     )
+
+
+def _sentiment(row: Row) -> dict[str, float]:
+    """-1, 0 or 1 by the column Sentiment; nothing where the table has no such column.
+
+    Raises:
+        FormatError: If the sentiment is another word.
+    """
+    if "Sentiment" not in row.cells:
+        return {}
+    if (word := row["Sentiment"]) not in SENTIMENTS:
+        raise FormatError(f"{row.where}: sentiment '{word}'; expected one of {', '.join(SENTIMENTS)}")
+    return {"sentiment": SENTIMENTS[word]}
 
 
 def _media(name: str, path: Path | None, reason: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from merc.evaluation import splits
 from merc.evaluation.classes import plain
 from merc.evaluation.leaks import refuse_shared_dialogues, refuse_shared_speakers, shared_texts
 from merc.evaluation.metrics import NAMES, REGRESSION
-from merc.evaluation.parts import Fold, Part, Sealed, gather
+from merc.evaluation.parts import Fold, Part, Sealed, gather, score
 
 Label = Callable[[Utterance], "str | None"]
 ALL_APART = (("train", "valid"), ("train", "test"), ("valid", "test"))
@@ -28,17 +28,19 @@ class ProtocolWarning(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A named way to divide a corpus and to measure on it: of labels, or of values on dimensions (a regression).
+    """A named way to divide a corpus and to measure on it: labels, values on dimensions (a regression), or both.
 
     Attributes:
         name: What it is called on the command line and in records.
         corpus: Id of the corpus; several are joined by "+", as in "ravdess+tess+savee".
         label_set: The classes (empty: those that the labels show; empty under a regression).
-        metric: Name in ``merc.evaluation.metrics.NAMES``; of values where there are ``dimensions``, else of labels.
+        metric: Name in ``merc.evaluation.metrics.NAMES``; of labels where there are classes, else of values.
         description: What is divided and how, in a sentence.
         rule: Gives the cuts of the folds.
         label: Gives an utterance's class by default.
-        dimensions: Of a regression: names of dimensions, each with its key in ``Utterance.scores``.
+        dimensions: Names of dimensions to predict, each with its key in ``Utterance.scores``, or keys separated by
+            "|" of which the first that an utterance has is taken. With a label set, both are predicted, and an
+            utterance counts where it has either.
         variants: Protocols of the same corpus and classes under other rules.
         dialogues_apart: Pairs of parts that must not share a dialogue.
         speakers_apart: Pairs of parts that must not share a speaker.
@@ -67,7 +69,7 @@ class Protocol:
     warning: str | None = None
 
     def __post_init__(self) -> None:
-        known = [name for name in NAMES if (name in REGRESSION) == self.regression]
+        known = [name for name in NAMES if self.joint or (name in REGRESSION) == self.regression]
         if self.metric not in known:
             kind = "dimensions" if self.regression else "classes"
             raise ProtocolError(
@@ -82,7 +84,12 @@ class Protocol:
     @property
     def regression(self) -> bool:
         """Whether values on dimensions are predicted instead of labels."""
-        return bool(self.dimensions)
+        return bool(self.dimensions) and not self.label_set
+
+    @property
+    def joint(self) -> bool:
+        """Whether values on dimensions are predicted together with labels."""
+        return bool(self.dimensions) and bool(self.label_set)
 
     @property
     def comparable(self) -> bool:
@@ -115,7 +122,7 @@ class Protocol:
         ]
 
     def targets(self, conversations: Sequence[Conversation]) -> dict[str, tuple[float, ...]]:
-        """Under a regression the values of each utterance that has any, by id; empty otherwise.
+        """The values of each utterance that has any, by id; empty for a protocol without dimensions.
 
         Returns:
             One value for each of ``dimensions``, NaN where an utterance lacks it.
@@ -123,11 +130,11 @@ class Protocol:
         Raises:
             ProtocolError: No utterance has a score: a corpus without targets for a regression.
         """
-        if not self.regression:
+        if not self.dimensions:
             return {}
         found = {}
         for utterance in (u for c in conversations for u in c):
-            values = tuple(float(utterance.scores.get(key, math.nan)) for key in self.dimensions.values())
+            values = tuple(score(utterance, key) for key in self.dimensions.values())
             if not all(map(math.isnan, values)):
                 found[utterance.id] = values
         if not found:

@@ -6,6 +6,7 @@ Test labels are reached through ``Sealed.open`` alone, which writes down that it
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,13 +27,13 @@ class Part:
     Attributes:
         name: "train", "valid" or "test".
         conversations: Ids of the conversations.
-        labels: Label of each utterance that counts, by id in corpus order; empty under a regression.
+        labels: Label of each utterance that counts as one of a class, by id in corpus order; empty under a regression.
         context: Ids of every utterance of ``conversations``, counting or not: these may be read without their labels.
         dialogues: For each counting utterance what a bootstrap draws as one: its conversation, or the conversation's
             ``meta["cluster"]``, such as the speaker of an item corpus.
         speakers: Who says each counting utterance.
-        targets: Under a regression the values ``(dimensions,)`` of each utterance that counts, by id in corpus order;
-            NaN where a dimension is absent.
+        targets: Where dimensions are predicted, the values ``(dimensions,)`` of each utterance that counts, by id in
+            corpus order; NaN where a dimension is absent.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Part:
     @property
     def ids(self) -> tuple[str, ...]:
         """Ids of the utterances that count, in corpus order."""
-        return tuple(self.labels or self.targets)
+        return tuple(self.dialogues if self.labels and self.targets else self.labels or self.targets)
 
     @property
     def scored(self) -> frozenset[str]:
@@ -228,6 +229,20 @@ def _blind(utterance: Utterance, known: Mapping[str, str | None]) -> Utterance:
     return replace(utterance, label=None, scores={}, meta={})
 
 
+def score(utterance: Utterance, key: str) -> float:
+    """The annotated value of a dimension, NaN where there is none.
+
+    Args:
+        utterance: Its ``scores`` are looked up.
+        key: A key of the scores, or several separated by "|": the first that is there.
+
+    Example:
+        >>> score(Utterance("u", scores={"sentiment": -1}), "val|sentiment")
+        -1.0
+    """
+    return next((float(utterance.scores[one]) for one in key.split("|") if one in utterance.scores), math.nan)
+
+
 def gather(
     name: str,
     conversations: Iterable[Conversation],
@@ -238,7 +253,7 @@ def gather(
 ) -> Part:
     """The part of this name: what ``cut`` puts into it.
 
-    Utterances without an entry in ``labels`` (``targets`` under a regression) are context.
+    Utterances without an entry in ``labels`` or ``targets`` are context.
     """
     values = targets or {}
     chosen: dict[str, Conversation] = {}

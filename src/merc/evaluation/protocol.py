@@ -64,6 +64,20 @@ def _items(
     )
 
 
+def _valence_across(learned: str, tested: str, description: str) -> Protocol:
+    """The order of valence in one corpus, learned from the ratings or sentiment of another."""
+    return Protocol(
+        name=f"valence-cross:{tested}",
+        corpus=f"{learned}+{tested}",
+        label_set=(),
+        metric="kendall_tau",
+        description=f"order of valence (of sentiment in MELD); {description}",
+        rule=splits.across(learned, tested),
+        dimensions=MappingProxyType({"valence": "val|sentiment"}),
+        speakers_apart=TEST_APART,
+    )
+
+
 _NO_DISGUST = tuple(label for label in EKMAN7 if label != "disgust")
 
 _KNOWN = (
@@ -74,6 +88,15 @@ _KNOWN = (
         metric="weighted_f1",
         description="MELD, official train 9,989, dev 1,109 (validates), test 2,610; parts share speakers and episodes",
         rule=splits.official,
+    ),
+    Protocol(
+        name="meld-sentiment",
+        corpus="meld",
+        label_set=(),
+        metric="kendall_tau",
+        description="MELD, the order of sentiment (negative, neutral, positive); divided as meld-7",
+        rule=splits.official,
+        dimensions=MappingProxyType({"sentiment": "sentiment"}),
     ),
     Protocol(
         name="iemocap6",
@@ -135,6 +158,30 @@ _KNOWN = (
         speakers_apart=ALL_APART,
     ),
     Protocol(
+        name="iemocap-ranks",
+        corpus="iemocap",
+        label_set=(),
+        metric="kendall_tau",
+        description="IEMOCAP, the order of 10,039 turns rated from 1 to 5; divided as iemocap-dimensions:speaker",
+        rule=splits.speakers,
+        dimensions=_DIMENSIONS,
+        dialogues_apart=TRAIN_APART,
+        speakers_apart=ALL_APART,
+    ),
+    Protocol(
+        name="iemocap4-dimensions",
+        corpus="iemocap",
+        label_set=IEMOCAP4,
+        metric="unweighted_recall",
+        description=f"IEMOCAP, {_IEMOCAP4}, and 10,039 turns rated from 1 to 5; divided as iemocap4-speaker and "
+        "iemocap-dimensions:speaker, so that learning both at once can be compared with either",
+        rule=splits.speakers,
+        label=iemocap4,
+        dimensions=_DIMENSIONS,
+        dialogues_apart=TRAIN_APART,
+        speakers_apart=ALL_APART,
+    ),
+    Protocol(
         name="iemocap4-session",
         corpus="iemocap",
         label_set=IEMOCAP4,
@@ -180,6 +227,8 @@ _KNOWN = (
         variants=("iemocap4-speaker",),
         speakers_apart=TEST_APART,
     ),
+    _valence_across("iemocap", "meld", "sessions 1 to 4 of IEMOCAP train, session 5 validates; test of MELD"),
+    _valence_across("meld", "iemocap", "train of MELD trains, dev validates; all of IEMOCAP is the test"),
     Protocol(
         name="cmu-mosi",
         corpus="cmu-mosi",

@@ -122,12 +122,12 @@ def _refuse_uneven(scored: Answers | Values) -> None:
         raise InputError(f"answers of lengths {sorted(lengths)}; expected one entry an utterance in each")
 
 
-def _refuse_missing(part: Part, predicted: Mapping[str, object], kind: str) -> None:
-    if not len(part):
+def _refuse_missing(part: Part, wanted: Mapping[str, object], predicted: Mapping[str, object], kind: str) -> None:
+    if not wanted:
         raise InputError(f"part '{part.name}' holds no utterance to score; check the label function and the split")
-    if missing := [name for name in part.ids if name not in predicted]:
+    if missing := [name for name in wanted if name not in predicted]:
         raise InputError(
-            f"{len(missing)} of {len(part)} {part.name} utterances have no predicted {kind}, first '{missing[0]}'; "
+            f"{len(missing)} of {len(wanted)} {part.name} utterances have no predicted {kind}, first '{missing[0]}'; "
             "every utterance counts, also one that lacks a modality"
         )
 
@@ -141,7 +141,7 @@ def answers(part: Part, predicted: Mapping[str, str], *, labels: Sequence[str]) 
         InputError: An empty part, a scored utterance without a predicted label, a predicted label not in ``labels``.
         ProtocolError: An annotated label not in ``labels``.
     """
-    _refuse_missing(part, predicted, "label")
+    _refuse_missing(part, part.labels, predicted, "label")
     place = {label: number for number, label in enumerate(labels)}
     for name, label in part.labels.items():
         if label not in place:
@@ -175,19 +175,19 @@ def values(part: Part, predicted: Mapping[str, Sequence[float]], *, dimensions: 
             f"part '{part.name}' has labels but no targets: a regression needs a protocol with dimensions, such as "
             "iemocap-dimensions"
         )
-    _refuse_missing(part, predicted, "value")
-    if wrong := [name for name in part.ids if len(predicted[name]) != len(dimensions)]:
+    _refuse_missing(part, part.targets, predicted, "value")
+    if wrong := [name for name in part.targets if len(predicted[name]) != len(dimensions)]:
         raise InputError(
             f"'{wrong[0]}': {len(predicted[wrong[0]])} predicted values; expected {len(dimensions)}: "
             f"{', '.join(dimensions)}"
         )
     return Values(
         dimensions=tuple(dimensions),
-        ids=part.ids,
-        true=np.array([part.targets[name] for name in part.ids], dtype=np.float64),
-        predicted=np.array([predicted[name] for name in part.ids], dtype=np.float64),
-        dialogues=tuple(part.dialogues[name] for name in part.ids),
-        speakers=tuple(part.speakers[name] for name in part.ids),
+        ids=tuple(part.targets),
+        true=np.array(list(part.targets.values()), dtype=np.float64),
+        predicted=np.array([predicted[name] for name in part.targets], dtype=np.float64),
+        dialogues=tuple(part.dialogues[name] for name in part.targets),
+        speakers=tuple(part.speakers[name] for name in part.targets),
     )
 
 

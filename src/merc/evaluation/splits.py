@@ -99,6 +99,28 @@ def session_five_drawn(conversations: Sequence[Conversation], seed: int) -> list
     return [("session-5", _by_conversation({**parts, **dict.fromkeys(drawn, "valid")}))]
 
 
+def across(learned: str, tested: str) -> Rule:
+    """One fold that learns from one conversational corpus and tests on another, which it never sees.
+
+    IEMOCAP is learned from sessions 1 to 4, and session 5 validates; other corpora from their official train and dev.
+    Tested is the official test part, or all of a corpus that has none.
+
+    Args:
+        learned: Id of a corpus.
+        tested: Id of another one.
+    """
+
+    def cut(conversation: Conversation, utterance: Utterance) -> str | None:
+        home, part = str(conversation.meta["corpus"]), str(conversation.meta["split"])
+        if home == tested:
+            return "test" if _OFFICIAL.get(part, "test") == "test" else None
+        if part in _OFFICIAL:
+            return None if _OFFICIAL[part] == "test" else _OFFICIAL[part]
+        return "valid" if session(conversation) == 5 else "train"
+
+    return lambda conversations, seed: [(f"{learned}-to-{tested}", cut)]
+
+
 def utterances_at_random(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
     """Utterances drawn without regard to dialogue or speaker, 80 / 10 / 10: the division that leaks."""
     ids = [u.id for c in conversations for u in c]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
+from merc.evaluation.parts import score
 from merc.evaluation.protocol import PROTOCOLS, Fold
 from merc.features.feature import Feature, Scaling
 from merc.features.tuned_text import trained_on
@@ -81,7 +82,8 @@ class Material:
         classes: Names of the classes, in the order of their numbers; none for a stage without labels.
         labels: By utterance id a class name; an utterance without one is context.
         weights: By utterance id how much it counts in the loss; 1 where not given.
-        targets: Names of annotated scores (``Utterance.scores``) to predict, such as ("val", "act", "dom").
+        targets: Names of annotated scores (``Utterance.scores``) to predict, such as ("val", "act", "dom"); several
+            separated by "|" as in ``Protocol.dimensions``.
         corpus: Its name, for messages.
 
     Raises:
@@ -115,8 +117,8 @@ class Material:
             raise InputError(f"no utterance has a label; expected labels out of {', '.join(self.classes)}")
 
     def _check_targets(self) -> None:
-        scores = {score for conversation in self.conversations for turn in conversation for score in turn.scores}
-        if missing := [name for name in self.targets if name not in scores]:
+        scores = {name for conversation in self.conversations for turn in conversation for name in turn.scores}
+        if missing := [name for name in self.targets if not scores & set(name.split("|"))]:
             raise InputError(
                 f"corpus '{self.corpus}' has no scores '{missing[0]}' to predict; its utterances have "
                 f"{', '.join(sorted(scores)) or 'labels only'}; choose another target or a corpus that has it"
@@ -281,8 +283,8 @@ class _ItemMaker:
         return _UNLABELLED if label is None else self.numbers[label]
 
     def _targets(self, turn: Utterance) -> list[float]:
-        scores = turn.scores if turn.id in self.scored else {}
-        return [float(scores.get(name, float("nan"))) for name in self.material.targets]
+        known = turn if turn.id in self.scored else replace(turn, scores={})
+        return [score(known, name) for name in self.material.targets]
 
     def _rows(self, modality: str, ids: Sequence[str]) -> ItemRows:
         import torch

@@ -23,10 +23,14 @@ def vectors() -> dict[str, np.ndarray]:
     return {turn: generator.normal(size=WIDTH) for _, _, turns in ids() for turn in turns}
 
 
-def tree(root: Path, *, dominance: bool = True, noise: float = 0.1) -> Path:
+CLASSES = ("ang", "hap", "neu", "sad")
+
+
+def tree(root: Path, *, dominance: bool = True, noise: float = 0.1, classes: bool = False) -> Path:
     """``iemocap/IEMOCAP_full_release``: valence, activation and dominance are linear in the vectors, and some noise.
 
-    Without ``dominance`` it is the same for every turn.
+    Without ``dominance`` it is the same for every turn. With ``classes`` the label is one of four, by the signs of two
+    numbers of a vector, and the last turn of a dialogue has none; else all turns are neutral.
     """
     axes, generator = np.random.default_rng(4).normal(size=(WIDTH, 3)) / WIDTH**0.5, np.random.default_rng(5)
     given = vectors()
@@ -37,7 +41,9 @@ def tree(root: Path, *, dominance: bool = True, noise: float = 0.1) -> Path:
             val, act, dom = np.clip(3 + 0.6 * (given[turn] @ axes + noise * generator.normal(size=3)), 1, 5)
             dom = dom if dominance else 3.0
             said.append(f"{turn} [{place:08.4f}-{place + 1:08.4f}]: it is {place} in {name}")
-            rated.append(f"[{place:.4f} - {place + 1:.4f}]\t{turn}\tneu\t[{val:.4f}, {act:.4f}, {dom:.4f}]")
+            label = CLASSES[2 * (given[turn][0] > 0) + (given[turn][1] > 0)] if place < TURNS - 1 else "xxx"
+            label = label if classes else "neu"
+            rated.append(f"[{place:.4f} - {place + 1:.4f}]\t{turn}\t{label}\t[{val:.4f}, {act:.4f}, {dom:.4f}]")
         for folder, lines in (("transcriptions", said), ("EmoEvaluation", rated)):
             (dialog / folder).mkdir(parents=True, exist_ok=True)
             (dialog / folder / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")

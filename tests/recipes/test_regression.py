@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from merc.benchmarks.run_report import ValueReport, report_run
+from merc.benchmarks.run_report import JointReport, ValueReport, report_run
 from merc.cli.app import app
 from merc.errors import InputError, ProtocolError
 from merc.evaluation.metrics import ccc, mae, pearson
@@ -55,6 +55,8 @@ def run(root: Path) -> Path:
 ABLE: dict[str, dict[str, object]] = {
     "concat": {},
     "mamba_dialogue": {},
+    "bridge_tokens": {"options": {"width": 16, "heads": 2, "dropout": 0.0}, "training": {**QUICK, "batch": 16}},
+    "ranklist": {"options": {"loss": "ccc"}},
     "cogmen": {"options": {"dropout": 0.0, "skip": True}, "training": {**QUICK, "learning_rate": 5e-3, "epochs": 40}},
 }
 
@@ -106,9 +108,13 @@ def test_what_reads_classes_is_off_or_refused(root: Path) -> None:
     found = settled(request(root, system="mamba_dialogue"))["training"]
     assert (found["smoothing"], found["class_weights"], found["curriculum"]) == (0.0, False, None)
     for name, value in (("smoothing", 0.1), ("class_weights", True), ("curriculum", "shift"), ("gradients", "cggm")):
-        with pytest.raises(InputError, match=f"dominance, but training option '{name}' reads classes; leave it out"):
+        with pytest.raises(
+            InputError, match=f"training option '{name}' reads classes, but protocol .* dominance; leave it out"
+        ):
             Prepared(request(root, training={name: value}))
-    with pytest.raises(InputError, match="value_loss is of a regression, but protocol 'iemocap4-session' has classes"):
+    with pytest.raises(
+        InputError, match="'value_loss' is of a regression, but protocol 'iemocap4-session' has classes"
+    ):
         Prepared(request(root, protocol="iemocap4-session", training={"value_loss": "mse"}))
     with pytest.raises(InputError, match="value_loss is 'mae': expected one of ccc, mse"):
         Prepared(request(root, training={"value_loss": "mae"}))
@@ -118,7 +124,7 @@ def test_a_system_of_classes_is_refused_with_those_that_predict_values(root: Pat
     with pytest.raises(
         InputError,
         match=r"'iemocap-dimensions' is a regression of valence, activation, dominance, but system 'm2fnet' predicts "
-        r"classes only; choose one of cogmen, concat, .*mamba_dialogue, .*or a protocol with classes",
+        r"classes only; choose one of bridge_tokens, cogmen, concat, .*mamba_dialogue, .*or a protocol with classes",
     ):
         Prepared(request(root, system="m2fnet"))
 
@@ -140,6 +146,66 @@ def test_a_dimension_that_never_varies_has_no_correlation(tmp_path: Path) -> Non
     assert (
         "pearson dominance" not in report.record.figures and report.as_json()["intervals"]["mean"]["pearson"][0] is None
     )
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("labelled")
+    made_iemocap.store(made_iemocap.tree(folder, classes=True))
+    return folder
+
+
+def test_classes_and_dimensions_are_trained_measured_and_printed_together(labelled: Path, tmp_path: Path) -> None:
+    joint = "iemocap4-dimensions"
+    asked = request(labelled, protocol=joint, training={**QUICK, "epochs": 6})
+    assert settled(asked)["training"]["metric"] == "joint"
+    list(train(asked, tmp_path / "run"))
+    report = report_run(tmp_path / "run", split="test", data=labelled)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["count"] for line in lines] == [1] * 10, "one look at each fold for both"
+    assert isinstance(report, JointReport)
+    turns = 5 * made_iemocap.DIALOGUES * made_iemocap.TURNS
+    assert len(report.values.answers) == turns > len(report.classes.answers) == turns * 5 // 6
+    figures = report.record.figures
+    assert report.record.metric == "unweighted_recall" and report.record.mean > 0.4
+    assert figures["unweighted_recall"] == pytest.approx(report.record.mean) and figures["ccc"] > 0.6
+    assert figures["ccc valence"] == pytest.approx(report.values.by_dimension["valence"]["ccc"].mean)
+    assert report.as_json()["figures"] == report.record.to_dict()["figures"]
+    assert set(report.as_json()["intervals"]) == {*DIMENSIONS, "mean"} and "confusion" in report.as_json()
+    text = report.text()
+    assert f"UA {100 * report.record.mean:.2f} (95 %" in text and "| valence" in text and "CCC 0." in text
+    assert [path.name for path in report.draw(tmp_path / "pictures")]
+
+
+def test_ranks_are_learned_by_lists_and_printed_as_tau(root: Path, tmp_path: Path) -> None:
+    runner, out = CliRunner(), str(tmp_path / "run")
+    words = ["train", "ranklist", "--protocol", "iemocap-ranks", "--features", f"text={root / 'store'}:made", "-q"]
+    for change in ("epochs=4", "learning_rate=0.02", "batch=4", "system.length=8"):
+        words += ["--set", change]
+    done = runner.invoke(app, [*words, "--out", out, "--data", str(root)])
+    assert done.exit_code == 0, done.exception
+    assert "Ses01F: epoch " in done.output and "Kendall τ-b valence 0." in done.output
+    text = runner.invoke(app, ["evaluate", out, "--split", "test", "--data", str(root)]).output
+    assert "ranklist (text), iemocap-ranks, test, seed 0\nKendall τ-b 0." in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert "Kendall τ-b" in rows[0] and "pairwise ranking accuracy" in rows[0] and "CCC" not in rows[0]
+    report = report_run(Path(out), split="test", data=root)
+    assert isinstance(report, ValueReport) and report.record.mean > 0.6
+    assert set(report.means) == {"kendall_tau", "ranking_accuracy"}
+
+
+def test_a_system_of_values_alone_is_refused_classes(root: Path) -> None:
+    for protocol in ("iemocap4-speaker", "iemocap4-dimensions"):
+        with pytest.raises(
+            InputError,
+            match=f"'{protocol}' has classes, but system 'ranklist' predicts values alone; choose one of "
+            "meld-sentiment, iemocap-dimensions",
+        ):
+            Prepared(request(root, system="ranklist", protocol=protocol))
+    with pytest.raises(InputError, match="'iemocap4-dimensions' has classes and valence, activation, dominance, but"):
+        Prepared(request(root, system="m2fnet", protocol="iemocap4-dimensions"))
+    with pytest.raises(InputError, match="'value_weight' is of a regression, but protocol 'iemocap4-session' has"):
+        Prepared(request(root, protocol="iemocap4-session", training={"value_weight": 2.0}))
 
 
 def test_the_commands_train_and_print_ccc_pearson_and_mae(root: Path, tmp_path: Path) -> None:

@@ -8,9 +8,16 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from merc.systems import UNLABELLED, Batch, Rows, System
+from merc.evaluation.metrics import kendall_tau
+from merc.systems import UNLABELLED, Batch, Output, Rows, System
 
 CLASSES = 4
+DIMENSIONS = 2
+
+
+def given(output: Output) -> torch.Tensor:
+    """The logits of a system, or the values of one that predicts no classes."""
+    return output.values if output.logits is None else output.logits
 
 
 def made_batch(
@@ -34,9 +41,14 @@ def made_batch(
         generators = [torch.Generator().manual_seed(seed * 97 + 13 * row + number) for row in range(len(lengths))]
         values = torch.stack([torch.randn(64, width, generator=one)[:steps] for one in generators])
         rows[name] = Rows.of_vectors(values, real) if level == "dialogue" else Rows.of_steps(values, real)
+    rated = [
+        torch.rand(turns, DIMENSIONS, generator=torch.Generator().manual_seed(seed * 97 + 57 + row))
+        for row in range(len(lengths))
+    ]
     return Batch.of(
         rows,
         mask,
+        targets=torch.stack(rated).masked_fill(~mask[..., None], float("nan")),
         speakers=torch.stack(speakers).masked_fill(~mask, 0),
         labels=torch.stack(labels).masked_fill(~mask, UNLABELLED),
         ids=tuple(tuple(f"{row}_{turn}" for turn in range(int(mask[row].sum()))) for row in range(len(lengths))),
@@ -69,6 +81,8 @@ class SystemContract:
 
     def build(self) -> System:
         torch.manual_seed(0)
+        if not self.system.description.predicts_classes:
+            return self.system(self.widths, 0, self.options, dimensions=DIMENSIONS)
         return self.system(self.widths, CLASSES, self.options)
 
     def batch(self, lengths: tuple[int, ...], **more: Any) -> Batch:
@@ -77,20 +91,24 @@ class SystemContract:
     def test_shape(self) -> None:
         batch = self.batch(self.lengths)
         output = self.build().eval()(batch)
-        assert output.logits.shape == (*batch.mask.shape, CLASSES)
-        assert torch.isfinite(output.logits[batch.mask]).all()
+        assert given(output).shape == (*batch.mask.shape, CLASSES if output.values is None else DIMENSIONS)
+        assert torch.isfinite(given(output)[batch.mask]).all()
         assert output.loss.ndim == 0 and torch.isfinite(output.loss)
-        unlabelled = replace(batch, labels=torch.full_like(batch.labels, UNLABELLED))
+        bare = {
+            "labels": torch.full_like(batch.labels, UNLABELLED),
+            "targets": torch.full_like(batch.targets, torch.nan),
+        }
+        unlabelled = replace(batch, **bare)
         assert not self.build().eval()(unlabelled).losses
 
     def test_padding_and_batch_mates(self) -> None:
         system = self.build().eval()
         batch, padded = self.batch(self.lengths), self.batch(self.lengths, padding=4)
         with torch.no_grad():
-            whole = system(batch).logits
-            longer = system(padded).logits[:, : whole.shape[1]]
+            whole = given(system(batch))
+            longer = given(system(padded))[:, : whole.shape[1]]
             torch.testing.assert_close(longer[batch.mask], whole[batch.mask], atol=1e-5, rtol=1e-5)
-            alone = system(self.batch(self.lengths[:1])).logits  # the first dialogue is also the longest
+            alone = given(system(self.batch(self.lengths[:1])))  # the first dialogue is also the longest
             torch.testing.assert_close(alone[0], whole[:1, : alone.shape[1]][0], atol=1e-5, rtol=1e-5)
 
     def test_missing_modality(self) -> None:
@@ -99,8 +117,7 @@ class SystemContract:
         for name in self.widths:
             without = batch.without(name)
             with torch.no_grad():
-                logits = system(without).logits[batch.mask]
-                assert torch.isfinite(logits).all(), f"without {name}"
+                assert torch.isfinite(given(system(without))[batch.mask]).all(), f"without {name}"
             values, present = without.vectors(name)
             assert not present.any() and not values.any(), f"{name} is still there"
 
@@ -129,6 +146,14 @@ class SystemContract:
             system(batch).loss.backward()
             optimiser.step()
         with torch.no_grad():
-            predicted = system.eval()(batch).logits.argmax(-1)
-        hit = (predicted == batch.labels)[batch.labelled].float().mean()
+            output = system.eval()(batch)
+        if output.logits is None:
+            assert min(order(output.values[batch.mask], batch.targets[batch.mask])) > 0.9
+            return
+        hit = (output.logits.argmax(-1) == batch.labels)[batch.labelled].float().mean()
         assert hit > 0.95
+
+
+def order(values: torch.Tensor, targets: torch.Tensor) -> list[float]:
+    """Kendall's tau-b of each dimension ``(n, A)``."""
+    return [kendall_tau(t.numpy(), v.numpy()) for t, v in zip(targets.T, values.T, strict=True)]

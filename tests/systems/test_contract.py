@@ -161,12 +161,14 @@ def test_a_system_that_cannot_be_built_says_why(inputs: dict[str, int], classes:
         Concat(inputs, classes)
 
 
-def test_systems_that_predict_values_give_them_in_place_of_logits() -> None:
+def test_systems_that_predict_values_give_them_in_place_of_logits_or_with_them() -> None:
     able = [name for name, kind in SYSTEMS.items() if kind.description.predicts_values]
-    assert {"cogmen", "concat", "mamba_dialogue", "speech"} <= set(able)
+    assert {"bridge_tokens", "cogmen", "concat", "mamba_dialogue", "ranklist", "speech"} <= set(able)
     for name in able:
-        read = (*SYSTEMS[name].description.needs, *SYSTEMS[name].description.modalities)[0]
-        batch = Batch.of({read: torch.randn(2, 3, 5)}, labels=torch.zeros(2, 3, dtype=torch.int64))
+        described = SYSTEMS[name].description
+        read = (*described.needs, *described.modalities)[0]
+        turns = 3 if described.level == "dialogue" else 1
+        batch = Batch.of({read: torch.randn(2, turns, 5)}, labels=torch.zeros(2, turns, dtype=torch.int64))
         for dimensions in (1, 3):  # one value is a regression too, one class is no choice
             made = SYSTEMS[name]({read: 5}, 0, dimensions=dimensions).eval()
             assert made.outputs == dimensions
@@ -175,8 +177,16 @@ def test_systems_that_predict_values_give_them_in_place_of_logits() -> None:
             made.target_deviation.fill_(0.5)
             output = made(batch)
             assert output.logits is None and output.losses == {} and read in output.representations
-            assert output.values is not None and output.values.shape == (2, 3, dimensions)
+            assert output.values is not None and output.values.shape == (2, turns, dimensions)
             torch.testing.assert_close(output.values, 3 + 0.5 * plain)
+        if not described.predicts_classes:
+            continue
+        both = SYSTEMS[name]({read: 5}, 4, dimensions=3).eval()
+        both.target_mean.fill_(3.0)
+        output = both(batch)
+        assert both.outputs == 7 and output.logits is not None and output.logits.shape == (2, turns, 4)
+        assert output.values is not None and output.values.shape == (2, turns, 3)
+        assert set(output.losses) == {"label"} and abs(float(output.values.detach().mean()) - 3) < 1
         of_classes = SYSTEMS[name]({read: 5}, 4).eval()
         assert not any(key.startswith("target_") for key in of_classes.state_dict())
         output = of_classes(batch)

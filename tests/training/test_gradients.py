@@ -16,8 +16,10 @@ from merc.training.gradients import HOOKS, Modulation, hooks_of
 from merc.training.loop import Run
 from tests.recipes import planted_run
 
-STEERED = [name for name in SYSTEMS if name not in ("cggm", "speaker_style")]  # one steers itself, one has no encoder
+UNSTEERED = ("cggm", "speaker_style", "ranklist")  # one steers itself, one has no encoder, one predicts no classes
+STEERED = [name for name in SYSTEMS if name not in UNSTEERED]
 ONCE = {
+    "bridge_tokens": "its classifier does not read the vectors of voice",
     "deepmsi": "its classifier does not read the vectors of text",
     "mamba": "its classifier does not read the vectors of text",
     "word_alignment": "its classifier does not read the vectors of text",

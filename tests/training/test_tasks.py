@@ -12,7 +12,7 @@ from scipy.stats import pearsonr
 from torch import nn
 
 from merc.errors import InputError
-from merc.evaluation.metrics import ccc
+from merc.evaluation.metrics import ccc, kendall_tau, ranking_accuracy
 from merc.systems import Batch, Description, Output, System
 from merc.systems.concat import Concat
 from merc.training.data import batches
@@ -295,6 +295,76 @@ def test_the_loss_of_values_is_one_minus_ccc_or_the_squared_error(loss: str, nam
     expected = Regress(ccc=float(loss == "ccc"), mse=float(loss == "mse")).losses(module(batch), batch)
     assert torch.equal(computed.losses[name], expected[name])
     assert task.size(batch) == float((~batch.targets.isnan().all(-1)).sum())
+
+
+def with_labels() -> Material:
+    """The rated dialogues with a class for the sign of valence, which every fourth utterance lacks."""
+    made = rated()
+    turns = [turn for one in made.conversations for turn in one]
+    signs = {turn.id: ("low", "high")[turn.scores["val"] > 3] for number, turn in enumerate(turns) if number % 4}
+    return replace(made, classes=("low", "high"), labels=signs)
+
+
+def test_classes_and_values_are_learned_together_and_judged_by_both() -> None:
+    made = with_labels()
+    split = [[turn.id for one in made.conversations[part] for turn in one] for part in (slice(12), slice(12, None))]
+    train, valid = (made.items(ids, level="dialogue") for ids in split)
+    options = replace(QUICK, metric="joint", epochs=40, patience=40, learning_rate=2e-2)
+    with seeded(0, threads=1):
+        module = Concat({"text": 5}, 2, dimensions=2)
+    task = system_task(module, train, valid, made.classes, options=options, dimensions=("val", "act"))
+    batch = next(iter(batches(train, 16)))
+    computed = task.loss(module, batch)
+    assert isinstance(computed, Computed) and set(computed.losses) == {"label", "ccc"}
+    heavier = replace(options, value_weight=3.0)
+    module.eval()
+    light, heavy = (
+        system_task(module, train, valid, made.classes, options=one, dimensions=("val", "act"))
+        .loss(module, batch)
+        .losses
+        for one in (options, heavier)
+    )
+    torch.testing.assert_close(heavy["ccc"], 3 * light["ccc"])
+    torch.testing.assert_close(heavy["label"], light["label"])
+    found = fit(task, options).figures()
+    assert found["unweighted_recall"] > 0.8 and found["ccc"] > 0.8
+    assert found["joint"] == pytest.approx((found["unweighted_recall"] + found["ccc"]) / 2)
+    predicted = predict(module, list(batches(valid, 16)))
+    assert predicted.logits.shape == (len(split[1]), 2) and predicted.values.shape == (len(split[1]), 2)
+    known = predicted.labels >= 0
+    assert 0 < known.sum() < len(known)
+    right = predicted.logits[known].argmax(1) == predicted.labels[known]
+    assert found["accuracy"] == pytest.approx(right.mean())
+
+
+class Ranker(Regressor):
+    """Has a loss of its own, and counts the epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[int] = []
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epochs.append(epoch)
+
+    def forward(self, batch: Batch) -> Output:
+        output = super().forward(batch)
+        return replace(output, losses={"values": output.values.square().mean()} if self.epochs != [0] else {})
+
+
+def test_a_loss_of_values_that_a_system_gives_stands_alone_and_it_hears_of_epochs() -> None:
+    made, module = rated(), Ranker()
+    ids = [turn.id for one in made.conversations for turn in one]
+    items = made.items(ids, level="dialogue")
+    options = replace(QUICK, metric="kendall_tau", epochs=3)
+    task = system_task(module, items, items, (), options=options, dimensions=("val", "act"))
+    computed = task.loss(module, next(iter(batches(items, 16))))
+    assert isinstance(computed, Computed) and set(computed.losses) == {"values"}
+    figures = fit(task, options).figures()
+    assert module.epochs == [1, 2, 3]
+    predicted = predict(module, list(batches(items, 16)))
+    for name, measure in (("kendall_tau", kendall_tau), ("ranking_accuracy", ranking_accuracy)):
+        assert figures[f"{name}/val"] == pytest.approx(measure(predicted.targets[:, 0], predicted.values[:, 0]))
 
 
 def test_a_dimension_without_a_training_value_is_refused() -> None:

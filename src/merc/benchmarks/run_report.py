@@ -19,7 +19,7 @@ from merc.cache import replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import Fairness, by_speaker
-from merc.evaluation.metrics import DIMENSION_METRICS
+from merc.evaluation.metrics import DIMENSION_METRICS, RANK_METRICS
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Estimate, Runs, ValueRuns, estimate
 from merc.evaluation.scoring import Answers, Values, pooled
@@ -99,7 +99,8 @@ class RunReport:
 class ValueReport:
     """A run on one part under a regression: its record, and figures of each dimension.
 
-    ``by_dimension`` holds estimates by dimension and name of metric, ``means`` those of the mean over dimensions.
+    ``by_dimension`` holds estimates by dimension and name of metric, ``means`` those of the mean over dimensions. The
+    metrics are CCC, r and MAE, or where the protocol measures ranks, those of ranks.
     """
 
     split: str
@@ -111,13 +112,14 @@ class ValueReport:
     @classmethod
     def of(cls, split: str, record: Record, answers: Values) -> ValueReport:
         """The report of a record and its answers."""
+        metrics = tuple(RANK_METRICS if record.metric in RANK_METRICS else DIMENSION_METRICS)
         runs = {name: ValueRuns(record.system, (answers.only(name),)) for name in answers.dimensions}
         return cls(
             split,
             record,
             answers,
-            {name: _estimates(one) for name, one in runs.items()},
-            _estimates(ValueRuns(record.system, (answers,))),
+            {name: _estimates(one, metrics) for name, one in runs.items()},
+            _estimates(ValueRuns(record.system, (answers,)), metrics),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -136,7 +138,7 @@ class ValueReport:
     def text(self) -> str:
         """The figures for the terminal."""
         counts = self.answers.counts
-        rows = [["dimension", "utterances", *(title(metric) for metric in DIMENSION_METRICS)]]
+        rows = [["dimension", "utterances", *map(title, self.means)]]
         for name, found in self.by_dimension.items():
             rows.append([name, f"{counts[name]:,}", *_cells(found)])
         rows.append(["mean", "", *_cells(self.means)])
@@ -151,8 +153,36 @@ class ValueReport:
         )
 
 
-def _estimates(runs: ValueRuns) -> dict[str, Estimate]:
-    return {metric: estimate(runs, metric=metric) for metric in DIMENSION_METRICS}
+@dataclass(frozen=True, slots=True)
+class JointReport:
+    """A run on one part under a protocol of classes and dimensions: the report of each."""
+
+    classes: RunReport
+    values: ValueReport
+
+    @property
+    def record(self) -> Record:
+        """The record of the classes, with the figures of the dimensions beside theirs."""
+        own = self.classes.record
+        return replace(own, figures={**own.figures, **self.values.record.figures})
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values: those of the classes, and "dimensions" and "intervals" of the values."""
+        values = self.values.as_json()
+        own = {name: values[name] for name in ("dimensions", "intervals")}
+        return {**self.classes.as_json(), "figures": self.record.to_dict()["figures"], **own}
+
+    def text(self) -> str:
+        """The figures for the terminal."""
+        return joined([self.classes.text(), self.values.text()])
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Write the pictures of the classes into a folder."""
+        return self.classes.draw(folder)
+
+
+def _estimates(runs: ValueRuns, metrics: Sequence[str]) -> dict[str, Estimate]:
+    return {metric: estimate(runs, metric=metric) for metric in metrics}
 
 
 def _cells(found: Mapping[str, Estimate]) -> list[str]:
@@ -182,7 +212,7 @@ def _head(record: Record, split: str, figures: str) -> str:
 
 def report_run(
     folder: Path, *, split: str, data: Path | None = None, device: str | None = None
-) -> RunReport | ValueReport:
+) -> RunReport | ValueReport | JointReport:
     """Predict a part of every trained fold and measure; openings of test are recorded in the run's ledger.
 
     Args:
@@ -196,15 +226,21 @@ def report_run(
     """
     prepared = load_run(folder, data=data)
     found = list(evaluate(folder, split=split, data=data, device=device))
-    if values := [one for one in found if isinstance(one, TestedValues)]:
-        rated = [one.answers if split == "test" else _of(one.fold, one.answers) for one in values]
-        return ValueReport.of(split, _record(folder, prepared, values, rated), pooled(rated))
-    classes = [one for one in found if isinstance(one, Tested)]
-    answered = [one.answers if split == "test" else _of(one.fold, one.answers) for one in classes]
-    return _of_classes(split, _record(folder, prepared, classes, answered), classes, answered)
+    values = [one for one in found if isinstance(one, TestedValues)]
+    if prepared.protocol.regression:
+        return _of_values(folder, prepared, values, split=split)
+    classes = _of_classes(folder, prepared, [one for one in found if isinstance(one, Tested)], split=split)
+    return JointReport(classes, _of_values(folder, prepared, values, split=split)) if values else classes
 
 
-def _of_classes(split: str, record: Record, found: Sequence[Tested], answered: Sequence[Answers]) -> RunReport:
+def _of_values(folder: Path, prepared: Prepared, found: Sequence[TestedValues], *, split: str) -> ValueReport:
+    rated = [one.answers if split == "test" else _of(one.fold, one.answers) for one in found]
+    return ValueReport.of(split, _record(folder, prepared, found, rated), pooled(rated))
+
+
+def _of_classes(folder: Path, prepared: Prepared, found: Sequence[Tested], *, split: str) -> RunReport:
+    answered = [one.answers if split == "test" else _of(one.fold, one.answers) for one in found]
+    record = _record(folder, prepared, found, answered)
     runs = Runs(record.system, (pooled(answered),))
     plain = softmax(stacked([[one.logits for one in found]]))
     scaled = softmax(stacked([[one.logits / one.temperature for one in found]]))
@@ -216,9 +252,12 @@ def _of_classes(split: str, record: Record, found: Sequence[Tested], answered: S
 def _record(
     folder: Path, prepared: Prepared, found: Sequence[Tested] | Sequence[TestedValues], answered: Sequence[T]
 ) -> Record:
+    protocol = PROTOCOLS[prepared.request.protocol]
+    if protocol.joint and isinstance(found[0], TestedValues):
+        protocol = replace(protocol, metric="ccc")
     record = measured(
         {prepared.request.seed: answered},
-        protocol=PROTOCOLS[prepared.request.protocol],
+        protocol=protocol,
         system=prepared.request.system,
         modalities=tuple(prepared.sources),
     )

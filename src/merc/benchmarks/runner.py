@@ -111,7 +111,7 @@ def plan(options: BenchOptions) -> list[Cell]:
         for name in names:
             described = SYSTEMS[name].description
             read = tuple(modality for modality in there if modality in described.modalities)
-            if set(described.needs) <= set(there) and read:
+            if set(described.needs) <= set(there) and read and described.predicts_classes:
                 cells += cells_of(request(name, protocol, options=options, modalities=read), seeds=options.seeds)
     if not cells:
         raise InputError(f"no system of {', '.join(names)} can read the features of {', '.join(options.protocols)}")

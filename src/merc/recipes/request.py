@@ -212,8 +212,8 @@ class Prepared:
         """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
         options = self._settled
         with seeded(self.request.seed, threads=self.options.threads):
-            if self.protocol.regression:
-                made = self.kind(widths, 0, options, dimensions=len(self.protocol.dimensions))
+            if self.protocol.dimensions:
+                made = self.kind(widths, len(self.classes), options, dimensions=len(self.protocol.dimensions))
             else:
                 made = self.kind(widths, len(self.classes), options)
             if self.upstream:
@@ -233,23 +233,43 @@ _OF_CLASSES: Mapping[str, Any] = MappingProxyType(
 )
 """Training options that read classes, with their values under a regression."""
 
+_OF_VALUES: Mapping[str, Any] = MappingProxyType({"value_loss": None, "value_weight": None})
+"""Training options of values alone."""
+
 
 def refuse_other_targets(request: Request) -> None:
     """Raise InputError for a system or a training option that does not predict what the protocol measures."""
     protocol = PROTOCOLS[request.protocol]
-    if not protocol.regression:
-        if "value_loss" in request.training:
-            raise InputError(f"value_loss is of a regression, but protocol '{protocol.name}' has classes; leave it out")
+    described = SYSTEMS[request.system].description
+    if protocol.label_set and not described.predicts_classes:
+        raise InputError(
+            f"protocol '{protocol.name}' has classes, but system '{request.system}' predicts values alone; choose one "
+            f"of {', '.join(_regressions())}"
+        )
+    if not protocol.dimensions:
+        _refuse_options(request, _OF_VALUES, f"is of a regression, but protocol '{protocol.name}' has classes")
         return
-    where = f"protocol '{protocol.name}' is a regression of {', '.join(protocol.dimensions)}"
+    measured = "is a regression of" if protocol.regression else "has classes and"
+    where = f"protocol '{protocol.name}' {measured} {', '.join(protocol.dimensions)}"
     able = [name for name, kind in SYSTEMS.items() if kind.description.predicts_values]
     if request.system not in able:
         raise InputError(
             f"{where}, but system '{request.system}' predicts classes only; choose one of {', '.join(able)}, or a "
             "protocol with classes ('merc protocols' lists them)"
         )
-    if wrong := [name for name, usual in _OF_CLASSES.items() if request.training.get(name, usual) != usual]:
-        raise InputError(f"{where}, but training option '{wrong[0]}' reads classes; leave it out")
+    if protocol.regression:
+        _refuse_options(request, _OF_CLASSES, f"reads classes, but {where}")
+
+
+def _regressions() -> list[str]:
+    return [name for name, one in PROTOCOLS.items() if one.regression]
+
+
+def _refuse_options(request: Request, usual: Mapping[str, Any], why: str) -> None:
+    """Raise InputError for the first of these training options that the request changes."""
+    for name, value in usual.items():
+        if request.training.get(name, value) != value:
+            raise InputError(f"training option '{name}' {why}; leave it out")
 
 
 def corpus_root(corpus: str, data: Path | None) -> Path:
@@ -299,7 +319,8 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
     described, protocol = SYSTEMS[request.system].description, PROTOCOLS[request.protocol]
     setups = described.by_protocol
     setup = setups.get(request.protocol) or setups.get(request.protocol.split(":")[0]) or Setup()
-    usual = {"seed": request.seed, "metric": protocol.metric, **(_OF_CLASSES if protocol.regression else {})}
+    metric = "joint" if protocol.joint else protocol.metric
+    usual = {"seed": request.seed, "metric": metric, **(_OF_CLASSES if protocol.regression else {})}
     training = TrainOptions.of_recipe(described.recipe, usual, setup.training, request.training)
     return training, {**setup.options, **request.options}
 

@@ -317,7 +317,7 @@ def evaluate(
         reason: Why test is opened, for the ledger.
 
     Yields:
-        Values where the protocol is a regression, else answers.
+        For each fold answers, values where the protocol is a regression, or both where it has both.
 
     Raises:
         InputError: for another split, and for a fold that was not trained.
@@ -329,10 +329,10 @@ def evaluate(
     for fold in prepared.folds():
         trained = load_fold(folder, prepared, fold, device=device)
         part = fold.valid if split == "valid" else fold.test.open(reason, ledger=ledger)
-        if prepared.protocol.regression:
-            yield tested_values(trained, part, dimensions=tuple(prepared.protocol.dimensions))
-        else:
+        if not prepared.protocol.regression:
             yield tested(trained, part, labels=prepared.classes)
+        if dimensions := tuple(prepared.protocol.dimensions):
+            yield tested_values(trained, part, dimensions=dimensions)
 
 
 def tested(trained: Trained, part: Part, *, labels: Sequence[str]) -> Tested:
@@ -343,7 +343,7 @@ def tested(trained: Trained, part: Part, *, labels: Sequence[str]) -> Tested:
 
 
 def tested_values(trained: Trained, part: Part, *, dimensions: Sequence[str]) -> TestedValues:
-    """Predict the values of a part of a regression."""
-    predicted = trained.predict(list(part.ids))
+    """Predict the values of a part."""
+    predicted = trained.predict(list(part.targets))
     rows = dict(zip(predicted.ids, predicted.values.tolist(), strict=True))
     return TestedValues(trained.fold.name, values(part, rows, dimensions=dimensions), trained.incomparable)

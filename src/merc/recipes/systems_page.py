@@ -49,7 +49,10 @@ def row(name: str) -> dict[str, Any]:
         "needs": list(described.needs),
         "reads": kind.reading(),
         "steps": described.steps,
-        "predicts": ["classes", *(["values"] if described.predicts_values else [])],
+        "predicts": [
+            *(["classes"] if described.predicts_classes else []),
+            *(["values"] if described.predicts_values else []),
+        ],
         "parameters": parameters(kind),
         "licence": described.licence,
         "published": [_figure(one) for one in described.published],
@@ -57,12 +60,12 @@ def row(name: str) -> dict[str, Any]:
 
 
 def parameters(kind: type[System]) -> int:
-    """Trained values with six classes and every modality that the system reads, at the usual widths."""
+    """Trained values with six classes (or one dimension) and every modality that is read, at the usual widths."""
     import torch
 
     widths = {name: USUAL_WIDTHS[name] for name in kind.description.modalities}
     with torch.random.fork_rng():
-        made = kind(widths, 6)
+        made = kind(widths, 6) if kind.description.predicts_classes else kind(widths, 0, dimensions=1)
     return sum(one.numel() for one in made.parameters() if one.requires_grad)
 
 
@@ -131,7 +134,8 @@ def _reads(found: dict[str, Any]) -> str:
 
 
 def _predicts(found: dict[str, Any]) -> str:
-    return "classes, or values on dimensions" if "values" in found["predicts"] else "classes"
+    names = {"classes": "classes", "values": "values on dimensions"}
+    return ", or ".join(names[one] for one in found["predicts"])
 
 
 def _sentence(figure: dict[str, Any]) -> str:

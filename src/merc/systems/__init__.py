@@ -26,6 +26,7 @@ __all__ = [
 SYSTEMS: Registry[type[System]] = Registry(
     "system",
     {
+        "bridge_tokens": "merc.systems.bridge_tokens:BridgeTokens",
         "cggm": "merc.systems.cggm:Cggm",
         "cogmen": "merc.systems.cogmen:Cogmen",
         "concat": "merc.systems.concat:Concat",
@@ -35,6 +36,7 @@ SYSTEMS: Registry[type[System]] = Registry(
         "m2fnet": "merc.systems.m2fnet:M2FNet",
         "mamba": "merc.systems.mamba:MambaFusion",
         "mamba_dialogue": "merc.systems.mamba_dialogue:MambaDialogue",
+        "ranklist": "merc.systems.ranklist:RankList",
         "speaker_normal": "merc.systems.speaker_normal:SpeakerNormal",
         "speaker_style": "merc.systems.speaker_style:SpeakerStyle",
         "speech": "merc.systems.speech:Speech",

@@ -1,11 +1,8 @@
 """The contract of every system: the batch that it reads, the output that it gives, and what describes it.
 
 Symbols: B dialogues in a batch, T utterances in the longest of them, d the width of a modality, N the steps (tokens,
-frames, samples) of all utterances of a batch together, S the steps of the longest utterance, C classes, A targets.
-
-A batch is always B dialogues of T utterances; a system of level "utterance" gets dialogues of one utterance (T = 1).
-Each modality has its own number of steps in each utterance and is stored as packed rows (``Rows``), which a system
-reads in one of three views: ``vectors``, ``steps`` or ``aligned``.
+frames, samples) of all utterances of a batch together, S the steps of the longest utterance, C classes, A targets. A
+system of level "utterance" gets dialogues of one (T = 1). Each modality has its own steps, in packed rows (``Rows``).
 
     >>> import torch
     >>> from merc.systems import Batch, Rows
@@ -70,10 +67,9 @@ class Batch:
         if self.targets.shape[:2] != size:
             raise InputError(f"batch: targets have shape {tuple(self.targets.shape)}; expected {tuple(size)} first")
         for name, rows in self.rows.items():
-            if rows.lengths.shape != size:
+            if (shape := rows.lengths.shape) != size:
                 raise InputError(
-                    f"batch: lengths of modality '{name}' have shape {tuple(rows.lengths.shape)}; expected "
-                    f"{tuple(size)} as the mask"
+                    f"batch: lengths of modality '{name}' have shape {tuple(shape)}; expected {tuple(size)} as the mask"
                 )
 
     @classmethod
@@ -150,8 +146,7 @@ class Batch:
 
         The steps of an utterance are those of modality ``to``; where that is absent, those of the modality that has
         the most. Other modalities are cut into contiguous chunks along them, as ``merc.features.alignment`` does: a
-        vector is repeated, 4 frames on 15 tokens cover 4, 4, 4 and 3 tokens, and where there are fewer
-        tokens than frames, each token takes one frame.
+        vector is repeated, 4 frames on 15 tokens cover 4, 4, 4 and 3, with fewer tokens each token takes one frame.
 
         Args:
             names: The modalities wanted; default: all.
@@ -216,8 +211,7 @@ class Output:
 class Published:
     """A figure that a source prints, with its protocol, and why it can or cannot be compared with ours.
 
-    ``value`` is in percent as printed; ``protocol`` is a name of ours ("meld-7", "iemocap6", "iemocap4-session",
-    "cmu-mosi") or the source's own words, ``metric`` the name that records use ("weighted_f1", "accuracy").
+    ``value`` is in percent as printed; ``protocol`` is a name of ours or the source's words, ``metric`` a record's.
     """
 
     protocol: str
@@ -262,7 +256,7 @@ class Description:
         level: "dialogue" or "utterance": what it reads at once.
         reads: By modality one of ``READS``; a modality that is not named is read as vectors.
         steps: "own" where each modality keeps its steps, "shared" where all are aligned to one sequence.
-        predicts_values: Whether it can also predict values on dimensions such as valence, in place of classes.
+        predicts_values, predicts_classes: Whether it can predict values on dimensions such as valence, and classes.
         recipe: How it is trained by default.
         by_protocol: What its source does otherwise on a corpus, by protocol.
 
@@ -283,6 +277,7 @@ class Description:
     reads: Mapping[str, str] = field(default_factory=dict)
     steps: str = "own"
     predicts_values: bool = False
+    predicts_classes: bool = True
     by_protocol: Mapping[str, Setup] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -302,15 +297,15 @@ class System(nn.Module):
     """Base of all systems: ``forward(batch) -> Output``.
 
     A subclass states ``description`` and ``Options`` (a frozen dataclass) and calls ``losses`` for the cross-entropy,
-    so that label smoothing and class weights work alike everywhere. One that can predict values as well passes
-    ``dimensions`` on, gives its last layer ``outputs`` numbers and returns ``predicted``.
+    so that label smoothing and class weights work alike everywhere. One that can predict values passes ``dimensions``
+    on, gives its last layer ``outputs`` numbers and returns ``predicted``; training adds a loss unless it has "values".
 
     Args:
         inputs: Width by modality, a subset of the modalities that the system can read; for token numbers the size
             of the vocabulary, for sound 1.
-        classes: Number of classes; 0 where it predicts values.
+        classes: Number of classes; 0: it predicts values alone.
         options: An instance of ``Options``; None: its defaults.
-        dimensions: Number of values to predict in place of classes; 0: it predicts classes.
+        dimensions: Number of values to predict; 0: it predicts classes alone.
 
     Raises:
         InputError: If a modality cannot be read or one that is needed is missing.
@@ -335,7 +330,7 @@ class System(nn.Module):
         self.options = self.Options() if options is None else options
         self.label_loss = LabelLoss(classes)
         self.dimensions = dimensions
-        self.outputs = dimensions or classes  # of the last layer: a logit of each class, or a value of each dimension
+        self.outputs = classes + dimensions  # of the last layer: a logit of each class, then a value of each dimension
         if dimensions:
             self.register_buffer("target_mean", torch.zeros(dimensions))
             self.register_buffer("target_deviation", torch.ones(dimensions))
@@ -347,9 +342,11 @@ class System(nn.Module):
         if unknown or missing or not inputs:
             problem = f"cannot read {', '.join(unknown)}" if unknown else f"needs {', '.join(missing) or 'a modality'}"
             raise InputError(
-                f"system '{described.name}' {problem}; it reads {', '.join(described.modalities)} "
-                f"and needs {', '.join(described.needs) or 'any of them'}; the features have {', '.join(inputs)}"
+                f"system '{described.name}' {problem}; it reads {', '.join(described.modalities)} and needs "
+                f"{', '.join(described.needs) or 'any of them'}; the features have {', '.join(inputs)}"
             )
+        if classes and not described.predicts_classes:
+            raise InputError(f"system '{described.name}' predicts no classes; expected dimensions alone")
         if classes < 2 and not dimensions:
             raise InputError(f"system '{described.name}': {classes} class; expected two or more")
 
@@ -387,10 +384,14 @@ class System(nn.Module):
     def predicted(
         self, last: Tensor, batch: Batch, extras: Mapping[str, Tensor], representations: Mapping[str, Tensor]
     ) -> Output:
-        """The output of a last layer ``(B, T, outputs)``: logits and their loss, or values, which it standardises."""
-        if not self.dimensions:
-            return Output(last, self.losses(last, batch), extras, representations)
-        return Output(None, {}, extras, representations, last * self.target_deviation + self.target_mean)
+        """The output of a last layer ``(B, T, outputs)``: logits and their loss, values (de-standardised), or both."""
+        logits = last[..., : self.classes] if self.classes else None
+        losses = {} if logits is None else self.losses(logits, batch)
+        values = last[..., self.classes :] * self.target_deviation + self.target_mean if self.dimensions else None
+        return Output(logits, losses, extras, representations, values)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before each epoch of training, from 1, and where one is resumed."""
 
     def losses(self, logits: Tensor, batch: Batch, **others: Tensor) -> dict[str, Tensor]:
         """The label loss and others, or nothing when no utterance of the batch has a label."""

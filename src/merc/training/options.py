@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from merc.systems import Recipe
 
 HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
-    {**{name: name not in LOWER_IS_BETTER for name in NAMES}, "loss": False, "mse": False}
+    {**{name: name not in LOWER_IS_BETTER for name in NAMES}, "joint": True, "loss": False, "mse": False}
 )
 """Held-out figures by which an epoch can be chosen. "NAME/PART", such as "ccc/valence", goes the way of NAME."""
 
@@ -119,7 +119,9 @@ class TrainOptions(LoopOptions):
     speakers_from: str | None = None
     """Corpora (joined by "+") whose speakers, not labels, are learned from, in turn with the protocol's; None: none."""
     value_loss: str = "ccc"
-    """Of a regression: "ccc", 1 - CCC over the utterances of a batch (of one process), or "mse"."""
+    """Of values: "ccc", 1 - CCC over the utterances of a batch (of one process), or "mse"."""
+    value_weight: float = 1.0
+    """Factor of the loss of values, a mean over dimensions, beside that of classes."""
     curriculum: str | None = None
     """Name of a difficulty measure: easy dialogues first; None: all from the start."""
     buckets: int = 5
@@ -138,6 +140,7 @@ class TrainOptions(LoopOptions):
         at_least(1, batch=self.batch, buckets=self.buckets)
         below_one(smoothing=self.smoothing, modality_dropout=self.modality_dropout)
         one_of(VALUE_LOSSES, value_loss=self.value_loss)
+        above(0, value_weight=self.value_weight)
         if self.hook and self.gradients is None:
             raise InputError(
                 f"hook option '{next(iter(self.hook))}' without a gradient hook; name one, such as gradients=cggm"

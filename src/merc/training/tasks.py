@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from merc.errors import InputError
-from merc.evaluation.metrics import STATISTICS, ccc, confusion, mae, pearson
+from merc.evaluation.metrics import STATISTICS, ccc, confusion, kendall_tau, mae, pearson, ranking_accuracy
 from merc.features.feature import Origins, refuse_others
 from merc.training import curriculum
 from merc.training.curriculum import CurriculumOptions, Turns
 from merc.training.data import Item, ItemData, MixedData, in_order, with_modalities_dropped
 from merc.training.device import chosen_device, made_on_cpu
 from merc.training.loop import Computed, Group, Task
-from merc.training.objectives import Regress, loss_of
+from merc.training.objectives import Regress
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from merc.training.options import TrainOptions
 
 Look = Callable[["System"], Mapping[str, float]]
+Measure = Callable[[np.ndarray, np.ndarray], float]
+
+_RANKS: Mapping[str, Measure] = {"kendall_tau": kendall_tau, "ranking_accuracy": ranking_accuracy}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +48,33 @@ class Predicted:
     values: np.ndarray
     targets: np.ndarray
 
-    def figures(self, dimensions: Sequence[str] = ()) -> dict[str, float]:
+    def figures(self, dimensions: Sequence[str] = (), *, ranks: bool = False) -> dict[str, float]:
         """Accuracy, macro and weighted F1, unweighted recall of classes; CCC, Pearson's r and MAE of dimensions.
+
+        Where both are predicted, utterances without a label are left out of the former, and "joint" is the mean of
+        unweighted recall and CCC.
 
         Args:
             dimensions: names of the targets, for "ccc/NAME"; "ccc" alone is the mean over dimensions.
+            ranks: Kendall's tau-b and pairwise ranking accuracy too, which take time quadratic in the utterances.
 
         Raises:
             InputError: where a label is not known, or a dimension has no known target.
         """
         found: dict[str, float] = {}
-        if self.logits.shape[1]:
-            matrix = confusion(self.labels, self.logits.argmax(1), classes=self.logits.shape[1])
+        count, values = self.logits.shape[1], self.values.shape[1]
+        if count:
+            known = self.labels >= 0 if values else np.full(len(self.labels), True)
+            matrix = confusion(self.labels[known], self.logits[known].argmax(1), classes=count)
             found |= {name: statistic(matrix) for name, statistic in STATISTICS.items()}
-        if self.values.shape[1]:
-            found |= self._dimensions(dimensions or [str(number) for number in range(self.values.shape[1])])
+        if values:
+            measures = {"ccc": ccc, "pearson": pearson, "mae": mae, **(_RANKS if ranks else {})}
+            found |= self._dimensions(dimensions or [str(number) for number in range(values)], measures)
+        if count and values:
+            found["joint"] = (found["unweighted_recall"] + found["ccc"]) / 2
         return found
 
-    def _dimensions(self, names: Sequence[str]) -> dict[str, float]:
-        measures = {"ccc": ccc, "pearson": pearson, "mae": mae}
+    def _dimensions(self, names: Sequence[str], measures: Mapping[str, Measure]) -> dict[str, float]:
         found: dict[str, float] = {}
         for metric, measure in measures.items():
             each = [
@@ -97,7 +108,7 @@ def system_task(
         classes: names of the classes, in the order of its logits; none where it learns no labels.
         options: batch size, class weights, smoothing, modality dropout, curriculum, loss of values.
         dimensions: names of the targets, in the order of ``Output.values``; the system is made for as many.
-        features: by modality where the features come from; a checkpoint is continued with the same ones only.
+        features: by modality where features come from: a checkpoint is continued with the same.
         look: called with the system after each epoch; gives further figures.
         strangers: items of other corpora, whose speakers alone are learned, in turn with ``train`` (see ``_data``).
 
@@ -107,25 +118,34 @@ def system_task(
     weights = _configured(system, options, train, classes) if classes else None
     regress = _regression(system, options, train, dimensions) if dimensions else None
     chosen = _curriculum(options, train, classes) if options.curriculum else None
-    held, device = in_order(valid, options.batch), chosen_device(options.device)
-
-    def judge(module: nn.Module) -> dict[str, float]:
-        judged = cast("System", module)
-        figures = predict(judged, held, device=device).figures(dimensions) if valid else {}
-        return {**figures, **(look(judged) if look else {})}
-
     return Task(
         module=system,
         groups=_groups(system, options),
         data=_data(train, strangers, options, chosen),
-        loss=loss_of(regress) if regress else losses_of,
-        judge=judge,
+        loss=_of_values(regress) if regress else losses_of,
+        judge=_judge(valid, options, dimensions, look),
         size=_size_of(regress, weights, labels=bool(classes)),
+        begin_epoch=lambda module, epoch: cast("System", module).begin_epoch(epoch),
         facts={"classes": list(classes), "dimensions": list(dimensions), "features": features or {}},
         check_facts=lambda before, folder: refuse_others(features or {}, before.get("features", {}), where=folder),
         augment=lambda batch, random: with_modalities_dropped(batch, options.modality_dropout, generator=random),
         all_data_from=min(options.buckets, len(train)) if chosen else 1,
     )
+
+
+def _judge(
+    valid: Sequence[Item], options: TrainOptions, dimensions: Sequence[str], look: Look | None
+) -> Callable[[nn.Module], dict[str, float]]:
+    """The figures of a system on validation items, none without any, and what a look at it gives."""
+    held, device = in_order(valid, options.batch), chosen_device(options.device)
+    ranks = (options.metric or "").split("/")[0] in _RANKS
+
+    def judge(module: nn.Module) -> dict[str, float]:
+        judged = cast("System", module)
+        figures = predict(judged, held, device=device).figures(dimensions, ranks=ranks) if valid else {}
+        return {**figures, **(look(judged) if look else {})}
+
+    return judge
 
 
 _STRANGERS = "speakers"
@@ -170,6 +190,17 @@ def losses_of(module: nn.Module, batch: Batch) -> Computed:
     return Computed(output.losses, output)
 
 
+def _of_values(regress: Regress) -> Callable[[nn.Module, Batch], Computed]:
+    """The losses of a system that predicts values: those of its classes, and of the values unless they are its own."""
+
+    def loss(module: nn.Module, batch: Batch) -> Computed:
+        found = losses_of(module, batch)
+        own = "values" in found.losses
+        return found if own else Computed({**found.losses, **regress.losses(found.output, batch)}, found.output)
+
+    return loss
+
+
 def _regression(system: System, options: TrainOptions, train: Sequence[Item], dimensions: Sequence[str]) -> Regress:
     """Give a system the mean and standard deviation of the training targets; returns what is minimised."""
     import torch
@@ -182,7 +213,8 @@ def _regression(system: System, options: TrainOptions, train: Sequence[Item], di
     deviation = (targets - mean).square().nanmean(0).sqrt()
     system.target_mean.copy_(mean)
     system.target_deviation.copy_(deviation.where(deviation > 0, torch.ones_like(deviation)))
-    return Regress() if options.value_loss == "ccc" else Regress(ccc=0.0, mse=1.0)
+    factor = options.value_weight
+    return Regress(ccc=factor) if options.value_loss == "ccc" else Regress(ccc=0.0, mse=factor)
 
 
 def _size_of(regress: Regress | None, weights: Tensor | None, *, labels: bool) -> Callable[[Batch], float]:

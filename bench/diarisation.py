@@ -3,6 +3,7 @@
     python bench/diarisation.py                                planted dialogues of the tuning half, clips and series
     python bench/diarisation.py --half test --sets planted     the half that nothing was tuned on
     python bench/diarisation.py --sets noise room --each 10    two kinds, ten dialogues each
+    python bench/diarisation.py --keep FOLDER                  keep what is heard: the next run takes seconds
 
 Error rate = (missed + false alarm + confusion) / speech with an unknown number of speakers, all seconds of a set
 pooled; 0.25 s on each side of a reference boundary are not scored (NIST's collar of .25, which is 0.5 in
@@ -15,11 +16,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import pickle
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +40,7 @@ from bench.planting.voices import HALVES, Person, people
 from merc.conversation import Segment
 from merc.media.audio import decode_mono
 from merc.paths import data_root
-from merc.people.diarise import Diarisation, diarise
+from merc.people.diarise import Diarisation, Listened, diarise, listen, told_apart
 from merc.pipeline.turns import nearest_voice
 from merc.speech.vad import detect_speech
 
@@ -70,6 +73,19 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What is heard of a recording before voices are told apart, its reference turns, and the seconds that it took."""
+
+    heard: Listened
+    truth: Annotation
+    cpu: float
+
+
+Named = tuple[str, Callable[[], Recording]]
+"""A recording's name, and what makes it."""
+
+
+@dataclass(frozen=True)
 class Score:
     """Seconds of one recording, and its numbers of speakers."""
 
@@ -91,11 +107,12 @@ def main() -> None:
     parser.add_argument("--half", choices=HALVES, default="tuning")
     parser.add_argument("--sets", nargs="+", default=["planted", "clips", "series"])
     parser.add_argument("--each", type=int, default=5, help="planted dialogues of each kind")
+    parser.add_argument("--keep", type=Path, help="folder for what is heard of each recording, read by the next run")
     parser.add_argument("--each-recording", action="store_true", help="print one line a recording, too")
     arguments = parser.parse_args()
     data = data_root(arguments.data)
     kinds = [kind for name in arguments.sets for kind in (SCENES if name == "planted" else [name])]
-    measure(next(clips(data)))  # the first run imports torch
+    kept(None, next(clips(data)))  # the first run imports torch
     print(f"half: {arguments.half}; {arguments.each} dialogues of each kind")
     print(f"| {'set':<9} | n | " + " | ".join(_COLUMNS) + " |\n" + "|---" * (len(_COLUMNS) + 2) + "|")
     planted: list[Score] = []
@@ -106,7 +123,7 @@ def main() -> None:
         source = clips(data) if kind == "clips" else dialogues(data, arguments.half, kind, arguments.each)
         scores = []
         for recording in source:
-            scores.append(measure(recording))
+            scores.append(measure(kept(arguments.keep, recording)))
             if arguments.each_recording:
                 print(f"  {row(f'{scores[-1].found}/{scores[-1].true}', scores[-1:])}")
         print(row(kind, scores), flush=True)
@@ -115,21 +132,23 @@ def main() -> None:
         print(row("planted", planted))
 
 
-def dialogues(data: Path, half: str, kind: str, each: int) -> Iterator[Recording]:
+def dialogues(data: Path, half: str, kind: str, each: int) -> Iterator[Named]:
     """Planted dialogues of one kind."""
     everybody = people(data, half)
     for number in range(each):
-        seed = [HALVES.index(half), list(SCENES).index(kind), number]
-        random = np.random.default_rng(seed)
-        count = {"many": 7 + number % 2, "alone": 1}.get(kind, 2 + number % 5)
-        chosen = cast(everybody, kind, count, random)
-        made = plant(
-            {p.name: p.clips(_CLIPS_EACH, random) for p in chosen}, SCENES[kind], int(random.integers(1 << 31))
-        )
-        truth = Annotation()
-        for track, turn in enumerate(made.turns):
-            truth[Stretch(turn.segment.start, turn.segment.end), track] = turn.speaker
-        yield Recording(made.samples, truth)
+        yield f"{half}-{kind}-{number}", partial(dialogue, everybody, half, kind, number)
+
+
+def dialogue(everybody: Sequence[Person], half: str, kind: str, number: int) -> Recording:
+    """One planted dialogue."""
+    random = np.random.default_rng([HALVES.index(half), list(SCENES).index(kind), number])
+    count = {"many": 7 + number % 2, "alone": 1}.get(kind, 2 + number % 5)
+    chosen = cast(everybody, kind, count, random)
+    made = plant({p.name: p.clips(_CLIPS_EACH, random) for p in chosen}, SCENES[kind], int(random.integers(1 << 31)))
+    truth = Annotation()
+    for track, turn in enumerate(made.turns):
+        truth[Stretch(turn.segment.start, turn.segment.end), track] = turn.speaker
+    return Recording(made.samples, truth)
 
 
 def cast(everybody: Sequence[Person], kind: str, count: int, random: np.random.Generator) -> list[Person]:
@@ -143,30 +162,51 @@ def cast(everybody: Sequence[Person], kind: str, count: int, random: np.random.G
     return [group[i] for i in random.permutation(len(group))[:count]]
 
 
-def clips(data: Path) -> Iterator[Recording]:
+def clips(data: Path) -> Iterator[Named]:
     """The reference clips: meetings of 30 and 60 s."""
     for name, rttm in CLIPS:
-        sound, rate = soundfile.read(data / "clips" / f"{name}.wav", dtype="float32")  # some are of floats
-        if rate != RATE:
-            raise SystemExit(f"{name}.wav: {rate} Hz, expected {RATE}")
-        truth = Annotation()
-        for number, line in enumerate((data / "clips" / rttm).read_text(encoding="utf-8").splitlines()):
-            fields = line.split()
-            if fields[1] == name:
-                start = float(fields[3])
-                truth[Stretch(start, start + float(fields[4])), number] = fields[7]
-        yield Recording(np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16), truth)
+        yield name, partial(clip, data / "clips", name, rttm)
 
 
-def measure(recording: Recording) -> Score:
-    """Diarise a recording and compare."""
-    samples, truth = recording.samples, recording.truth
-    speech = detect_speech(samples)
+def clip(folder: Path, name: str, rttm: str) -> Recording:
+    """One reference clip."""
+    sound, rate = soundfile.read(folder / f"{name}.wav", dtype="float32")  # some are of floats
+    if rate != RATE:
+        raise SystemExit(f"{name}.wav: {rate} Hz, expected {RATE}")
+    truth = Annotation()
+    for number, line in enumerate((folder / rttm).read_text(encoding="utf-8").splitlines()):
+        fields = line.split()
+        if fields[1] == name:
+            start = float(fields[3])
+            truth[Stretch(start, start + float(fields[4])), number] = fields[7]
+    return Recording(np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16), truth)
+
+
+def kept(folder: Path | None, recording: Named) -> Kept:
+    """What is heard of a recording, from a folder where it is there."""
+    name, make = recording
+    path = folder / f"{name}.pickle" if folder else None
+    if path and path.exists():
+        found: Kept = pickle.loads(path.read_bytes())  # noqa: S301 - of this bench's own making
+        return found
+    made = make()
+    speech = detect_speech(made.samples)
     begun = time.process_time()
-    found = diarise(samples, speech)
-    spent = time.process_time() - begun
+    found = Kept(listen(made.samples, speech), made.truth, time.process_time() - begun)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(found))
+    return found
+
+
+def measure(recording: Kept) -> Score:
+    """Tell the voices of a recording apart and compare."""
+    truth, end = recording.truth, recording.heard.end
+    begun = time.process_time()
+    found = told_apart(recording.heard)
+    spent = recording.cpu + time.process_time() - begun
     turns = annotation(found)
-    whole = Stretches([Stretch(0, len(samples) / RATE)])
+    whole = Stretches([Stretch(0, end)])
     parts = DiarizationErrorRate(collar=0.5, skip_overlap=False)(truth, turns, uem=whole, detailed=True)
     alone = DiarizationErrorRate(collar=0.5, skip_overlap=True)(truth, turns, uem=whole, detailed=True)
     return Score(
@@ -179,7 +219,7 @@ def measure(recording: Recording) -> Score:
         found=found.count,
         true=len(truth.labels()),
         cpu=spent,
-        seconds=len(samples) / RATE,
+        seconds=end,
     )
 
 

@@ -52,15 +52,6 @@ def test_overlaps_are_where_two_tracks_are_active():
     assert module._overlaps(tracks[:, :1], end=20) == ()
 
 
-def test_long_stretches_are_cut_and_short_ones_dropped():
-    tracks = np.zeros((1000, 3), dtype=bool)
-    tracks[0:400, 0] = True  # 6.75 s: three pieces
-    tracks[380:395, 1] = True  # 0.25 s, within the other's
-    tracks[600:605, 2] = True  # 0.08 s: nobody
-    pieces = module._pieces(tracks, DiariseOptions())
-    assert [(p.track, p.end - p.start) for p in pieces] == [(0, 128), (0, 128), (0, 144), (1, 15)]
-
-
 def test_speech_that_the_network_does_not_find_has_a_turn():
     tracks = module._within_speech(np.zeros((1000, 3), dtype=bool), [Segment(2, 3)], DiariseOptions())
     assert tracks[:, 0].sum() == pytest.approx(1 / 0.016875, abs=2)

@@ -101,8 +101,11 @@ class CamPlus(nn.Module):
     def pooled(self, x: Tensor) -> Tensor:
         """Embeddings ``(batch, 192)`` of states ``(batch, 512, states)``, or of a stretch of them."""
         deviation = x.std(-1) if x.shape[-1] > 1 else torch.zeros_like(x[..., 0])
-        pooled = torch.cat([x.mean(-1), deviation], -1)[..., None]  # (batch, 1024, 1)
-        return F.conv1d(pooled, self.dense.weight, self.dense.bias)[..., 0]
+        return self.projected(torch.cat([x.mean(-1), deviation], -1))
+
+    def projected(self, statistics: Tensor) -> Tensor:
+        """Embeddings ``(batch, 192)`` of the means and the standard deviations of states, ``(batch, 1024)``."""
+        return F.conv1d(statistics[..., None], self.dense.weight, self.dense.bias)[..., 0]
 
 
 class _Convolution(nn.Module):

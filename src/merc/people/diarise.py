@@ -1,42 +1,39 @@
 """Speaker diarisation: turns of unnamed voices in a recording, overlapping where several speak at once.
 
 The segmentation network finds where voices start, stop and overlap (``activity``). Its stretches of one voice are cut
-into pieces of a few seconds, CAM++ turns each piece into a vector, and clustering tells which pieces are one voice.
-Pieces too short to be distinguished by their sound alone are assigned to clusters afterwards. Speech is what the voice
-activity detector found and what the segmentation network is sure of; all else is nobody's turn, and each region of
-speech has a turn.
+where the speaker encoder hears another voice and into pieces of a few seconds (``pieces``), and clustering tells which
+pieces are one voice. Pieces too short to be distinguished by their sound alone are assigned to clusters afterwards.
+Speech is what the voice activity detector found and what the segmentation network is sure of; all else is nobody's
+turn, and each region of speech has a turn.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from merc.conversation import Segment
 from merc.errors import InputError
-from merc.nn.fbank import FRAME, HOP, RATE, fbank
+from merc.nn.fbank import RATE
 from merc.options import at_least, finite, speaker_counts
 from merc.people import activity
 from merc.people.activity import Activity
 from merc.people.clustering import MOST, centroids, cluster
+from merc.people.pieces import DIMENSION, Piece
+from merc.people.pieces import pieces as cut
 from merc.progress import Progress
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 _MARGIN = 0.3  # seconds around detected speech in which the segmentation network still counts
-_EMBEDDED = 0.3  # seconds of a voice alone below which a piece is embedded with whoever overlaps it
-_BATCH = 4  # pieces of equal length that are embedded together: more is hardly faster and takes memory
 _NEAR = 5.0  # seconds within which a short piece is likely to be the voice of its track
 _NEAR_BONUS = 0.1  # by how much (cosine)
 _SHORTEST_OVERLAP = 0.1  # seconds below which two active tracks are one voice after the other
-_DIMENSION = 192  # of the embeddings: known here so that a recording without speech needs no network
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +99,6 @@ class Diarisation:
     speech: tuple[Segment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Frames ``[start, end)`` of one track, few enough to be one voice."""
-
-    start: int
-    end: int
-    track: int
-
-    @property
-    def middle(self) -> float:
-        return (self.start + self.end) / 2 * activity.FRAME_SECONDS
-
-
 def diarise(
     samples: np.ndarray,
     speech: Sequence[Segment],
@@ -141,6 +125,38 @@ def diarise(
         InputError: the samples are of another kind, or the device is not there.
         WeightError: the weights ``segmentation`` or ``campplus`` are absent.
     """
+    options = options or DiariseOptions()
+    return told_apart(listen(samples, speech, options=options, heard=heard, progress=progress), options)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listened:
+    """What is heard of a recording before it is known how many voices there are.
+
+    Attributes:
+        end: Length of the recording in seconds.
+        tracks: ``(frames, 3)`` bool, which tracks are active within speech, with short gaps bridged.
+        speech: Regions of speech, in order.
+        pieces: Of one voice each, in order of time.
+        vectors: How each sounds, ``(pieces, 192)`` float32 of unit length.
+    """
+
+    end: float
+    tracks: np.ndarray
+    speech: tuple[Segment, ...]
+    pieces: tuple[Piece, ...]
+    vectors: np.ndarray
+
+
+def listen(
+    samples: np.ndarray,
+    speech: Sequence[Segment],
+    *,
+    options: DiariseOptions | None = None,
+    heard: Activity | None = None,
+    progress: Progress | None = None,
+) -> Listened:
+    """The part of `diarise` that takes time; arguments and errors as there."""
     from merc.nn.threads import threads
 
     options = options or DiariseOptions()
@@ -151,20 +167,32 @@ def diarise(
     with threads(options.threads):
         if heard is None:
             heard = activity.voice_activity(samples, device=options.device, on_seconds=lambda done: report(0.4 * done))
-        speech = activity.agreed(heard, speech, end=end)
-        tracks = _within_speech(heard.tracks, speech, options)
-        pieces = _pieces(tracks, options)
-        if not pieces:
-            return _nobody(report)
-        alone = tracks.sum(1) == 1
-        embeddings = _embed(samples, pieces, alone, device=options.device, report=report)
-    weights = np.array([alone[p.start : p.end].sum() for p in pieces]) * activity.FRAME_SECONDS
-    labels = _voices(pieces, embeddings, weights, options)
-    turns, order = _turns(pieces, labels, frames=len(tracks), end=end, options=options)
-    report(report.total)
-    means = centroids(embeddings, labels, np.maximum(weights, activity.FRAME_SECONDS))[order]
-    overlaps = _overlaps(tracks, end=end)
-    return Diarisation(tuple(turns), overlaps, len(order), means.astype(np.float32), tuple(speech))
+        regions = activity.agreed(heard, speech, end=end)
+        tracks, begun = _within_speech(heard.tracks, regions, options), report.done
+        pieces, vectors = cut(
+            samples,
+            tracks,
+            longest=options.longest_piece,
+            shortest=options.shortest_turn,
+            device=options.device,
+            report=lambda part: report(begun + (end - begun) * part),
+        )
+    report(end)
+    return Listened(end, tracks, tuple(regions), tuple(pieces), vectors)
+
+
+def told_apart(heard: Listened, options: DiariseOptions | None = None) -> Diarisation:
+    """The part of `diarise` that tells the voices of what was heard apart."""
+    options = options or DiariseOptions()
+    if not heard.pieces:
+        return Diarisation((), (), 0, np.zeros((0, DIMENSION), dtype=np.float32))
+    alone = heard.tracks.sum(1) == 1
+    weights = np.array([alone[p.start : p.end].sum() for p in heard.pieces]) * activity.FRAME_SECONDS
+    labels = _voices(heard.pieces, heard.vectors, weights, options)
+    turns, order = _turns(heard.pieces, labels, frames=len(heard.tracks), end=heard.end, options=options)
+    means = centroids(heard.vectors, labels, np.maximum(weights, activity.FRAME_SECONDS))[order]
+    overlaps = _overlaps(heard.tracks, end=heard.end)
+    return Diarisation(tuple(turns), overlaps, len(order), means.astype(np.float32), heard.speech)
 
 
 class _Report:
@@ -177,11 +205,6 @@ class _Report:
         self.done = min(self.total, max(self.done, done))
         if self.progress:
             self.progress("speakers", self.done, self.total)
-
-
-def _nobody(report: _Report) -> Diarisation:
-    report(report.total)
-    return Diarisation((), (), 0, np.zeros((0, _DIMENSION), dtype=np.float32))
 
 
 def _within_speech(tracks: np.ndarray, speech: Sequence[Segment], options: DiariseOptions) -> np.ndarray:
@@ -197,87 +220,8 @@ def _within_speech(tracks: np.ndarray, speech: Sequence[Segment], options: Diari
     return tracks
 
 
-def _pieces(tracks: np.ndarray, options: DiariseOptions) -> list[_Piece]:
-    """The runs of each track, cut evenly (by the time that the voice is alone) where they are long; by time."""
-    alone = tracks.sum(1) == 1
-    pieces = []
-    for track in range(tracks.shape[1]):
-        for start, end in activity.runs(tracks[:, track]):
-            if (end - start) * activity.FRAME_SECONDS < options.shortest_turn:
-                continue
-            done = np.cumsum(alone[start:end])
-            parts = max(1, math.ceil(done[-1] * activity.FRAME_SECONDS / options.longest_piece))
-            inner = [start + int(np.searchsorted(done, done[-1] * i / parts)) for i in range(1, parts)]
-            cuts = [start, *inner, end]
-            pieces += [_Piece(a, b, track) for a, b in pairwise(cuts) if b > a]
-    return sorted(pieces, key=lambda piece: (piece.start, piece.end, piece.track))
-
-
-def _embed(
-    samples: np.ndarray, pieces: Sequence[_Piece], alone: np.ndarray, *, device: str, report: _Report
-) -> np.ndarray:
-    """A unit vector for each piece, ``(pieces, 192)`` float32: pieces of equal length are one batch."""
-    import torch
-
-    from merc.nn import campplus
-    from merc.nn.device import resolve
-
-    place = resolve(device)
-    network = campplus.load().to(place)
-    vectors = np.zeros((len(pieces), campplus.DIMENSION), dtype=np.float32)
-    begun, done = report.done, 0
-    for batch in _batches([len(_bins(piece, alone)) for piece in pieces]):
-        bins = torch.stack([_mel_bins(samples, pieces[i], alone) for i in batch]).to(place)  # (batch, bins, 80)
-        if bins.shape[1] >= campplus.SHORTEST:
-            made = network(bins - bins.mean(1, keepdim=True)).cpu().numpy()
-            vectors[batch] = made / np.linalg.norm(made, axis=1, keepdims=True)
-        done += len(batch)
-        report(begun + (report.total - begun) * done / len(pieces))
-    return vectors
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of items of equal length, a few at a time, the longest first."""
-    by_length: dict[int, list[int]] = {}
-    for index, length in enumerate(lengths):
-        by_length.setdefault(length, []).append(index)
-    for length in sorted(by_length, reverse=True):
-        for first in range(0, len(by_length[length]), _BATCH):
-            yield by_length[length][first : first + _BATCH]
-
-
-def _offset(piece: _Piece) -> int:
-    """The sample at which a piece's first mel frame begins, so that its middle lies in the piece's first frame."""
-    return max(0, round(activity.seconds(piece.start) * RATE) - FRAME // 2)
-
-
-def _bins(piece: _Piece, alone: np.ndarray) -> np.ndarray:
-    """The mel frames from the piece's offset on that hold its voice alone, or, where it hardly is, all of its frames.
-
-    All but the shortest are trimmed to tenths of a second, so that many have equal length.
-    """
-    count = round((piece.end - piece.start) * activity.FRAME_SECONDS * RATE / HOP)
-    frames = np.minimum(
-        piece.start + (np.arange(count) * HOP / RATE / activity.FRAME_SECONDS).astype(int), piece.end - 1
-    )
-    chosen = np.flatnonzero(alone[frames])
-    if len(chosen) * HOP < _EMBEDDED * RATE:
-        chosen = np.arange(count)
-    return chosen if len(chosen) < 20 else chosen[: len(chosen) // 10 * 10]
-
-
-def _mel_bins(samples: np.ndarray, piece: _Piece, alone: np.ndarray) -> torch.Tensor:
-    """The mel bins ``(frames, 80)`` of a piece; past the end of the recording there is silence."""
-    chosen, start = _bins(piece, alone), _offset(piece)
-    wanted = (int(chosen[-1]) if len(chosen) else 0) * HOP + FRAME
-    sound = np.zeros(wanted, dtype=np.int16)
-    part = samples[start : start + wanted]
-    sound[: len(part)] = part
-    return fbank(sound)[chosen]
-
-
 def _voices(
-    pieces: Sequence[_Piece], embeddings: np.ndarray, weights: np.ndarray, options: DiariseOptions
+    pieces: Sequence[Piece], embeddings: np.ndarray, weights: np.ndarray, options: DiariseOptions
 ) -> np.ndarray:
     """The voice of each piece: those long enough are clustered, the others are assigned afterwards."""
     heavy = weights >= min(options.shortest_piece, weights.max())
@@ -299,7 +243,7 @@ def _voices(
 
 
 def _assigned(
-    pieces: Sequence[_Piece], index: int, cosines: np.ndarray, clustered: tuple[np.ndarray, np.ndarray, np.ndarray]
+    pieces: Sequence[Piece], index: int, cosines: np.ndarray, clustered: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> int:
     """The voice of a short piece: the most similar, with a bonus for the nearest of its track; none that overlaps."""
     piece = pieces[index]
@@ -317,7 +261,7 @@ def _assigned(
 
 
 def _turns(
-    pieces: Sequence[_Piece], labels: np.ndarray, *, frames: int, end: float, options: DiariseOptions
+    pieces: Sequence[Piece], labels: np.ndarray, *, frames: int, end: float, options: DiariseOptions
 ) -> tuple[list[Turn], list[int]]:
     """Pieces of one voice that touch become a turn; voices are renumbered in order of their first turn.
 

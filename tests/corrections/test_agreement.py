@@ -69,6 +69,17 @@ def test_utterances_are_matched_by_id_or_by_most_of_their_time() -> None:
 def test_an_utterance_is_matched_once() -> None:
     long = [Utterance("a", segment=Segment(0, 2))]
     assert matched(long, [Utterance("b", segment=Segment(0, 1.2)), Utterance("c", segment=Segment(0, 1.9))]) == [(0, 1)]
+    two = [Utterance("d", segment=Segment(0, 1.9)), Utterance("e", segment=Segment(0, 1.8))]
+    assert matched(two, long) == [(0, 0)]
+
+
+def test_a_part_of_an_utterance_is_not_the_utterance() -> None:
+    assert matched([Utterance("a", segment=Segment(0, 1))], [Utterance("a", segment=Segment(0, 10))]) == []
+
+
+def test_an_id_comes_before_more_time_in_common() -> None:
+    long = [Utterance("a", segment=Segment(0, 2))]
+    assert matched(long, [Utterance("b", segment=Segment(0, 2)), Utterance("a", segment=Segment(0, 1.2))]) == [(0, 1)]
 
 
 def test_nothing_in_common_is_said() -> None:

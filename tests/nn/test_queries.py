@@ -67,6 +67,10 @@ def test_nothing_to_read_adds_nothing() -> None:
     queries, (values, keep) = torch.randn(1, 3, WIDTH), sequence((4,))
     without = layer(queries, (values, keep & False))
     torch.testing.assert_close(without, layer(queries, (values + 9, keep & False)))
+    alone = QueryLayer(WIDTH, 2, self_attention=False).eval()
+    torch.testing.assert_close(
+        alone(queries, (values, keep & False)), queries + alone.feed_forward(alone.feed_forward_norm(queries))
+    )
     assert torch.isfinite(without).all() and not torch.allclose(without, layer(queries, (values, keep)), atol=1e-4)
 
 

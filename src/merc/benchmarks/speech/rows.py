@@ -46,6 +46,19 @@ _ALL: Mapping[str, Any] = {"layer": "all", "backend": "mlp", "dropout": 0.5}
 _TOP: Mapping[str, Any] = {**_MEAN, "tuning": "top-k", "top": 2, "rate": 0.1}
 _TUNED: Mapping[str, Any] = {"precision": "bf16", "batch": 16, "epochs": 3}
 
+_BOTH = ("text", "voice")
+_IN_DIALOGUE = "in its dialogue"
+
+
+def _ranks(protocol: str, modalities: tuple[str, ...], features: str | None = None) -> list[SpeechRow]:
+    """RankList against the other losses of the same scorer."""
+    losses = ("ranklist", "ranknet", "listnet", "listmle", "ccc", "mse")
+    return [
+        SpeechRow(loss, "ranklist", protocol, {"loss": loss}, features=features, modalities=modalities)
+        for loss in losses
+    ]
+
+
 ROWS: tuple[SpeechRow, ...] = (
     SpeechRow("frozen, sum of layers, mean", "speech", "speech4", _MEAN, _FROZEN),
     *(SpeechRow(f"frozen, layer {n}, mean", "speech", "speech4", {**_MEAN, "layer": n}, _FROZEN) for n in range(7)),
@@ -60,5 +73,12 @@ ROWS: tuple[SpeechRow, ...] = (
     SpeechRow("frozen, sum of layers, mean", "speech", "ravdess-speaker", _MEAN, _FROZEN),
     SpeechRow("frozen, all layers, mean and sd, MLP", "speech", "ravdess-speaker", _ALL, _FROZEN),
     SpeechRow("last two layers tuned, sum of layers, mean", "speech", "ravdess-speaker", _TOP, _TUNED),
+    SpeechRow("bridge tokens", "bridge_tokens", "iemocap-dimensions:speaker", modalities=_BOTH),
+    SpeechRow("concatenation", "concat", "iemocap-dimensions:speaker", modalities=_BOTH),
+    SpeechRow(f"Mamba, {_IN_DIALOGUE}", "mamba_dialogue", "iemocap-dimensions:speaker", modalities=_BOTH),
+    *_ranks("iemocap-ranks", _BOTH),
+    *_ranks("meld-sentiment", ("text",)),
+    *_ranks("valence-cross:meld", ("text",), "text=mpnet"),
+    *_ranks("valence-cross:iemocap", ("text",), "text=mpnet"),
 )
 """Every row, in the order of the tables."""

@@ -161,7 +161,8 @@ class Read:
         self.frames = np.minimum(frames, stretch.end - 1)
         self._network, self._device = network, device
         self._whole = _running(states, np.ones(self.count, bool))
-        self._alone = _running(states, alone[self.frames])
+        used = alone[self.frames]
+        self._alone = self._whole if used.all() else _running(states, used)
 
     def alone(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
         """Seconds of the states ``[first, last)`` in which the voice is alone."""
@@ -212,5 +213,6 @@ def changes(read: Read) -> list[int]:
 
 def _running(states: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Running number, sums and sums of squares of the states that are used, from 0: ``(states + 1, 1 + 2 · 512)``."""
-    rows = np.hstack([np.ones((len(states), 1)), states, states**2]) * used[:, None]
-    return np.vstack([np.zeros(rows.shape[1]), rows.cumsum(axis=0)])
+    rows = np.zeros((len(states) + 1, 1 + 2 * states.shape[1]))
+    np.cumsum(np.hstack([np.ones((len(states), 1)), states, states**2]) * used[:, None], axis=0, out=rows[1:])
+    return rows

@@ -28,7 +28,7 @@ from merc.recipes.with_backbone import Upstream
 from merc.systems import Batch, Rows
 from merc.systems.concat import Concat
 from merc.systems.speech import Speech
-from tests.backbones.made import speech_folder
+from tests.backbones.made import emotion2vec_folder, speech_folder
 from tests.recipes.made_speech import actors
 
 QUICK = {"epochs": 2, "threads": 1, "batch": 16, "device": "cpu"}
@@ -39,6 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = actors(tmp_path_factory.mktemp("data"))
     speech_folder(made / "one")
     speech_folder(made / "other", "hubert", width=8)
+    emotion2vec_folder(made / "fast")
     return made
 
 
@@ -116,6 +117,11 @@ def test_two_encoders_are_side_by_side_at_the_rate_of_the_first(root: Path) -> N
     assert both.width == 4 * 16 + 4 * 8 and both.steps(name) == one.steps(name)
     np.testing.assert_array_equal(both.rows[name][:, : 4 * 16], one.rows[name])
     assert voice(root, "one", "other", aggregator="mean").width == both.width
+    fast, joined = voice(root, "fast"), voice(root, "one", "fast")
+    slow, quick = one.steps(name), fast.steps(name)
+    middle = (2 * np.arange(slow) + 1) * quick // (2 * slow)
+    assert quick > 3 * slow
+    np.testing.assert_array_equal(joined.rows[name][:, 4 * 16 :], fast.rows[name][middle])
 
 
 def test_silence_around_is_cut_off_and_long_sounds_are_cut(root: Path) -> None:

@@ -139,7 +139,7 @@ class SeRes2Block(nn.Module):
         )
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """``(n, S, d)``, bool ``(n, S)`` -> ``(n, S, d)``, zeros in padding."""
+        """``(n, S, d)``, bool ``(n, S)`` -> ``(n, S, d)``."""
         real = mask[..., None].to(values.dtype)
         parts = list((self.norms[0](F.relu(self.enter(values))) * real).chunk(self.groups, -1))
         for place, layer in enumerate(self.chain, start=1):
@@ -147,7 +147,7 @@ class SeRes2Block(nn.Module):
             parts[place] = F.relu(layer(carried.transpose(1, 2))).transpose(1, 2) * real
         joined = self.norms[2](F.relu(self.leave(self.norms[1](torch.cat(parts, -1)))))
         weighed: Tensor = joined * self.squeeze(masked_mean(joined, mask))[:, None]
-        return (values + weighed) * real
+        return values + weighed
 
 
 class EcapaPooling(nn.Module):

@@ -15,9 +15,11 @@ import torch
 
 from merc import AnalyzeOptions, Conversation, Timeline, Utterance, analyze
 from merc.cache import Cache
+from merc.edits import Rewrite, edited
 from merc.errors import FormatError, InputError
 from merc.media.audio import AudioInfo, Probe, VideoInfo
 from merc.pipeline import evidence, recognizer, transcription, watching
+from tests.edits.made_edits import talk
 from tests.pipeline.conftest import ALL_WEIGHTS
 from tests.pipeline.joined import Annotated
 
@@ -196,3 +198,9 @@ def test_threads_of_torch_are_left_as_they_were(short_sample: Path, weight, own_
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_timeline_given_as_transcript_is_read_as_people_corrected_it(tmp_path: Path) -> None:
+    edited(talk(), Rewrite("u4", "He left."), by="Eve").save(tmp_path, formats=["json"])
+    given = recognizer._transcript(next(tmp_path.glob("*.json")))
+    assert given is not None and given.utterances[-1].text == "He left."

@@ -221,7 +221,7 @@ def _transcript(given: str | Path | Conversation | None) -> Conversation | None:
     if given is None or isinstance(given, Conversation):
         return given
     content = read(given)
-    conversation = content.conversation if isinstance(content, Timeline) else content
+    conversation = content.corrected.conversation if isinstance(content, Timeline) else content
     if not any(one.text or one.words for one in conversation) and not holds_turns_alone(conversation):
         raise FormatError(
             f"{given}: the transcript holds neither words nor times; expected utterances with text, or turns with times"

@@ -31,7 +31,7 @@ from merc.paths import data_root
 from merc.recipes.request import corpus_root, read
 from merc.recipes.voice_training import ridge
 from merc.systems.speaker_normal import SpeakerNormal, SpeakerNormalOptions
-from merc.training.data import in_order
+from merc.training.data import Item, in_order
 from merc.training.device import seeded
 from merc.training.loop import fit
 from merc.training.material import Material
@@ -106,6 +106,14 @@ def by_speaker(data: Corpora, given: Read, learned: np.ndarray, known: Known | N
     return np.stack([scaled.rows[name] for name in data.ids]) * given.spread
 
 
+def without_mean(data: Corpora, values: np.ndarray) -> np.ndarray:
+    """Components less their speaker's mean, as the shipped voice head takes it out."""
+    found = values.copy()
+    for name in np.unique(data.people):
+        found[data.people == name] -= values[data.people == name].mean(0)
+    return found
+
+
 def linear(data: Corpora, values: np.ndarray, learned: np.ndarray, tested: np.ndarray, penalty: float) -> np.ndarray:
     """Predicted classes of the test utterances."""
     own = values.astype(np.float64)
@@ -114,25 +122,36 @@ def linear(data: Corpora, values: np.ndarray, learned: np.ndarray, tested: np.nd
     return found
 
 
-def network(
-    data: Corpora, values: np.ndarray, fold: Fold, conversations: Any, *, seed: int, changes: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted classes of the test utterances, and what the speaker head reads of all ``(n, h)``."""
-    scale = values[np.isin(data.ids, list(fold.train.labels))].std()
-    feature = Feature.of(data.ids, values / scale, source="components")
-    labels = {**fold.train.labels, **fold.valid.labels}
-    material = Material(tuple(fold.blinded(conversations)), {"voice": feature}, EKMAN7, labels)
-    train, valid = (material.items(part.scored, level="dialogue") for part in (fold.train, fold.valid))
-    options = SpeakerNormalOptions(people=len(material.people), base_options={"dropout": 0.5, "width": 128}, **changes)
-    training = replace(TRAINING, seed=seed)
-    with seeded(seed, threads=1):
-        system = SpeakerNormal({"voice": values.shape[1]}, len(EKMAN7), options)
-    fit(system_task(system, train, valid, EKMAN7, options=training), training)
-    every = in_order(material.items(data.ids, level="dialogue"), 512)
-    predicted = predict(system, every, ids=frozenset(data.ids))
-    logits = dict(zip(predicted.ids, predicted.logits, strict=True))
-    tested = [name for name in data.ids if name in set(fold.test.ids)]
-    return np.array([logits[name].argmax() for name in tested]), represented(system, every, data.ids)
+@dataclass
+class Network:
+    """Items of a fold, whose voice is the components in a view; made once for all networks."""
+
+    train: list[Item]
+    valid: list[Item]
+    every: Any
+    people: int
+    width: int
+
+    @classmethod
+    def of(cls, data: Corpora, values: np.ndarray, fold: Fold, conversations: Any) -> Network:
+        scale = values[np.isin(data.ids, list(fold.train.labels))].std()
+        feature = Feature.of(data.ids, values / scale, source="components")
+        labels = {**fold.train.labels, **fold.valid.labels}
+        material = Material(tuple(fold.blinded(conversations)), {"voice": feature}, EKMAN7, labels)
+        train, valid = (material.items(part.scored, level="dialogue") for part in (fold.train, fold.valid))
+        every = in_order(material.items(data.ids, level="dialogue"), 512)
+        return cls(train, valid, every, len(material.people), values.shape[1])
+
+    def trained(self, data: Corpora, changes: dict[str, Any], *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Predicted classes of all utterances, and what the speaker head reads of them ``(n, h)``."""
+        options = SpeakerNormalOptions(people=self.people, base_options={"dropout": 0.5, "width": 128}, **changes)
+        training = replace(TRAINING, seed=seed)
+        with seeded(seed, threads=1):
+            system = SpeakerNormal({"voice": self.width}, len(EKMAN7), options)
+        fit(system_task(system, self.train, self.valid, EKMAN7, options=training), training)
+        predicted = predict(system, self.every, ids=frozenset(data.ids))
+        logits = dict(zip(predicted.ids, predicted.logits, strict=True))
+        return np.array([logits[name].argmax() for name in data.ids]), represented(system, self.every, data.ids)
 
 
 def represented(system: SpeakerNormal, every: Any, ids: Sequence[str]) -> np.ndarray:
@@ -213,7 +232,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--components", type=int, default=400)
     parser.add_argument("--penalty", type=float, default=1.0, help="of the ridge; 1, as of the shipped voice head")
-    parser.add_argument("--weights", type=float, nargs="*", default=[0.1, 1.0], help="lambda of the adversary")
+    parser.add_argument(
+        "--weights", type=float, nargs="*", default=[0.1, 1.0], help="lambda of the adversary; none: no network"
+    )
     given = parser.parse_args()
     data, folds, conversations = gathered(given.protocol)
     hits: dict[str, list[list[np.ndarray]]] = {}
@@ -230,17 +251,19 @@ def main() -> None:
         order.append(np.flatnonzero(tested))
         read_now = components(data, fitting, given.components)
         views = {"raw": read_now.values, "by speaker, all": by_speaker(data, read_now, fitting, None)}
+        views["by speaker, all, mean alone"] = without_mean(data, read_now.values)
         views |= {name: by_speaker(data, read_now, fitting, known) for name, known in few.items()}
         for name, values in views.items():
             predicted = linear(data, values, fitting, tested, given.penalty)
             hits.setdefault(name, []).append([predicted == data.classes[tested]])
             probes.setdefault(name, []).append((probe(values, data.people), probe(values, data.classes)))
-        for view in ("raw", "by speaker, all"):
+        for view in ("raw", "by speaker, all") if given.weights else ():
+            network = Network.of(data, views[view], fold, conversations)
             for name, changes in adversarial.items():
                 label, rows = f"{name}, {view}", []
                 for seed in given.seeds:
-                    predicted, inside = network(data, views[view], fold, conversations, seed=seed, changes=changes)
-                    rows.append(predicted == data.classes[tested])
+                    predicted, inside = network.trained(data, changes, seed=seed)
+                    rows.append((predicted == data.classes)[tested])
                     probes.setdefault(label, []).append((probe(inside, data.people), probe(inside, data.classes)))
                 hits.setdefault(label, []).append(rows)
         print(f"{fold.name} is done", flush=True)

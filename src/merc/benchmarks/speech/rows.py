@@ -45,6 +45,38 @@ _SEEN = "transductive: each speaker's features are standardised by all utterance
 _ALL: Mapping[str, Any] = {"layer": "all", "backend": "mlp", "dropout": 0.5}
 _TOP: Mapping[str, Any] = {**_MEAN, "tuning": "top-k", "top": 2, "rate": 0.1}
 _TUNED: Mapping[str, Any] = {"precision": "bf16", "batch": 16, "epochs": 3}
+_STATISTICS = "voice=whisper-base-statistics"
+_STEADY: Mapping[str, Any] = {"batch": 128, "epochs": 10, "patience": 3, "learning_rate": 3e-4}
+_PLAIN: Mapping[str, Any] = {"weight": 0.0, "base_options": {"dropout": 0.5}}
+_REVERSED: Mapping[str, Any] = {**_PLAIN, "weight": 1.0}
+_BY: Mapping[str, Any] = {**_STEADY, "per_speaker": "voice"}
+
+
+def _normalised(protocol: str) -> tuple[SpeechRow, ...]:
+    """Card 8: the gradient reversed, features by speaker, and both."""
+    rows = {
+        "statistics, plain": (_PLAIN, _STEADY, ""),
+        "statistics, reversed gradient, TAP": (_REVERSED, _STEADY, ""),
+        "statistics, reversed gradient, SNP": ({**_REVERSED, "strategy": "snp"}, _STEADY, ""),
+        "statistics, by speaker": (_PLAIN, _BY, _SEEN),
+        "statistics, reversed gradient, by speaker": (_REVERSED, _BY, _SEEN),
+    }
+    few = {n: f"transductive: features standardised by {n} utterances of a test speaker" for n in (1, 2, 5, 10)}
+    rows |= {f"statistics, {n} known": (_PLAIN, {**_BY, "speaker_known": n}, note) for n, note in few.items()}
+    return tuple(
+        SpeechRow(name, "speaker_normal", protocol, options, training, _STATISTICS, note=note)
+        for name, (options, training, note) in rows.items()
+    )
+
+
+def _styles(features: str, name: str) -> tuple[SpeechRow, ...]:
+    """Card 19: a speaker embedding, flat and in two stages."""
+    stages = {"flat": {}, "hierarchical": {"hierarchical": True}}
+    return tuple(
+        SpeechRow(f"{name}, {stage}", "speaker_style", "nemo-speaker", options, features=features)
+        for stage, options in stages.items()
+    )
+
 
 _BOTH = ("text", "voice")
 _IN_DIALOGUE = "in its dialogue"
@@ -80,5 +112,9 @@ ROWS: tuple[SpeechRow, ...] = (
     *_ranks("meld-sentiment", ("text",)),
     *_ranks("valence-cross:meld", ("text",), "text=mpnet"),
     *_ranks("valence-cross:iemocap", ("text",), "text=mpnet"),
+    *_normalised("speech-cross"),
+    *_normalised("speech4"),
+    *_styles("voice=campplus", "CAM++"),
+    *_styles("voice=runs/style-encoder/{corpus}:style", "style tokens"),
 )
 """Every row, in the order of the tables."""

@@ -105,6 +105,16 @@ def test_random_masking_takes_its_share_and_never_all_of_an_utterance() -> None:
     assert torch.equal(masked.rows["text"].values, lone.rows["text"].where(masked.present("text")).values)
 
 
+def test_the_share_of_masking_is_that_of_a_modality() -> None:
+    """Of three modalities one is lost with 0.1 less the triples that stay; the complement, 0.9, would take 0.17."""
+    widths = {"text": 12, "voice": 7, "face": 5}
+    system = BridgeTokens(widths, CLASSES, replace(SMALL, masking=0.1))
+    torch.manual_seed(0)
+    masked = system.masked(made_batch(widths, (1,) * 600, level="utterance"))
+    lost = 1 - torch.stack([masked.present(name) for name in widths]).float().mean()
+    assert 0.07 < float(lost) < 0.13
+
+
 def test_masking_acts_in_training_alone() -> None:
     system, given = made(masking=0.5), batch((5,) * 12)
     assert torch.equal(system(given).logits, system(given).logits)

@@ -59,7 +59,7 @@ def request(system: str, root: Path, **training: object) -> Request:
     described = SYSTEMS[system].description
     modalities, batch = described.modalities, 4 if described.level == "dialogue" else 16
     features = ",".join(f"{name}={root / 'store'}:{name}" for name in WIDTHS if name in modalities)
-    options = FOR_SINGLE_VECTORS.get(system, {})
+    options = {**FOR_SINGLE_VECTORS, "speech": {"backbone": ""}}.get(system, {})  # no states of a speech encoder
     return Request(
         system, "meld-7", features, options=options, training={**QUICK, "batch": batch, **training}, data=root
     )

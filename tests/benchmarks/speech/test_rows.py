@@ -20,3 +20,19 @@ def test_few_known_utterances_are_those_that_the_note_counts() -> None:
 
 def test_each_protocol_has_rows_to_compare() -> None:
     assert min(Counter(row.protocol for row in ROWS).values()) > 1
+
+
+def test_rows_of_one_system_on_nemo_differ_in_one_thing() -> None:
+    for system in ("word_alignment", "mamba"):
+        rows = [row for row in ROWS if row.system == system]
+        assert {row.protocol for row in rows} == {"nemo-speaker"} and len({str(row.training) for row in rows}) == 1
+        settings = [(dict(row.options), row.features, row.modalities) for row in rows]
+        assert all(settings.count(one) == 1 for one in settings)
+        shared = set.intersection(*({str(one) for one in row.options.items()} for row in rows))
+        assert shared and all(len(row.options) <= len(shared) + 2 for row in rows)
+
+
+def test_words_and_speech_alone_have_rows_of_their_own() -> None:
+    alone = {row.name: row.modalities for row in ROWS if row.system == "word_alignment"}
+    assert alone["words alone"] == ("text",) and alone["speech alone"] == ("voice",)
+    assert alone["speech aligned to words"] == ("text", "voice")

@@ -91,6 +91,24 @@ def _ranks(protocol: str, modalities: tuple[str, ...], features: str | None = No
     ]
 
 
+_WORDS = "voice=whisper-base-50hz,text=words"
+_ALIGNED: Mapping[str, Any] = {"words": True, "frames": 5, "frame_width": 64, "state": 48, "attention_width": 32}
+_SHORT: Mapping[str, Any] = {"epochs": 15, "patience": 3, "learning_rate": 2e-3}
+_SPOKEN = "voice=whisper-base-50hz,text=mpnet-words"
+_EMBEDDED = "voice=campplus,text=mpnet-words"
+_BLOCK: Mapping[str, Any] = {"text_width": 128}
+_STATIC = 1500  # frames of 20 ms: more than any utterance has, so that their mean is one vector
+_FEW: Mapping[str, Any] = {"epochs": 15, "patience": 3, "learning_rate": 1e-3}
+
+
+def _words(name: str, modalities: tuple[str, ...] = _BOTH, **options: Any) -> SpeechRow:
+    return SpeechRow(name, "word_alignment", "nemo-speaker", {**_ALIGNED, **options}, _SHORT, _WORDS, modalities)
+
+
+def _mamba(name: str, features: str = _SPOKEN, **options: Any) -> SpeechRow:
+    return SpeechRow(f"Mamba, words and {name}", "mamba", "nemo-speaker", {**_BLOCK, **options}, _FEW, features, _BOTH)
+
+
 ROWS: tuple[SpeechRow, ...] = (
     SpeechRow("frozen, sum of layers, mean", "speech", "speech4", _MEAN, _FROZEN),
     *(SpeechRow(f"frozen, layer {n}, mean", "speech", "speech4", {**_MEAN, "layer": n}, _FROZEN) for n in range(7)),
@@ -116,5 +134,14 @@ ROWS: tuple[SpeechRow, ...] = (
     *_normalised("speech4"),
     *_styles("voice=campplus", "CAM++"),
     *_styles("voice=runs/style-encoder/{corpus}:style", "style tokens"),
+    _words("pooled speech and words, without alignment", fusion="concat"),
+    _words("speech aligned to words"),
+    _words("speech alone", ("voice",)),
+    _words("words alone", ("text",)),
+    _mamba("speaker embedding", _EMBEDDED),
+    _mamba("mean of frames", frames=_STATIC),
+    _mamba("a frame for each word"),
+    _mamba("10 frames a second", along="voice", frames=5),
+    _mamba("50 frames a second", along="voice"),
 )
 """Every row, in the order of the tables."""

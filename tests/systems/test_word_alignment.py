@@ -148,6 +148,15 @@ def test_words_are_read_in_both_directions_and_beside_what_they_found() -> None:
     assert system.join.network.input_size == 4 * SMALL.state
 
 
+@pytest.mark.parametrize("changed", sorted(WIDTHS))
+def test_the_second_network_reads_a_word_and_what_it_found(changed: str) -> None:
+    system, batch = built(), utterances(3, 1, count=1)  # of a single frame every word finds the same
+    with torch.no_grad():
+        before = system(batch).extras["words"]
+        batch.rows[changed].values[0] += 1.0
+        assert not torch.allclose(system(batch).extras["words"], before, atol=1e-4)
+
+
 def test_poolings() -> None:
     values, mask = torch.tensor([[[1.0, -5.0], [3.0, -7.0], [9.0, 9.0]]]), torch.tensor([[True, True, False]])
     assert Pool(2, "max")(values, mask).tolist() == [[3.0, -5.0]]
@@ -229,7 +238,8 @@ def test_options_are_refused_by_name() -> None:
             WordAlignmentOptions(**wrong)
     with pytest.raises(InputError, match="width 16 over 3 heads"):
         built(replace(SMALL, attention="multi-head", heads=3))
-    assert replace(SMALL, fusion="concat").variant == "pooled and concatenated, without alignment"
+    pooled = replace(SMALL, fusion="concat")
+    assert pooled.variant == built(pooled).variant == "pooled and concatenated, without alignment"
     assert not SMALL.variant
 
 

@@ -267,6 +267,11 @@ class WordAlignment(System):
         first[:, 0] = silent
         return torch.where(first[..., None], self.wordless, words), mask | first
 
+    @property
+    def variant(self) -> str:
+        """What the options make of the system."""
+        return self.options.variant
+
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """Entry and recurrent network of each modality."""
         return {name: [*self.enter[name].parameters(), *self.read[name].parameters()] for name in self.inputs}

@@ -14,12 +14,14 @@ import typer
 from typer.testing import CliRunner
 
 from merc.backbones import speech
+from merc.backbones.whisper import WhisperBackbone
 from merc.benchmarks import cell
 from merc.benchmarks.cell import Cell
 from merc.cli import evaluate as evaluate_verb
 from merc.cli import train as train_verb
 from merc.errors import InputError
 from merc.features.feature import Feature
+from merc.nn.whisper import WhisperNetwork
 from merc.recipes import request as asking
 from merc.recipes import with_backbone
 from merc.recipes.request import Prepared, Request, settled
@@ -30,6 +32,7 @@ from merc.systems.concat import Concat
 from merc.systems.speech import Speech
 from tests.backbones.made import emotion2vec_folder, speech_folder
 from tests.recipes.made_speech import actors
+from tests.recipes.pretraining.test_heard import start
 
 QUICK = {"epochs": 2, "threads": 1, "batch": 16, "device": "cpu"}
 
@@ -217,3 +220,17 @@ def test_what_a_system_reads_follows_from_its_options() -> None:
     assert replace(found, tuning="frozen", aggregator="ecapa").states == ((1, 512),)
     with pytest.raises(InputError, match="layer is 9, but 'whisper-base' has layers 0 to 6"):
         _ = replace(found, layer=9).states
+
+
+def test_a_pretrained_folder_is_trained_from_on_its_own_fold_alone(root: Path, tmp_path: Path) -> None:
+    folder = start(tmp_path / "pre", extra=[])
+    WhisperBackbone(WhisperNetwork(16, 2, 2), None).save(folder)
+    asked = request(root, str(folder))
+    (trained,) = train(asked, tmp_path / "run", only=["fold-1"])
+    assert "No test speaker was heard in pretraining." in trained.notes
+    assert settled(asked)["upstream"] == {"pre": speech.described(str(folder)).sha256}
+    with pytest.raises(InputError, match=r"who may be test speakers of ravdess-speaker, fold-2; pretrain on the same"):
+        list(train(asked, tmp_path / "other", only=["fold-2"]))
+    start(folder, transductive=True)
+    (told,) = train(request(root, str(folder), tuning="top-k", top=1), tmp_path / "tuned", only=["fold-2"])
+    assert any(note.startswith("TRANSDUCTIVE: test speakers were heard") for note in told.notes)

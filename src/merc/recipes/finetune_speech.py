@@ -21,11 +21,11 @@ from merc.cache import file_hash, key, replacing
 from merc.errors import InputError
 from merc.evaluation.metrics import STATISTICS, bootstrap
 from merc.evaluation.parts import Ledger
-from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.scoring import Answers, answers
 from merc.features import sound
 from merc.options import above, at_least, one_of, share
 from merc.recipes.pretrain_speech import backbone_of
+from merc.recipes.pretraining.heard import CARD, heard
 from merc.recipes.pretraining.material import FoldOfSounds
 from merc.recipes.recipe import Folders, Outcome, Recipe
 from merc.reporting import cards
@@ -207,23 +207,15 @@ def start_note(options: FinetuneOptions) -> str:
     """
     if not options.start:
         return ""
-    before = cards.ModelCard.read(Path(options.start) / FILE.replace(".safetensors", ".json")).training.options
-    shared = set(PROTOCOLS[str(before["protocol"])].corpora) & set(PROTOCOLS[options.protocol].corpora)
-    shared |= set(before["extra"]) & set(PROTOCOLS[options.protocol].corpora)
-    if before["transductive"] and shared:
-        return "TRANSDUCTIVE: test speakers were heard in pretraining, without labels."
-    if shared and (before["protocol"], before["fold"]) != (options.protocol, options.fold):
-        raise InputError(
-            f"start '{options.start}' heard training speakers of {before['protocol']}, {before['fold']}, who may be "
-            f"test speakers of {options.protocol}, {options.fold}; pretrain on the same fold"
-        )
+    note = heard(Path(options.start), protocol=options.protocol, fold=options.fold)
+    before = cards.ModelCard.read(Path(options.start) / CARD).training.options
     for name in ("share", "label_seed"):
-        if before["method"] == "p-tapt" and shared and before[name] != getattr(options, name):
+        if before["method"] == "p-tapt" and before[name] != getattr(options, name):
             raise InputError(
                 f"start '{options.start}' saw labels with {name} {before[name]}, now it is {getattr(options, name)}; "
                 "pretrain with the same"
             )
-    return "No test speaker was heard in pretraining."
+    return note
 
 
 def tested_answers(one: FoldOfSounds, found: Mapping[str, str], options: FinetuneOptions, folder: Path) -> Answers:

@@ -182,7 +182,9 @@ class Prepared:
             found["text"] = with_t5.words(self.t5, self.conversations)
         if self.upstream and "voice" in found:
             device = chosen_device(self.options.device)
-            found["voice"] = with_backbone.voice(self.upstream, found["voice"], device=device, progress=progress)
+            heard = with_backbone.pretrained_on(self.upstream, protocol=self.protocol.name, fold=fold.name)
+            states = with_backbone.voice(self.upstream, found["voice"], device=device, progress=progress)
+            found["voice"] = replace(states, notes=(*states.notes, *heard))
         refuse_unreadable(found, self.reading, self.request.system)
         return {name: found[name] for name in self.sources}
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from merc.backbones import speech
+from merc.backbones.whisper import FILE
 from merc.cache import Cache, key
 from merc.errors import InputError
 from merc.features.alignment import align
@@ -23,6 +24,7 @@ from merc.features.feature import Feature, LazyRows, MappedRows
 from merc.features.sound import NAME as SOUND
 from merc.features.sound import SoundRows, loud_span
 from merc.progress import Progress
+from merc.recipes.pretraining.heard import heard
 
 if TYPE_CHECKING:
     from merc.systems import System
@@ -118,6 +120,13 @@ def adopt(system: System, upstream: Upstream) -> None:
     """Give a system the upstreams that are tuned with it; nothing where they are frozen."""
     if not upstream.frozen:
         system.adopt([speech.load(name) for name in upstream.names])  # type: ignore[operator]  # it names one
+
+
+def pretrained_on(upstream: Upstream, *, protocol: str, fold: str) -> tuple[str, ...]:
+    """What the pretraining of its encoders means for figures on a fold; raises as ``heard`` does."""
+    return tuple(
+        heard(Path(name), protocol=protocol, fold=fold) for name in upstream.names if (Path(name) / FILE).is_file()
+    )
 
 
 def voice(upstream: Upstream, given: Feature, *, device: str = "cpu", progress: Progress | None = None) -> Feature:

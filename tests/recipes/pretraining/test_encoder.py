@@ -87,3 +87,11 @@ def test_ten_chunk_tokens_are_never_counted_as_frames() -> None:
         found = encoded(MaskedEncoder(network(), tokens=tokens), given)
         assert found.frames[-1].shape[1] == given.masked.shape[1]
         assert found.tokens[-1].shape == (2, tokens, WIDTH)
+
+
+def test_tokens_come_before_the_frames_and_are_separated_from_them() -> None:
+    given, encoder = batch(2), MaskedEncoder(network(), tokens=10)
+    sound = encoder.front_end(given.mels)
+    found = encoded(encoder, given)
+    torch.testing.assert_close(found.frames[0], sound + encoder.network.positions[: sound.shape[1]])
+    torch.testing.assert_close(found.tokens[0], encoder.tokens.expand(2, -1, -1))

@@ -14,12 +14,12 @@ import pytest
 
 from tests.pipeline.conftest import ALL_WEIGHTS
 
-COMMAND = [sys.executable, "-m", "merc", "analyze", "--quiet", "--formats", "json", "--threads", "2"]
+COMMAND = [sys.executable, "-m", "merc", "analyze", "--quiet", "--formats", "json"]
 
 
-def start(recording: Path, out: Path, cache: Path) -> subprocess.Popen:
+def start(recording: Path, out: Path, cache: Path, *, threads: int = 2) -> subprocess.Popen:
     environment = {**os.environ, "MERC_CACHE": str(cache)}
-    return subprocess.Popen([*COMMAND, str(recording), "--out", str(out)], env=environment)
+    return subprocess.Popen([*COMMAND, "--threads", str(threads), str(recording), "--out", str(out)], env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,21 @@ def _weights() -> str:
     return str(folder("mpnet").parent)
 
 
-def test_the_same_input_twice_gives_the_same_bytes(
-    uninterrupted: tuple[bytes, float], short_sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_same_input_gives_the_same_bytes_on_any_number_of_threads_and_beside_a_run_that_is_killed(
+    uninterrupted: tuple[bytes, float],
+    short_sample: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    threads: int,
 ) -> None:
     monkeypatch.setenv("MERC_WEIGHTS", _weights())
-    assert start(short_sample, tmp_path / "out", tmp_path / "cache").wait() == 0
+    other = start(short_sample, tmp_path / "other", tmp_path / "cache", threads=2)
+    one = start(short_sample, tmp_path / "out", tmp_path / "cache", threads=threads)
+    time.sleep(uninterrupted[1] / 2)
+    other.kill()
+    assert one.wait() == 0 and other.wait() in (0, -signal.SIGKILL)
     assert (tmp_path / "out" / "timeline.json").read_bytes() == uninterrupted[0]
 
 

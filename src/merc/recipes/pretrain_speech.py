@@ -1,10 +1,10 @@
 """Pretraining of Whisper's encoder on emotional speech without labels, or with few: TAPT, P-TAPT, self-distillation.
 
-    p-tapt   Chen & Rudnicky 2023, "Exploring Wav2vec 2.0 Fine-Tuning for Improved Speech Emotion Recognition": a
-             frame-level emotion model, k-means of what it makes at several K, and masked prediction of the clusters
-    tapt     the same without labels: clusters of frozen states, as in HuBERT. The paper's TAPT continues wav2vec
-             2.0's own contrastive task, which Whisper's encoder, having no quantiser, does not have
-    distil   Ma et al. 2024, "emotion2vec": an averaged teacher, losses of masked frames and of utterances
+- ``p-tapt``: Chen & Rudnicky 2023, "Exploring Wav2vec 2.0 Fine-Tuning for Improved Speech Emotion Recognition": a
+  frame-level emotion model, k-means of what it makes at several K, and masked prediction of the clusters.
+- ``tapt``: the same without labels: clusters of frozen states, as in HuBERT. The paper's TAPT continues the contrastive
+  task of wav2vec 2.0, which Whisper's encoder, having no quantiser, does not have.
+- ``distil``: Ma et al. 2024, "emotion2vec": an averaged teacher, losses of masked frames and of utterances.
 
 Only training speakers of a fold are heard unless ``transductive`` is set, which the card says. Writes
 ``whisper-encoder.safetensors`` with its card; ``merc train finetune-speech --start FOLDER`` begins with it.

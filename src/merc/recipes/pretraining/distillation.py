@@ -5,7 +5,7 @@ Paper: Ma et al. 2024, "emotion2vec: Self-Supervised Pre-Training for Speech Emo
     Y    target (B, S, d): mean over the teacher's top layers of their states, each normalised over the frames
     Ŷ    the student's prediction, by a decoder of convolutions on its last states
     Û    mean over the student's N utterance tokens (B, d)
-    L    mean over masked frames of |Y - Ŷ|² / d  +  α · |Ȳ - Û|² / d
+    L    mean over masked frames of ‖Y - Ŷ‖² / d  +  α · ‖Ȳ - Û‖² / d
 
 The paper says that Ȳ is the mean of the target over time. Normalised over time, that is 0 for every sound, so that by
 default Ȳ is the mean over time of the same states before that normalisation, normalised over its d numbers instead.
@@ -69,7 +69,7 @@ def targets_of(states: list[Tensor], real: Tensor, *, top: int, utterance: str =
 
 
 def utterance_loss(tokens: Tensor, target: Tensor) -> Tensor:
-    """|Ȳ - Û|² / d of tokens ``(B, N, d)``, which are averaged ("chunk"), and targets ``(B, d)``."""
+    """``‖Ȳ - Û‖² / d`` of tokens ``(B, N, d)``, which are averaged ("chunk"), and targets ``(B, d)``."""
     return nn.functional.mse_loss(tokens.float().mean(1), target)
 
 

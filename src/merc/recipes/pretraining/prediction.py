@@ -1,6 +1,6 @@
 """Stage 3 of P-TAPT, and TAPT: predict the cluster numbers of masked frames, with one head per number of clusters.
 
-L = Σ_K (1 / |M|) Σ_{t ∈ M} -log p_K(c_t^K | masked sound). Symbols: B sounds, S frames, M masked frames, d width.
+``L = Σ_K mean over masked frames t of -log p_K(c_t^K | masked sound)``. Symbols: B sounds, S frames, d width.
 """
 
 from __future__ import annotations

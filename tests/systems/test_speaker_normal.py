@@ -122,7 +122,11 @@ def test_lambda_0_is_plain_training_to_the_bit() -> None:
     torch.manual_seed(0)
     plain = stepped(Concat(WIDTHS, CLASSES, options).train())
     torch.manual_seed(0)
+    Concat(WIDTHS, CLASSES, options)
+    after = torch.rand(3)
+    torch.manual_seed(0)
     wrapped = SpeakerNormal(WIDTHS, CLASSES, SpeakerNormalOptions(weight=0.0, base_options=options))
+    assert torch.equal(torch.rand(3), after), "the speaker head draws no random number of the training"
     ours = stepped(wrapped.train())
     for one, other in zip(plain.parameters(), ours.base.parameters(), strict=True):
         assert torch.equal(one, other)

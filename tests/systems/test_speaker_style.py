@@ -93,6 +93,7 @@ def test_the_triplet_loss_is_zero_where_the_margin_is_kept() -> None:
     a = torch.tensor([[1.0, 0.0]])
     p, n = torch.tensor([[0.8, 0.6]]), torch.tensor([[0.6, 0.8]])
     assert cosine_triplet(a, p, n, margin=0.2).item() == pytest.approx(0, abs=1e-6)
+    assert cosine_triplet(a, p, n, margin=0.1).item() == 0
     assert cosine_triplet(a, p, n, margin=0.3).item() == pytest.approx(0.1)
     assert cosine_triplet(a, n, p, margin=0.3).item() == pytest.approx(0.5)
 
@@ -178,6 +179,15 @@ def test_the_second_stage_learns_from_what_is_not_sad_alone() -> None:
     assert set(losses) == {"first", "label"}
     some = replace(batch, labels=batch.labels.masked_fill(batch.labels == 2, -1))
     torch.testing.assert_close(system(some).losses["label"], losses["label"])
+
+
+@pytest.mark.parametrize(("apart", "second"), [(0, [-1, 0, 1, 2]), (1, [0, -1, 1, 2]), (3, [0, 1, 2, -1])])
+def test_the_classes_of_the_second_stage_are_the_others_in_order(apart: int, second: list[int]) -> None:
+    system = SpeakerStyle({"voice": 3}, 4, SpeakerStyleOptions(hierarchical=True, apart=apart))
+    batch = replace(made_batch({"voice": 3}, (4,)), labels=torch.arange(4)[None])
+    stages = system._stages(torch.zeros(1, 4, 1), torch.zeros(1, 4, 3), batch)
+    assert stages["label"][1].tolist() == [second]
+    assert stages["first"][1].tolist() == [[int(number == apart) for number in range(4)]]
 
 
 def test_the_hinge_is_that_of_the_definition_and_weighs_classes() -> None:

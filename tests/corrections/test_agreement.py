@@ -84,8 +84,13 @@ def test_an_id_comes_before_more_time_in_common() -> None:
 
 def test_nothing_in_common_is_said() -> None:
     other = timeline(Utterance("v1", segment=Segment(50, 51)), predictions=(prediction(),), name="other.wav")
-    with pytest.raises(InputError, match=r"call\.mp4 and other\.wav: no utterance has a label in both"):
+    with pytest.raises(InputError, match=r"call\.mp4 and other\.wav: no utterance is in both; expected results of one"):
         agreement(talk(), other)
+    mute = timeline(Utterance("u1", segment=Segment(0, 1)), predictions=(prediction(None, 0.4),))
+    with pytest.raises(
+        InputError, match=r"of 1 utterances none has a label on both sides; --unlabelled counts 'no label'"
+    ):
+        agreement(mute, mute)
 
 
 def test_only_one_label_leaves_alpha_undefined() -> None:

@@ -70,10 +70,15 @@ def agreement(
     if unlabelled:
         labels = [(a or NO_LABEL, b or NO_LABEL) for a, b in labels]
     pairs = tuple((a, b) for a, b in labels if a is not None and b is not None)
+    if not places:
+        raise InputError(
+            f"{one.recording.name} and {other.recording.name}: no utterance is in both; expected results of one "
+            "recording"
+        )
     if not pairs:
         raise InputError(
-            f"{one.recording.name} and {other.recording.name}: no utterance has a label in both; expected results of "
-            "one recording"
+            f"{one.recording.name}: of {len(places)} utterances none has a label on both sides; --unlabelled counts "
+            f"'{NO_LABEL}' as one"
         )
     return Agreement(
         pairs,

@@ -71,3 +71,20 @@ def test_without_a_usable_list_nothing_is_known(tmp_path: Path, content: str) ->
     assert written.listed(tmp_path) == {}
     written.refuse_edited(tmp_path)
     assert json.loads((written.save(sample(), tmp_path, FILES)[0]).read_text())["schema"] == "merc-timeline/2"
+
+
+def test_what_a_killed_save_leaves_is_nobodys_change(tmp_path: Path) -> None:
+    written.save(sample(), tmp_path, FILES)
+
+    def other(timeline: object, path: Path) -> None:
+        path.write_text("other bytes", encoding="utf-8")
+
+    def killed(timeline: object, path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written.save(sample(), tmp_path, {"timeline.csv": other, "timeline.eaf": killed})
+    assert (tmp_path / "timeline.csv").read_text(encoding="utf-8") == "other bytes"
+    assert written.changed(tmp_path) == []
+    written.save(sample(), tmp_path, FILES)
+    assert len(written.listed(tmp_path)) == 3

@@ -37,14 +37,21 @@ def save(timeline: Timeline, folder: Path, files: Mapping[str, Callable[[Timelin
             f"{folder / touched[0]} was changed after merc wrote it: take its corrections over with 'merc edit "
             f"{folder} --from {folder / touched[0]}', then move it away, or choose another folder with --out"
         )
-    hashes = listed(folder)
+    before = listed(folder)
+    hashes = {name: known for name, known in before.items() if name not in files}
+    if hashes != before:
+        _remember(folder, hashes)  # whoever is killed below leaves no file that seems to be changed by hand
     for name, writer in files.items():
         with replacing(folder / name) as temporary:
             writer(timeline, temporary)
         hashes[name] = file_hash(folder / name)
+    _remember(folder, hashes)
+    return [folder / name for name in files]
+
+
+def _remember(folder: Path, hashes: Mapping[str, str]) -> None:
     with replacing(folder / LIST) as temporary:
         temporary.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return [folder / name for name in files]
 
 
 def listed(folder: Path) -> dict[str, str]:

@@ -55,6 +55,46 @@ def test_m2fnet_reads_context_in_five_layers_on_iemocap_and_in_one_on_meld() -> 
     assert layers == [5, 1]
 
 
+SIZES = {
+    "lsdgnn": {"iemocap6": (300, 4, 0.1, 0.4), "meld-7": (300, 2, 0.2, 0.1)},
+    "cogmen": {"iemocap6": (0, 2048), "meld-7": (0, 2048)},
+    "tripathi": {"iemocap4-session": (100,)},
+}
+NAMES = {
+    "lsdgnn": ("width", "layers", "beta", "dropout"),
+    "cogmen": ("context", "feedforward"),
+    "tripathi": ("glances",),
+}
+
+
+@pytest.mark.parametrize("system", SIZES)
+def test_the_configuration_of_a_source_has_its_sizes_under_each_protocol(system: str) -> None:
+    for protocol, sizes in SIZES[system].items():
+        written = settled(Request(system, protocol, training={"config": "source"}))
+        assert tuple(written["system"][name] for name in NAMES[system]) == sizes
+        assert (
+            written["training"]["config"] == "source"
+            and settled(Request(system, protocol))["system"] != written["system"]
+        )
+
+
+def test_a_configuration_changes_rates_by_protocol_and_the_user_has_the_last_word() -> None:
+    rates = {"iemocap6": (5e-4, 16, 5), "iemocap6:drawn": (5e-4, 16, 5), "meld-7": (1e-5, 64, 12)}
+    for protocol, expected in rates.items():
+        training, _ = merged(Request("lsdgnn", protocol, training={"config": "source"}))
+        assert (training.learning_rate, training.batch, training.buckets) == expected
+    asked = Request("lsdgnn", "meld-7", options={"width": 12}, training={"config": "source", "batch": 3})
+    training, options = merged(asked)
+    assert (training.batch, options["width"], options["layers"]) == (3, 12, 2)
+
+
+def test_a_configuration_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InputError, match="system 'lsdgnn' has no configuration 'large'; it has source"):
+        merged(Request("lsdgnn", "meld-7", training={"config": "large"}))
+    with pytest.raises(InputError, match="system 'concat' has no configuration 'source'; it has its defaults alone"):
+        merged(Request("concat", "meld-7", training={"config": "source"}))
+
+
 @pytest.fixture
 def two_corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """MELD and, as "emorynlp", other dialogues of three speakers, with voices of both in one store."""

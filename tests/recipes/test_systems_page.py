@@ -40,5 +40,6 @@ def test_the_text_and_the_page_say_the_same_of_a_system() -> None:
     for line in text.splitlines()[1:]:
         assert line.split(" at widths")[0] in page
     assert "not comparable: split" in text
+    assert "(--set config=source): system.width=300, system.layers=4, patience=30; under meld-7 " in page
     assert all(f"\n## {name}: " in page for name in SYSTEMS)
     assert all(f"- `{name}`: {recipe.title}" in page for name, recipe in RECIPES.items())

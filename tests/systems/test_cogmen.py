@@ -108,6 +108,18 @@ def test_compat_looks_at_padding_and_says_so():
     assert right.comparable and not right.incomparable_why
 
 
+def test_features_stand_side_by_side_where_the_context_has_no_width_of_its_own():
+    torch.manual_seed(0)
+    system = Cogmen({"text": 6, "voice": 8}, CLASSES, CogmenOptions(context=0, layers=1, feedforward=16)).eval()
+    batch = made_batch({"text": 6, "voice": 8}, (4, 2))
+    seen = []
+    system.context.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    system(batch.without("voice"))
+    torch.testing.assert_close(seen[0][..., :6], batch.vectors("text")[0])
+    assert seen[0].shape[-1] == 14 and not seen[0][..., 6:].any()
+    assert not system.encoders() and system.narrow.in_features == 14
+
+
 def test_a_single_utterance_can_be_trained_on():
     system = Cogmen({"text": 6}, CLASSES, SMALL).train()
     loss = system(made_batch({"text": 6}, (1,))).loss

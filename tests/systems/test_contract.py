@@ -120,8 +120,8 @@ def described(**changes: object) -> Description:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"level": "session"}, "level 'session'; expected dialogue or utterance"),
-        ({"steps": "both"}, "steps 'both'; expected own or shared"),
+        ({"level": "session"}, "system 'x': level is 'session': expected one of dialogue, utterance"),
+        ({"steps": "both"}, "steps is 'both': expected one of own, shared"),
         ({"reads": {"text": "letters"}}, "reads text as 'letters'; expected"),
         ({"reads": {"voice": "steps"}}, "reads voice as 'steps'; expected one of its modalities"),
     ],

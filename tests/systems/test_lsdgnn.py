@@ -110,7 +110,12 @@ def test_compat_looks_at_padding_and_says_so():
     short, long = (made_batch({"text": 6}, (4, 2), padding=more) for more in (0, 6))
     real = short.mask
     assert not torch.allclose(wrong(short).logits[real], wrong(long).logits[:, :4][real], atol=1e-4)
-    assert torch.isfinite(wrong(made_batch({"text": 6}, (4,))).loss)  # one dialogue: infinite in the source's code
+    one, two = made_batch({"text": 6}, (4,)), made_batch({"text": 6}, (4, 4))
+    assert torch.isinf(wrong(one).extras["difference"])  # the mean of one dialogue leaves nothing, as in the source
+    assert torch.isfinite(right(one).loss) and torch.isfinite(wrong(two).loss)
+    stacks = [wrong(two).extras[name].flatten(1) for name in ("short", "long")]
+    a, b = (torch.nn.functional.normalize(one - one.mean(0), dim=1) for one in stacks)
+    torch.testing.assert_close(wrong(two).extras["difference"], 1 / (a - b).square().sum(1).mean())  # without a floor
     assert not wrong.comparable and "compat=True" in wrong.incomparable_why
     assert right.comparable and not right.incomparable_why
 

@@ -39,5 +39,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
     """A system in two lines: what it is; what it reads, its parameters and published figures."""
     needs = f" (needs {', '.join(row['needs'])})" if row["needs"] else ""
     figures = "; ".join(f"{one['protocol']} {one['value']}" for one in row["published"])
-    facts = f"{', '.join(row['modalities'])}{needs}; {row['parameters']:,} parameters; published: {figures or 'none'}"
+    configs = f"; config: {', '.join(row['configurations'])}" if row["configurations"] else ""
+    facts = f"{', '.join(row['modalities'])}{needs}; {row['parameters']:,} parameters{configs}"
+    facts += f"; published: {figures or 'none'}"
     return [f"{row['name']:<16}{row['title']}", f"{'':<16}{facts}"]

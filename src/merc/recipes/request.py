@@ -316,15 +316,30 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
     """Training options, and the options of the system by name, of a request.
 
     The recipe of the system comes first, then what its description says for the protocol (a variant "NAME:VARIANT" is
-    that of NAME unless it has its own), then what the request says.
+    that of NAME unless it has its own), then the configuration that the request names, then what the request says.
+
+    Raises InputError for a configuration that the system does not have, and for an option or value that is not known.
     """
     described, protocol = SYSTEMS[request.system].description, PROTOCOLS[request.protocol]
-    setups = described.by_protocol
-    setup = setups.get(request.protocol) or setups.get(request.protocol.split(":")[0]) or Setup()
+    setups = [_under(described.by_protocol, request.protocol)]
+    if config := request.training.get("config"):
+        if config not in described.configurations:
+            known = ", ".join(described.configurations) or "its defaults alone"
+            raise InputError(f"system '{request.system}' has no configuration '{config}'; it has {known}")
+        named = described.configurations[config]
+        setups += [named.get("", Setup()), _under(named, request.protocol)]
     metric = "joint" if protocol.joint else protocol.metric
     usual = {"seed": request.seed, "metric": metric, **(_OF_CLASSES if protocol.regression else {})}
-    training = TrainOptions.of_recipe(described.recipe, usual, setup.training, request.training)
-    return training, {**setup.options, **request.options}
+    training = TrainOptions.of_recipe(described.recipe, usual, *(one.training for one in setups), request.training)
+    options: dict[str, Any] = {}
+    for one in setups:
+        options |= one.options
+    return training, options | dict(request.options)
+
+
+def _under(setups: Mapping[str, Setup], protocol: str) -> Setup:
+    """The setup of a protocol; of a variant "NAME:VARIANT" that of NAME, unless it has its own."""
+    return setups.get(protocol) or setups.get(protocol.split(":")[0]) or Setup()
 
 
 def settled(request: Request) -> dict[str, Any]:

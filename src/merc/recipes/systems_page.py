@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from merc.errors import UnknownName
 from merc.recipes import RECIPES
 from merc.registry import Registry
-from merc.systems import SYSTEMS, Published, System
+from merc.systems import SYSTEMS, Published, Setup, System
 
 USUAL_WIDTHS = {"text": 768, "voice": 47, "face": 17, "motion": 189}
 """Widths at which parameters are counted: sentence encoder, acoustic values, action units, markers."""
@@ -56,6 +58,7 @@ def row(name: str) -> dict[str, Any]:
         "parameters": parameters(kind),
         "licence": described.licence,
         "published": [_figure(one) for one in described.published],
+        "configurations": {name: _setups(setups) for name, setups in described.configurations.items()},
     }
 
 
@@ -80,6 +83,26 @@ def _figure(one: Published) -> dict[str, Any]:
     }
 
 
+def _setups(setups: Mapping[str, Setup]) -> dict[str, dict[str, Any]]:
+    """By protocol ("": every one) the settings of a configuration, by the names that ``--set`` takes."""
+    return {
+        protocol: {**{f"system.{name}": value for name, value in one.options.items()}, **one.training}
+        for protocol, one in setups.items()
+    }
+
+
+def _configurations(found: dict[str, Any]) -> list[str]:
+    """Each configuration with the command line's word for it and its settings, protocol by protocol."""
+    lines = []
+    for name, setups in found["configurations"].items():
+        parts = []
+        for protocol, values in setups.items():
+            where = f"under {protocol} " if protocol else ""
+            parts.append(where + ", ".join(f"{one}={json.dumps(value)}" for one, value in values.items()))
+        lines.append(f"{name} (--set config={name}): {'; '.join(parts)}")
+    return lines
+
+
 def text(name: str) -> str:
     """One system on the terminal."""
     found = row(name)
@@ -94,6 +117,7 @@ def text(name: str) -> str:
         f"licence: {found['licence']}",
     ]
     lines += [f"published: {_sentence(figure)}" for figure in found["published"]]
+    lines += [f"configuration {one}" for one in _configurations(found)]
     return "\n".join(lines)
 
 
@@ -120,6 +144,7 @@ def _section(found: dict[str, Any]) -> str:
         f"- parameters: {found['parameters']:,}",
         f"- licence: {found['licence']}",
         *(f"- published: {_sentence(figure)}" for figure in found["published"]),
+        *(f"- configuration {one}" for one in _configurations(found)),
     ]
     return "\n".join(lines) + "\n"
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from merc.errors import InputError
 from merc.nn.losses import UNLABELLED, LabelLoss
 from merc.nn.rows import Rows, aligned_places
+from merc.options import one_of
 
 LEVELS = ("dialogue", "utterance")
 READS = ("vectors", "steps", "tokens", "sound")
@@ -240,7 +241,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What differs under one protocol: changes of a system's options and of its recipe, by name."""
+    """Changes of a system's options and of its recipe by name, such as those that belong to one protocol."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -259,6 +260,7 @@ class Description:
         predicts_values, predicts_classes: Whether it can predict values on dimensions such as valence, and classes.
         recipe: How it is trained by default.
         by_protocol: What its source does otherwise on a corpus, by protocol.
+        configurations: Named ones (training option ``config``), each a ``Setup`` by protocol; "": under every protocol.
 
     Raises:
         InputError: If the level, a way of reading or a modality is not known.
@@ -279,12 +281,11 @@ class Description:
     predicts_values: bool = False
     predicts_classes: bool = True
     by_protocol: Mapping[str, Setup] = field(default_factory=dict)
+    configurations: Mapping[str, Mapping[str, Setup]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise InputError(f"system '{self.name}': level '{self.level}'; expected {' or '.join(LEVELS)}")
-        if self.steps not in ("own", "shared"):
-            raise InputError(f"system '{self.name}': steps '{self.steps}'; expected own or shared")
+        one_of(LEVELS, scope=f"system '{self.name}'", level=self.level)
+        one_of(("own", "shared"), scope=f"system '{self.name}'", steps=self.steps)
         for modality, way in self.reads.items():
             if modality not in self.modalities or way not in READS:
                 raise InputError(
@@ -337,8 +338,7 @@ class System(nn.Module):
 
     def _check(self, inputs: Mapping[str, int], classes: int, dimensions: int) -> None:
         described = self.description
-        unknown = sorted(set(inputs) - set(described.modalities))
-        missing = sorted(set(described.needs) - set(inputs))
+        unknown, missing = sorted(set(inputs) - set(described.modalities)), sorted(set(described.needs) - set(inputs))
         if unknown or missing or not inputs:
             problem = f"cannot read {', '.join(unknown)}" if unknown else f"needs {', '.join(missing) or 'a modality'}"
             raise InputError(

@@ -21,10 +21,11 @@ Inputs: utterance vectors of any subset of text, voice, face, motion, and speake
 
 Differs from the paper: the regulariser takes each real utterance as a row where the source's code takes each dialogue,
 padding included: its value depends on the padded length and is infinite for a batch of one. BiAffine attention is
-masked. ``compat=True`` gives both as the source's code has them. The attention has a leaky ReLU, as without it
-the asking turn has no say (``plain=True`` leaves it out, as the source does). Width and depth are smaller (300, and 4
-layers on IEMOCAP). H_0 is read once; the source repeats it. Coupled states go to the classifier, not into the next
-layer, so the stacks themselves never see the future; the BiAffine attention spans the whole dialogue and does.
+masked. ``compat=True`` gives both as the source's code has them, infinite for a batch of one. The attention has a leaky
+ReLU, as without it the asking turn has no say (``plain=True`` leaves it out, as the source does). Width and depth are
+smaller; ``config`` "source" has the source's sizes, rates and epochs on each corpus. H_0 is read once; the source
+repeats it. Coupled states go to the classifier, not into the next layer, so the stacks themselves never see the future;
+the BiAffine attention spans the whole dialogue and does.
 
 Prefer it for long dialogues in which earlier turns of the same speaker matter.
 
@@ -65,7 +66,7 @@ class LsdgnnOptions:
     hidden: int = 2  # hidden layers of the classifier
     couple: bool = True  # False: the classifier reads each stack as it is (an ablation)
     plain: bool = False  # True: attention without the leaky ReLU, as the source's
-    compat: bool = False  # regulariser and BiAffine as the source's code has them: results are not comparable
+    compat: bool = False  # regulariser (without the floor) and BiAffine as in the source's code: not comparable
 
     def __post_init__(self) -> None:
         at_least(1, scope="lsdgnn", width=self.width, layers=self.layers, short=self.short, long=self.long)
@@ -80,7 +81,8 @@ def difference(short: Tensor, long: Tensor, mask: Tensor | None, *, floor: float
     """The regulariser of one layer: small where the stacks differ; ``(B, T, d)`` twice, ``(B, T)`` -> a scalar.
 
     Rows are the real utterances, or without a mask whole dialogues with their padding; each is taken from the mean
-    of its stack and brought to unit length. Lies between 1 / (floor + 4) and 1 / floor, also for a single row.
+    of its stack and brought to unit length. Lies between 1 / (floor + 4) and 1 / floor, also for a single row; without
+    a floor (0) it is infinite there.
     """
     rows = [stack.flatten(1) if mask is None else stack[mask] for stack in (short, long)]
     unit = [F.normalize(row - row.mean(0), dim=1, eps=1e-6) for row in rows]
@@ -133,6 +135,14 @@ class Lsdgnn(System):
         ),
         recipe=Recipe(learning_rate=5e-4, batch=16, epochs=30, patience=10, clip=5.0, curriculum="weighted_shift"),
         by_protocol={"meld-7": Setup(training={"buckets": 12})},  # the source: 5 for IEMOCAP, 12 for MELD
+        configurations={
+            "source": {
+                "": Setup({"width": 300, "layers": 4}, {"patience": 30}),  # IEMOCAP's, without early stopping
+                "meld-7": Setup(
+                    {"layers": 2, "beta": 0.2, "dropout": 0.1}, {"learning_rate": 1e-5, "batch": 64, "buckets": 12}
+                ),
+            }
+        },
     )
     Options = LsdgnnOptions
     options: LsdgnnOptions
@@ -177,7 +187,8 @@ class Lsdgnn(System):
                 )
             seen += [short, long]
         logits = self.label(self.drop(torch.cat([*seen, start, *vectors.values()], -1)))  # (B, T, C)
-        apart = torch.stack([difference(short, long, mask, floor=o.floor) for short, long in layers]).sum()
+        floor = 0.0 if o.compat else o.floor
+        apart = torch.stack([difference(short, long, mask, floor=floor) for short, long in layers]).sum()
         return Output(
             logits=logits,
             losses=self.losses(logits, batch, difference=o.beta * apart),

@@ -44,7 +44,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from merc.errors import InputError
 from merc.options import at_least, below_one
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class TripathiOptions:
     dropout: float = 0.2  # everywhere; given
     text_state: int = 256  # of both LSTM layers of text; given
     voice_state: int = 128  # of the LSTM of voice and of its decoder; given
-    glances: int = 8  # of the decoder at the frames; as many as there are frames in the source
+    glances: int = 8  # of the decoder at the frames; 100 in the source, as many as frames
     tokens: int = 50  # text is cut there; given
     frames: int = 100  # voice is cut there; given
     bins: int = 200  # K, rows of the picture; given
@@ -208,6 +208,7 @@ class Tripathi(System):
             ),
         ),
         recipe=Recipe(learning_rate=1e-3, weight_decay=0.0, batch=64, epochs=30, patience=10),
+        configurations={"source": {"": Setup({"glances": 100}, {"optimiser": "adam", "patience": 30})}},
         reads=dict.fromkeys(("text", "voice", "motion", "face"), "steps"),
     )
     Options = TripathiOptions

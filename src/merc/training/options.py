@@ -98,6 +98,8 @@ class LoopOptions:
 class TrainOptions(LoopOptions):
     """Options of the training of a system; ``of_recipe`` merges them from the system, the protocol and the user."""
 
+    config: str | None = None
+    """Named configuration of the system that replaces its defaults, such as "source"; None: its defaults."""
     batch: int = 16
     """Dialogues, or utterances for a system that reads single utterances."""
     smoothing: float = 0.0

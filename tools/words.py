@@ -5,7 +5,7 @@
     python tools/words.py src/merc/nn docs
 
 The table is short and precise on purpose: it holds phrases, not words, so that a correct sentence is never flagged.
-Prose is searched across line breaks. docs/results.md is generated and docs/decisions/ is a record; both are skipped.
+Prose is searched across line breaks. docs/results is generated and docs/decisions/ is a record; both are skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SEARCHED = ("src", "docs", "research", "tools", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 GENERATED = (
-    "docs/results.md",
+    "docs/results",
     "src/merc/heads/shipped",
     "docs/_build",
     "docs/reference/api",

@@ -12,11 +12,12 @@ import pytest
 
 from merc.benchmarks import cell, runner, table2, table2_report, titles
 from merc.benchmarks.cell import Cell
+from merc.benchmarks.pages import edited, publish, read
 from merc.benchmarks.report import Report, run_bench
 from merc.benchmarks.runner import BenchOptions, Outcome
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.scoring import Answers
-from merc.reporting.results_page import SETTINGS, edited
+from merc.reporting.results_page import SETTINGS
 
 SKILL: Mapping[str, float] = {"text": 0.6, "voice": 0.4, "face": 0.35, "concat": 0.4, "cogmen": 0.8}
 
@@ -35,6 +36,7 @@ def planted(one: Cell, options: BenchOptions) -> None:
         **{"format": cell.FORMAT, "request": one.request.as_json(), "fold": one.fold, "parameters": 10, "epoch": 1},
         **{"seconds": 1.0, "features": {name: name * 8 for name in one.request.modalities}, "incomparable": ""},
         **{
+            "source_parameters": 20,
             "settings": {"system": {"width": 64}, "training": {"batch": 16, "seed": 0}},
             "notes": ["a note"],
             "code": "c0de",
@@ -63,20 +65,20 @@ def done(kind: str, options: BenchOptions, *, title: str = "") -> Report:
 
 
 def test_other_features_are_another_section_and_the_same_ones_the_same(options: BenchOptions, tmp_path: Path) -> None:
-    page = tmp_path / "docs" / "results.md"
     tuned = replace(options, features={"meld": "text=/home/me/tuned/{fold}/{seed}:vectors,voice=attributes6"})
-    names = [done("systems", one).publish(page) for one in (options, tuned, replace(options, seeds=3))]
+    names = [publish(done("systems", one), tmp_path).name for one in (options, tuned, replace(options, seeds=3))]
     assert names[0] == names[2] == "bench-systems-concat-cogmen-meld-7"
     assert names[1] == f"{names[0]}-meld-text-tuned-fold-seed-vectors-voice-attributes6"
-    text = page.read_text(encoding="utf-8")
+    text = (tmp_path / "systems.md").read_text(encoding="utf-8")
     assert text.count("## Published systems on the same features") == 2
-    assert "/home" not in text
+    assert "/home" not in text + "".join(path.read_text("utf-8") for path in (tmp_path / "saved").iterdir())
     assert "--features 'meld:text=tuned/{fold}/{seed}:vectors,voice=attributes6'`" in text
     assert "text `tuned/{fold}/{seed}:vectors`, other vectors for each fold and seed; voice `attributes6`, 6" in text
     assert "text `mpnet`, all-mpnet-base-v2 as it is (texttext)" in text
-    assert edited(page) == []
-    assert done("systems", tuned, title="the encoder tuned").publish(page) == "bench-systems-the-encoder-tuned"
-    assert "## Published systems on the same features: the encoder tuned\n" in page.read_text(encoding="utf-8")
+    assert edited(tmp_path) == []
+    section = publish(done("systems", tuned, title="the encoder tuned"), tmp_path)
+    assert section.name == "bench-systems-the-encoder-tuned"
+    assert section.body.startswith("## Published systems on the same features: the encoder tuned\n")
 
 
 def test_each_system_is_compared_with_the_one_that_reads_utterances_alone(options: BenchOptions) -> None:
@@ -90,13 +92,13 @@ def test_each_system_is_compared_with_the_one_that_reads_utterances_alone(option
 def test_the_paper_stands_beside_ours_with_both_figures_and_a_closer_look(
     options: BenchOptions, tmp_path: Path
 ) -> None:
-    report = done("paper", replace(options, only=(table2.SYSTEM,)))
+    report = done("paper", replace(options, only=()))
     kinds = {(one.metric, one.modalities) for one in report.outcome.records}
     assert len(kinds) == 14
     (full,) = [
         one
         for one in report.outcome.records
-        if (one.system, one.metric, one.modalities) == ("mamba", "accuracy", ("text", "voice", "face"))
+        if (one.system, one.metric, one.modalities) == ("mamba, small", "accuracy", ("text", "voice", "face"))
     ]
     assert (full.published, full.source, full.comparable) == (0.648, "arXiv 2511.14969, Table II", False)
     assert full.mean == pytest.approx(full.figures["accuracy"])
@@ -106,19 +108,20 @@ def test_the_paper_stands_beside_ours_with_both_figures_and_a_closer_look(
     tables = report.tables()
     assert "| T+V+A | 64.8 | 64.3 | " in tables
     assert "| A | not printed | not printed | " in tables
-    assert "**mamba** against itself on T, the text alone, by weighted F1" in tables
+    assert "**mamba, small** against itself on T, the text alone, by weighted F1" in tables
     assert ": a closer look" in tables and "| gender (UA) | 2 | " in tables
-    page = tmp_path / "docs" / "results.md"
-    report.publish(page)
-    assert edited(page) == []
-    assert sorted(path.name for path in (tmp_path / "docs" / "pictures").iterdir()) == [
+    section = publish(report, tmp_path)
+    assert edited(tmp_path) == []
+    back = read(tmp_path / "saved" / f"{section.name}.json")
+    assert isinstance(back, Report) and back.section() == section, "the saved output prints the same"
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
         "bench-paper-meld-7-meld-7-confusion.svg",
         "bench-paper-meld-7-meld-7-risk-coverage.svg",
     ]
 
 
 def test_a_configuration_that_the_features_lack_says_so(options: BenchOptions) -> None:
-    report = done("paper", replace(options, only=(table2.SYSTEM,), features={"meld": "text=mpnet,voice=attributes6"}))
+    report = done("paper", replace(options, only=(), features={"meld": "text=mpnet,voice=attributes6"}))
     text = table2_report.table(report.outcome.records, protocol="meld-7")
     assert "| T+V+A | 64.8 | 64.3 | not in the features |" in text
     assert table2_report.letters(("voice", "text")) == "T+A"

@@ -15,7 +15,8 @@ from merc.benchmarks.runner import BenchOptions
 from merc.errors import InputError
 from merc.evaluation.metrics import NAMES
 from merc.recipes.request import Request
-from merc.systems import SYSTEMS
+from merc.reporting import leaderboard
+from merc.systems import SYSTEMS, Published
 from tests.benchmarks.made_bench import finished
 
 
@@ -57,6 +58,22 @@ def test_rows_are_records_with_intervals_published_figures_and_comparisons(made:
     ledger = (made.runs / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
     reasons = {json.loads(line)["reason"] for line in ledger}
     assert reasons == {"not a result: best test epoch", cell.REASON}
+
+
+def test_a_figure_of_other_modalities_is_not_comparable_and_sizes_stand_side_by_side(made: BenchOptions) -> None:
+    cells = finished(made)
+    figure = Published("meld-7", "weighted_f1", 66.4, "a paper", comparable=True, why="other features")
+    for heard, comparable in ((("text",), True), ((), False)):
+        found = runner.outcome(cells, made, published=lambda *_, own=heard: replace(figure, modalities=own))
+        concat, cogmen = found.records
+        assert (concat.comparable, cogmen.comparable) == (comparable, comparable)
+        assert (cogmen.why or "").endswith("other features" if comparable else "it reads text + voice + face + motion")
+    assert concat.source_parameters is None
+    assert cogmen.source_parameters and cogmen.parameters and cogmen.source_parameters > 10 * cogmen.parameters
+    text = leaderboard.table(found.records)
+    assert (
+        f"| {cogmen.parameters:,} | {cogmen.source_parameters:,} |" in text and f"| {concat.parameters:,} |  |" in text
+    )
 
 
 def test_a_bench_runs_in_processes(made: BenchOptions, tmp_path: Path) -> None:
@@ -103,11 +120,15 @@ def test_options_are_checked() -> None:
         run_bench("all", BenchOptions())
 
 
-def test_systems_of_sequences_are_adapted_to_single_vectors() -> None:
-    asked = runner.request("tripathi", "iemocap6", options=BenchOptions(), modalities=("text", "voice"))
-    assert asked.options == {"bins": 1, "glances": 1}
+def test_a_bench_means_by_a_name_what_training_does() -> None:
+    for name in SYSTEMS:
+        asked = runner.request(name, "iemocap6", options=BenchOptions(), modalities=("text", "voice"))
+        assert (asked.options, asked.training) == ({}, {}), "no option that the command does not show"
+
+
+def test_options_are_of_one_system() -> None:
     with pytest.raises(InputError, match="options width of a system: name that one system alone"):
-        BenchOptions(options={"width": 1})
+        runner.plan(BenchOptions(options={"width": 1}))
 
 
 def test_a_row_records_its_settings(made: BenchOptions) -> None:

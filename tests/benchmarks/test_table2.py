@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from merc.benchmarks import cell, table2
+from merc.benchmarks import cell, table2, table2_report
 from merc.benchmarks.cell import Cell
 from merc.benchmarks.report import completed
 from merc.benchmarks.runner import BenchOptions, outcome
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS
 from merc.recipes.request import Request, settled
+from merc.recipes.systems import ONE_STEP
 from merc.systems import SYSTEMS
 from tests.recipes import made_meld
 
@@ -25,7 +26,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> BenchOptions:
     made_meld.store(root, name="heard", seed=1)
     source = root / "store"
     return BenchOptions(
-        only=(table2.SYSTEM,),
         protocols=("meld-7",),
         features={"meld": f"text={source}:made,voice={source}:heard"},
         seeds=1,
@@ -49,7 +49,7 @@ def test_settings_reach_the_systems_that_have_them(made: BenchOptions) -> None:
     assert (alone["system"]["dropout"], dialogue["system"]["dropout"]) == (0.5, 0.5)
     assert dialogue["system"]["context"] == "past" and "context" not in alone["system"]
     assert alone["training"]["epochs"] == dialogue["training"]["epochs"] == 2
-    with pytest.raises(InputError, match="neither mamba nor mamba_dialogue has an option 'depth'"):
+    with pytest.raises(InputError, match="option 'depth': none of mamba, mamba_dialogue has it"):
         table2.plan(replace(made, options={"depth": 2}))
 
 
@@ -59,22 +59,28 @@ def test_features_without_any_configuration_are_refused(made: BenchOptions) -> N
 
 
 def test_the_voice_of_iemocap_is_measured_against_its_speaker_and_nothing_else_is() -> None:
-    for system in (table2.SYSTEM, table2.CONTEXTUAL):
-        heard = table2.with_recipe(Request(system, "iemocap4-session", modalities=("text", "voice")))
+    for row in table2.ROWS.values():
+        system = row.system
+        heard = table2.with_recipe(Request(system, "iemocap4-session", modalities=("text", "voice")), row)
         assert heard.training["per_speaker"] == ("voice",)
         for protocol, modalities in (("iemocap4-session", ("text",)), ("meld-7", ("text", "voice"))):
-            assert "per_speaker" not in table2.with_recipe(Request(system, protocol, modalities=modalities)).training
+            one = Request(system, protocol, modalities=modalities)
+            assert "per_speaker" not in table2.with_recipe(one, row).training
         given = Request(system, "iemocap6", modalities=("voice",), training={"per_speaker": "", "epochs": 3})
-        assert table2.with_recipe(given).training["per_speaker"] == ""
-        assert settled(table2.with_recipe(given))["training"]["epochs"] == 3
+        assert table2.with_recipe(given, row).training["per_speaker"] == ""
+        assert settled(table2.with_recipe(given, row))["training"]["epochs"] == 3
 
 
 def test_what_is_set_for_the_table_exists_in_its_systems() -> None:
-    for system in (table2.SYSTEM, table2.CONTEXTUAL):
+    assert set(table2.DEFAULT_ROWS) <= set(table2.ROWS)
+    for row in table2.ROWS.values():
+        system = row.system
         assert SYSTEMS[system].description.level == ("utterance" if system == table2.SYSTEM else "dialogue")
         for protocol in table2.DEFAULT_PROTOCOLS:
             assert protocol in PROTOCOLS
-            assert settled(table2.with_recipe(Request(system, protocol, modalities=("text",))))
+            assert settled(
+                table2.with_recipe(Request(system, protocol, options=row.options, modalities=("text",)), row)
+            )
 
 
 def test_a_published_figure_of_single_utterances_stands_beside_a_row_with_context_and_says_so() -> None:
@@ -98,12 +104,18 @@ def test_rows_alone_and_in_their_dialogue_are_compared(made: BenchOptions) -> No
     held = {one.row: [(one, cell.read(one, chosen.runs))] for one in cells}
     records = completed(found.records, held)
     assert [(record.system, record.metric) for record in records if record.metric == "weighted_f1"] == [
-        ("mamba", "weighted_f1"),
-        ("mamba_dialogue", "weighted_f1"),
+        ("mamba, small", "weighted_f1"),
+        ("mamba_dialogue, short", "weighted_f1"),
     ]
     assert {record.published for record in found.records} == {0.621}
+    assert {record.system: record.variant for record in records} == {
+        "mamba, small": ONE_STEP,
+        "mamba_dialogue, short": "",
+    }
+    assert f"**mamba, small ({ONE_STEP})**" in table2_report.table(records, protocol="meld-7")
+    assert all("voice scaled by mean and standard deviation of the training part" in one.notes for one in records)
     (pair,) = found.comparisons["meld-7 weighted_f1"]
-    assert (pair.first, pair.second) == ("mamba (text+voice)", "mamba_dialogue (text+voice)")
+    assert (pair.first, pair.second) == ("mamba, small (text+voice)", "mamba_dialogue, short (text+voice)")
 
 
 def test_the_source_s_own_recipe_is_a_matter_of_settings(made: BenchOptions, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from merc.benchmarks.runner import FOR_SINGLE_VECTORS
 from merc.conversation import Conversation, Utterance
 from merc.features.store import Feature, Writer
 from merc.labels import EKMAN7
@@ -39,6 +38,14 @@ def conversations(
     return tuple(made)
 
 
+_OPTIONS: Mapping[str, Mapping[str, object]] = {
+    "tripathi": {"bins": 1, "glances": 1},  # a vector is one step
+    "mamba": {"text_width": 128},
+    "speech": {"backbone": ""},  # no states of a speech encoder
+}
+"""What keeps the runs of the tests short."""
+
+
 def store(folder: Path, read: tuple[Conversation, ...], *, absent: Mapping[str, tuple[str, ...]] | None = None) -> Path:
     """A feature of each modality that tells the labels apart; ``absent``: by modality the splits that lack it."""
     for place, (modality, width) in enumerate(WIDTHS.items()):
@@ -59,7 +66,7 @@ def request(system: str, root: Path, **training: object) -> Request:
     described = SYSTEMS[system].description
     modalities, batch = described.modalities, 4 if described.level == "dialogue" else 16
     features = ",".join(f"{name}={root / 'store'}:{name}" for name in WIDTHS if name in modalities)
-    options = {**FOR_SINGLE_VECTORS, "speech": {"backbone": ""}}.get(system, {})  # no states of a speech encoder
+    options = _OPTIONS.get(system, {})
     return Request(
         system, "meld-7", features, options=options, training={**QUICK, "batch": batch, **training}, data=root
     )

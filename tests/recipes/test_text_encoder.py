@@ -15,6 +15,7 @@ from transformers import MPNetConfig, MPNetModel
 from typer.testing import CliRunner
 
 from merc.backbones.mpnet_dialogue import Reading
+from merc.benchmarks.pages import edited, publish
 from merc.benchmarks.texts import gathered
 from merc.cli.app import app
 from merc.corpora import Item
@@ -26,7 +27,6 @@ from merc.recipes.recipe import Folders
 from merc.recipes.samples import PARTS, SAMPLES, TEXTS, Sample, Selection, available, census, mixture, overlap, words
 from merc.recipes.text_encoder import TextEncoderOptions, epoch_rows, logits_of, read_texts, train_texts
 from merc.reporting.cards import ModelCard
-from merc.reporting.results_page import edited
 from merc.training.contract import Fitted
 from tests.recipes.made_up import WORDS, make_texts
 
@@ -324,21 +324,22 @@ def test_text_encoders_are_compared(tmp_path: Path, corpora: Path, made: None) -
     for sample in ("distinct", "paper"):
         options = replace(OPTIONS, sample=sample, each=60, epochs=1)
         text_encoder.train_text_encoder(options, Folders(corpora, tmp_path / sample))
-    folders, page = [str(tmp_path / "distinct"), str(tmp_path / "paper")], tmp_path / "results.md"
+    folders, page = [str(tmp_path / "distinct"), str(tmp_path / "paper")], tmp_path / "results"
     found = CliRunner().invoke(app, ["bench", "texts", *folders, "--results", str(page)])
     assert found.exit_code == 0 and not edited(page), found.exception
+    text = (page / "texts.md").read_text(encoding="utf-8")
     for line in (
         "merc train text-encoder --set mode=lora --set sample=paper --set epochs=1",
         "merc bench texts runs/distinct runs/paper",
     ):
-        assert line in page.read_text()
+        assert line in text
     counted = ModelCard.read(tmp_path / "distinct/text-lora.json").data.samples[0].counts
-    assert f"{sum(counted.values())} readings" in page.read_text()  # one epoch of all
+    assert f"{sum(counted.values())} readings" in text  # one epoch of all
     start = str(tmp_path / "paper/text-lora.safetensors")
     one = replace(OPTIONS, sample="paper", each=60, epochs=1, start=start)
     text_encoder.train_text_encoder(one, Folders(corpora, tmp_path / "more"))
-    gathered([tmp_path / "more"]).publish(tmp_path / "more.md")
-    assert "readings after text-lora.safetensors |" in (tmp_path / "more.md").read_text()
+    publish(gathered([tmp_path / "more"]), tmp_path / "pages")
+    assert "readings after text-lora.safetensors |" in (tmp_path / "pages" / "texts.md").read_text()
     assert "Trained from `text-lora.safetensors`, SHA-256" in (tmp_path / "more/text-lora.md").read_text()
     lines = CliRunner().invoke(app, ["bench", "texts", *folders, "--json"]).stdout
     first, _, shared, _ = map(json.loads, lines.splitlines())

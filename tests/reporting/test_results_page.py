@@ -1,112 +1,80 @@
-"""The page of results is written by commands alone, keeps its order and finds edits by hand."""
+"""The pages of results: an index with the best row of each protocol, and a page for each bench."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from merc.errors import FormatError, InputError
-from merc.reporting.results_page import HEAD, NOTICE, SETTINGS, Section, edited, refresh, slug, update
+from merc.errors import InputError
+from merc.reporting.records import Record
+from merc.reporting.results_page import EARLIER, MARK, Section, board, pages, slug
 
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
-
-
-def test_the_page_of_results_has_no_edits_by_hand() -> None:
-    assert edited(PAGE) == []
-
-
-def page(tmp_path: Path) -> Path:
-    path = tmp_path / "docs" / "results.md"
-    update(path, Section("bench-systems", "## Systems\n\none"))
-    update(path, Section("bench-systems-tuned", "## Systems: tuned\n\ntwo"))
-    update(path, Section("adapt-voice", "## Voice\n\nthree"))
-    update(path, Section("bench-paper", "## Paper\n\nfour"))
-    return path
-
-
-def test_sections_stand_in_a_fixed_order_below_head_and_contents(tmp_path: Path) -> None:
-    path = page(tmp_path)
-    text = path.read_text(encoding="utf-8")
-    assert HEAD in text
-    assert [line for line in text.splitlines() if line.startswith("## ")][-4:] == [
-        *("## Voice", "## Paper", "## Systems", "## Systems: tuned")
-    ]
-    assert "* [Voice](#adapt-voice)\n* [Paper](#bench-paper)\n* [Systems](#bench-systems)\n" in text
-    assert edited(path) == []
-    update(path, Section("bench-systems", "## Systems\n\nfive"))
-    again = path.read_text(encoding="utf-8")
-    assert ("one" in text.split("## Systems")[1], "five" in again, "two" in again) == (True, True, True)
-    update(path, Section("bench-systems", "## Systems\n\none"))
-    assert path.read_text(encoding="utf-8") == text
+RECORD = Record(
+    protocol="meld-7",
+    system="concat",
+    modalities=("text",),
+    metric="weighted_f1",
+    mean=0.58,
+    sd=0.01,
+    n=2,
+    low=0.55,
+    high=0.61,
+    seeds=(0, 1),
+    label_counts={"joy": 3},
+)
 
 
-def test_the_notice_stands_above_the_tables_until_their_rows_are_made_anew(tmp_path: Path) -> None:
-    path = page(tmp_path)
-    text = path.read_text(encoding="utf-8")
-    assert text.index(HEAD) < text.index(NOTICE) < text.index("## Contents") < text.index("## Voice")
-    for fact in (
-        "`bins=1, glances=1`",
-        "`text=128`",
-        "text 128, 16 states",
-        "dropout .4, learning rate 1e-3, batch 64, 15 epochs",
-        "gradients of exactly zero",
-        "three of the four taps",
-        "each speaker's own mean and standard deviation",
-    ):
-        assert fact in " ".join(NOTICE.split()), fact
-    update(path, Section("bench-systems", f"## Systems\n\n{SETTINGS}:"))
-    assert NOTICE in path.read_text(encoding="utf-8"), "two sections are still old"
-    for name in ("bench-systems-tuned", "bench-paper"):
-        update(path, Section(name, f"## {name}\n\n{SETTINGS}:"))
-    assert NOTICE not in path.read_text(encoding="utf-8")
+def section(name: str, *records: Record, page: str = "systems") -> Section:
+    return Section(page, name, f"## About {name}\n\na table", records)
 
 
-def test_the_published_page_has_the_notice_while_old_rows_stand_on_it() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert (NOTICE in text) == any(
-        SETTINGS not in part
-        for part in text.split("<!-- begin ")[1:]
-        if part.startswith(("bench-paper", "bench-systems"))
+def test_a_page_for_each_bench_and_an_index_of_one_screen() -> None:
+    found = pages([section("b"), section("a"), section("old", page="earlier"), section("c", page="heads")])
+    assert list(found) == ["index.md", "systems.md", "heads.md", "earlier.md"]
+    assert all(text.startswith(f"{MARK}\n\n# ") for text in found.values())
+    assert found["systems.md"].index("* [About a](#a)\n* [About b](#b)") < found["systems.md"].index('<a id="a"></a>')
+    assert found["systems.md"].index("## About a") < found["systems.md"].index("## About b")
+    assert "* [" not in found["heads.md"], "one section needs no contents"
+    assert EARLIER in found["earlier.md"] and EARLIER not in found["systems.md"]
+    assert "| [Published systems](systems.md) |" in found["index.md"]
+    assert len(found["index.md"].splitlines()) < 50
+
+
+def test_the_board_has_the_best_row_of_each_protocol_with_interval_source_and_verdict() -> None:
+    better = replace(RECORD, system="mamba", mean=0.6, low=0.57, high=0.63, variant="small")
+    printed = replace(
+        RECORD, published=0.664, source="a paper, Table 1", comparable=False, why="other features", mean=0.5, low=0.4
+    )
+    text = board([section("one", RECORD, printed), section("two", better)])
+    row = next(line for line in text.splitlines() if line.startswith("| meld-7 |"))
+    assert row == (
+        "| meld-7 | weighted F1 | [mamba (small)](systems.md#two) | text | 60.0 ± 1.0 [57.0, 63.0] "
+        "| 66.4 (a paper, Table 1) | no |"
     )
 
 
-def test_a_page_can_be_refreshed_without_its_sections(tmp_path: Path) -> None:
-    path = page(tmp_path)
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(NOTICE, ""), encoding="utf-8")
-    assert edited(path)
-    refresh(path)
-    assert path.read_text(encoding="utf-8") == text
+def test_transductive_rows_warned_protocols_and_other_metrics_are_not_the_best() -> None:
+    seen = replace(RECORD, mean=0.9, high=0.95, notes=("by each speaker's own mean: transductive",))
+    assert seen.name == "concat (transductive)"
+    leaking = replace(RECORD, protocol="utterance-random", metric="accuracy", comparable=False, why="leaks")
+    accurate = replace(RECORD, metric="accuracy", mean=0.7, high=0.75)
+    text = board([section("one", seen, leaking, accurate, RECORD)])
+    assert text.count("\n") == 2 and "58.0 ± 1.0" in text and "published" in text
+    assert board([section("one", leaking)]) == "No section has a record yet."
 
 
-def test_edits_by_hand_are_found(tmp_path: Path) -> None:
-    path = page(tmp_path)
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("\n\ntwo\n", "\n\ntwo and a half\n"), encoding="utf-8")
-    assert edited(path) == [
-        "section 'bench-systems-tuned' was changed after it was made; make it again with the command that it names"
-    ]
-    update(path, Section("bench-paper", "## Paper\n\nanother section does not wash it clean"))
-    assert len(edited(path)) == 1
-    path.write_text(text.replace("# Results\n", "# Our results\n"), encoding="utf-8")
-    assert edited(path) == ["the words around the sections are not those of this version; write any section again"]
+def test_an_error_is_best_where_it_is_least() -> None:
+    values = replace(RECORD, protocol="iemocap-dimensions", metric="ccc", mean=0.4, low=0.3, high=0.5)
+    lower = replace(values, system="mamba", mean=0.6, high=0.7)
+    assert "[mamba]" in board([section("one", values, lower)])
 
 
-def test_pictures_must_be_there(tmp_path: Path) -> None:
-    path = tmp_path / "results.md"
-    update(path, Section("bench-paper", "## Paper\n\n![confusion](pictures/a.svg)"))
-    assert edited(path) == ["section 'bench-paper': no picture pictures/a.svg"]
-
-
-def test_files_of_others_and_sections_that_would_break_the_page_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "notes.md"
-    path.write_text("# Notes\n", encoding="utf-8")
-    with pytest.raises(FormatError, match="notes.md was not written by merc; name another file, or remove it"):
-        update(path, Section("bench-paper", "## Paper"))
+def test_sections_that_have_no_place_are_refused() -> None:
+    with pytest.raises(InputError, match="page 'news'; expected one of systems, paper"):
+        Section("news", "a", "## A")
     with pytest.raises(InputError, match="section 'Bench paper': expected small letters, digits and single dashes"):
-        Section("Bench paper", "## Paper")
-    for body in ("no heading", "## Paper\n<!-- end bench-paper -->"):
-        with pytest.raises(InputError, match="expected a heading '## …' first, and no border"):
-            Section("bench-paper", body)
+        Section("paper", "Bench paper", "## Paper")
+    with pytest.raises(InputError, match="expected a heading '## …' first"):
+        Section("paper", "bench-paper", "no heading")
     assert slug("Bench paper: text=a/{fold}:b") == "bench-paper-text-a-fold-b"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from merc.recipes.request import Prepared, Request, settled
 from merc.recipes.systems import Tested, TestedValues, Trained, tested, tested_values, train_fold
 from merc.recipes.with_t5 import WORDS
 
-FORMAT = 2
+FORMAT = 3
+SOURCE = "source"
+"""The configuration of a system that has the sizes and the recipe of its source."""
 REASON = "bench: figure of the epoch that validation chose"
 
 Row = tuple[str, str, tuple[str, ...]]
@@ -62,6 +64,7 @@ class CellResult:
         answers: Predicted labels of the test part, or values under a regression.
         logits: ``(n, C)`` behind them; C is 0 under a regression.
         parameters: Trained parameters.
+        source_parameters: Those of the source's configuration on the same inputs; None: the system names none.
         seconds: Of training.
         epoch: The best epoch on validation.
         best_test_epoch_figure: What choosing the epoch on test would have claimed; None under a regression.
@@ -87,6 +90,7 @@ class CellResult:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     code: str = ""
+    source_parameters: int | None = None
 
 
 def run(cell: Cell, folder: Path, *, code: str | None = None) -> None:
@@ -122,17 +126,17 @@ def _classes(cell: Cell, prepared: Prepared, fold: Fold, ledger: Ledger) -> dict
     trained = train_fold(prepared, fold, trace=trace.add)
     claimed = trace.best().value
     found = tested(trained, fold.test.open(REASON, ledger=ledger), labels=prepared.classes)
-    return {**_facts(cell, fold, trained), "best_test_epoch_figure": claimed, **_predictions(found)}
+    return {**_facts(cell, fold, trained, prepared), "best_test_epoch_figure": claimed, **_predictions(found)}
 
 
 def _values(cell: Cell, prepared: Prepared, fold: Fold, ledger: Ledger) -> dict[str, Any]:
     trained = train_fold(prepared, fold)
     dimensions = tuple(prepared.protocol.dimensions)
     found = tested_values(trained, fold.test.open(REASON, ledger=ledger), dimensions=dimensions)
-    return {**_facts(cell, fold, trained), "best_test_epoch_figure": None, **_predicted_values(found)}
+    return {**_facts(cell, fold, trained, prepared), "best_test_epoch_figure": None, **_predicted_values(found)}
 
 
-def _facts(cell: Cell, fold: Fold, trained: Trained) -> dict[str, Any]:
+def _facts(cell: Cell, fold: Fold, trained: Trained, prepared: Prepared) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "request": cell.request.as_json(),
@@ -140,6 +144,7 @@ def _facts(cell: Cell, fold: Fold, trained: Trained) -> dict[str, Any]:
         "code": code_version(),
         "fold": fold.name,
         "parameters": trained.parameters,
+        "source_parameters": _source_parameters(prepared, trained.material.widths),
         "seconds": round(trained.fitted.seconds, 3),
         "epoch": trained.fitted.best,
         "history": trained.fitted.history,
@@ -147,6 +152,13 @@ def _facts(cell: Cell, fold: Fold, trained: Trained) -> dict[str, Any]:
         "notes": trained.notes,
         "variant": trained.variant,
     }
+
+
+def _source_parameters(prepared: Prepared, widths: Mapping[str, int]) -> int | None:
+    if SOURCE not in prepared.kind.description.configurations:
+        return None
+    source = Prepared(replace(prepared.request, options={}, training={"config": SOURCE}), prepared.conversations)
+    return sum(one.numel() for one in source.system(widths).parameters() if one.requires_grad)
 
 
 def _hashes(trained: Trained) -> dict[str, str]:
@@ -222,5 +234,5 @@ def _answers(facts: Mapping[str, Any]) -> Answers | Values:
 
 _PLAIN = (
     *("parameters", "seconds", "epoch", "best_test_epoch_figure", "temperature", "features", "incomparable"),
-    *("variant", "settings", "code"),
+    *("variant", "settings", "code", "source_parameters"),
 )

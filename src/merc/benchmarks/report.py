@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from merc.benchmarks import runner, table2, table2_report, titles, variants
 from merc.benchmarks.cell import Cell, Row
 from merc.benchmarks.runner import BenchOptions, Outcome, Results
 from merc.benchmarks.speech import suite
-from merc.cache import replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import by_kind
@@ -22,16 +20,15 @@ from merc.reporting.diagnostics import Diagnostics, stacked
 from merc.reporting.leaderboard import row_name, short_names
 from merc.reporting.markdown import joined
 from merc.reporting.records import Record
-from merc.reporting.results_page import Section, slug, update
+from merc.reporting.results_page import Section, slug
 
 REFERENCE = "concat"
 """The system that every other one is compared with: it reads each utterance alone."""
 
 CAUTIONS: Mapping[str, str] = {
-    "cmu-mosi": "The text and video values released with CMU-MOSI were fitted to the labels of its training videos: a "
-    "linear model on 52 of the 62 training videos tells the other ten apart with 97.3 % (text) and 93.6 % (video), but "
-    "test with 74.5 % and 52.0 % (`bench/mosi_leak.py`). Validation, which must be drawn from training, cannot "
-    "choose an epoch here. Compare `--features cmu-mosi:text=mpnet,voice=opensmile73`."
+    "cmu-mosi": "The text and video values released with CMU-MOSI were fitted to the labels of its training videos, as "
+    "[a linear probe](probes.md#probe-mosi-leak) shows (`bench/mosi_leak.py`). Validation, which must be drawn from "
+    "training, cannot choose an epoch here. Compare `--features cmu-mosi:text=mpnet,voice=opensmile73`."
 }
 """What a reader must know of a protocol with the default features."""
 
@@ -50,6 +47,36 @@ PLANS: Mapping[str, Callable[[BenchOptions], list[Cell]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a section: its name, what it shows, and its SVG, which is a file of its own where it is saved."""
+
+    name: str
+    shows: str
+    svg: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CloserLook:
+    """The diagnostics of one row in words and pictures."""
+
+    title: str
+    words: str
+    pictures: tuple[Picture, ...] = ()
+
+    @classmethod
+    def of(cls, found: Diagnostics, name: str) -> CloserLook:
+        """From diagnostics; the names of the pictures begin with ``name``."""
+        drawn = found.pictures().items()
+        pictures = [Picture(f"{slug(f'{name} {kind}')}.svg", f"{found.title}: {kind}", svg) for kind, svg in drawn]
+        return cls(found.title, found.words(), tuple(pictures))
+
+    def text(self) -> str:
+        """Its part of the section."""
+        shown = [f"![{one.shows}](pictures/{one.name})" for one in self.pictures]
+        return joined([f"#### {self.title}: a closer look", CLOSER_LOOK, self.words, *shown])
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of a bench.
 
@@ -58,7 +85,7 @@ class Report:
         options: Of the bench.
         outcome: Records and comparisons.
         failures: The runs that failed, with their reasons.
-        diagnostics: By protocol those of one row.
+        closer: By protocol the diagnostics of one row.
         title: That of the section where the options do not say it.
         columns: By protocol further columns of its table.
     """
@@ -67,7 +94,7 @@ class Report:
     options: BenchOptions
     outcome: Outcome
     failures: tuple[str, ...] = ()
-    diagnostics: Mapping[str, Diagnostics] = field(default_factory=dict)
+    closer: Mapping[str, CloserLook] = field(default_factory=dict)
     title: str = ""
     columns: Mapping[str, suite.Columns] = field(default_factory=dict)
 
@@ -75,29 +102,38 @@ class Report:
         """The records, one JSON object a line."""
         return "\n".join(json.dumps(record.to_dict(), ensure_ascii=False) for record in self.outcome.records)
 
-    def tables(self, pictures: Mapping[str, Sequence[str]] | None = None) -> str:
-        """Markdown for each protocol: its table, what differs significantly, its settings, and diagnostics.
-
-        ``pictures`` names those of each protocol, as seen from the page.
-        """
-        parts = [self._protocol(name, (pictures or {}).get(name, ())) for name in self._protocols()]
+    def tables(self) -> str:
+        """Markdown for each protocol: its table, what differs significantly, its settings, and diagnostics."""
+        parts = [self._protocol(name) for name in self._protocols()]
         if self.outcome.unfinished:
             parts.append("Not finished: " + "; ".join(self.outcome.unfinished) + ".")
         return joined(parts)
 
-    def publish(self, path: Path) -> str:
-        """Write the bench's section of a page, and its pictures next to the page; gives the name of the section."""
-        name = titles.section(self.kind, self.options, title=self.title)
-        pictures: dict[str, list[str]] = {}
-        for protocol, found in self.diagnostics.items():
-            for kind, picture in found.pictures().items():
-                place = Path("pictures") / f"{slug(f'{name} {protocol} {kind}')}.svg"
-                with replacing(path.parent / place) as temporary:
-                    temporary.write_text(picture, encoding="utf-8")
-                pictures.setdefault(protocol, []).append(f"![{found.title}: {kind}]({place.as_posix()})")
+    def section(self) -> Section:
+        """Its section on the pages of results."""
         heading = titles.heading(self.kind, self.options, title=self.title)
-        update(path, Section(name, joined([f"## {heading}", self._made(), self.tables(pictures)])))
-        return name
+        body = joined([f"## {heading}", self._made(), self.tables()])
+        name = titles.section(self.kind, self.options, title=self.title)
+        return Section(self.kind, name, body, self.outcome.records)
+
+    def pictures(self) -> Mapping[str, str]:
+        """By file name those of the closer looks."""
+        return {one.name: one.svg for look in self.closer.values() for one in look.pictures}
+
+    def saved(self) -> Report:
+        """The same without failures, the text of pictures, and folders of this machine."""
+        records = tuple(replace(one, settings=titles.without_folders(one.settings)) for one in self.outcome.records)
+        looks = {
+            name: replace(look, pictures=tuple(replace(one, svg="") for one in look.pictures))
+            for name, look in self.closer.items()
+        }
+        return replace(
+            self,
+            options=titles.portable(self.options),
+            outcome=replace(self.outcome, records=records),
+            failures=(),
+            closer=looks,
+        )
 
     def command(self) -> str:
         """The command that makes the same tables; folders are named by their last part."""
@@ -113,7 +149,7 @@ class Report:
         features = "" if self.kind == "speech" else titles.features(self.options, hashes)  # its rows each have theirs
         return joined([f"Made by `{self.command()}`.", features])
 
-    def _protocol(self, name: str, pictures: Sequence[str]) -> str:
+    def _protocol(self, name: str) -> str:
         records = [record for record in self.outcome.records if record.protocol == name]
         metric = PROTOCOLS[name].metric
         made = self.outcome.comparisons.get(f"{name} {metric}", ())
@@ -127,8 +163,8 @@ class Report:
             reference, what = _reference(self.kind, name, records)
             parts.append(leaderboard.against(reference, made, what=what, names=short_names(records)))
         parts.append(titles.settings(records))
-        if found := self.diagnostics.get(name):
-            parts += [f"#### {found.title}: a closer look", CLOSER_LOOK, found.words(), *pictures]
+        if look := self.closer.get(name):
+            parts.append(look.text())
         return joined(parts)
 
     def _tables(self, name: str, records: Sequence[Record]) -> str:
@@ -167,7 +203,12 @@ def run_bench(kind: str, options: BenchOptions, *, title: str = "", progress: Pr
         columns = suite.columns(finished, options.data) if kind == "speech" else {}
         return Report(kind, options, outcome, tuple(lines), title=title, columns=columns)
     outcome = replace(outcome, records=completed(outcome.records, finished))
-    return Report(kind, options, outcome, tuple(lines), diagnostics(outcome.records, finished), title)
+    name = titles.section(kind, options, title=title)
+    looks = {
+        protocol: CloserLook.of(found, f"{name} {protocol}")
+        for protocol, found in diagnostics(outcome.records, finished).items()
+    }
+    return Report(kind, options, outcome, tuple(lines), looks, title)
 
 
 def _outcome(kind: str, cells: Sequence[Cell], options: BenchOptions) -> Outcome:

@@ -262,7 +262,7 @@ def _record(
         modalities=tuple(prepared.sources),
     )
     origin = _origin(folder, prepared, [one.fold for one in found])
-    record = replace(record, variant=variant(prepared.request), **origin)
+    record = replace(record, **origin)
     why = found[0].incomparable
     return replace(record, comparable=False, why=why) if why else record
 
@@ -272,6 +272,7 @@ def _origin(folder: Path, prepared: Prepared, folds: Sequence[str]) -> dict[str,
     facts = [json.loads((folder / fold / "best.json").read_text(encoding="utf-8")) for fold in folds]
     return {
         "settings": settled(prepared.request),
+        "variant": facts[0].get("variant", variant(prepared.request)),
         "parameters": facts[0].get("parameters"),
         "train_seconds": sum(one["seconds"] for one in facts),
         "feature_hashes": facts[0]["features"],

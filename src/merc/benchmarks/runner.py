@@ -46,12 +46,6 @@ PublishedFigure = Callable[[Cell, str], Published | None]
 DEFAULT_PROTOCOLS = ("iemocap6", "iemocap4-session", "meld-7", "cmu-mosi")
 """The protocols of ``merc bench systems``."""
 
-FOR_SINGLE_VECTORS: Mapping[str, Mapping[str, Any]] = {
-    "tripathi": {"bins": 1, "glances": 1},
-    "mamba": {"text_width": 128},
-}
-"""Options of systems that read sequences, where an utterance has one vector per modality."""
-
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
@@ -79,8 +73,6 @@ class BenchOptions:
     """The folder of all corpora."""
 
     def __post_init__(self) -> None:
-        if self.options and len(self.only) != 1:
-            raise InputError(f"options {', '.join(self.options)} of a system: name that one system alone")
         if self.seeds < 1 or self.workers < 1:
             raise InputError(f"{self.seeds} seeds, {self.workers} workers: expected at least 1 of each")
 
@@ -104,6 +96,7 @@ def plan(options: BenchOptions) -> list[Cell]:
     A system whose needs the features of a corpus do not meet is left out there. Raises UnknownName for a system or
     protocol that is not known, InputError where nothing is left.
     """
+    refuse_options_of_several(options)
     names = options.only or tuple(sorted(SYSTEMS))
     cells: list[Cell] = []
     for protocol in options.protocols:
@@ -118,13 +111,22 @@ def plan(options: BenchOptions) -> list[Cell]:
     return cells
 
 
+def refuse_options_of_several(options: BenchOptions) -> None:
+    """Raise InputError for options of a system where not one system is named."""
+    if options.options and len(options.only) != 1:
+        raise InputError(f"options {', '.join(options.options)} of a system: name that one system alone")
+
+
 def request(name: str, protocol: str, *, options: BenchOptions, modalities: tuple[str, ...]) -> Request:
     """The request of a system under a protocol; the seed is set later."""
-    features = features_of(protocol, options)
-    single = FOR_SINGLE_VECTORS.get(name, {}) if FeatureSpec.parse(features).single else {}
-    chosen = {**single, **(options.options or {})}
     return Request(
-        name, protocol, features, modalities, options=chosen, training=options.training or {}, data=options.data
+        name,
+        protocol,
+        features_of(protocol, options),
+        modalities,
+        options=options.options or {},
+        training=options.training or {},
+        data=options.data,
     )
 
 
@@ -310,6 +312,7 @@ def _record(row: Row, found: Results, *, metric: str, published: PublishedFigure
         record,
         variant=one.variant,
         parameters=one.parameters,
+        source_parameters=one.source_parameters,
         train_seconds=sum(done.seconds for _, done in found) / record.n,
         feature_hashes=one.features,
         figures={**record.figures, **calibration},
@@ -320,7 +323,7 @@ def _record(row: Row, found: Results, *, metric: str, published: PublishedFigure
     )
     if one.incomparable:
         record = replace(record, comparable=False, why=one.incomparable)
-    return _with_published(record, published(first, metric))
+    return _with_published(record, published(first, metric), SYSTEMS[first.request.system].description.modalities)
 
 
 def _calibration(done: Sequence[CellResult]) -> dict[str, float]:
@@ -340,13 +343,17 @@ def described(one: Cell, metric: str) -> Published | None:
     return None
 
 
-def _with_published(record: Record, figure: Published | None) -> Record:
+def _with_published(record: Record, figure: Published | None, able: Sequence[str]) -> Record:
+    """The record with a published figure; ``able``: the modalities behind it where it does not name them."""
     if figure is None:
         return record
+    theirs = figure.modalities or able
+    alike = set(theirs) == set(record.modalities)
+    why = [record.why, figure.why, "" if alike else f"it reads {' + '.join(theirs)}"]
     return replace(
         record,
         published=figure.value / 100,
         source=figure.source,
-        comparable=record.comparable and figure.comparable,
-        why=record.why or figure.why or None,
+        comparable=record.comparable and figure.comparable and alike,
+        why="; ".join(filter(None, why)) or None,
     )

@@ -12,8 +12,9 @@ from merc.evaluation.significance import Comparison
 from merc.recipes.request import Request
 from merc.reporting import markdown
 from merc.reporting.leaderboard import claimed, contrasts, figure, row_name, verdicts
+from merc.reporting.markdown import cell
 from merc.reporting.printing import number, title
-from merc.reporting.records import Record
+from merc.reporting.records import TRANSDUCTIVE, Record
 from merc.systems import SYSTEMS, Published
 
 LETTERS = {"text": "T", "face": "V", "voice": "A"}
@@ -81,9 +82,15 @@ def _one(records: Sequence[Record], protocol: str) -> str:
     parts = [name for name in ("improvised", "scripted") if name in first.figures]
     head += [f"{name}, {title(PROTOCOLS[protocol].metric)}" for name in parts]
     rows = [_row(chosen, records, protocol, parts=parts) for chosen in table2.CONFIGURATIONS]
-    return markdown.joined(
-        [f"**{first.system}**, {SYSTEMS[first.system].description.title}:", markdown.table([head, *rows])]
-    )
+    return markdown.joined([f"**{cell(_marked(first))}**, {_title(first)}:", markdown.table([head, *rows])])
+
+
+def _marked(record: Record) -> str:
+    return f"{record.system} ({record.variant})" if record.variant else record.system
+
+
+def _title(record: Record) -> str:
+    return SYSTEMS[table2.ROWS[record.system].system].description.title
 
 
 def _row(chosen: tuple[str, ...], records: Sequence[Record], protocol: str, *, parts: Sequence[str]) -> list[str]:
@@ -96,8 +103,9 @@ def _row(chosen: tuple[str, ...], records: Sequence[Record], protocol: str, *, p
     ended = next((claimed(one) for one in found.values() if one.best_test_epoch_figure is not None), "")
     others = found.get(PROTOCOLS[protocol].metric, records[0]).figures
     scaled = [f"{others[name]:.3f}" for name in ("calibration_error", "calibration_error_scaled") if name in others]
+    seen = f", {TRANSDUCTIVE}" if any(record.transductive for record in found.values()) else ""
     return [
-        letters(chosen),
+        letters(chosen) + seen,
         *theirs,
         *ours,
         ended,

@@ -22,7 +22,7 @@ from merc.reporting.card_page import rows as table
 from merc.reporting.cards import Figure, Measurement, ModelCard
 from merc.reporting.printing import NONE, number
 from merc.reporting.records import Record
-from merc.reporting.results_page import Section, update
+from merc.reporting.results_page import Section
 
 SECTION = "adapt-texts"
 METRICS = ("accuracy", "macro_f1")
@@ -91,11 +91,20 @@ class TextsReport:
         """The samples, what of them is remembered, the corpora, and recall by class."""
         return "\n\n".join([_samples(self.found), _parts(self.found), _corpora(self.found), _recalls(self.found)])
 
-    def publish(self, path: Path) -> None:
-        """Write the section of the texts in a document: the tables and the commands that make them."""
+    def section(self) -> Section:
+        """Its section on the pages of results: the tables and the commands that make them."""
         commands = "\n".join(f"    {line}" for line in [*map(_command, self.found), _own(self.found)])
         parts = ["## Text encoders fine-tuned on five corpora", "Made by", commands, NOTE, self.tables()]
-        update(path, Section(SECTION, "\n\n".join(parts)))
+        records = tuple(_record(one, metric) for one in self.found for metric in METRICS)
+        return Section("texts", SECTION, "\n\n".join(parts), records)
+
+    def pictures(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def saved(self) -> TextsReport:
+        """The same."""
+        return self
 
 
 def gathered(folders: Sequence[Path]) -> TextsReport:
@@ -159,7 +168,7 @@ def _command(one: Encoder) -> str:
 
 def _own(found: Sequence[Encoder]) -> str:
     folders = " ".join(dict.fromkeys(f"runs/{one.folder}" for one in found))
-    return f"merc bench texts {folders} --results docs/results.md"
+    return f"merc bench texts {folders} --results docs/results"
 
 
 def _samples(found: Sequence[Encoder]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from merc.benchmarks import runner, table2
@@ -51,7 +52,7 @@ def command(kind: str, options: BenchOptions, *, title: str = "") -> str:
     words = ["merc", "bench", kind]
     if options.variants:
         words += list(options.only)
-    elif kind in ("systems", "speech"):
+    else:
         words += [word for name in options.only for word in ("--only", name)]
     if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         words += [word for name in options.protocols for word in ("--protocols", name)]
@@ -69,9 +70,7 @@ def section(kind: str, options: BenchOptions, *, title: str = "") -> str:
     """The name of the section: the same for the same question, whatever its seeds; another for other features."""
     if title:
         return slug(f"bench {kind} {title}")
-    parts = ["bench", kind]
-    if kind != "paper":
-        parts += options.only
+    parts = ["bench", kind, *options.only]
     if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         parts += options.protocols
     parts += [f"{corpus} {short(features)}" for corpus, features in given(options).items()]
@@ -85,7 +84,7 @@ def heading(kind: str, options: BenchOptions, *, title: str = "") -> str:
     if title:
         return f"{plain}: {title}"
     parts = [f"{corpus} {short(features)}" for corpus, features in given(options).items()]
-    if kind in ("systems", "speech") and options.only:
+    if kind != "variants" and options.only:
         parts.append(", ".join(options.only))
     if options.protocols != DEFAULTS.get(kind, ((), 0))[0]:
         parts.append(", ".join(options.protocols))
@@ -179,6 +178,26 @@ def _described(alike: list[str]) -> str:
     return f"the mean of ({'), ('.join(known)})" if len(known) > 1 else "".join(known)
 
 
+def portable(options: BenchOptions) -> BenchOptions:
+    """The options without folders of this machine, as the command names them."""
+    features = {corpus: short(chosen) for corpus, chosen in (options.features or {}).items()} or None
+    return replace(
+        options,
+        features=features,
+        training=without_folders(options.training),
+        options=without_folders(options.options),
+        folder=None,
+        data=None,
+    )
+
+
+def without_folders(value: Any) -> Any:
+    """The same value, paths in it by their last part."""
+    if isinstance(value, Mapping):
+        return {name: without_folders(inner) for name, inner in value.items()}
+    return value.rsplit("/", 1)[-1] if isinstance(value, str) and value.startswith(("/", "~", ".")) else value
+
+
 def _changes(options: BenchOptions) -> dict[str, str]:
     """Changes of the recipe and options of the system, as ``--set`` names them; paths by their last part."""
     own = {f"system.{name}": value for name, value in (options.options or {}).items()}
@@ -188,6 +207,4 @@ def _changes(options: BenchOptions) -> dict[str, str]:
 
 def _written(value: Any) -> str:
     """A value as ``--set`` reads it."""
-    if isinstance(value, str):
-        return value.rsplit("/", 1)[-1] if value.startswith(("/", "~", ".")) else value
-    return json.dumps(value)
+    return str(without_folders(value)) if isinstance(value, str) else json.dumps(value)

@@ -13,9 +13,12 @@ from merc.cli import heads, terminal
 if TYPE_CHECKING:
     from merc.benchmarks.runner import BenchOptions
 
-app = typer.Typer(help="Compare systems: systems, speech, paper, variants, heads, texts.", no_args_is_help=True)
+app = typer.Typer(
+    help="Compare systems: systems, speech, paper, variants, heads, texts; print pages.", no_args_is_help=True
+)
 app.command("heads", short_help="Compare voice and face heads.")(heads.heads)
 app.command("texts", short_help="Compare fine-tuned text encoders.")(heads.texts)
+app.command("pages", short_help="Print the pages of results again.")(heads.pages)
 
 Only = Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")]
 Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol; may be repeated.")]
@@ -31,7 +34,7 @@ Out = Annotated[
         help="Folder of the runs (default: the cache). Repeating the command resumes an interrupted bench.",
     ),
 ]
-Results = Annotated[Path | None, typer.Option(help="Page whose section is rewritten (default: none).")]
+Results = Annotated[Path | None, typer.Option(help="Folder of pages where the output is saved (default: none).")]
 Title = Annotated[str, typer.Option(help="Heading of the section (default: the names of its features).")]
 Data = Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")]
@@ -111,6 +114,7 @@ def speech(
 
 @app.command(short_help="Compare with Table II of QC-MERC.")
 def paper(
+    only: Only = None,
     protocols: Protocols = None,
     features: Features = None,
     set_: Set = None,
@@ -123,14 +127,17 @@ def paper(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare the Mamba fusion on T, V, A and their combinations with Table II of Wang & Beigi 2025 (QC-MERC)."""
+    """Compare the Mamba fusion on T, V, A and their combinations with Table II of Wang & Beigi 2025 (QC-MERC).
+
+    --only takes the name of a row, such as "as in the paper".
+    """
     from merc.benchmarks import settings
     from merc.benchmarks.runner import BenchOptions
-    from merc.benchmarks.table2 import DEFAULT_PROTOCOLS, SYSTEM
+    from merc.benchmarks.table2 import DEFAULT_PROTOCOLS
 
     training, own = settings.settings(set_ or ())
     options = BenchOptions(
-        only=(SYSTEM,),
+        only=tuple(only or ()),
         protocols=tuple(protocols or DEFAULT_PROTOCOLS),
         features=settings.by_corpus(features or ()),
         training=training,
@@ -187,9 +194,7 @@ def _run(kind: str, options: BenchOptions, *, title: str, results: Path | None, 
         report = run_bench(kind, options, title=title, progress=progress)
     typer.echo(report.json() if as_json else report.tables())
     if results is not None:
-        section = report.publish(results)
-        if not quiet:
-            sys.stderr.write(f"merc: section {section} of {results} is written\n")
+        heads.publish(report, results, quiet=quiet)
     for line in report.failures:
         sys.stderr.write(f"merc: {line}\n")
     sys.exit(1 if report.failures else 0)

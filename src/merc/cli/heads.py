@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merc.cli import terminal
+from merc.errors import InputError
 from merc.paths import data_root
+
+if TYPE_CHECKING:
+    from merc.benchmarks.pages import Output
 
 
 def heads(
@@ -16,7 +21,9 @@ def heads(
     only: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds per head.")] = 3,
     threads: Annotated[int, typer.Option(help="Number of PyTorch threads.")] = 1,
-    results: Annotated[Path | None, typer.Option(help="Page whose section is rewritten (default: none).")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of pages where the output is saved (default: none).")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -30,12 +37,14 @@ def heads(
         report = run_bench(options, progress=progress)
     typer.echo(report.json() if as_json else report.tables())
     if results is not None:
-        report.publish(results)
+        publish(report, results)
 
 
 def texts(
     folders: Annotated[list[Path], typer.Argument(help="Folders that 'merc train text-encoder' wrote.")],
-    results: Annotated[Path | None, typer.Option(help="Page whose section is rewritten (default: none).")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of pages where the output is saved (default: none).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")] = False,
 ) -> None:
     """Compare fine-tuned text encoders on test texts seen in training and on unseen ones."""
@@ -44,4 +53,22 @@ def texts(
     report = gathered(folders)
     typer.echo(report.json() if as_json else report.tables())
     if results is not None:
-        report.publish(results)
+        publish(report, results)
+
+
+def pages(folder: Annotated[Path, typer.Argument(help="Folder of pages, such as docs/results.")]) -> None:
+    """Print the pages of results again from the saved outputs in FOLDER/saved."""
+    from merc.benchmarks.pages import write
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder; 'merc bench KIND --results {folder}' makes it")
+    typer.echo("\n".join(str(folder / name) for name in write(folder)))
+
+
+def publish(report: Output, folder: Path, *, quiet: bool = False) -> None:
+    """Save the output of a bench in a folder, print the pages there, and say so."""
+    from merc.benchmarks.pages import publish
+
+    section = publish(report, folder)
+    if not quiet:
+        sys.stderr.write(f"merc: section {section.name} of {folder / section.page}.md is written\n")

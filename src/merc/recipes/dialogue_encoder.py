@@ -340,7 +340,7 @@ def dialogue_card(
         ),
         base=cards.Base("mpnet", weights.WEIGHTS["mpnet"].sha256, mode="lora"),
         weights=cards.WeightFile(path.name, file_hash(path), path.stat().st_size),
-        notes=("Figures of systems on these vectors, on the test part, are in docs/results.md.",),
+        notes=("Figures of systems on these vectors, on the test part, are in docs/results.",),
     )
 
 

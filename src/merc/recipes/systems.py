@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+ONE_STEP = "one step: no recurrence, no scan"
+"""The variant of a system of sequences whose features have one vector for each utterance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -69,13 +72,24 @@ class Trained:
 
     @property
     def variant(self) -> str:
-        """What the options made of the system, such as which pretrained model it holds; "" where it is as published."""
-        return str(getattr(self.system, "variant", ""))
+        """What options and features made of the system: a pretrained model that it holds, one step for a sequence."""
+        own = str(getattr(self.system, "variant", ""))
+        return "; ".join(filter(None, (own, ONE_STEP if self._one_step else "")))
+
+    @property
+    def _one_step(self) -> bool:
+        """Whether a system of sequences reads some modality as one, and none of those has a second step."""
+        ways = self.system.reading(self.system.options)
+        read = [one for name, one in self.material.features.items() if ways.get(name) == "steps"]
+        return bool(read) and not any(one.steps(name) > 1 for one in read for name in one.rows)
 
     @property
     def notes(self) -> list[str]:
-        """What was done to the features that a reader of the figure must know."""
-        return sorted({note for one in self.material.features.values() for note in one.notes})
+        """What was done to the features, and on whose data it was computed."""
+        found = {note for one in self.material.features.values() for note in one.notes}
+        if self.scalings:
+            found.add(f"{', '.join(self.scalings)} scaled by mean and standard deviation of the training part")
+        return sorted(found)
 
     @property
     def parameters(self) -> int:
@@ -200,6 +214,7 @@ def _keep(out: Path, prepared: Prepared, trained: Trained) -> None:
         "parameters": trained.parameters,
         "counts": trained.material.counts(trained.fold.train.scored),
         "notes": trained.notes,
+        "variant": trained.variant,
     }
     checkpoint.write(out / trained.fold.name, "best", tensors=tensors, facts=facts)
 

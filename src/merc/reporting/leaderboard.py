@@ -167,7 +167,8 @@ def _one(records: Sequence[Record], comparisons: Sequence[Comparison], columns: 
     ranked = sorted(rows.items(), key=lambda row: (sign * row[1][0].mean, row[0]))
     notes = _Notes()
     alike = len({record.modalities for record in records}) == 1
-    head = ["system", *([] if alike else ["inputs"]), "parameters", "train s"]
+    sized = ["parameters", "source's"] if any(one.source_parameters for one in records) else ["parameters"]
+    head = ["system", *([] if alike else ["inputs"]), *sized, "train s"]
     head += [f"{printing.title(name)} ± sd [95 % interval]" for name in metrics]
     head += [*columns, "published", f"best test epoch ({NOT_A_RESULT})", "better than (p < .05)"]
     body = [
@@ -216,7 +217,7 @@ def _row(
     return [
         cell(first.name) + ("" if first.comparable or first.published is not None else f" ({_why(first, notes)})"),
         *([] if alike else [" + ".join(first.modalities)]),
-        f"{first.parameters:,}" if first.parameters is not None else "",
+        *_sizes(first, records),
         f"{seconds:,.0f}" if seconds is not None else "",
         *(figure(by_metric[name]) if name in by_metric else "" for name in metrics),
         *(texts.get(first.system, printing.NONE) for texts in columns.values()),
@@ -224,6 +225,12 @@ def _row(
         "; ".join(claimed(record) for record in row if record.best_test_epoch_figure is not None),
         _beaten(row_name(first), metrics[0], comparisons, short_names(records)),
     ]
+
+
+def _sizes(record: Record, records: Sequence[Record]) -> list[str]:
+    """Parameters, and those of the source's configuration where a row of the table knows them."""
+    known = [record.parameters] + [record.source_parameters] * any(one.source_parameters for one in records)
+    return [f"{count:,}" if count is not None else "" for count in known]
 
 
 def claimed(record: Record) -> str:

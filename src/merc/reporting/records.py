@@ -20,6 +20,8 @@ from merc.evaluation.scoring import Answers, Values, pooled
 
 FORMAT = 2
 """Version of the fields; written into every line."""
+TRANSDUCTIVE = "transductive"
+"""In a note: a normalisation whose mean and standard deviation were computed on test utterances, without labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Record:
         comparable: Whether the figure may be compared with others of its protocol, and with the published one.
         why: Why not.
         parameters: Trained parameters.
+        source_parameters: The same of the source's configuration on these inputs, where the system has one.
         train_seconds: Seconds of training of one seed, all folds together.
         feature_hashes: By modality the hash of the features' content.
         weight_hash: Hash of the weights that were measured, where there is one file.
@@ -80,6 +83,7 @@ class Record:
     comparable: bool = True
     why: str | None = None
     parameters: int | None = None
+    source_parameters: int | None = None
     train_seconds: float | None = None
     feature_hashes: Mapping[str, str] = field(default_factory=dict)
     weight_hash: str | None = None
@@ -111,7 +115,13 @@ class Record:
     @property
     def name(self) -> str:
         """What a table calls the system: with its variant, such as which pretrained model it holds."""
-        return f"{self.system} ({self.variant})" if self.variant else self.system
+        marks = "; ".join(filter(None, (self.variant, TRANSDUCTIVE if self.transductive else "")))
+        return f"{self.system} ({marks})" if marks else self.system
+
+    @property
+    def transductive(self) -> bool:
+        """Whether a normalisation was computed on test data, such as each speaker's own mean; its notes say so."""
+        return any(TRANSDUCTIVE in note for note in self.notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, fields in order, figures to six digits."""

@@ -112,6 +112,7 @@ class Cogmen(System):
                 comparable=False,
                 why="chosen on a tenth of the training dialogues, not on the twelve of COSMIC; other features of three "
                 "modalities; padding unmasked",
+                modalities=("text", "voice", "face"),
             ),
             Published(
                 protocol="IEMOCAP, four emotions without excited, 4,543 utterances",

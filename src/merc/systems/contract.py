@@ -212,7 +212,7 @@ class Output:
 class Published:
     """A figure that a source prints, with its protocol, and why it can or cannot be compared with ours.
 
-    ``value`` is in percent as printed; ``protocol`` is a name of ours or the source's words, ``metric`` a record's.
+    ``value`` in percent; ``protocol`` ours or in words; ``metric`` a record's; ``modalities`` none: all that it reads.
     """
 
     protocol: str
@@ -221,6 +221,7 @@ class Published:
     source: str
     comparable: bool
     why: str
+    modalities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +259,7 @@ class Description:
         reads: By modality one of ``READS``; a modality that is not named is read as vectors.
         steps: "own" where each modality keeps its steps, "shared" where all are aligned to one sequence.
         predicts_values, predicts_classes: Whether it can predict values on dimensions such as valence, and classes.
-        recipe: How it is trained by default.
-        by_protocol: What its source does otherwise on a corpus, by protocol.
+        recipe, by_protocol: How it is trained by default, and what its source does otherwise on a corpus, by protocol.
         configurations: Named ones (training option ``config``), each a ``Setup`` by protocol; "": under every protocol.
 
     Raises:

@@ -129,6 +129,7 @@ class Lsdgnn(System):
                 value=value,
                 source="arXiv 2507.15205",
                 comparable=False,
+                modalities=("text", "voice", "face"),
                 why="the authors' code keeps the epoch that is best on the test set; other features",
             )
             for protocol, value in (("iemocap6", 70.24), ("meld-7", 64.07))

@@ -16,6 +16,7 @@ from merc.benchmarks.heads import cell, feature_sets, suite
 from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Source, Step
 from merc.benchmarks.heads.splits import DIVISIONS
 from merc.benchmarks.heads.suite import SECTION, VALIDATION, HeadsOptions, Report, planned, run_bench
+from merc.benchmarks.pages import edited, publish
 from merc.cache import Cache
 from merc.cli import heads
 from merc.corpora import Item
@@ -25,7 +26,7 @@ from merc.labels import EKMAN7
 from merc.recipes.head_training import HeadOptions
 from merc.recipes.samples import Selection
 from merc.reporting import records
-from merc.reporting.results_page import edited
+from merc.reporting.results_page import SETTINGS
 from tests.benchmarks.heads.made_samples import SAMPLES, VOICES
 
 WIDTH = 12
@@ -129,9 +130,9 @@ def test_a_report_says_what_was_measured(report: Report, tmp_path: Path) -> None
     tables = report.tables()
     assert "validation, random split: speakers on both sides" in tables and "RAF-DB, official test" in tables
     assert "voice embedding (shipped)" in tables and "| voice layers |" in tables
-    page = tmp_path / "results.md"
-    report.publish(page)
-    assert f"<!-- begin {SECTION} " in page.read_text(encoding="utf-8") and not edited(page)
+    assert publish(report, tmp_path).name == SECTION and not edited(tmp_path)
+    page = (tmp_path / "heads.md").read_text(encoding="utf-8")
+    assert SETTINGS in page and "epochs 3" in page
 
 
 def test_a_record_names_what_its_row_depends_on(report: Report) -> None:

@@ -15,6 +15,7 @@ from merc.benchmarks.code import code_version
 from merc.benchmarks.heads.cell import Cell, CellResult
 from merc.benchmarks.heads.feature_sets import STEPS, FeatureSets, Step
 from merc.benchmarks.heads.splits import DIVISIONS, Division
+from merc.benchmarks.titles import settings
 from merc.cache import Cache
 from merc.errors import InputError
 from merc.evaluation.protocol import Ledger
@@ -22,9 +23,10 @@ from merc.labels import EKMAN7
 from merc.progress import Progress
 from merc.reporting import leaderboard
 from merc.reporting.card_page import rows as table
+from merc.reporting.markdown import joined
 from merc.reporting.printing import NONE, figure, number
 from merc.reporting.records import Record, measured
-from merc.reporting.results_page import Section, update
+from merc.reporting.results_page import Section
 
 MODALITIES = ("voice", "face")
 SECTION = "adapt-heads"
@@ -99,13 +101,26 @@ class Report:
             parts += [f"### {modality.capitalize()}", _divisions(own), _steps(own), _classes(own)]
         return "\n\n".join(part for part in parts if part)
 
-    def publish(self, path: Path) -> None:
-        """Write the section of the heads in a document: the tables and the command that makes them."""
+    def section(self) -> Section:
+        """Its section on the pages of results: the tables, the command that makes them, and the settings."""
         words = ["merc bench heads", f"--seeds {self.options.seeds}"]
         words += [f"--only {name}" for name in self.options.only]
         words += [f"--modality {name}" for name in self.options.modalities if len(self.options.modalities) == 1]
-        parts = ["## Voice and face heads", f"Made by `{' '.join(words)}`. {NOTE}", self.tables()]
-        update(path, Section(SECTION, "\n\n".join(parts)))
+        parts = [
+            "## Voice and face heads",
+            f"Made by `{' '.join(words)}`. {NOTE}",
+            self.tables(),
+            settings(self.records),
+        ]
+        return Section("heads", SECTION, joined(parts), self.records)
+
+    def pictures(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def saved(self) -> Report:
+        """The same without folders of this machine."""
+        return replace(self, options=replace(self.options, data=Path("data")))
 
 
 def run_bench(options: HeadsOptions, *, cache: Cache | None = None, progress: Progress | None = None) -> Report:

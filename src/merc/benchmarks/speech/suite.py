@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from merc.benchmarks.cell import Cell, Row
-from merc.benchmarks.runner import BenchOptions, Results, cells_of, described, runs_of
+from merc.benchmarks.runner import BenchOptions, Results, cells_of, described, refuse_options_of_several, runs_of
 from merc.benchmarks.speech.rows import ROWS, SpeechRow
 from merc.conversation import Conversation
 from merc.corpora import Item
@@ -56,6 +56,7 @@ def chosen(options: BenchOptions) -> list[SpeechRow]:
 
 def plan(options: BenchOptions) -> list[Cell]:
     """The cells of the rows; what the options change reaches every one of them."""
+    refuse_options_of_several(options)
     cells: list[Cell] = []
     for row in chosen(options):
         corpus = PROTOCOLS[row.protocol].corpus

@@ -125,3 +125,29 @@ def test_the_source_s_own_recipe_is_a_matter_of_settings(made: BenchOptions, tmp
     cell.run(asked, tmp_path)
     assert settled(asked.request)["training"]["class_weights"] == weights
     assert cell.read(asked, tmp_path).epoch == 1
+
+
+def test_the_ablation_goes_from_the_paper_s_configuration_to_the_defaults(made: BenchOptions) -> None:
+    chosen = replace(made, only=tuple(table2.ROWS)[len(table2.DEFAULT_ROWS) :], training={"epochs": 1})
+    cells = table2.plan(chosen)
+    assert {one.request.modalities for one in cells} == {("text", "voice")}, "all inputs, once"
+    first, *_, last = (settled(one.request) for one in cells)
+    paper = {"d_state": 64, "expand": 2, "d_conv": 4, "modality_width": 0, "norm": False, "residual": False}
+    assert paper.items() <= first["system"].items() and first["system"]["dropout"] == 0
+    recipe = {"learning_rate": 1e-5, "batch": 32, "smoothing": 0.2, "patience": 10, "optimiser": "adamw"}
+    assert recipe.items() <= first["training"].items()
+    weights = {"surprise": 15, "fear": 15, "disgust": 6, "joy": 1, "sadness": 3, "anger": 6, "neutral": 4}
+    assert first["training"]["class_weights"] == weights
+    ours = settled(Request("mamba", "meld-7", training={"epochs": 1, "patience": 10}))
+    assert last["system"] == ours["system"]
+    assert {**last["training"], "config": None} == ours["training"]
+    with pytest.raises(InputError, match="row 'mamba': expected one of mamba, small"):
+        table2.plan(replace(made, only=("mamba",)))
+    small = replace(chosen, only=("mamba, as in the paper", "mamba, rate 3e-4"), options={"d_state": 4})
+    cells = table2.plan(small)
+    for one in cells:
+        cell.run(one, small.runs)
+    records = outcome(cells, small, published=table2.printed).records
+    text = table2_report.table(records, protocol="meld-7")
+    assert "The paper prints WA 62.5 and weighted F1 62.1." in text
+    assert text.index("| mamba, as in the paper (one step") < text.index("| mamba, rate 3e-4")

@@ -91,6 +91,18 @@ def test_without_residual_nothing_stands_around_the_block():
         torch.testing.assert_close(system(batch).extras["fused"][:, 0], alone)
 
 
+def test_the_paper_s_configuration_is_one_block_and_a_linear_layer():
+    source = MambaFusion.description.configurations["source"][""].options
+    system = MambaFusion({"text": 768, "voice": 128, "face": 128}, 7, MambaFusionOptions(**source))
+    assert sum(one.numel() for one in system.parameters()) == 6_961_152 + 1024 * 7 + 7
+    assert not [module for module in system.modules() if isinstance(module, torch.nn.LayerNorm)]
+    batch = made_batch({"text": 768, "voice": 128, "face": 128}, (3,), level="utterance")
+    values = torch.cat([batch.rows[name].values for name in ("text", "voice", "face")], -1)
+    with torch.no_grad():
+        alone = system.eval().block(values, torch.tensor([0, 3]), pool=True)
+        torch.testing.assert_close(system(batch).extras["fused"][:1, 0], alone)
+
+
 def spoken(frames: int) -> Batch:
     """One utterance of three tokens and so many frames."""
     generator = torch.Generator().manual_seed(0)

@@ -17,12 +17,12 @@ over the tokens in contiguous chunks before); a single vector is a sequence of o
 tokens; with ``along="voice"`` they are the frames of speech, each with the token of its moment: the paper's own future
 work, in which speech over time takes the place of one voice vector (``voice=whisper-base-50hz``).
 
-Differs from the paper: a norm before the block and a residual around it are not mentioned there (``residual=False``
-leaves both out); its voice and face vectors are reduced to 128 numbers on other corpora beforehand, here by a linear
-layer that is trained with the system (``modality_width=0``: no projection), and optionally for text
-(``text_width=128``); its class weights (``merc train mamba --set class_weights=true``) and its learning rate of 1e-5
-are choices of the recipe, whose defaults are tuned for vectors of frozen encoders. The paper's test sets are filtered,
-so its figures cannot be compared.
+Differs from the paper: norms of each modality, a norm before the block and a residual around it are not mentioned there
+(``norm=False``, ``residual=False``); its voice and face vectors are reduced to 128 numbers on other corpora beforehand
+(encoders ``voice-emotion``, ``face-emotion``), here by a linear layer that is trained with the system
+(``modality_width=0``: no projection), and optionally for text (``text_width=128``). ``--set config=source`` has all of
+the paper's choices, with its learning rate, smoothing and class weights. The paper's test sets are filtered, so its
+figures cannot be compared.
 
 Prefer it when token and frame sequences are there, or when a recording must be followed in constant memory.
 
@@ -44,7 +44,18 @@ from torch import Tensor, nn
 from merc.nn.pooling import masked_mean
 from merc.nn.ssm import Mamba, MambaOptions
 from merc.options import at_least, below_one, one_of
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
+
+_MELD_WEIGHTS: Mapping[str, float] = {
+    "surprise": 15.0,
+    "fear": 15.0,
+    "disgust": 6.0,
+    "joy": 1.0,
+    "sadness": 3.0,
+    "anger": 6.0,
+    "neutral": 4.0,
+}
+"""Class weights of the paper on MELD, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,7 @@ class MambaFusionOptions:
     along: str = "text"  # whose steps the block reads: tokens, as in the paper, or frames of "voice"
     frames: int = 1  # consecutive frames of voice of which the mean is one; 5 of 50 a second are 10
     pooled: bool = False  # one step: the mean over the tokens; shows what reading them one after the other is worth
+    norm: bool = True  # layer norm of each modality's steps; not given by the source
     residual: bool = True  # layer norm before the block and the input added to its output; not given by the source
     dropout: float = 0.2  # before the linear layer; not given by the source
 
@@ -105,6 +117,15 @@ class MambaFusion(System):
         recipe=Recipe(learning_rate=3e-4, batch=32, epochs=40, patience=8, smoothing=0.1),
         reads=dict.fromkeys(("text", "voice", "face"), "steps"),
         steps="shared",
+        configurations={
+            "source": {
+                "": Setup(
+                    {"modality_width": 0, "norm": False, "residual": False, "dropout": 0.0},
+                    {"learning_rate": 1e-5, "batch": 32, "smoothing": 0.2, "patience": 10, "epochs": 100},
+                ),
+                "meld-7": Setup(training={"class_weights": _MELD_WEIGHTS}),
+            }
+        },
     )
     Options = MambaFusionOptions
     options: MambaFusionOptions
@@ -121,9 +142,9 @@ class MambaFusion(System):
         self.label = nn.Linear(width, classes)
 
     def _entry(self, name: str, wide: int) -> nn.Module:
-        if not (width := self._width(name)):
-            return nn.LayerNorm(wide)
-        return nn.Sequential(nn.Linear(wide, width), nn.LayerNorm(width), nn.ReLU())
+        width = self._width(name)
+        norm = nn.LayerNorm(width or wide) if self.options.norm else nn.Identity()
+        return nn.Sequential(nn.Linear(wide, width), norm, nn.ReLU()) if width else norm
 
     def _width(self, name: str) -> int:
         """What a modality is brought to before the block; 0: it stays as it comes."""

@@ -62,3 +62,15 @@ def test_mamba_ssm_is_given_padded_sequences(monkeypatch: pytest.MonkeyPatch) ->
     model, (x, offsets) = block("reference"), packed((3, 9, 0, 5))
     xz = model.in_proj(x)
     torch.testing.assert_close(model._inner(xz, offsets, cuda_scan), model._inner(xz, offsets, reference_scan))
+
+
+def test_gradients_of_a_scan_without_recomputation_can_be_differentiated_again():
+    torch.manual_seed(0)
+    offsets = torch.tensor([0, 3, 5])
+    u, delta, b, c = (torch.randn(5, size, dtype=torch.float64, requires_grad=True) for size in (2, 2, 3, 3))
+    a = torch.rand(2, 3, dtype=torch.float64, requires_grad=True)
+
+    def scan(u, delta, a, b, c):
+        return portable_scan(u, delta.sigmoid(), -a, b, c, offsets, recompute=False)
+
+    assert torch.autograd.gradgradcheck(scan, (u, delta, a, b, c))

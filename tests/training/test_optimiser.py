@@ -39,7 +39,10 @@ def test_groups_must_hold_each_trainable_parameter_once() -> None:
         groups_of(module, [first, second, Group("none", [])])
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam)])
+KINDS = [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)]
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_groups_take_rates_and_decays_of_the_options_where_they_have_none(name: str, kind: type) -> None:
     module = network()
     groups = [Group("a", [*module[0].parameters()], 0.5, 0.25), Group("b", [*module[1].parameters()])]
@@ -49,6 +52,20 @@ def test_groups_take_rates_and_decays_of_the_options_where_they_have_none(name: 
     set_rates(made, 0.5)
     set_rates(made, 0.1)  # of the full rate, not of the last one
     assert [group["lr"] for group in made.param_groups] == pytest.approx([0.05, 0.01])
+
+
+def test_sgd_goes_the_way_of_the_gradient_and_keeps_going_with_momentum() -> None:
+    module = nn.Linear(2, 1, bias=False)
+    group = Group("all", [module.weight])
+    for momentum, ways in ((0.0, [0.1, 0.1]), (0.5, [0.1, 0.15])):
+        options = LoopOptions(optimiser="sgd", learning_rate=0.1, weight_decay=0.0, momentum=momentum)
+        made = optimiser_of([group], options)
+        for way in ways:
+            before, module.weight.grad = module.weight.detach().clone(), torch.ones_like(module.weight)
+            made.step()
+            torch.testing.assert_close(before - module.weight, torch.full_like(before, way))
+    with pytest.raises(InputError, match="momentum is 0.5 but the optimiser 'adamw'; give optimiser=sgd"):
+        LoopOptions(momentum=0.5)
 
 
 def test_warm_up_rises_to_the_full_rate_and_constant_stays() -> None:

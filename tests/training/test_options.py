@@ -29,7 +29,7 @@ def test_every_metric_has_a_direction() -> None:
         ({"clip": 0}, "clip is 0: expected more than 0"),
         ({"warmup": 2}, "warmup is 2: expected 0 to 1"),
         ({"accumulate": 0}, "accumulate is 0: expected at least 1"),
-        ({"optimiser": "sgd"}, "optimiser is 'sgd': expected one of adamw, adam"),
+        ({"optimiser": "lamb"}, "optimiser is 'lamb': expected one of adamw, adam, sgd"),
         ({"schedule": "step"}, "schedule is 'step': expected one of constant, linear, cosine, plateau"),
         ({"precision": "fp16"}, "precision is 'fp16': expected one of float32, bf16"),
         ({"metric": "f1"}, "metric is 'f1': expected one of"),

@@ -33,10 +33,13 @@ def reference_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, of
     return torch.stack(rows) if rows else torch.zeros_like(u)
 
 
-def portable_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor) -> Tensor:
+def portable_scan(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, offsets: Tensor, *, recompute: bool = True
+) -> Tensor:
     """Scan in plain PyTorch: the t-th tokens of all sequences at once, in tiles of channels.
 
-    Tiles are recomputed in the backward pass, so that memory is that of one tile.
+    With ``recompute`` tiles are computed again in the backward pass, so that memory is that of one tile; a gradient of
+    such a pass cannot be differentiated again, one without can.
     """
     lengths, order = offsets.diff().sort(descending=True, stable=True)
     starts, longest = offsets[:-1][order], int(lengths[0]) if len(lengths) else 0
@@ -49,7 +52,8 @@ def portable_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, off
     for tile in torch.split(torch.arange(u.shape[1], device=u.device), _TILE):
         part = u[rows][:, tile], delta[rows][:, tile], A[tile], B[rows], C[rows]
         args = (_march, *part, counts)
-        tiles.append(checkpoint(*args, use_reentrant=False) if torch.is_grad_enabled() else _march(*part, counts))
+        again = recompute and torch.is_grad_enabled()
+        tiles.append(checkpoint(*args, use_reentrant=False) if again else _march(*part, counts))
     return torch.cat(tiles, 1)[back]
 
 

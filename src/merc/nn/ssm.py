@@ -12,8 +12,9 @@ Shapes: packed tensors are ``(tokens, channels)``, the concatenation of all sequ
 ``(sequences + 1,)``) has the start of each and the end: ``[0, 3, 7]`` is one of three tokens and one of four. A is
 ``(channels, d_state)``, B and C are ``(tokens, d_state)``, h is ``(channels, d_state)`` for each sequence.
 
-Four backends give the same result, and :func:`choose` selects one: the compiled kernel, the kernels of mamba-ssm on
-CUDA, plain PyTorch, and a reference for reading and testing.
+Five backends give the same result, and :func:`choose` selects one: the compiled kernel, the kernels of mamba-ssm on
+CUDA, plain PyTorch, and by request "twice", plain PyTorch whose gradients can be differentiated again, and a reference
+for reading and testing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Literal, cast, get_args
 
 import torch
@@ -33,7 +34,7 @@ from merc.nn import kernel
 from merc.nn.scan import Scan, cuda_scan, doubling_scan, places, portable_scan, reference_scan
 from merc.options import at_least, between
 
-Backend = Literal["kernel", "cuda", "portable", "reference"]
+Backend = Literal["kernel", "cuda", "portable", "twice", "reference"]
 _log = logging.getLogger(__name__)
 
 
@@ -111,7 +112,8 @@ def choose(
         'portable'
     """
     kind = torch.device(device).type
-    found = {"kernel": _why_no_kernel(kind, dtype), "cuda": _why_no_cuda(kind), "portable": "", "reference": ""}
+    found = {"kernel": _why_no_kernel(kind, dtype), "cuda": _why_no_cuda(kind)}
+    found |= dict.fromkeys(("portable", "twice", "reference"), "")
     if backend is not None:
         if backend not in found:
             raise InputError(f"no backend '{backend}'; the backends are {', '.join(get_args(Backend))}")
@@ -158,7 +160,12 @@ def _announce(choice: Choice) -> None:
     _log.log(level, "Mamba runs on the %s backend: %s", choice.backend, choice.reason)
 
 
-_SCANS: dict[Backend, Scan] = {"portable": portable_scan, "reference": reference_scan, "cuda": cuda_scan}
+_SCANS: dict[Backend, Scan] = {
+    "portable": portable_scan,
+    "twice": partial(portable_scan, recompute=False),
+    "reference": reference_scan,
+    "cuda": cuda_scan,
+}
 
 
 class Mamba(nn.Module):

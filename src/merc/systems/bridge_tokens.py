@@ -130,7 +130,8 @@ class BridgeTokens(System):
         bridges = self.read(self._sequences(refined))  # (n, K, h)
         mean = bridges.mean(1)[:, None]  # (n, 1, h)
         alone = {name: masked_mean(*refined[name])[:, None] for name in self.order}
-        return self.predicted(self.last(mean), batch, {"fused": mean}, alone)
+        found = self.predicted(self.last(mean), batch, {"fused": mean}, alone)
+        return replace(found, steps={name: refined[name][0] for name in self.order})
 
     def masked(self, batch: Batch) -> Batch:
         """The batch with modalities absent at random; where chance would take all of an utterance, none is taken."""

@@ -19,14 +19,15 @@ steps into the training of any other system by ``merc.training.gradients.Modulat
 Differs from the authors' code, where the paper or plain sense is on our side: gains are taken between windows of many
 batches, not between single ones; a gain below 0 counts as 0 and a sum near 0 gives equal factors; cosines are between
 gradients, not between weights, with the factors as in the magnitude part. ``direction="features"`` takes the gradients
-at r_i and differentiates twice; "logits" takes them at the logits, the one place that all classifiers share: cheaper
-and for any layers, but weaker, since both are mostly minus the label. The classifiers are two plain layers here,
-transformers there.
+at r_i, or where a fusion reads steps at all of an utterance's steps together, and differentiates twice; "logits" takes
+them at the logits, the one place that all classifiers share: cheaper and for any layers, but weaker, since both are
+mostly minus the label. The classifiers are two plain layers here, transformers there.
 
 Adam and its kin divide a gradient by its own recent size: under them a constant factor does next to nothing, and the
 magnitude part acts through changes of the factors only. Under plain SGD it acts in full. A modality that has arrived
 gains nothing more, so that the factors then turn to it, not to the one that still learns; and with two modalities and
-the given strength equal gains slow both encoders to 0.65 (strength 2 leaves them as they are).
+the given strength equal gains slow both encoders to 0.65 (strength 2 leaves them as they are). The source's optimiser
+is Adam (``config`` "source"); ``--set optimiser=sgd`` is the one under which the magnitude part acts in full.
 
 Prefer it when one modality is easy and learning stops before the others are used. On synthetic data it is ahead
 at the same few steps of a small rate; a rate twice as large closes the gap without it.
@@ -52,8 +53,9 @@ from torch.nn.functional import cross_entropy
 
 from merc.errors import InputError
 from merc.nn.gradients import cosine, direction_loss, gradient_factors, label_gradient
+from merc.nn.ssm import Mamba
 from merc.options import above, at_least, one_of
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
 from merc.systems.wrapping import base_options, probe
 
 DIRECTIONS = ("logits", "features")
@@ -144,14 +146,17 @@ class Guide(nn.Module):
         )
 
     def _at_features(self, output: Output, judged: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-        vectors = [output.representations[name] for name in judged]
-        fused = torch.autograd.grad(output.loss, vectors, create_graph=True, allow_unused=True)
+        read = [_read(output, name) for name in judged]
+        fused = torch.autograd.grad(output.loss, read, create_graph=True, allow_unused=True)
         cosines = []
-        for (name, (rows, _, labels)), vector, gradient in zip(judged.items(), vectors, fused, strict=True):
+        for (name, (rows, _, labels)), gradient in zip(judged.items(), fused, strict=True):
             if gradient is None:
                 raise InputError(f"cggm: the fusion does not read the vectors of {name}; use direction='logits'")
-            alone = vector.detach()[rows].requires_grad_()
+            vector = output.representations[name].detach()
+            alone = vector[rows].requires_grad_()
             (own,) = torch.autograd.grad(cross_entropy(self.judges[name](alone), labels), alone)
+            if name in output.steps:  # what moves all steps of an utterance alike moves their mean
+                gradient = gradient.sum(1).view_as(vector)
             cosines.append(cosine(own, gradient[rows]))
         return torch.stack(cosines)
 
@@ -180,8 +185,16 @@ class Guide(nn.Module):
         return float(self.factors[self.names.index(name)])
 
 
+def _read(output: Output, name: str) -> Tensor:
+    """What the fusion reads of a modality: its vectors ``(B, T, d)``, or its steps ``(B · T, S, d)``."""
+    return output.steps.get(name, output.representations[name])
+
+
 def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -> Guide:
     """Classifiers for a system, whose vectors are measured on a small batch of zeros.
+
+    Where gradients at the vectors are compared, Mamba blocks of the system run on the backend whose gradients can be
+    differentiated again; it is slower than the compiled kernel.
 
     Args:
         system: names its encoders.
@@ -197,6 +210,10 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
         raise InputError(
             f"system '{system.description.name}' has no encoder of one modality alone; train it without cggm"
         )
+    twice = options.direction == "features" and options.direction_weight > 0 and len(names) > 1
+    for part in system.modules():
+        if twice and isinstance(part, Mamba):
+            part.backend = "twice"
     device = next(system.parameters()).device
     with torch.device("cpu"):
         batch = probe(system)
@@ -204,8 +221,7 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         output: Output = tried(batch.to(device))
         vectors = {name: output.representations[name] for name in names}
-        twice = options.direction == "features" and options.direction_weight > 0 and len(names) > 1
-        if twice and (reason := _not_twice(output.loss, vectors)):
+        if twice and (reason := _not_twice(output.loss, {name: _read(output, name) for name in names})):
             raise InputError(
                 f"cggm: direction 'features' cannot be had of system '{system.description.name}': {reason}; give --set "
                 f"{setting}.direction=logits"
@@ -255,6 +271,9 @@ class Cggm(System):
             ),
         ),
         recipe=Recipe(batch=16, epochs=60, patience=10, clip=0.8),
+        configurations={
+            "source": {"": Setup(training={"optimiser": "adam", "batch": 64, "epochs": 30, "patience": 30})}
+        },
     )
     Options = CggmOptions
     options: CggmOptions

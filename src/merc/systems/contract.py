@@ -176,9 +176,8 @@ class Batch:
 
     def to(self, device: str | torch.device) -> Batch:
         """The same batch on another device."""
-        moved: dict[str, Any] = {
-            one.name: value.to(device) for one in fields(self) if isinstance(value := getattr(self, one.name), Tensor)
-        }
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        moved: dict[str, Any] = {name: value.to(device) for name, value in named.items() if isinstance(value, Tensor)}
         return replace(self, rows={name: one.to(device) for name, one in self.rows.items()}, **moved)
 
 
@@ -192,6 +191,7 @@ class Output:
         extras: Whatever else a reader may want (attention, embeddings).
         representations: By modality ``(B, T, d)`` just before the fusion, for hooks that look at each modality alone.
         values: ``(B, T, A)``, predicted targets of a regression, or None.
+        steps: By modality ``(B · T, S, d)`` where the fusion reads steps, of which the representation is the mean.
     """
 
     logits: Tensor | None
@@ -199,6 +199,7 @@ class Output:
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     representations: Mapping[str, Tensor] = field(default_factory=dict)
     values: Tensor | None = None
+    steps: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def loss(self) -> Tensor:
@@ -395,6 +396,5 @@ class System(nn.Module):
 
     def losses(self, logits: Tensor, batch: Batch, **others: Tensor) -> dict[str, Tensor]:
         """The label loss and others, or nothing when no utterance of the batch has a label."""
-        if not batch.labelled.any():
-            return {}
-        return {"label": self.label_loss(logits, batch.labels, weights=batch.weights), **others}
+        known = batch.labelled.any()
+        return {"label": self.label_loss(logits, batch.labels, weights=batch.weights), **others} if known else {}

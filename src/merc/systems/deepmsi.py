@@ -172,13 +172,14 @@ class DeepMsi(System):
         visual, chosen = self._look(batch, guide)
         rows["face"] = visual
         there = {name: pack(present[name], mask) for name in self.guides} | {"face": (chosen >= 0).any(1)}
-        headed = {name: head(rows[name]) * there[name][:, None] for name, head in self.heads.items()}
+        vectors = {name: unpack(head(rows[name]) * there[name][:, None], mask) for name, head in self.heads.items()}
+        headed = {name: pack(values, mask) for name, values in vectors.items()}
         logits = unpack(self.label(torch.cat(list(headed.values()), -1)), mask)  # (B, T, C)
         return Output(
             logits=logits,
             losses=self.losses(logits, batch, **self._contrast(headed, there, pack(batch.labels, mask))),
             extras={"chosen": chosen, "guide": guide},
-            representations={name: unpack(values, mask) for name, values in headed.items()},
+            representations=vectors,
         )
 
     def _look(self, batch: Batch, guide: Tensor) -> tuple[Tensor, Tensor]:

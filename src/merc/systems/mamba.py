@@ -163,7 +163,7 @@ class MambaFusion(System):
         mean = self._run(torch.cat(list(entered.values()), -1), real)  # type: ignore[arg-type]  # (B, width)
         logits = self.label(self.dropout(mean))[:, None]  # (B, 1, C)
         alone = {name: masked_mean(values, kept[name])[:, None] for name, values in entered.items()}
-        return Output(logits, self.losses(logits, batch), {"fused": mean[:, None]}, alone)
+        return Output(logits, self.losses(logits, batch), {"fused": mean[:, None]}, alone, steps=entered)
 
     def _steps(self, values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """The steps as they come, or one that holds their mean."""

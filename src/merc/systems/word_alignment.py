@@ -237,7 +237,8 @@ class WordAlignment(System):
             rows = batch.modality(name)
             values, masks[name] = (rows.slower(self.options.frames) if name == "voice" else rows).steps()  # (B, S, d)
             states[name] = read(self.dropout(self.enter[name](values)), masks[name])  # (B, S, 2g)
-        alone = {name: masked_mean(values, masks[name])[:, None] for name, values in states.items()}  # (B, 1, 2g)
+        steps = dict(states)
+        alone = {name: masked_mean(values, masks[name])[:, None] for name, values in steps.items()}  # (B, 1, 2g)
         if self.aligned:
             states["text"], masks["joined"] = self._queries(states["text"], masks["text"], batch)
             found, weights = self.align(states["text"], states["voice"], masks["voice"])  # (B, J, 2g), (B, J, T)
@@ -245,7 +246,7 @@ class WordAlignment(System):
             extras = {"alignment": weights * masks["joined"][..., None], "words": states["joined"]}
         pooled = torch.cat([pool(states[name], masks[name]) for name, pool in self.pool.items()], -1)
         logits = self.label(self.dropout(pooled))[:, None]  # (B, 1, C)
-        return Output(logits, self.losses(logits, batch), extras, alone)
+        return Output(logits, self.losses(logits, batch), extras, alone, steps=steps)
 
     def _queries(self, words: Tensor, mask: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The states of words; in an utterance without any, one learned query.

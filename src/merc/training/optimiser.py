@@ -73,16 +73,18 @@ def _claim(group: Group, owner: dict[int, str]) -> None:
 
 
 def optimiser_of(groups: Sequence[Group], options: LoopOptions) -> torch.optim.Optimizer:
-    """AdamW or Adam over the groups; each remembers its full learning rate as ``initial``."""
+    """AdamW, Adam or SGD over the groups; each remembers its full learning rate as ``initial``."""
     import torch
 
-    kinds: dict[str, type[torch.optim.Adam]] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
     rows: list[dict[str, Any]] = []
     for group in groups:
         rate = options.learning_rate if group.learning_rate is None else group.learning_rate
         decay = options.weight_decay if group.weight_decay is None else group.weight_decay
         rows.append({"params": list(group.parameters), "lr": rate, "weight_decay": decay, "initial": rate})
-    return kinds[options.optimiser](rows, lr=options.learning_rate, fused=True)
+    if options.optimiser == "sgd":
+        return torch.optim.SGD(rows, lr=options.learning_rate, momentum=options.momentum, fused=True)
+    kind = torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam
+    return kind(rows, lr=options.learning_rate, fused=True)
 
 
 def set_rates(optimiser: torch.optim.Optimizer, share: float) -> None:

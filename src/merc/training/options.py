@@ -21,7 +21,7 @@ HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
 )
 """Held-out figures by which an epoch can be chosen. "NAME/PART", such as "ccc/valence", goes the way of NAME."""
 
-OPTIMISERS = ("adamw", "adam")
+OPTIMISERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("constant", "linear", "cosine", "plateau")
 PRECISIONS = ("float32", "bf16")
 VALUE_LOSSES = ("ccc", "mse")
@@ -54,7 +54,9 @@ class LoopOptions:
     metric: str | None = "weighted_f1"
     """Held-out figure that chooses the epoch; None: the last epoch is kept, for stages without labels."""
     optimiser: str = "adamw"
-    """"adamw" or "adam" (weight decay as L2 penalty)."""
+    """"adamw", "adam" or "sgd" (weight decay of the last two as L2 penalty)."""
+    momentum: float = 0.0
+    """Of "sgd"."""
     schedule: str = "constant"
     """Of the learning rate after the warm-up: "constant", "linear", "cosine", or "plateau" (divide by 10)."""
     warmup: float = 0.0
@@ -81,6 +83,9 @@ class LoopOptions:
         at_least(0, weight_decay=self.weight_decay, plateau=self.plateau, checkpoint_seconds=self.checkpoint_seconds)
         above(0, learning_rate=self.learning_rate, clip=self.clip)
         share(warmup=self.warmup, floor=self.floor)
+        below_one(momentum=self.momentum)
+        if self.momentum and self.optimiser != "sgd":
+            raise InputError(f"momentum is {self.momentum} but the optimiser '{self.optimiser}'; give optimiser=sgd")
         one_of(OPTIMISERS, optimiser=self.optimiser)
         one_of(SCHEDULES, schedule=self.schedule)
         one_of(PRECISIONS, precision=self.precision)

@@ -36,6 +36,7 @@ TESTED_ELSEWHERE = {
     "benchmarks/texts.py": "recipes/test_text_encoder.py",  # reads what that training leaves
     "cli/heads.py": "benchmarks/heads/test_suite.py",  # the command over that suite
     "recipes/encoder_training.py": "recipes/test_text_encoder.py",  # what both fine-tunings share
+    "recipes/prompting/outcome.py": "recipes/test_llm.py",  # what that training leaves
     "reporting/card_page.py": "reporting/test_cards.py",  # a card and its page
     "training/contract.py": "training/test_loop.py",  # what the loop is given and returns
 }

@@ -5,7 +5,7 @@ Systems are trained by one recipe for all of them (``merc.recipes.systems``); th
     >>> from merc.recipes import RECIPES
     >>> list(RECIPES)
     ['style-encoder', 'voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder',
-     'pretrain-speech', 'finetune-speech']
+     'pretrain-speech', 'finetune-speech', 'prc-emo']
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ RECIPES: Registry[Recipe[Any]] = Registry(
         "dialogue-encoder": "merc.recipes.dialogue_encoder:DIALOGUE_ENCODER",
         "pretrain-speech": "merc.recipes.pretrain_speech:PRETRAIN",
         "finetune-speech": "merc.recipes.finetune_speech:FINETUNE",
+        "prc-emo": "merc.recipes.llm:PRC_EMO",
     },
 )
 """Every recipe by name."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from merc.benchmarks import cell, runner, table2, table2_report, titles
@@ -156,3 +157,17 @@ def test_every_section_prints_the_settings_of_its_rows_and_the_version_of_the_co
     assert {record.code for record in report.outcome.records} == {"c0de"}
     assert all(record.notes == ("a note",) for record in report.outcome.records)
     assert all(record.settings["training"] == {"batch": 16, "seed": 0} for record in report.outcome.records)
+
+
+def test_a_bench_measures_a_verified_subset_beside_the_whole(options: BenchOptions, tmp_path: Path) -> None:
+    path = tmp_path / "verified.parquet"
+    verdicts = ["remove" if place % 3 else "keep" for place in range(210)]
+    pl.DataFrame({"utterance": [f"u{place}" for place in range(210)], "verdict": verdicts}).write_parquet(path)
+    report = done("systems", replace(options, subset=path))
+    text = report.tables()
+    assert "| concat (text+voice+face) | whole part | 210 |" in text
+    assert "| cogmen (text+voice+face) | kept by the check | 70 |" in text
+    assert report.command().endswith("--subset verified.parquet")
+    section = publish(report, tmp_path / "pages")
+    back = read(tmp_path / "pages" / "saved" / f"{section.name}.json")
+    assert back.section() == section and str(tmp_path) not in section.body

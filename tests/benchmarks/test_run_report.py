@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from merc.benchmarks.run_report import report_run
@@ -47,3 +48,18 @@ def test_another_split_is_refused(run: tuple[Path, Path]) -> None:
     folder, root = run
     with pytest.raises(InputError, match="split 'dev': expected valid or test"):
         report_run(folder, split="dev", data=root)
+
+
+def test_a_verified_subset_stands_beside_the_whole_part(run: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, root = run
+    plain = report_run(folder, split="test", data=root)
+    ids = plain.answers.ids
+    path = tmp_path / "verified.parquet"
+    pl.DataFrame({"utterance": ids, "verdict": ["remove", *["keep"] * (len(ids) - 1)]}).write_parquet(path)
+    report = report_run(folder, split="test", data=root, subset=path)
+    assert report.record == plain.record, "nothing is removed from the whole"
+    assert (
+        f"| whole part        | {len(ids)}" in report.text()
+        and f"| kept by the check | {len(ids) - 1}" in report.text()
+    )
+    assert "kept by the check" not in plain.text()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from merc.benchmarks import runner, table2, table2_report, titles, variants
+from merc.benchmarks import runner, subset_report, table2, table2_report, titles, variants
 from merc.benchmarks.cell import Cell, Row
 from merc.benchmarks.runner import BenchOptions, Outcome, Results
 from merc.benchmarks.speech import suite
@@ -14,6 +14,8 @@ from merc.errors import InputError
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import by_kind
 from merc.evaluation.protocol import PROTOCOLS
+from merc.evaluation.resampling import AnyRuns
+from merc.evaluation.subset import Subset
 from merc.progress import Progress
 from merc.reporting import leaderboard
 from merc.reporting.diagnostics import Diagnostics, stacked
@@ -88,6 +90,7 @@ class Report:
         closer: By protocol the diagnostics of one row.
         title: That of the section where the options do not say it.
         columns: By protocol further columns of its table.
+        beside: By protocol the table of the whole test part and of what a check keeps of it.
     """
 
     kind: str
@@ -97,6 +100,7 @@ class Report:
     closer: Mapping[str, CloserLook] = field(default_factory=dict)
     title: str = ""
     columns: Mapping[str, suite.Columns] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> str:
         """The records, one JSON object a line."""
@@ -162,7 +166,7 @@ class Report:
         else:
             reference, what = _reference(self.kind, name, records)
             parts.append(leaderboard.against(reference, made, what=what, names=short_names(records)))
-        parts.append(titles.settings(records))
+        parts += [self.beside.get(name, ""), titles.settings(records)]
         if look := self.closer.get(name):
             parts.append(look.text())
         return joined(parts)
@@ -199,16 +203,25 @@ def run_bench(kind: str, options: BenchOptions, *, title: str = "", progress: Pr
         for one in failed
     ]
     finished = _finished(cells, options)
+    beside = _beside(finished, Subset.read(options.subset)) if options.subset else {}
     if kind != "paper":
         columns = suite.columns(finished, options.data) if kind == "speech" else {}
-        return Report(kind, options, outcome, tuple(lines), title=title, columns=columns)
+        return Report(kind, options, outcome, tuple(lines), title=title, columns=columns, beside=beside)
     outcome = replace(outcome, records=completed(outcome.records, finished))
     name = titles.section(kind, options, title=title)
     looks = {
         protocol: CloserLook.of(found, f"{name} {protocol}")
         for protocol, found in diagnostics(outcome.records, finished).items()
     }
-    return Report(kind, options, outcome, tuple(lines), looks, title)
+    return Report(kind, options, outcome, tuple(lines), looks, title, beside=beside)
+
+
+def _beside(finished: Mapping[Row, Results], subset: Subset) -> dict[str, str]:
+    """By protocol the whole test part beside the subset, for each row."""
+    rows: dict[str, list[AnyRuns]] = {}
+    for (protocol, name, modalities), found in finished.items():
+        rows.setdefault(protocol, []).append(runner.runs_of(f"{name} ({'+'.join(modalities)})", found))
+    return {protocol: subset_report.table(own, subset) for protocol, own in rows.items()}
 
 
 def _outcome(kind: str, cells: Sequence[Cell], options: BenchOptions) -> Outcome:

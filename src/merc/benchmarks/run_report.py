@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from merc.benchmarks import subset_report
 from merc.benchmarks.code import code_version
 from merc.cache import replacing
 from merc.errors import InputError
@@ -23,6 +24,7 @@ from merc.evaluation.metrics import DIMENSION_METRICS, RANK_METRICS
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Estimate, Runs, ValueRuns, estimate
 from merc.evaluation.scoring import Answers, Values, pooled
+from merc.evaluation.subset import Subset
 from merc.recipes.request import Prepared, settled, variant
 from merc.recipes.systems import Tested, TestedValues, evaluate, load_run
 from merc.reporting import fairness, markdown
@@ -41,13 +43,15 @@ FEW = 12
 class RunReport:
     """A run on one part: its record, and the diagnostics drawn from its answers and probabilities.
 
-    ``speakers`` are the figures of each speaker where these are few, else None.
+    ``speakers`` are the figures of each speaker where these are few, else None; ``subset`` is the table of the whole
+    part and of what a check keeps of it.
     """
 
     split: str
     record: Record
     diagnostics: Diagnostics
     speakers: Fairness | None = None
+    subset: str = ""
 
     @property
     def answers(self) -> Answers:
@@ -84,7 +88,7 @@ class RunReport:
         """The figures for the terminal."""
         head = _head(self.record, self.split, sentence(self.record.figures))
         speakers = "Speakers (mean recall of the classes):\n\n" + fairness.table(self.speakers) if self.speakers else ""
-        return aligned(joined([head, self.diagnostics.words(), speakers]))
+        return aligned(joined([head, self.subset, self.diagnostics.words(), speakers]))
 
     def draw(self, folder: Path) -> list[Path]:
         """Write the confusion matrix and the risk-coverage curve as SVG files into a folder."""
@@ -211,7 +215,7 @@ def _head(record: Record, split: str, figures: str) -> str:
 
 
 def report_run(
-    folder: Path, *, split: str, data: Path | None = None, device: str | None = None
+    folder: Path, *, split: str, data: Path | None = None, device: str | None = None, subset: Path | None = None
 ) -> RunReport | ValueReport | JointReport:
     """Predict a part of every trained fold and measure; openings of test are recorded in the run's ledger.
 
@@ -220,16 +224,22 @@ def report_run(
         split: "valid" or "test".
         data: The data root (default: ``$MERC_DATA``).
         device: Where it predicts (default: that of the training).
+        subset: ``verified.parquet`` of ``merc check``: what it keeps is measured beside the whole part.
 
     Raises:
-        InputError: Another split, or a fold that was not trained to its end.
+        InputError: Another split, a fold that was not trained to its end, or a subset under a regression.
     """
     prepared = load_run(folder, data=data)
+    kept = Subset.read(subset) if subset else None
+    if kept and prepared.protocol.regression:
+        raise InputError(f"{kept.name}: a subset is measured by classes; leave --subset out under a regression")
     found = list(evaluate(folder, split=split, data=data, device=device))
     values = [one for one in found if isinstance(one, TestedValues)]
     if prepared.protocol.regression:
         return _of_values(folder, prepared, values, split=split)
     classes = _of_classes(folder, prepared, [one for one in found if isinstance(one, Tested)], split=split)
+    if kept:
+        classes = replace(classes, subset=subset_report.table([classes.diagnostics.runs], kept))
     return JointReport(classes, _of_values(folder, prepared, values, split=split)) if values else classes
 
 

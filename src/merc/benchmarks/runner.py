@@ -71,6 +71,8 @@ class BenchOptions:
     """Where the files of the cells lie; None: the cache."""
     data: Path | None = None
     """The folder of all corpora."""
+    subset: Path | None = None
+    """``verified.parquet`` of a check: what it keeps is measured beside the whole test part."""
 
     def __post_init__(self) -> None:
         if self.seeds < 1 or self.workers < 1:

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from merc.benchmarks import runner, table2
@@ -62,7 +63,8 @@ def command(kind: str, options: BenchOptions, *, title: str = "") -> str:
     for name, value in _changes(options).items():
         words += ["--set", f"{name}={value}"]
     for name, changes in (options.variants or {}).items():
-        words += ["--variant", f"{name}:{','.join(changes)}"]
+        words += ["--variant", f"{name}:{','.join(_portable(change) for change in changes)}"]
+    words += ["--subset", options.subset.name] if options.subset else []
     return shlex.join([*words, *(["--title", title] if title else [])])
 
 
@@ -186,9 +188,17 @@ def portable(options: BenchOptions) -> BenchOptions:
         features=features,
         training=without_folders(options.training),
         options=without_folders(options.options),
+        variants={name: tuple(map(_portable, own)) for name, own in (options.variants or {}).items()} or None,
         folder=None,
         data=None,
+        subset=Path(options.subset.name) if options.subset else None,
     )
+
+
+def _portable(change: str) -> str:
+    """``NAME=VALUE`` with a path by its last part."""
+    name, sign, value = change.partition("=")
+    return name + sign + str(without_folders(value))
 
 
 def without_folders(value: Any) -> Any:

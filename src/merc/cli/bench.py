@@ -35,6 +35,9 @@ Out = Annotated[
     ),
 ]
 Results = Annotated[Path | None, typer.Option(help="Folder of pages where the output is saved (default: none).")]
+SubsetOf = Annotated[
+    Path | None, typer.Option("--subset", help="verified.parquet of 'merc check': measured beside the whole test part.")
+]
 Title = Annotated[str, typer.Option(help="Heading of the section (default: the names of its features).")]
 Data = Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")]
@@ -52,6 +55,7 @@ def systems(
     out: Out = None,
     title: Title = "",
     results: Results = None,
+    subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -71,6 +75,7 @@ def systems(
         workers=workers,
         folder=out,
         data=data,
+        subset=subset,
     )
     _run("systems", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
@@ -86,6 +91,7 @@ def speech(
     out: Out = None,
     title: Title = "",
     results: Results = None,
+    subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -108,6 +114,7 @@ def speech(
         workers=workers,
         folder=out,
         data=data,
+        subset=subset,
     )
     _run("speech", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
@@ -123,6 +130,7 @@ def paper(
     out: Out = None,
     title: Title = "",
     results: Results = None,
+    subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -146,6 +154,7 @@ def paper(
         workers=workers,
         folder=out,
         data=data,
+        subset=subset,
     )
     _run("paper", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
@@ -162,6 +171,7 @@ def variants(
     out: Out = None,
     title: Title = "",
     results: Results = None,
+    subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -183,6 +193,7 @@ def variants(
         workers=workers,
         folder=out,
         data=data,
+        subset=subset,
     )
     _run("variants", chosen, title=title, results=results, as_json=as_json, quiet=quiet)
 

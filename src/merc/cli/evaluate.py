@@ -19,12 +19,15 @@ def evaluate(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for figures: confusion matrix, risk-coverage curve.")
     ] = None,
+    subset: Annotated[
+        Path | None, typer.Option(help="verified.parquet of 'merc check': what it keeps is measured beside the whole.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Print accuracy, F1 and recall, pooled over folds and by class, or CCC, r and MAE by dimension, with intervals."""
     from merc.benchmarks.run_report import report_run
 
-    report = report_run(run, split=split, data=data, device=device)
+    report = report_run(run, split=split, data=data, device=device, subset=subset)
     if figures is not None:
         report.draw(figures)
     typer.echo(json.dumps(report.as_json(), indent=1) if as_json else report.text())

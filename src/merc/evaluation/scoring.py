@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
@@ -51,7 +51,11 @@ class Answers:
 
     def of_corpora(self, corpora: Sequence[str]) -> Answers | None:
         """The answers whose ids begin with one of these corpora, as ``tess/…`` does; None where there are none."""
-        kept = [place for place, name in enumerate(self.ids) if name.partition("/")[0] in corpora]
+        return self.of({name for name in self.ids if name.partition("/")[0] in corpora})
+
+    def of(self, ids: Collection[str]) -> Answers | None:
+        """The answers on some utterances; None where there are none of them."""
+        kept = [place for place, name in enumerate(self.ids) if name in ids]
         if not kept:
             return None
         return replace(

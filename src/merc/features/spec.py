@@ -338,14 +338,25 @@ def speakers(conversations: Iterable[Conversation]) -> dict[str, str | None]:
 
 
 def weights(path: Path) -> dict[str, float]:
-    """How much each utterance counts in the loss, from a parquet or CSV table with ``utterance`` and ``weight``.
+    """How much each utterance counts in the loss.
 
-    Raises InputError for a file that cannot be read or lacks the columns.
+    Args:
+        path: Parquet or CSV with ``utterance`` and ``weight``; or of ``merc check`` ``verified.parquet`` (0 for what it
+            removes, else 1), or ``scores.parquet`` (the mean score of the modalities).
+
+    Raises:
+        InputError: A file that cannot be read or has none of these columns.
     """
     import polars as pl
 
     try:
         table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+        if "verdict" in table.columns:
+            table = table.with_columns((pl.col("verdict") != "remove").cast(pl.Float64).alias("weight"))
+        elif "score" in table.columns:
+            table = table.group_by("utterance", maintain_order=True).agg(pl.col("score").mean().alias("weight"))
         return {str(name): float(value) for name, value in table.select("utterance", "weight").iter_rows()}
     except (OSError, pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: {error}; expected a table with columns utterance and weight") from error
+        raise InputError(
+            f"{path}: {error}; expected a table with columns utterance and weight, or one of merc check"
+        ) from error

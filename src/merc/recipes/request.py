@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from merc import paths
+from merc.cache import file_hash
 from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, Fold, Protocol
@@ -355,6 +356,8 @@ def settled(request: Request) -> dict[str, Any]:
         values["t5"] = {"sha256": with_t5.sha256_of(t5)}
     if upstream := Upstream.of(kind, chosen):
         values["upstream"] = upstream.facts()
+    if request.weights and request.weights.exists():
+        values["sample_weights"] = {"file": request.weights.name, "sha256": file_hash(request.weights)}
     return dict(json.loads(json.dumps(values, default=str)))
 
 

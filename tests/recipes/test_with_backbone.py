@@ -234,3 +234,32 @@ def test_a_pretrained_folder_is_trained_from_on_its_own_fold_alone(root: Path, t
     start(folder, transductive=True)
     (told,) = train(request(root, str(folder), tuning="top-k", top=1), tmp_path / "tuned", only=["fold-2"])
     assert any(note.startswith("TRANSDUCTIVE: test speakers were heard") for note in told.notes)
+
+
+@pytest.mark.parametrize("layer", ["sum", "all", "last", 1])
+def test_layers_below_the_tuned_ones_run_once(root: Path, tmp_path: Path, layer: str | int) -> None:
+    torch.manual_seed(0)
+    folder = start(tmp_path / "pre", transductive=True)
+    WhisperBackbone(WhisperNetwork(16, 3, 2), None).save(folder)
+    chosen = {"tuning": "top-k", "top": 1, "layer": layer, "aggregator": "mean"}
+    prepared = Prepared(request(root, str(folder), **chosen))
+    material = prepared.material(prepared.folds()[0])
+    states, sound = material.features["voice"], voice(root, str(folder), tuning="full")
+    assert states.width == material.widths["voice"] == 16 * (1 if layer == "last" else 3)
+    assert "states of pre, frozen up to layer 2" in states.notes
+    system = prepared.system(material.widths).eval()
+    assert isinstance(system, Speech) and system.options.begun == 2
+    whole = Speech({"voice": 1}, 7, replace(system.options, begun=0)).eval()
+    whole.adopt([speech.load(str(folder))])
+    whole.load_state_dict(system.state_dict())
+
+    def batch(feature: Feature) -> Batch:  # of different lengths, so that one of them is padded
+        rows = [torch.from_numpy(feature.rows[name]) for name in list(feature.rows)[:2]]
+        return Batch.of({"voice": Rows(torch.cat(rows), torch.tensor([[len(one)] for one in rows]))})
+
+    with torch.no_grad():
+        torch.testing.assert_close(system(batch(states)).logits, whole(batch(sound)).logits, atol=2e-3, rtol=2e-3)
+        assert system(batch(states)).logits.abs().max() > 0.05
+    assert Upstream((str(folder),), "top-k", top=3).begun == 0, "nothing is below"
+    assert Upstream((str(folder), str(folder)), "top-k", top=1).begun == 0, "two encoders read sound"
+    assert Upstream((str(root / "one"),), "top-k", top=1).begun == 0, "only Whisper's encoder can be resumed"

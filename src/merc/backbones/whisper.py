@@ -143,6 +143,18 @@ class WhisperBackbone(SpeechBackbone):
         steps = torch.arange(values.shape[1], device=values.device)
         return States(values, steps < own.frames[:, None])
 
+    def resume(self, begun: Tensor, mask: Tensor, *, layers: int) -> States:
+        """The states after some layers have run: those given, and those of the layers above.
+
+        Args:
+            begun: ``(B, frames, n, width)``, n states of each frame of which the last is that of layer ``layers``.
+            mask: bool ``(B, frames)``, which frames are sound.
+            layers: How many layers have run.
+        """
+        network: Any = self.network
+        found = network.transform(begun[:, :, -1], None if bool(mask.all()) else mask, first=layers)
+        return States(torch.cat([begun, torch.stack(found[1:], 2)], 2), mask)
+
     def layers(self) -> Sequence[nn.Module]:
         """The transformer layers."""
         found: Any = self.network

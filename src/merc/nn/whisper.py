@@ -105,10 +105,15 @@ class WhisperNetwork(nn.Module):
         sound = F.gelu(self.second(F.gelu(self.first(mels * real)) * real))
         return sound.transpose(1, 2), seen
 
-    def transform(self, states: Tensor, seen: Tensor | None = None, layers: int | None = None) -> list[Tensor]:
-        """The transformer: its input (batch, frames, width), which has positions, and the states of each layer."""
+    def transform(
+        self, states: Tensor, seen: Tensor | None = None, layers: int | None = None, *, first: int = 0
+    ) -> list[Tensor]:
+        """The transformer: its input (batch, frames, width), which has positions, and the states of each layer.
+
+        With ``first``, that many layers have run: their last states come in, and those of the others are added.
+        """
         found = [states]
-        for layer in self.layers[:layers]:
+        for layer in self.layers[first:layers]:
             found.append(layer(found[-1], seen))
         if layers is None or layers >= len(self.layers):
             found[-1] = self.norm(found[-1])

@@ -43,6 +43,7 @@ class Upstream:
 
     names: tuple[str, ...]
     tuning: str = "frozen"
+    top: int = 2
     layer: int | str = "sum"
     aggregator: str = ""
     trim: bool = True
@@ -66,8 +67,18 @@ class Upstream:
         return self.tuning == "frozen"
 
     @property
+    def begun(self) -> int:
+        """Layers of Whisper's encoder below those of "top-k", which no training changes: they run once, beforehand."""
+        if self.tuning != "top-k" or len(self.names) > 1:
+            return 0
+        known = speech.described(self.names[0])
+        return max(0, known.levels - 1 - self.top) if known.kind == speech.WHISPER else 0
+
+    @property
     def place(self) -> slice:
-        """The layers that are read."""
+        """The layers whose states are read."""
+        if self.begun:
+            return slice(self.begun if self.layer == "last" else 0, self.begun + 1)
         if self.layer in ("sum", "all"):
             return slice(None)
         return slice(-1, None) if self.layer == "last" else slice(int(self.layer), int(self.layer) + 1)
@@ -101,7 +112,8 @@ def options_with_backbone(kind: type[System], chosen: Mapping[str, Any], upstrea
         return kind.Options(**{**chosen, "base_options": options_with_backbone(*inner, upstream)})
     if not any(one.name == "states" for one in fields(kind.Options)):
         return kind.Options(**chosen)
-    return kind.Options(**{**chosen, "states": upstream.states, "pooled": upstream.pooled})
+    follows = {"states": upstream.states, "pooled": upstream.pooled, "begun": upstream.begun}
+    return kind.Options(**{**chosen, **follows})
 
 
 def _wrapped(kind: type[System], chosen: Mapping[str, Any]) -> tuple[type[System], Mapping[str, Any]] | None:
@@ -130,7 +142,9 @@ def pretrained_on(upstream: Upstream, *, protocol: str, fold: str) -> tuple[str,
 
 
 def voice(upstream: Upstream, given: Feature, *, device: str = "cpu", progress: Progress | None = None) -> Feature:
-    """What a system with upstreams reads of the voice: sound, or states that are encoded now and cached.
+    """What a system with upstreams reads of the voice: sound, or states that no training changes.
+
+    These are encoded now and cached: all of a frozen upstream, or those below the tuned layers.
 
     Args:
         upstream: As the options of the system have it.
@@ -145,20 +159,24 @@ def voice(upstream: Upstream, given: Feature, *, device: str = "cpu", progress: 
         return _stored(upstream, given)
     speech.refuse_rate(int(given.encoder.get("rate", speech.RATE)), f"features voice={given.source}")
     sound = _cut(given, upstream)
-    if not upstream.frozen:
+    if not (upstream.frozen or upstream.begun):
         return sound
     parts = [_States(name, upstream, sound, device, progress) for name in upstream.names]
     rows: Mapping[str, np.ndarray] = parts[0] if len(parts) == 1 else _Joined(parts)
     if upstream.pooled:
         rows = dict(_pooled(parts, upstream))
     width = sum(levels * size for levels, size in upstream.states)
+    if upstream.begun:
+        width = parts[0].known.width * (upstream.place.stop - upstream.place.start)
     encoder = {"name": "states", "sound": given.sha256, "upstream": upstream.facts(), **_read_of(upstream)}
-    notes = (*sound.notes, f"states of {', '.join(upstream.facts())}, frozen")
+    frozen = f"frozen up to layer {upstream.begun}" if upstream.begun else "frozen"
+    notes = (*sound.notes, f"states of {', '.join(upstream.facts())}, {frozen}")
     return Feature(f"states of {SOUND}", width, rows, key(encoder), notes, encoder)
 
 
 def _read_of(upstream: Upstream) -> dict[str, Any]:
-    return {name: value for name, value in asdict(upstream).items() if name not in ("names", "tuning")}
+    read = {name: value for name, value in asdict(upstream).items() if name not in ("names", "tuning", "top")}
+    return {**read, "begun": upstream.begun} if upstream.begun else read
 
 
 def _stored(upstream: Upstream, given: Feature) -> Feature:

@@ -12,8 +12,9 @@ Symbols: n utterances, S frames of the longest, L hidden layers of an upstream, 
     u   = pool(h_1 ... h_S)                (n, p)   mean; mean and sd; attentive statistics; ECAPA
     y   = V norm(u) + c                    (n, C)   or a hidden layer more; or a value of each dimension
 
-Inputs: the states of voice of a frozen upstream (S, L d), which are encoded once and cached; the samples of sound where
-the upstream is tuned. Any other frames or vectors of voice are states of one layer.
+Inputs: the states of voice of a frozen upstream (S, L d), which are encoded once and cached, as are those of the layers
+below the tuned ones of Whisper's encoder; the samples of sound where the upstream is tuned otherwise. Any other frames
+or vectors of voice are states of one layer.
 
 Differs from the paper: widths, rates, epochs, tuned layers and the choice of the epoch are not given there; ours are in
 ``SpeechOptions``. ECAPA is a lite one. The pooled vector is batch-normalised, as behind the pooling of ECAPA-TDNN.
@@ -70,6 +71,7 @@ class SpeechOptions:
     longest: float = 30.0  # seconds of an utterance that are read; not given
     states: tuple[tuple[int, int], ...] = ()  # layers and width of each upstream, from the upstream itself
     pooled: bool = False  # whether frames are pooled before they are cached, which follows from the other options
+    begun: int = 0  # layers below those of "top-k" that run once, beforehand, which follows from the other options
 
     def __post_init__(self) -> None:
         one_of(AGGREGATORS, scope="speech", aggregator=self.aggregator)
@@ -176,8 +178,8 @@ class Speech(System):
 
     @classmethod
     def reading(cls, options: SpeechOptions | None = None) -> dict[str, str]:
-        """States of a frozen upstream; the samples of sound where it is tuned."""
-        return {"voice": "steps" if options is None or options.tuning == "frozen" else "sound"}
+        """States of an upstream that is frozen, or whose first layers ran beforehand; else the samples of sound."""
+        return {"voice": "steps" if options is None or options.tuning == "frozen" or options.begun else "sound"}
 
     @property
     def variant(self) -> str:
@@ -202,7 +204,7 @@ class Speech(System):
         return {"upstream": (tuned, self.options.rate)} if tuned else {}
 
     def forward(self, batch: Batch) -> Output:
-        """Read states ``(n, S, L d)``, or samples ``(n, samples)`` where an upstream is tuned."""
+        """Read states ``(n, S, L d)``, or samples ``(n, samples)`` where an upstream is tuned from the start."""
         values, mask = batch.steps("voice")
         present = mask.any(1)  # (n,)
         last = values.new_zeros(len(mask), self.outputs, dtype=torch.float32)
@@ -222,7 +224,7 @@ class Speech(System):
             parts = torch.split(values, [levels * width for levels, width in self.states], -1)
             split = [part.view(*part.shape[:-1], *shape) for part, shape in zip(parts, self.states, strict=True)]
             return torch.cat([mix(one) for mix, one in zip(self.mix, split, strict=True)], -1), mask
-        found = [self._heard(one, values, mask) for one in self.upstreams]
+        found = [self._states(one, values, mask) for one in self.upstreams]
         mixed = [mix(states.values) for mix, states in zip(self.mix, found, strict=True)]
         first = found[0].mask
         joined = [mixed[0]]
@@ -231,8 +233,11 @@ class Speech(System):
             joined.append(own.gather(1, places.clamp_max(own.shape[1] - 1)[..., None].expand(-1, -1, own.shape[2])))
         return torch.cat(joined, -1), first
 
-    @staticmethod
-    def _heard(upstream: Any, values: Tensor, mask: Tensor) -> Any:
+    def _states(self, upstream: Any, values: Tensor, mask: Tensor) -> Any:
+        """The states of a tuned upstream, from samples or from the states of its first layers."""
+        if self.options.begun:
+            states = values.view(*values.shape[:2], -1, upstream.width)  # (p, S, 1 or 1 + begun, d)
+            return upstream.resume(states, mask, layers=self.options.begun)
         sounds = [wave[real].cpu().numpy() for wave, real in zip(values, mask, strict=True)]
         return upstream(upstream.prepare(sounds))
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from merc.errors import InputError
+from merc.evaluation import resampling
 from merc.evaluation.metrics import REGRESSION, ccc, kendall_tau, mae, pearson, ranking_accuracy
+from merc.evaluation.metrics.ranks import pair_counts
 from merc.evaluation.resampling import Runs, ValueRuns, estimate, resampled, runs_of
 from merc.evaluation.scoring import Values
 from merc.evaluation.significance import compare
@@ -97,3 +99,19 @@ def test_a_dialogue_that_moves_together_widens_the_interval() -> None:
     by_dialogue = resampled(ValueRuns("a", (together,)), metric="mae", resamples=2000).std()
     by_turn = resampled(ValueRuns("a", (alone,)), metric="mae", resamples=2000).std()
     assert by_dialogue > 1.3 * by_turn
+
+
+def test_pairs_are_counted_once_whatever_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+
+    def counting(*args: np.ndarray, count: int) -> np.ndarray:
+        counted.append(count)
+        return pair_counts(*args, count=count)
+
+    monkeypatch.setattr(resampling, "pair_counts", counting)
+    resampling._counted.cache_clear()
+    run = rated(0.5, seed=7)
+    for metric in ("kendall_tau", "ranking_accuracy"):
+        found = estimate(ValueRuns("a", (run,)), metric=metric, resamples=50).mean
+        assert found == pytest.approx(np.mean([PLAIN[metric](run.true[:, n], run.predicted[:, n]) for n in (0, 1)]))
+    assert counted == [20, 20], "once a dimension"

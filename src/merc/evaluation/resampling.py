@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -73,7 +74,7 @@ class ValueRuns(_Runs[Values]):
                 [
                     figures_of_moments(moments(true, predicted, groups, count=1)[0], metric)
                     if metric in DIMENSION_METRICS
-                    else figures_of_pairs(pair_counts(true, predicted, groups, count=1)[0, 0], metric)
+                    else figures_of_pairs(_pairs(run, true, predicted).sum((0, 1)), metric)
                     for true, predicted in zip(run.true.T, run.predicted.T, strict=True)
                 ]
                 for run in self.seeds
@@ -169,21 +170,36 @@ def _moments_resampled(runs: ValueRuns, metric: str, resamples: int, seed: int) 
 
 def _pairs_resampled(runs: ValueRuns, metric: str, resamples: int, seed: int) -> np.ndarray:
     """Counts of pairs are quadratic in the number of dialogues, so each seed and dimension has its turn."""
-    groups, count = _places(runs.seeds[0])
+    _, count = _places(runs.seeds[0])
     layers = []
     for run in runs.seeds:
         for true, predicted in zip(run.true.T, run.predicted.T, strict=True):
-            counts = pair_counts(true, predicted, groups, count=count)  # (dialogues, dialogues, PAIRS)
+            counts = np.moveaxis(_pairs(run, true, predicted), -1, 0)  # (PAIRS, dialogues, dialogues)
             layers.append(
                 np.concatenate(
                     [
-                        figures_of_pairs(np.einsum("rd,dek,re->rk", t, counts, t, optimize=True), metric)
+                        figures_of_pairs(((t @ counts) * t).sum(-1).T, metric)
                         for t in (times.astype(np.float64) for times in _drawn(count, resamples, seed))
                     ]
                 )
             )
     result: np.ndarray = np.mean(layers, axis=0)
     return result
+
+
+def _pairs(run: Values, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """The counts of one dimension, ``(dialogues, dialogues, PAIRS)``: the same for every metric and resample."""
+    places, _ = _places(run)
+    return _counted(true.astype(np.float64).tobytes(), predicted.astype(np.float64).tobytes(), places.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _counted(true: bytes, predicted: bytes, places: bytes) -> np.ndarray:
+    groups = np.frombuffer(places, np.int64)
+    annotated, guessed = np.frombuffer(true, np.float64), np.frombuffer(predicted, np.float64)
+    found = pair_counts(annotated, guessed, groups, count=int(groups.max()) + 1)
+    found.flags.writeable = False
+    return found
 
 
 def _places(run: Answers | Values) -> tuple[np.ndarray, int]:

@@ -65,12 +65,17 @@ def pair_counts(true: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, 
     found = np.zeros((count, count, PAIRS))
     for start in range(0, len(t), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        signs_t = np.sign(t[rows, None] - t)  # (chunk, n)
-        signs_p = np.sign(p[rows, None] - p)
+        signs_t, signs_p = (_signs(values[rows, None], values) for values in (t, p))  # (chunk, n)
         for place, values in enumerate((signs_t * signs_p, np.abs(signs_t), np.abs(signs_p))):
-            by_column = np.add.reduceat(values, starts, axis=1)  # (chunk, present)
+            by_column = np.add.reduceat(values, starts, axis=1, dtype=np.int32)  # (chunk, present)
             np.add.at(found[..., place], (g[rows, None], present[None, :]), by_column)
     return found
+
+
+def _signs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """1 where ``first`` is larger, -1 where it is smaller, int8: a byte a pair."""
+    result: np.ndarray = (first > second).view(np.int8) - (first < second).view(np.int8)
+    return result
 
 
 def figures_of_pairs(counts: np.ndarray, metric: str) -> np.ndarray:

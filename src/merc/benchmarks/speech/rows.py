@@ -52,6 +52,22 @@ _REVERSED: Mapping[str, Any] = {**_PLAIN, "weight": 1.0}
 _BY: Mapping[str, Any] = {**_STEADY, "per_speaker": "voice"}
 
 
+def _grid(protocol: str) -> tuple[SpeechRow, ...]:
+    """Card 4: layers, aggregators and back ends over a frozen encoder."""
+    rows: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+        "frozen, sum of layers, mean": (_MEAN, _FROZEN),
+        **{f"frozen, layer {n}, mean": ({**_MEAN, "layer": n}, _FROZEN) for n in range(7)},
+        "frozen, all layers, mean": ({**_MEAN, "layer": "all"}, _FROZEN),
+        "frozen, all layers, mean and sd": ({"layer": "all"}, _FROZEN),
+        "frozen, all layers, mean and sd, MLP": (_ALL, _FROZEN),
+        "frozen, layer 3, mean and sd": ({"layer": 3}, _FROZEN),
+        "frozen, layer 3, mean and sd, MLP": ({"layer": 3, "backend": "mlp", "dropout": 0.5}, _FROZEN),
+        "frozen, layer 3, attentive": ({"layer": 3, "aggregator": "attentive"}, {}),
+        "frozen, layer 3, ECAPA": ({"layer": 3, "aggregator": "ecapa"}, {}),
+    }
+    return tuple(SpeechRow(name, "speech", protocol, *chosen) for name, chosen in rows.items())
+
+
 def _normalised(protocol: str) -> tuple[SpeechRow, ...]:
     """Card 8: the gradient reversed, features by speaker, and both."""
     rows = {
@@ -110,18 +126,10 @@ def _mamba(name: str, features: str = _SPOKEN, **options: Any) -> SpeechRow:
 
 
 ROWS: tuple[SpeechRow, ...] = (
-    SpeechRow("frozen, sum of layers, mean", "speech", "speech4", _MEAN, _FROZEN),
-    *(SpeechRow(f"frozen, layer {n}, mean", "speech", "speech4", {**_MEAN, "layer": n}, _FROZEN) for n in range(7)),
-    SpeechRow("frozen, all layers, mean", "speech", "speech4", {**_MEAN, "layer": "all"}, _FROZEN),
-    SpeechRow("frozen, all layers, mean and sd", "speech", "speech4", {"layer": "all"}, _FROZEN),
-    SpeechRow("frozen, all layers, mean and sd, MLP", "speech", "speech4", _ALL, _FROZEN),
-    SpeechRow("frozen, layer 3, mean and sd", "speech", "speech4", {"layer": 3}, _FROZEN),
-    SpeechRow("frozen, layer 3, attentive", "speech", "speech4", {"layer": 3, "aggregator": "attentive"}),
-    SpeechRow("frozen, layer 3, ECAPA", "speech", "speech4", {"layer": 3, "aggregator": "ecapa"}),
+    *_grid("speech4"),
     SpeechRow("by speaker, sum of layers, mean", "speech", "speech4", _MEAN, _OWN, note=_SEEN),
     SpeechRow("by speaker, all layers, mean and sd, MLP", "speech", "speech4", _ALL, _OWN, note=_SEEN),
-    SpeechRow("frozen, sum of layers, mean", "speech", "ravdess-speaker", _MEAN, _FROZEN),
-    SpeechRow("frozen, all layers, mean and sd, MLP", "speech", "ravdess-speaker", _ALL, _FROZEN),
+    *_grid("ravdess-speaker"),
     SpeechRow("last layer tuned, sum of layers, mean", "speech", "ravdess-speaker", _TOP, _TUNED),
     SpeechRow("bridge tokens", "bridge_tokens", "iemocap-dimensions:speaker", modalities=_BOTH),
     SpeechRow("concatenation", "concat", "iemocap-dimensions:speaker", modalities=_BOTH),

@@ -37,10 +37,10 @@ from merc.recipes.request import corpus_root, read
 
 PROTOCOL, FOLD = "ravdess-speaker", "fold-1"
 METHODS = ("v-ft", "tapt", "p-tapt")
-SMALL = {"protocol": PROTOCOL, "fold": FOLD, "layers": 2, "seconds": 1.5}
+SMALL = {"protocol": PROTOCOL, "fold": FOLD, "layers": 2, "seconds": 1.2}
 """Two layers are trained on short sounds, so that all of it fits into minutes of one core."""
 PRETRAIN = {"clusters": (64, 512), "epochs": 1, "learning_rate": 3e-4, "batch_seconds": 30.0}
-FINETUNE = {"depth": "top-k", "epochs": 10, "batch_seconds": 15.0, "learning_rate": 3e-4}
+FINETUNE = {"depth": "top-k", "epochs": 8, "batch_seconds": 15.0, "learning_rate": 3e-4}
 METRICS = ("unweighted_recall", "accuracy")
 PENALTIES = (0.001, 0.01, 0.1)
 

@@ -1,6 +1,6 @@
 """Time of one fine-tuning epoch of Whisper's encoder on the English acted corpora, and where it goes.
 
-    python bench/speech_epoch.py --share 0.02 --threads 2 --precision bf16 --tuning full
+    python bench/speech_epoch.py --share 0.02 --threads 2 --precision float32 --tuning full
 
 A sample of the utterances, drawn by a seed, goes through the loop as ``merc train speech`` does: sound from the cache,
 log-mel spectrograms, forward, backward, the step of AdamW. Printed are wall and CPU seconds, what they come to for all
@@ -50,8 +50,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--share", type=float, default=0.02, help="of the utterances")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--precision", default="bf16", choices=["bf16", "float32"])
-    parser.add_argument("--tuning", default="full")
+    parser.add_argument("--precision", default="float32", choices=["bf16", "float32"])
+    parser.add_argument("--tuning", default="full", choices=["full", "all-but-front-end", "lora"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()

@@ -240,11 +240,12 @@ def test_a_pretrained_folder_is_trained_from_on_its_own_fold_alone(root: Path, t
 def test_layers_below_the_tuned_ones_run_once(root: Path, tmp_path: Path, layer: str | int) -> None:
     torch.manual_seed(0)
     folder = start(tmp_path / "pre", transductive=True)
-    WhisperBackbone(WhisperNetwork(16, 3, 2), None).save(folder)
-    chosen = {"tuning": "top-k", "top": 1, "layer": layer, "aggregator": "mean"}
+    WhisperBackbone(WhisperNetwork(16, 4, 2), None).save(folder)
+    chosen = {"tuning": "top-k", "top": 2, "layer": layer, "aggregator": "mean"}
     prepared = Prepared(request(root, str(folder), **chosen))
     material = prepared.material(prepared.folds()[0])
     states, sound = material.features["voice"], voice(root, str(folder), tuning="full")
+    assert states.sha256 != voice(root, str(folder), **{**chosen, "top": 1}).sha256
     assert states.width == material.widths["voice"] == 16 * (1 if layer == "last" else 3)
     assert "states of pre, frozen up to layer 2" in states.notes
     system = prepared.system(material.widths).eval()
@@ -260,6 +261,6 @@ def test_layers_below_the_tuned_ones_run_once(root: Path, tmp_path: Path, layer:
     with torch.no_grad():
         torch.testing.assert_close(system(batch(states)).logits, whole(batch(sound)).logits, atol=2e-3, rtol=2e-3)
         assert system(batch(states)).logits.abs().max() > 0.05
-    assert Upstream((str(folder),), "top-k", top=3).begun == 0, "nothing is below"
+    assert Upstream((str(folder),), "top-k", top=4).begun == 0, "nothing is below"
     assert Upstream((str(folder), str(folder)), "top-k", top=1).begun == 0, "two encoders read sound"
     assert Upstream((str(root / "one"),), "top-k", top=1).begun == 0, "only Whisper's encoder can be resumed"

@@ -7,33 +7,38 @@
 the fine-tuning), fine-tunes with several seeds and tests the last epoch on the test speakers. What is in the folder is
 read, not repeated. "probe" fits a logistic regression on means of states over frames, over five folds of speakers of
 RAVDESS, and chooses its layer and its penalty on validation speakers. Intervals and p values resample speakers.
+``--results docs/results`` saves the table.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from merc.benchmarks.pages import TableOutput, publish
 from merc.evaluation.metrics import confusion, unweighted_recall
 from merc.evaluation.parts import Ledger
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Runs, estimate
 from merc.evaluation.scoring import Answers, answers
-from merc.evaluation.significance import compare_all
+from merc.evaluation.significance import Comparison, compare_all
 from merc.features import sound
 from merc.nn.threads import threads
 from merc.paths import data_root
 from merc.recipes.finetune_speech import PREDICTED, FinetuneOptions, tested_answers, train_finetuning
 from merc.recipes.pretrain_speech import PretrainOptions, backbone_of, train_pretraining
+from merc.recipes.pretraining.heard import CARD
 from merc.recipes.pretraining.material import FoldOfSounds
 from merc.recipes.pretraining.sounds import Sounds
 from merc.recipes.recipe import Folders
 from merc.recipes.request import corpus_root, read
+from merc.reporting.cards import ModelCard
+from merc.reporting.markdown import aligned, table
 
 PROTOCOL, FOLD = "ravdess-speaker", "fold-1"
 METHODS = ("v-ft", "tapt", "p-tapt")
@@ -45,7 +50,10 @@ METRICS = ("unweighted_recall", "accuracy")
 PENALTIES = (0.001, 0.01, 0.1)
 
 
-def few_labels(out: Path, shares: list[float], seeds: int) -> None:
+Table = tuple[tuple[str, ...], ...]
+
+
+def few_labels(out: Path, shares: list[float], seeds: int) -> Table:
     """Train what is missing and print the table after each seed."""
     found: dict[tuple[str, float], list[Answers]] = {}
     for seed in range(seeds):
@@ -53,7 +61,9 @@ def few_labels(out: Path, shares: list[float], seeds: int) -> None:
             for method in METHODS:
                 found.setdefault((method, share), []).append(one_run(out, method, share, seed))
                 print(f"seed {seed}, {share:.0%}, {method}", flush=True)
-        report(found, shares)
+        rows = report(found, shares)
+        print(aligned(table(rows)), flush=True)
+    return rows
 
 
 def one_run(out: Path, method: str, share: float, seed: int) -> Answers:
@@ -73,47 +83,47 @@ def one_run(out: Path, method: str, share: float, seed: int) -> Answers:
     return tested_answers(one, json.loads((folder / PREDICTED).read_text()), options, folder)
 
 
-def report(found: dict[tuple[str, float], list[Answers]], shares: list[float]) -> None:
-    """Print figures and paired differences."""
+def report(found: dict[tuple[str, float], list[Answers]], shares: list[float]) -> Table:
+    """Figures of each method, and its paired difference to those before it."""
+    rows = [("labels", "method", "seeds", *METRICS, "difference of recall, 95 % interval, p, p after Holm")]
     for share in shares:
         systems = [Runs(method, tuple(found[method, share])) for method in METHODS]
+        pairs = compare_all(systems, metric=METRICS[0])
         for runs in systems:
-            cells = [estimate(runs, metric=metric) for metric in METRICS]
-            row = "  ".join(
-                f"{m} {100 * c.mean:.1f} [{100 * c.low:.1f}, {100 * c.high:.1f}]"
-                for m, c in zip(METRICS, cells, strict=True)
-            )
-            print(f"{share:.0%} of labels, {len(runs.seeds)} seeds, {runs.name:7} {row}")
-        for pair in compare_all(systems, metric=METRICS[0]):
-            shown = f"{100 * pair.difference:+.1f} [{100 * pair.low:+.1f}, {100 * pair.high:+.1f}]"
-            print(
-                f"    {pair.first} - {pair.second}: {shown}, p {pair.p:.3f}, adjusted {pair.p_adjusted:.3f}", flush=True
-            )
+            against = [f"to {pair.first} {difference(pair, -1)}" for pair in pairs if pair.second == runs.name]
+            rows.append((f"{share:.0%}", runs.name, str(len(runs.seeds)), *figures(runs), "; ".join(against)))
+    return tuple(rows)
 
 
-def probe(start: Path, out: Path, seconds: float) -> None:
-    """Print the probe before and after, and their difference."""
+def figures(runs: Runs) -> tuple[str, ...]:
+    """Each metric with its interval, in percent."""
+    cells = [estimate(runs, metric=metric) for metric in METRICS]
+    return tuple(f"{100 * one.mean:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]" for one in cells)
+
+
+def difference(pair: Comparison, sign: int = 1) -> str:
+    """The difference of a pair, or of the pair turned round (-1), with its interval and both p."""
+    low, high = sorted((sign * pair.low, sign * pair.high))
+    shown = f"{100 * sign * pair.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{shown}, p {pair.p:.4f}, {pair.p_adjusted:.4f}"
+
+
+def probe(start: Path, out: Path, seconds: float) -> Table:
+    """The probe before and after, and their difference."""
     protocol = PROTOCOLS[PROTOCOL]
     conversations = read(protocol.corpus, corpus_root(protocol.corpus, data_root()))
     rows = sound.load(conversations).rows
     names = [turn.id for one in conversations for turn in one if turn.id in rows]
     systems = []
-    for name, folder in (("before", ""), ("after", str(start))):
+    for name, folder in (("after", str(start)), ("before", "")):
         vectors = means(folder, rows, names, out / f"{name}.npz", seconds)
-        tested = list(tested_folds(vectors, conversations, name))
-        systems.append(Runs(name, (joined(tested),)))
-        cells = [estimate(systems[-1], metric=metric) for metric in METRICS]
-        print(
-            f"{name:7}",
-            *(
-                f"{m} {100 * c.mean:.1f} [{100 * c.low:.1f}, {100 * c.high:.1f}]"
-                for m, c in zip(METRICS, cells, strict=True)
-            ),
-        )
-    for metric in METRICS:
-        (pair,) = compare_all(systems, metric=metric)
-        shown = f"{100 * pair.difference:+.1f} [{100 * pair.low:+.1f}, {100 * pair.high:+.1f}]"
-        print(f"before - after, {metric}: {shown}, p {pair.p:.4f}", flush=True)
+        systems.append(Runs(name, (joined(list(tested_folds(vectors, conversations, name))),)))
+    pairs = [compare_all(systems, metric=metric)[0] for metric in METRICS]
+    return (
+        ("states", *METRICS),
+        *((runs.name, *figures(runs)) for runs in reversed(systems)),
+        ("after - before, 95 % interval, p", *(difference(pair).rpartition(",")[0] for pair in pairs)),
+    )
 
 
 def means(folder: str, rows: object, names: list[str], path: Path, seconds: float) -> dict[str, np.ndarray]:
@@ -182,16 +192,61 @@ def main() -> None:
     parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.1])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10.0, help="of the probe: what is read of a sound")
+    parser.add_argument("--results", type=Path, help="folder of pages where the table is saved")
     chosen = parser.parse_args()
-    print(
-        json.dumps({name: str(value) for name, value in vars(chosen).items()}),
-        asdict(FinetuneOptions(**SMALL, **FINETUNE)),
-    )
-    print(asdict(PretrainOptions(**SMALL, **PRETRAIN)), flush=True)
+    options = (FinetuneOptions(**SMALL, **FINETUNE), PretrainOptions(**SMALL, **PRETRAIN))
     if chosen.what == "few-labels":
-        few_labels(chosen.out, chosen.shares, chosen.seeds)
+        print(*map(asdict, options), sep="\n", flush=True)
+        rows = few_labels(chosen.out, chosen.shares, chosen.seeds)
     else:
-        probe(chosen.start, chosen.out, chosen.seconds)
+        rows = probe(chosen.start, chosen.out, chosen.seconds)
+        print(aligned(table(rows)))
+    if chosen.results:
+        publish(output(chosen, rows), chosen.results)
+
+
+def output(chosen: argparse.Namespace, rows: Table) -> TableOutput:
+    """The table as a section of the page of speech."""
+    command = "python bench/pretraining.py"
+    if chosen.what == "few-labels":
+        shares = " ".join(map(str, chosen.shares))
+        command = f"{command} few-labels --shares {shares} --seeds {chosen.seeds}"
+        heading, text = "Pretraining on the task's speech, with few labels", few_text()
+    else:
+        command = f"{command} probe --start FOLDER --seconds {chosen.seconds:g}"
+        heading, text = "Self-distillation, by a linear probe", probe_text(chosen.start, chosen.seconds)
+    return TableOutput("speech", f"speech-{chosen.what}", heading, f"{command} --results docs/results", text, rows)
+
+
+def few_text() -> str:
+    """What was compared, with the options that differ from the usual ones."""
+    return (
+        f"V-FT, TAPT and P-TAPT on {PROTOCOL}, {FOLD}: each fine-tuned on a share of the labels of the training "
+        "speakers, whose other sounds were heard without labels; the last epoch is tested on the test speakers. "
+        f"Both: {shown(SMALL)}. Pretraining: {shown(PRETRAIN)}. Fine-tuning: {shown(FINETUNE)}. The papers pretrain "
+        "for 20,000 steps and more; this is a small budget. Intervals and p resample the test speakers."
+    )
+
+
+def probe_text(start: Path, seconds: float) -> str:
+    """What was pretrained and how it is probed, from the card of the pretraining."""
+    card = ModelCard.read(start / CARD)
+    usual = asdict(PretrainOptions())
+    changed = {name: value for name, value in card.training.options.items() if usual.get(name, value) != value}
+    deviations = [
+        ", ".join(f"{epoch[name]:.3f}" for epoch in card.training.history) for name in ("target_std", "teacher_std")
+    ]
+    return (
+        f"{card.title}: {shown(changed)}. {card.summary} Standard deviation over frames by epoch of the teacher's "
+        f"target: {deviations[0]}; of its states before the norm: {deviations[1]}. Logistic regression on the mean "
+        f"over frames of a state, on {PROTOCOL}, all five folds, the first {seconds:g} s of a sound; state and penalty "
+        "are chosen on validation speakers. Intervals and p resample speakers."
+    )
+
+
+def shown(options: Mapping[str, object]) -> str:
+    """Options as a list in words."""
+    return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@
 Reads the words and sounds of a test part, never its labels. The reference are the word times of Whisper base in Polish,
 in utterances where it heard as many words as the transcript has. For each word three shares are printed of its
 attention that lies within its time: its own weights, those of the other words of its utterance (chance), and uniform
-weights, which is the word's share of the time. 95 % intervals resample utterances.
+weights, which is the word's share of the time. 95 % intervals resample utterances. ``--results docs/results`` saves it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from merc.benchmarks.pages import TableOutput, publish
 from merc.conversation import Segment, Utterance
 from merc.features.vocabulary import words_of
 from merc.media.audio import RATE, decode_mono
 from merc.recipes.systems import Trained, load_fold, load_run
+from merc.reporting.markdown import aligned, table
 from merc.speech.asr import AsrOptions, Recognizer
 from merc.training.data import batches
+
+TEXT = (
+    "For each word the share of its attention within the time at which Whisper base heard it, beside that of the other "
+    "words of its utterance and that of uniform weights, which is the word's share of the time. Intervals resample "
+    "utterances; a peak later than that of the word before, by chance, is half of them."
+)
 
 FRAME = 0.02  # seconds of a frame of whisper-base-50hz
 
@@ -93,6 +101,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--fold", default="fold-1")
     parser.add_argument("--utterances", type=int, default=300)
+    parser.add_argument("--results", type=Path, help="folder of pages where the table is saved")
     chosen = parser.parse_args()
     prepared = load_run(chosen.run)
     fold = next(one for one in prepared.folds() if one.name == chosen.fold)
@@ -106,15 +115,28 @@ def main() -> None:
         times = heard(recognizer, turns[name])
         if len(times) == len(attention):
             found.append(Aligned(attention, step, times))
+    rows = table_of(found)
+    count = f"{len(found)} of {len(ids)} test utterances of {chosen.fold} have as many words heard as written."
+    print(count, aligned(table(rows)), sep="\n")
+    if chosen.results:
+        command = f"python bench/word_alignment.py RUN --fold {chosen.fold} --utterances {chosen.utterances}"
+        options = {**prepared.system_options, **prepared.request.training}
+        settings = ", ".join(f"{name} {value}" for name, value in options.items())
+        text = f"{TEXT} {count} RUN: word_alignment on {prepared.protocol.name}, {settings}."
+        heading = "Learned alignment of words and frames against Whisper's word times"
+        made = TableOutput("speech", "speech-word-times", heading, f"{command} --results docs/results", text, rows)
+        publish(made, chosen.results)
+
+
+def table_of(found: list[Aligned]) -> tuple[tuple[str, ...], ...]:
+    """The shares of attention, the order of the peaks and the entropy, with intervals."""
     shares, orders = [one.shares() for one in found], [one.order() for one in found if len(one.times) > 1]
-    print(f"{chosen.fold}: {len(found)} of {len(ids)} utterances have as many words heard as written")
-    names = ("own weights", "other words' weights", "uniform weights", "peak within the word's time")
-    for column, title in enumerate(names):
-        print(f"{title:30} {interval([rows[:, column] for rows in shares])}")
-    for column, title in enumerate(("peak later than the last word's", "peak not earlier")):
-        print(f"{title:30} {interval([rows[:, column] for rows in orders])}")
     entropy = [-(one.weights * np.log(one.weights + 1e-12)).sum(1) / np.log(one.weights.shape[1]) for one in found]
-    print(f"{'entropy, 1 is uniform':30} {interval(entropy)}")
+    within = ("attention within the word's time", "of other words there", "of uniform weights", "peak within it")
+    rows = [(title, interval([own[:, n] for own in shares])) for n, title in enumerate(within)]
+    later = ("peak later than that of the word before", "peak not earlier")
+    rows += [(title, interval([own[:, n] for own in orders])) for n, title in enumerate(later)]
+    return (("", "mean over words [95 % interval]"), *rows, ("entropy, 1 is uniform", interval(entropy)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,14 @@ def test_clear_says_what_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("os.unlink", refuse)
     with pytest.raises(OutputError, match=r"cannot remove .*aa\.json \(Operation not permitted\).*; check who owns"):
         Cache(tmp_path).clear()
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[bytes, bool]] = []
+    target = tmp_path / "result.txt"
+    monkeypatch.setattr("os.fsync", lambda file: synced.append((os.pread(file, 9, 0), target.exists())))
+    with replacing(target) as temporary:
+        temporary.write_text("new")
+    assert synced == [(b"new", False)]
+    Cache(tmp_path).json("aa", lambda: 1)
+    assert len(synced) == 1, "entries of the cache are sealed instead"

@@ -64,11 +64,14 @@ def file_hash(path: Path, *, on_bytes: Callable[[int], None] | None = None) -> s
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Write a file atomically: yield a temporary path in the same folder, rename it on success, remove it on failure.
+
+    After a power cut the path holds the old content or the new one, whole.
 
     Args:
         path: The final path; its folder is created if needed.
+        sync: Whether the content is on the disk before it is renamed; without it a power cut can leave an empty file.
 
     Yields:
         The temporary path, an existing empty file.
@@ -86,6 +89,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(_permissions(path))
+        if sync:
+            _sync(temporary)
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
@@ -93,6 +98,11 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:  # Windows syncs only what is open for writing
+        os.fsync(file.fileno())
 
 
 def _permissions(path: Path) -> int:
@@ -107,7 +117,7 @@ def _permissions(path: Path) -> int:
 class Cache:
     """Cached JSON values, arrays and files below one folder, by key.
 
-    An entry starts with the SHA-256 of what follows: one that is damaged, for example by a power cut (nothing is
+    An entry starts with the SHA-256 of what follows: one that is damaged, for example by a power cut (entries are not
     synced to the disk), counts as absent, is made again and logged. Where the folder cannot be written to, entries
     that are there are used and others are made without being stored, which is logged once.
 
@@ -200,8 +210,9 @@ class Cache:
         content = make()
         if self._stores:
             try:
-                with replacing(path) as temporary:
-                    temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+                with replacing(path, sync=False) as temporary, temporary.open("wb") as file:
+                    file.write(hashlib.sha256(content).hexdigest().encode() + b"\n")
+                    file.write(content)  # apart, as of hours it is hundreds of MB
             except OutputError as error:
                 if getattr(error.__cause__, "errno", None) not in _READ_ONLY:
                     raise
@@ -213,7 +224,8 @@ class Cache:
 def _read(path: Path) -> bytes | None:
     """What an entry holds; None if it is absent or damaged, which is logged."""
     try:
-        seal, _, content = path.read_bytes().partition(b"\n")
+        with path.open("rb") as file:
+            seal, content = file.readline(65).rstrip(b"\n"), file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

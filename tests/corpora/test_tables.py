@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,17 @@ def test_damaged_and_absent_files(tmp_path: Path) -> None:
         tables.features("carer", tmp_path)
     with pytest.raises(InputError, match=r"feature table of shape \(1, 2\): expected 1 ids × 1 names"):
         tables.FeatureTable(("a",), np.zeros((1, 2), np.float32), ("x",), "source", "0")
+
+
+def test_a_header_that_names_more_numbers_than_fit_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "iemocap_acoustic_egemaps47.npz"
+    values = io.BytesIO()
+    np.lib.format.write_array_header_1_0(values, {"descr": "<f4", "fortran_order": False, "shape": (10**14,)})
+    np.savez(path, utt_id=["a"], names=["x"])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("feat.npy", values.getvalue())
+    with pytest.raises(FormatError, match=r"egemaps47\.npz: Unable to allocate .*; download it again"):
+        tables.features("iemocap", tmp_path)
 
 
 @pytest.mark.parametrize(

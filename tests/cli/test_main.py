@@ -1,0 +1,35 @@
+"""The console script itself: what becomes of an interruption, and of an output that is full."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from merc.cli import main
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("verb", ["--version", "corpora --json"])
+def test_a_full_output_is_one_line_on_stderr(verb: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "merc", *verb.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    expected = "merc: cannot write the output: No space left on device; free space or write it elsewhere\n"
+    assert (done.returncode, done.stderr) == (2, expected)
+
+
+def test_an_interruption_says_how_to_continue(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(name: str) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("merc.weights.present", interrupt)
+    monkeypatch.setattr("sys.argv", ["merc", "weights", "list", "--json"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err.endswith("merc: interrupted; run the same command again to continue\n")

@@ -4,7 +4,8 @@
     python bench/analyze.py --no-video            the same without looking for faces
     python bench/analyze.py --memory 10 40        peak memory at two lengths, in minutes, and the growth
 
-Every run is a new process with an empty cache, so loading of models is included.
+Every run is a new process with an empty cache, so loading of models is included. Peak memory is the largest that was
+resident (VmHWM): mapped pages of files and libraries count, some 200 MB of them.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,32 +40,53 @@ def add_adapters(network: nn.Module, layers: Sequence[str], *, rank: int) -> Non
         parameter.requires_grad_("lora_" in name)
 
 
-def merged(network: Any, values: Mapping[str, Tensor], *, source: Path, dtype: torch.dtype = torch.float32) -> Any:
-    """Add the adapters of a file to the layers that they are named after, W + 2 B A, and return the network.
+class Adapters:
+    """The adapters of a file, for the layers that they are named after: W + 2 B A.
 
     Args:
-        network: In float32; each sum is rounded once.
         values: Tensors of the file; parameters of a ``head.`` are left out.
         source: The file, for messages.
-        dtype: Of the layers that have adapters, afterwards.
+        dtype: Of the layers that have adapters, afterwards; each sum is rounded once.
 
     Raises:
-        FormatError: A layer is not in the network or has another shape.
+        FormatError: The file holds no adapters.
     """
-    plain = {name.removeprefix(_FIRST).replace(".default.", "."): one for name, one in values.items()}
-    layers = sorted(name.removesuffix(_DOWN) for name in plain if name.endswith(_DOWN))
-    if not layers:
-        raise FormatError(f"{source} holds no adapters; expected a file that 'merc train text-encoder' wrote")
-    for name in layers:
-        try:
-            layer, down, up = network.get_submodule(name), plain[name + _DOWN], plain[name + _UP]
-        except (AttributeError, KeyError) as error:
-            raise FormatError(f"{source} holds adapters of another encoder: no layer {name} here") from error
-        if (up.shape[0], down.shape[1]) != tuple(layer.weight.shape):
-            raise FormatError(
-                f"{source}: adapter of {name} has another shape than the layer {tuple(layer.weight.shape)}"
-            )
-        added = (up.float() @ down.float()).to(layer.weight.device) * SCALE
-        layer.weight = nn.Parameter(layer.weight.detach() + added, requires_grad=False)
-        layer.to(dtype)  # layer by layer, so that both precisions of all of them are never in memory
+
+    def __init__(self, values: Mapping[str, Tensor], *, source: Path, dtype: torch.dtype = torch.float32) -> None:
+        self._values = {name.removeprefix(_FIRST).replace(".default.", "."): one for name, one in values.items()}
+        self._source, self._dtype = source, dtype
+        self._layers = {name.removesuffix(_DOWN) for name in self._values if name.endswith(_DOWN)}
+        if not self._layers:
+            raise FormatError(f"{source} holds no adapters; expected a file that 'merc train text-encoder' wrote")
+
+    def check(self, network: nn.Module) -> None:
+        """Raise FormatError for adapters of a layer that is not in the network."""
+        absent = sorted(self._layers - {name for name, _ in network.named_modules()})
+        if absent:
+            raise FormatError(f"{self._source} holds adapters of another encoder: no layer {absent[0]} here")
+
+    def added(self, name: str, tensor: Tensor) -> Tensor:
+        """Add the adapter of a layer to its parameter, in float32 and in place; other parameters stay as they are.
+
+        Raises:
+            FormatError: The adapter has another shape than the layer.
+        """
+        layer, _, kind = name.rpartition(".")
+        if layer not in self._layers:
+            return tensor
+        return (tensor.add_(self._product(layer, tensor)) if kind == "weight" else tensor).to(self._dtype)
+
+    def _product(self, layer: str, weight: Tensor) -> Tensor:
+        down, up = self._values[layer + _DOWN], self._values.get(layer + _UP)
+        if up is None or (up.shape[0], down.shape[1]) != tuple(weight.shape):
+            shape = tuple(weight.shape)
+            raise FormatError(f"{self._source}: adapter of {layer} has another shape than the layer {shape}")
+        return (up.float() @ down.float()).to(weight.device) * SCALE
+
+
+def merged(network: nn.Module, adapters: Adapters) -> nn.Module:
+    """Merge adapters into a network in float32, in place, and return it; raises FormatError as they do."""
+    adapters.check(network)
+    state = {name: adapters.added(name, tensor) for name, tensor in network.state_dict().items()}
+    network.load_state_dict(state, assign=True)
     return network

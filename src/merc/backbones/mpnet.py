@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from merc import weights
 from merc.backbones.backbone import Backbone, Inputs, States
+from merc.backbones.lora import Adapters
 from merc.errors import InputError, WeightError
 from merc.nn.device import multiplies_bfloat16, resolve
+from merc.nn.memory import trim_memory
 
 WIDTH = 768
 MAX_TOKENS = 384
@@ -124,26 +126,38 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(weights.path("mpnet"), local_files_only=True)
 
 
-def pretrained() -> Any:
-    """The pretrained network in float32 on the CPU; raises WeightError when the weight 'mpnet' is absent."""
+def pretrained(adapters: Adapters | None = None) -> Any:
+    """The pretrained network in float32 on the CPU, with adapters merged into it.
+
+    Raises:
+        WeightError: the weight 'mpnet' is absent.
+        FormatError: the adapters are those of another network.
+    """
     from transformers import MPNetConfig, MPNetModel
 
-    return loaded(MPNetModel, MPNetConfig, weights.path("mpnet"))
+    return loaded(MPNetModel, MPNetConfig, weights.path("mpnet"), adapters)
 
 
-def loaded(model: Any, config: Any, folder: Path) -> Any:
-    """The network with its weights on the CPU, read without the loader's progress bar and network requests."""
+def loaded(model: Any, config: Any, folder: Path, adapters: Adapters | None = None) -> Any:
+    """The network with its weights on the CPU, read without the loader's progress bar and network requests.
+
+    Adapters are merged into each tensor as it is read, so that no weight is in memory twice.
+    """
     from safetensors import safe_open
 
     with torch.device("meta"):  # no time is lost on random weights
         network = model(config.from_pretrained(folder), add_pooling_layer=False)
+    if adapters:
+        adapters.check(network)
     file = folder / "model.safetensors"
     with safe_open(file, framework="pt", device="cpu") as opened:
         names = [name for name in opened.keys() if not name.startswith("pooler")]  # noqa: SIM118 - it is no mapping
     state = {}
     for name in names:  # opened anew each time: the pages of a file that is open stay in memory
         with safe_open(file, framework="pt", device="cpu") as opened:
-            state[name] = opened.get_tensor(name).clone()
+            read = opened.get_tensor(name).clone()
+        state[name] = adapters.added(name, read) if adapters else read
+        trim_memory()  # what is read and added leaves holes that the next tensor does not fit
     missing = network.load_state_dict(state, strict=False, assign=True).missing_keys
     if missing:
         raise WeightError(f"weight 'mpnet' lacks {', '.join(missing[:3])}; run 'merc weights get mpnet' again")

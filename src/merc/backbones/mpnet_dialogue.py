@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from merc import paths
 from merc.backbones import mpnet
 from merc.backbones.backbone import Backbone, Inputs, States
+from merc.backbones.lora import Adapters, merged
 from merc.backbones.mpnet_windows import CONTEXTS, Window, collate, contextual, pooled, tokenised, turn, windows
 from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
 from merc.errors import FormatError, InputError
 from merc.nn.device import multiplies_bfloat16, resolve
-from merc.nn.memory import release_memory
+from merc.nn.memory import trim_memory
 from merc.options import one_of
 from merc.progress import Progress
 
@@ -37,7 +38,7 @@ LONGEST = 72
 WINDOW, BEFORE = 384, 192
 """Tokens of a window, and of the context at its start."""
 _MULTIPLE = 32  # of tokens to which windows are padded: for each new length the kernels are made and kept
-_BATCH_TOKENS, _DEVICE_BATCH_TOKENS = 800, 4096
+_BATCH_TOKENS, _DEVICE_BATCH_TOKENS = 400, 4096
 """Tokens of a batch on the CPU, one a thread, and on other devices."""
 Finish = Callable[[list["Window"], Tensor, Tensor], dict[str, np.ndarray]]
 
@@ -102,8 +103,6 @@ class DialogueEncoder:
         network: Any = None,
         tokenizer: Any = None,
     ) -> None:
-        from merc.backbones.lora import merged
-
         values, reading = opened(path)
         self.reading = Reading(**reading)
         self.sha256 = file_hash(path)
@@ -111,8 +110,9 @@ class DialogueEncoder:
         self.tokenizer = tokenizer or mpnet_tokenizer()
         self.device = resolve(device)
         dtype = torch.bfloat16 if multiplies_bfloat16(self.device) else torch.float32
-        self.network = merged(network or mpnet.pretrained(), values, source=path, dtype=dtype).to(self.device).eval()
-        release_memory()  # the float32 copy
+        own = Adapters(values, source=path, dtype=dtype)
+        found = mpnet.pretrained(own) if network is None else merged(network, own)
+        self.network = found.to(self.device).eval()
 
     def encode(
         self, conversations: Sequence[Conversation], *, progress: Progress | None = None
@@ -163,6 +163,8 @@ class DialogueEncoder:
             for batch, values in pool.map(one, made):
                 found |= values
                 done += sum(window.utterances - window.scored for window in batch)
+                if cpu:
+                    trim_memory()
                 if progress:
                     progress("text vectors", done, total)
         return found

@@ -32,6 +32,11 @@ def release_memory() -> None:
     of recordings both would grow.
     """
     gc.collect()
+    trim_memory()
+
+
+def trim_memory() -> None:
+    """Give freed memory back to the operating system: between stages, of which one leaves pieces that no other fits."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError, TypeError):  # not glibc

@@ -193,6 +193,7 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
         MediaError: there is neither speech nor a transcript.
     """
     audio = listen(job, transcript)
+    release_memory()
     job = replace(job, probe=replace(job.probe, duration=audio.end))
     if audio.track is not None and audio.track != _number(job.probe.audio_tracks):
         job = on_track(job, audio.track)  # pictures and sound have one time zero

@@ -15,6 +15,7 @@ import numpy as np
 from merc.heads.head import Head
 from merc.media.forward import VideoOptions
 from merc.media.video import frames, sample_times
+from merc.nn.memory import trim_memory
 from merc.people.diarise import Turn
 from merc.people.faces import FaceObservations, FaceObserver, FaceOptions
 from merc.people.link import FaceEvidence, Links, link
@@ -25,6 +26,8 @@ from merc.pipeline.options import Job
 
 BLOCK = 300.0
 """Seconds of recording that are read at a time."""
+ROWS = 256
+"""Faces whose expression features, of 57 kB each, are in memory in float32 at once."""
 HEIGHT = 720
 """Largest height in pixels of a frame: beyond it faces gain nothing for vectors of 160 × 160."""
 
@@ -113,6 +116,7 @@ def _block(job: Job, times: list[float], *, number: int, count: int) -> dict[str
 
     key = job.key("faces", times, between, head.card["weights"]["sha256"], weights=("mtcnn", "facenet"))
     arrays = job.cache.arrays(key, run)
+    trim_memory()
     report("faces", 1, 1)
     return arrays
 
@@ -120,11 +124,19 @@ def _block(job: Job, times: list[float], *, number: int, count: int) -> dict[str
 def _observer(job: Job) -> FaceObserver:
     """What finds faces, which is loaded once."""
     options = FaceOptions(device=job.device)
-    return job.models.once(options, lambda: FaceObserver(options))
+
+    def load() -> FaceObserver:
+        made = FaceObserver(options)
+        trim_memory()  # FaceNet's file is read whole
+        return made
+
+    return job.models.once(options, load)
 
 
 def _arrays(found: FaceObservations, head: Head) -> dict[str, Any]:
     """What is cached of a block: the columns, with the 128 emotion values of each face for its expression features."""
-    values = head.emotion_vector(found.expressions.astype(np.float32))
-    arrays = replace(found, expressions=values).arrays()
+    rows = found.expressions
+    parts = [rows[first : first + ROWS] for first in range(0, max(len(rows), 1), ROWS)]
+    values = [head.emotion_vector(part.astype(np.float32)) for part in parts]
+    arrays = replace(found, expressions=np.concatenate(values)).arrays()
     return {name: arrays[name] for name in _COLUMNS}

@@ -255,7 +255,9 @@ def test_the_features_say_what_they_depend_on() -> None:
         *("mpnet-tokens", "facenet", "facenet-expression", "whisper-base-frames")
     ]
     known = features(options, Verdicts(faces={"Ann": np.zeros(512)}))
-    assert {f.name: f for f in known}["facenet"].description["choice"] == "the speaker's, cosine >= 0.3"
+    assert {f.name: f for f in known}["facenet"].description[
+        "choice"
+    ] == "the speaker's, cosine >= 0.3, no other speaker's"
 
 
 def speech(seconds: float) -> np.ndarray:

@@ -72,3 +72,12 @@ def test_a_step_removes_what_it_looked_at() -> None:
     assert spoilt == {"a": ["sound"], "b": ["face"], "c": list(kinds), "d": []}
     assert verdicts.reason("a", "sound") == "removed by the check, step voice: other voice"
     assert verdicts.reason("new", "text") == "it was not checked"
+
+
+def test_the_other_speakers_of_a_dialogue_are_those_whose_faces_are_known() -> None:
+    faces = {name: np.eye(512, dtype=np.float32)[place] for place, name in enumerate(("Ann", "Ben", "Cleo"))}
+    speakers = {"d0/a": "Ann", "d0/b": "Ben", "d0/c": "Dan", "d1/a": "Cleo"}
+    verdicts = Verdicts(speakers=speakers, faces=faces, dialogues={name: name[:2] for name in speakers})
+    assert verdicts.others("d0/a") == (faces["Ben"].tobytes(),)
+    assert verdicts.others("d0/c") == (faces["Ann"].tobytes(), faces["Ben"].tobytes())
+    assert verdicts.others("d1/a") == ()

@@ -103,7 +103,8 @@ def conversations(root: Path) -> list[Conversation]:
     ``Utterance.label`` is one of the ten labels, or None without a majority. ``scores`` has ``val``, ``act`` and
     ``dom`` (1 to 5, means over raters). ``meta`` has ``votes`` (labels by rater), ``ratings`` (val, act and dom by
     rater), ``media`` (the wav file of the turn, or None with ``media_missing``) and, if ``iemocap_utterances.parquet``
-    is next to the release, ``label6``. ``Conversation.meta`` has ``session``, ``split`` (the session) and ``video``.
+    is next to the release, ``label6``. ``Conversation.meta`` has ``session``, ``split`` (the session), ``video`` and
+    ``split_screen``.
 
     Raises:
         InputError: If a folder is missing.
@@ -232,6 +233,7 @@ class _Context:
         video = self.folder / "dialog" / "avi" / "DivX" / f"{path.stem}.avi"
         meta: dict[str, Any] = {"split": self.session, "session": self.session}
         meta["video"] = str(video) if video.exists() else None
+        meta["split_screen"] = True  # one actor on each side of the picture
         if not video.exists():
             meta["video_missing"] = f"no {video.relative_to(self.folder.parent)}"
         return Conversation(path.stem, tuple(turns), meta)

@@ -35,23 +35,30 @@ is none."""
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One utterance of a clip: its interval in seconds, None for the whole clip, and the speaker's known face.
+    """One utterance of a clip: its interval in seconds, None for the whole clip, and the known faces.
 
-    ``face`` holds the bytes of 512 float32 numbers of length one; None: the most prominent face is taken.
+    ``face`` is the speaker's, the bytes of 512 float32 numbers of length one; None: the most prominent face is taken.
+    ``others`` are those of the dialogue's other speakers: a face that is more like one of them is not the speaker's, as
+    in ``merc check``.
     """
 
     start: float | None = None
     end: float | None = None
     face: bytes | None = None
+    others: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A file, the utterances in it, and the features to make of them, all of sound or all of faces."""
+    """A file, the utterances in it, and the features to make of them, all of sound or all of faces.
+
+    ``split_screen``: everyone sits on one side of the picture throughout; a face on the other side is not theirs.
+    """
 
     path: str
     parts: tuple[Part, ...]
     features: tuple[str, ...]
+    split_screen: bool = False
 
 
 class ClipEncoder:
@@ -129,14 +136,17 @@ class ClipEncoder:
     def _faces(self, clip: Clip, result: Encoded) -> None:
         extents = _extents(clip, result)
         sampled = {number: frame_times(one) for number, one in extents.items()}
-        unseen = self._look(clip, sampled, result) if sampled else []
+        sides: dict[bytes | None, bool] = {}
+        unseen = self._look(clip, sampled, result, sides) if sampled else []
         if unseen:
-            self._look_around(clip, {number: offset_times(extents[number]) for number in unseen}, result)
+            self._look_around(clip, {number: offset_times(extents[number]) for number in unseen}, result, sides)
 
-    def _look_around(self, clip: Clip, times: dict[int, list[float]], result: Encoded) -> None:
+    def _look_around(
+        self, clip: Clip, times: dict[int, list[float]], result: Encoded, sides: dict[bytes | None, bool]
+    ) -> None:
         """Search the frames just before and after those that do not show the speaker."""
         found: Encoded = {}
-        unseen = self._look(clip, times, found)
+        unseen = self._look(clip, times, found, sides)
         for key in [f"{feature}/{number}" for number in times for feature in clip.features]:
             if key in found:
                 del result[f"{key}/reason"]
@@ -146,14 +156,22 @@ class ClipEncoder:
             for feature in clip.features:
                 _missing(result, feature, [number], f"{why}, nor just before or after them")
 
-    def _look(self, clip: Clip, times: dict[int, list[float]], result: Encoded) -> list[int]:
-        """Encode the speakers' faces at some times of each utterance; returns the utterances that show none."""
+    def _look(
+        self, clip: Clip, times: dict[int, list[float]], result: Encoded, sides: dict[bytes | None, bool]
+    ) -> list[int]:
+        """Encode the speakers' faces at some times of each utterance; returns the utterances that show none.
+
+        ``sides`` is filled in where the picture is a split screen: whose face is on the left.
+        """
         self._one_thread  # noqa: B018 - once a process
         wanted = sorted({time for several in times.values() for time in several})
         seen = self._observer(clip.features).observe(self._decoder.frames(clip.path, wanted))
         unseen = []
+        if clip.split_screen and not sides:
+            sides.update(_sides(seen, clip))
         for number, looked in times.items():
-            rows, reason = _speakers(seen, looked, clip.parts[number].face)
+            part = clip.parts[number]
+            rows, reason = _speakers(seen, looked, part, left=sides.get(part.face))
             if reason:
                 unseen.append(number)
             for feature in clip.features:
@@ -219,26 +237,63 @@ def _no_sound(piece: np.ndarray, shortest: float) -> str | None:
     return None
 
 
-def _speakers(seen: FaceObservations, looked: Sequence[float], face: bytes | None) -> tuple[np.ndarray, str | None]:
-    """The rows of the speaker's faces at the times that were looked at, at most one per frame, or the reason."""
+def _speakers(
+    seen: FaceObservations, looked: Sequence[float], part: Part, *, left: bool | None = None
+) -> tuple[np.ndarray, str | None]:
+    """The rows of the speaker's faces at the times that were looked at, at most one per frame, or the reason.
+
+    ``left``: the side of the picture on which the speaker sits; None: any.
+    """
     here = np.flatnonzero(np.isin(seen.times, looked))
     frames = int(np.isin(seen.frame_times, looked).sum())
     if not frames:
         return here, "no picture could be decoded"
     if not len(here):
         return here, f"no face in {frames} {_frames(frames)}"
-    if face is None:
+    if part.face is None:
         return _prominent(seen, here), None
-    likeness = seen.embeddings @ np.frombuffer(face, np.float32)
-    best = [max(here[seen.times[here] == time], key=lambda row: likeness[row]) for time in np.unique(seen.times[here])]
-    rows = np.array([row for row in best if likeness[row] >= LIKENESS], np.int64)
-    if len(rows):
-        return rows, None
-    top = float(likeness[here].max())
-    return rows, (
-        f"none of {len(here)} faces in {frames} {_frames(frames)} is the speaker's (best cosine {top:.2f}, at least "
-        f"{LIKENESS} wanted)"
+    rows = _theirs(seen, here, part)
+    there = rows if left is None else rows[_on_the_left(seen)[rows] == left]
+    if len(there):
+        return there, None
+    top = float(_likeness(seen, part.face)[here].max())
+    why = f" on the {'left' if left else 'right'}, where the speaker sits" if len(rows) else ""
+    return there, (
+        f"none of {len(here)} faces in {frames} {_frames(frames)} is the speaker's{why} (best cosine {top:.2f}, at "
+        f"least {LIKENESS} wanted{', and more than to others of the dialogue' if part.others else ''})"
     )
+
+
+def _theirs(seen: FaceObservations, here: np.ndarray, part: Part) -> np.ndarray:
+    """In each frame the face most like the speaker's of those that are no more like another's, where it is like it."""
+    likeness = _likeness(seen, part.face or b"")
+    others = [_likeness(seen, face) for face in part.others]
+    able = here[np.all([likeness[here] >= one[here] for one in others], axis=0)] if others else here
+    best = [max(able[seen.times[able] == time], key=lambda row: likeness[row]) for time in np.unique(seen.times[able])]
+    return np.array([row for row in best if likeness[row] >= LIKENESS], np.int64)
+
+
+def _likeness(seen: FaceObservations, face: bytes) -> np.ndarray:
+    """The cosine of every face to a known one."""
+    found: np.ndarray = seen.embeddings @ np.frombuffer(face, np.float32)
+    return found
+
+
+def _sides(seen: FaceObservations, clip: Clip) -> dict[bytes | None, bool]:
+    """By known face whether most of its matches, whoever speaks, are in the left half of the picture."""
+    left, every = _on_the_left(seen), np.arange(len(seen))
+    found = {}
+    for part in dict.fromkeys(Part(face=one.face, others=one.others) for one in clip.parts if one.face):
+        rows = _theirs(seen, every, part)
+        if len(rows):
+            found[part.face] = bool(left[rows].mean() > 0.5)
+    return found
+
+
+def _on_the_left(seen: FaceObservations) -> np.ndarray:
+    """Whether the middle of each face is in the left half of the picture."""
+    found: np.ndarray = seen.boxes[:, [0, 2]].mean(1) < 0.5
+    return found
 
 
 def _prominent(seen: FaceObservations, here: np.ndarray) -> np.ndarray:

@@ -110,7 +110,11 @@ def _reading(one: Encoder, verdicts: Verdicts | None) -> dict[str, Any]:
     if one.input == "sound":
         return {"input": "16 kHz, the whole utterance"}
     if one.input == "face":
-        choice = f"the speaker's, cosine >= {LIKENESS}" if verdicts and verdicts.faces else "most prominent"
+        choice = (
+            f"the speaker's, cosine >= {LIKENESS}, no other speaker's"
+            if verdicts and verdicts.faces
+            else "most prominent"
+        )
         detector = weights.WEIGHTS["mtcnn"].sha256
         return {"detector": detector, "choice": choice, "per_second": 1.0, "offsets": list(OFFSETS)}
     return {}
@@ -217,8 +221,9 @@ class _Run:
             clip = utterance.picture if faces else utterance.sound
             span = clip.segment if clip else None
             face = self.verdicts.face(utterance.id) if self.verdicts and faces else None
-            parts.append(Part(span.start, span.end, face) if span else Part(face=face))
-        return Clip(path, tuple(parts), tuple(names))
+            others = self.verdicts.others(utterance.id) if self.verdicts and face else ()
+            parts.append(Part(span.start, span.end, face, others) if span else Part(face=face, others=others))
+        return Clip(path, tuple(parts), tuple(names), split_screen=faces and group[0].split_screen)
 
     def _refused(self, utterance: Subject, name: str) -> str | None:
         """Why a feature of an utterance is not to be made, before anything is decoded."""

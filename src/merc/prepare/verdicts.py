@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,19 @@ _SPOILT: Mapping[str, str] = {"audio": "sound", "voice": "sound", "face": "face"
 _COLUMNS = ("utterance", "speaker", "verdict", "step", "reason")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdicts:
     """The verdicts of a check.
 
     ``removed`` maps utterances to (step, reason), ``speakers`` all checked utterances to their speaker, ``faces``
-    speakers to their mean face, (512,) of length one. ``sha256`` names the tables that this was read from.
+    speakers to their mean face, (512,) of length one, ``dialogues`` utterances to their dialogue. ``sha256`` names the
+    tables that this was read from.
     """
 
     removed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     speakers: Mapping[str, str] = field(default_factory=dict)
     faces: Mapping[str, np.ndarray] = field(default_factory=dict)
+    dialogues: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
 
     @classmethod
@@ -50,7 +53,8 @@ class Verdicts:
         removed = {name: (step or "", reason or "") for name, _, verdict, step, reason in rows if verdict == "remove"}
         faces = known_faces(Path(path).parent, conversations)
         sha256 = key(file_hash(Path(path)), {name: face.tolist() for name, face in faces.items()})
-        return cls(removed, {name: speaker or "" for name, speaker, *_ in rows}, faces, sha256)
+        dialogues = {turn.id: one.id for one in conversations for turn in one}
+        return cls(removed, {name: speaker or "" for name, speaker, *_ in rows}, faces, dialogues, sha256)
 
     def reason(self, utterance: str, kind: str) -> str | None:
         """Why an utterance must not be encoded, or None.
@@ -71,7 +75,25 @@ class Verdicts:
     def face(self, utterance: str) -> bytes | None:
         """The bytes of the speaker's mean face, 512 float32 numbers, or None where it is not known."""
         known = self.faces.get(self.speakers.get(utterance, ""))
-        return None if known is None else np.ascontiguousarray(known, np.float32).tobytes()
+        return None if known is None else _bytes(known)
+
+    def others(self, utterance: str) -> tuple[bytes, ...]:
+        """The mean faces of the other speakers of its dialogue, as far as they are known."""
+        own, dialogue = self.speakers.get(utterance, ""), self.dialogues.get(utterance)
+        present = self._present.get(dialogue or "", frozenset()) - {own}
+        return tuple(_bytes(self.faces[name]) for name in sorted(present) if name in self.faces)
+
+    @cached_property
+    def _present(self) -> Mapping[str, frozenset[str]]:
+        """By dialogue who speaks in it."""
+        found: dict[str, set[str]] = {}
+        for name, speaker in self.speakers.items():
+            found.setdefault(self.dialogues.get(name, ""), set()).add(speaker)
+        return {dialogue: frozenset(names) for dialogue, names in found.items()}
+
+
+def _bytes(face: np.ndarray) -> bytes:
+    return np.ascontiguousarray(face, np.float32).tobytes()
 
 
 def known_faces(folder: Path, conversations: Sequence[Conversation]) -> dict[str, np.ndarray]:

@@ -42,7 +42,8 @@ class Subject:
     """One utterance under check.
 
     ``name`` is the speaker as annotated, ``speaker`` the person after the first step; ``sound`` and ``picture`` say
-    where it is recorded, ``missing`` why it is not; ``step`` and ``reason`` are of the first step that removed it.
+    where it is recorded, ``missing`` why it is not, ``split_screen`` whether everyone has a side of the picture;
+    ``step`` and ``reason`` are of the first step that removed it.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Subject:
     sound: Clip | None
     picture: Clip | None
     missing: str | None
+    split_screen: bool = False
     speaker: str | None = None
     step: str | None = None
     reason: str | None = None
@@ -132,6 +134,7 @@ def _subject(conversation: Conversation, position: int, uses: Mapping[str, int])
         sound=sound,
         picture=Clip(Path(video), utterance.segment) if video else sound,
         missing=None if media else why,
+        split_screen=bool(conversation.meta.get("split_screen")),
     )
 
 

@@ -16,6 +16,7 @@ IEMOCAP10 = ("ang", "dis", "exc", "fea", "fru", "hap", "neu", "oth", "sad", "sur
 """The ten labels of IEMOCAP by their short names; turns without a majority vote (xxx) have no label."""
 
 IEMOCAP4 = ("angry", "happy", "neutral", "sad")
+IEMOCAP4_EXCITED = ("angry", "excited", "neutral", "sad")
 IEMOCAP6 = ("angry", "excited", "frustrated", "happy", "neutral", "sad")
 
 EMORYNLP7 = ("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared")
@@ -28,6 +29,7 @@ LABEL_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ekman7": EKMAN7,
         "iemocap4": IEMOCAP4,
+        "iemocap4-excited": IEMOCAP4_EXCITED,
         "iemocap6": IEMOCAP6,
         "iemocap10": IEMOCAP10,
         "emorynlp7": EMORYNLP7,

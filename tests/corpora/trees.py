@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -206,3 +207,15 @@ def rafdb(root: Path) -> Path:
     write(root / "basic/EmoLabel/list_patition_label.txt", "train_00001.jpg 2\n")
     write(root / "basic/Image/aligned/train_00001_aligned.jpg", "x")
     return root
+
+
+def motion(
+    folder: Path, stream: str, values: np.ndarray, *, start: float = 0.0, name: str = "x", rate: int = 120
+) -> Path:
+    """A file of motion capture in the release's layout: two headings, then frame, time and values."""
+    path = folder / stream / f"{name}.txt"
+    lines = ["Frame# Time " + " ".join(f"m{number}" for number in range(values.shape[1])), "- - X Y Z"]
+    for number, row in enumerate(values):
+        shown = " ".join("NaN" if value != value else f"{value:.5f}" for value in row)
+        lines.append(f"{number + 1} {start + number / rate:.5f} {shown}")
+    return write(path, "\n".join(lines) + "\n")

@@ -27,6 +27,8 @@ def systems(
         typer.echo(json.dumps(systems_page.row(name) if name else systems_page.rows(), indent=1))
     elif name:
         typer.echo(systems_page.text(name))
+        if absent := systems_page.on_this_machine(name):
+            typer.echo(absent)
     else:
         lines = [(16, line) for row in systems_page.rows() for line in _lines(row)]
         recipes = systems_page.targets()["Recipes"]

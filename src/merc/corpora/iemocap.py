@@ -16,6 +16,7 @@ from typing import Any
 from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora import iemocap_variants as variants
 from merc.corpora.corpus import Corpus, Item, items, required
+from merc.corpora.iemocap_motion import streams_of
 from merc.corpora.iemocap_variants import VARIANTS, Variant, variant
 from merc.corpora.rows import lines_of
 from merc.errors import FormatError, InputError
@@ -103,8 +104,8 @@ def conversations(root: Path) -> list[Conversation]:
     ``Utterance.label`` is one of the ten labels, or None without a majority. ``scores`` has ``val``, ``act`` and
     ``dom`` (1 to 5, means over raters). ``meta`` has ``votes`` (labels by rater), ``ratings`` (val, act and dom by
     rater), ``media`` (the wav file of the turn, or None with ``media_missing``) and, if ``iemocap_utterances.parquet``
-    is next to the release, ``label6``. ``Conversation.meta`` has ``session``, ``split`` (the session), ``video`` and
-    ``split_screen``.
+    is next to the release, ``label6``. ``Conversation.meta`` has ``session``, ``split`` (the session), ``video``,
+    ``split_screen`` and, where it was captured, ``motion`` (files by stream).
 
     Raises:
         InputError: If a folder is missing.
@@ -236,6 +237,8 @@ class _Context:
         meta["split_screen"] = True  # one actor on each side of the picture
         if not video.exists():
             meta["video_missing"] = f"no {video.relative_to(self.folder.parent)}"
+        if motion := streams_of(self.folder, path.stem):
+            meta["motion"] = motion
         return Conversation(path.stem, tuple(turns), meta)
 
     def _utterance(self, match: re.Match[str], where: str, rated: tuple[str | None, dict[str, float]]) -> Utterance:

@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from merc.errors import ProtocolError, UnknownName
 from merc.evaluation import item_splits, splits
-from merc.evaluation.classes import ekman7, iemocap4, iemocap6, iemocap6_majority
+from merc.evaluation.classes import ekman7, iemocap4, iemocap4_excited, iemocap6, iemocap6_majority
 from merc.evaluation.division import ALL_APART, TEST_APART, TRAIN_APART, Protocol, ProtocolWarning
 from merc.evaluation.parts import Fold, Ledger, Opening, Part, Sealed, SharedTexts
 from merc.evaluation.selection import Best, Epoch, NotAResult, TestTrace, select
-from merc.labels import EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP6, SENTIMENT2
+from merc.labels import EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, SENTIMENT2
 from merc.registry import Registry
 
 __all__ = [
@@ -225,6 +225,16 @@ _KNOWN = (
         rule=splits.speakers_apart,
         label=iemocap4,
         variants=("iemocap4-speaker",),
+        speakers_apart=TEST_APART,
+    ),
+    Protocol(
+        name="iemocap4-excited",
+        corpus="iemocap",
+        label_set=IEMOCAP4_EXCITED,
+        metric="accuracy",
+        description="IEMOCAP, 4,936 turns: angry, excited, neutral, sad; divided as iemocap6",
+        rule=splits.session_five,
+        label=iemocap4_excited,
         speakers_apart=TEST_APART,
     ),
     _valence_across("iemocap", "meld", "sessions 1 to 4 of IEMOCAP train, session 5 validates; test of MELD"),

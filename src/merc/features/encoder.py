@@ -23,6 +23,7 @@ INPUTS = {
     "dialogue": "conversations, for which one array per utterance is returned, in reading order",
     "sound": "mono sounds at 16 kHz, each int16 or float in [-1, 1)",
     "face": "pictures of faces, uint8 RGB (n, 160, 160, 3)",
+    "motion": "conversations with motion capture, for which one array per utterance is returned, in reading order",
 }
 """What `Encoder.encode` can be given, by the encoder's ``input``."""
 
@@ -37,7 +38,7 @@ class Encoder(ABC):
 
     Attributes:
         name: Its name in ``ENCODERS``, and of the feature in a store.
-        modality: "text", "voice" or "face": which modality of a system it can serve.
+        modality: "text", "voice", "face" or "motion": which modality of a system it can serve.
         input: One of ``INPUTS``.
         shape: Shape of one row of what it returns, such as (768,).
         sequence: Whether an item gives any number of rows (tokens, frames) or exactly one.
@@ -199,6 +200,8 @@ ENCODERS = Encoders(
         "facenet": "merc.features.face:FaceEncoder",
         "facenet-expression": "merc.features.face:FaceExpressionEncoder",
         "facenet-cells": "merc.features.face:FaceCellsEncoder",
+        "short-term": "merc.features.short_term:ShortTermEncoder",
+        "mocap": "merc.features.motion:MotionEncoder",
     },
 )
 """Every encoder by name; the order is that in which ``prepared`` looks for a modality's feature."""

@@ -173,7 +173,7 @@ class _Run:
 
     def dialogues(self, utterances: Sequence[Subject], conversations: Sequence[Conversation]) -> None:
         """Encode conversations one at a time, so that what an utterance gets does not depend on where a run began."""
-        names = self._reading("dialogue")
+        names = [*self._reading("dialogue"), *self._reading("motion")]
         left = {one.id: one for one in self._left(utterances, names)}
         wanted = {one.conversation for one in left.values()}
         chosen = [one for one in conversations if one.id in wanted]
@@ -185,8 +185,11 @@ class _Run:
     def _dialogue(self, name: str, conversation: Conversation, left: Mapping[str, Subject]) -> None:
         for turn, values in zip(conversation, self.encoders[name].encode([conversation]), strict=True):
             if (utterance := left.get(turn.id)) is not None:
-                reason = self._silent(utterance, name)
+                reason = self._still(values) if self.encoders[name].input == "motion" else self._silent(utterance, name)
                 self._add(name, utterance, None if reason else values, reason)
+
+    def _still(self, values: np.ndarray) -> str | None:
+        return None if len(values) else "no motion capture of its time (MOCAP_rotated, MOCAP_hand, MOCAP_head)"
 
     def clips(self, utterances: Sequence[Subject], kind: str) -> None:
         """Encode sound or faces, one decoding a file, files side by side."""
@@ -272,15 +275,15 @@ def checked(
 ) -> Verdicts | None:
     """Check the recordings into ``folder``, with tables and report, and read the verdicts.
 
-    None where there is nothing to check: only texts are encoded, or no utterance has a recording. Raises what
-    `merc.quality.run.check` raises.
+    None where there is nothing to check: only texts and motion are encoded, or no utterance has a recording. Raises
+    what `merc.quality.run.check` raises.
     """
     from merc.quality.report import page
     from merc.quality.run import check
 
     choices = CheckOptions(only=options.only, workers=options.workers, retry=options.retry, device=options.device)
     recorded = any(one.sound for one in subjects.subjects_of(conversations, choices))
-    if not recorded or all(ENCODERS[name]().modality == "text" for name in options.names):
+    if not recorded or all(ENCODERS[name]().modality in ("text", "motion") for name in options.names):
         return None
     found = check(conversations, folder, options=choices, progress=progress)
     page.write(found.findings, found.verified, folder, title=options.corpus or "corpus")

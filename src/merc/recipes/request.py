@@ -83,7 +83,8 @@ class Prepared:
         self.sources = self._sources()
 
     def _sources(self) -> FeatureSpec:
-        chosen = self.request.features
+        configured = next((one.features for one in reversed(_setups(self.request)) if one.features), None)
+        chosen = self.request.features or configured
         usual = FeatureSpec({"voice": sound.NAME}) if self.upstream else None
         named = FeatureSpec.parse(chosen) if chosen else usual or FeatureSpec.usual(self.corpus)
         if self.request.modalities:
@@ -322,13 +323,7 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
     Raises InputError for a configuration that the system does not have, and for an option or value that is not known.
     """
     described, protocol = SYSTEMS[request.system].description, PROTOCOLS[request.protocol]
-    setups = [_under(described.by_protocol, request.protocol)]
-    if config := request.training.get("config"):
-        if config not in described.configurations:
-            known = ", ".join(described.configurations) or "its defaults alone"
-            raise InputError(f"system '{request.system}' has no configuration '{config}'; it has {known}")
-        named = described.configurations[config]
-        setups += [named.get("", Setup()), _under(named, request.protocol)]
+    setups = _setups(request)
     metric = "joint" if protocol.joint else protocol.metric
     usual = {"seed": request.seed, "metric": metric, **(_OF_CLASSES if protocol.regression else {})}
     training = TrainOptions.of_recipe(described.recipe, usual, *(one.training for one in setups), request.training)
@@ -336,6 +331,19 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
     for one in setups:
         options |= one.options
     return training, options | dict(request.options)
+
+
+def _setups(request: Request) -> list[Setup]:
+    """What the description of a system says for the protocol, and for the configuration that is named; later wins."""
+    described = SYSTEMS[request.system].description
+    found = [_under(described.by_protocol, request.protocol)]
+    if config := request.training.get("config"):
+        if config not in described.configurations:
+            known = ", ".join(described.configurations) or "its defaults alone"
+            raise InputError(f"system '{request.system}' has no configuration '{config}'; it has {known}")
+        named = described.configurations[config]
+        found += [named.get("", Setup()), _under(named, request.protocol)]
+    return found
 
 
 def _under(setups: Mapping[str, Setup], protocol: str) -> Setup:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from merc.errors import UnknownName
+from merc.corpora import CORPORA
+from merc.errors import InputError, UnknownName
+from merc.features.encoder import ENCODERS
+from merc.features.spec import FeatureSpec
+from merc.paths import data_root
 from merc.recipes import RECIPES
 from merc.registry import Registry
 from merc.systems import SYSTEMS, Published, Setup, System
@@ -86,7 +91,11 @@ def _figure(one: Published) -> dict[str, Any]:
 def _setups(setups: Mapping[str, Setup]) -> dict[str, dict[str, Any]]:
     """By protocol ("": every one) the settings of a configuration, by the names that ``--set`` takes."""
     return {
-        protocol: {**{f"system.{name}": value for name, value in one.options.items()}, **one.training}
+        protocol: {
+            **{f"system.{name}": value for name, value in one.options.items()},
+            **one.training,
+            **({"features": one.features} if one.features else {}),
+        }
         for protocol, one in setups.items()
     }
 
@@ -101,6 +110,24 @@ def _configurations(found: dict[str, Any]) -> list[str]:
             parts.append(where + ", ".join(f"{one}={json.dumps(value)}" for one, value in values.items()))
         lines.append(f"{name} (--set config={name}): {'; '.join(parts)}")
     return lines
+
+
+_FOLDERS = {"sound": "sentences/wav", "face": "dialog/avi", "motion": "dialog/MOCAP_rotated"}
+"""Where IEMOCAP's release has what an encoder reads, below a session."""
+
+
+def absent_inputs(name: str, data: Path | None = None) -> list[str]:
+    """Features of a system's configurations that need parts of IEMOCAP which are not there, each with its folder."""
+    root = data_root(data) / CORPORA["iemocap"].folder
+    sessions = [release / "Session1" for release in (root, root / "IEMOCAP_full_release")]
+    named = SYSTEMS[name].description.configurations.values()
+    wanted = [setup.features for setups in named for setup in setups.values() if setup.features]
+    found = []
+    for modality, source in (pair for one in wanted for pair in FeatureSpec.parse(one).items()):
+        folder = _FOLDERS.get(ENCODERS[source]().input) if source in ENCODERS else None
+        if folder and not any((session / folder).is_dir() for session in sessions):
+            found.append(f"{modality}={source} (no Session1/{folder} below {root})")
+    return found
 
 
 def text(name: str) -> str:
@@ -119,6 +146,15 @@ def text(name: str) -> str:
     lines += [f"published: {_sentence(figure)}" for figure in found["published"]]
     lines += [f"configuration {one}" for one in _configurations(found)]
     return "\n".join(lines)
+
+
+def on_this_machine(name: str) -> str:
+    """A line on the inputs of a configuration that are not here; empty where all are, or no data folder is known."""
+    try:
+        absent = absent_inputs(name)
+    except InputError:
+        absent = []
+    return f"inputs not on this machine: {', '.join(absent)}" if absent else ""
 
 
 def page() -> str:

@@ -243,10 +243,11 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Changes of a system's options and of its recipe by name, such as those that belong to one protocol."""
+    """Changes of a system's options and recipe by name, and features in place of the usual ones, "": unchanged."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    features: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,8 +236,8 @@ def test_a_pretrained_folder_is_trained_from_on_its_own_fold_alone(root: Path, t
     assert any(note.startswith("TRANSDUCTIVE: test speakers were heard") for note in told.notes)
 
 
-@pytest.mark.parametrize("layer", ["sum", "all", "last", 1])
-def test_layers_below_the_tuned_ones_run_once(root: Path, tmp_path: Path, layer: str | int) -> None:
+@pytest.mark.parametrize("layer", ["sum", "last"])
+def test_layers_below_the_tuned_ones_run_once(root: Path, tmp_path: Path, layer: str) -> None:
     torch.manual_seed(0)
     folder = start(tmp_path / "pre", transductive=True)
     WhisperBackbone(WhisperNetwork(16, 4, 2), None).save(folder)

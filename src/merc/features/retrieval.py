@@ -7,7 +7,7 @@ everything of a dialogue that shares an utterance of five or more words with one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -78,19 +78,15 @@ def examples(parts: Sequence[Divided], labels: Sequence[str]) -> list[Example]:
         parts: The corpora, each divided.
         labels: Label words; an utterance whose label stands for none of them is left out.
     """
-    forbidden = {
-        words
-        for one in parts
-        for conversation in one.conversations
-        for turn in conversation
-        if turn.id in one.held_out and (words := normalised(turn.text or ""))
-    }
-    found: list[Example] = []
-    for one in parts:
-        for conversation in one.conversations:
-            if conversation.id in set(one.fold.train.conversations) and not _shared(conversation, forbidden):
-                found += _of(conversation, one, labels)
-    return [one for one in found if normalised(one.text) and normalised(one.text) not in forbidden]
+    forbidden = set().union(*(_held_out(one) for one in parts))
+    found = [example for one in parts for example in _of(one, labels, forbidden)]
+    return [one for one in found if normalised(one.text) not in forbidden]
+
+
+def _held_out(part: Divided) -> set[str]:
+    """What is said in the validation and test dialogues of a corpus, normalised."""
+    ids = part.held_out
+    return {normalised(turn.text or "") for talk in part.conversations for turn in talk if turn.id in ids} | {""}
 
 
 def _shared(conversation: Conversation, forbidden: Iterable[str]) -> bool:
@@ -99,14 +95,17 @@ def _shared(conversation: Conversation, forbidden: Iterable[str]) -> bool:
     return any(len(words.split()) >= _LONG for words in texts.intersection(forbidden))
 
 
-def _of(conversation: Conversation, part: Divided, labels: Sequence[str]) -> list[Example]:
-    found = []
-    for turn in conversation:
-        known = part.fold.train.labels.get(turn.id)
-        label = label_in(known, part.corpus, labels) if known else None
-        if label and turn.text:
-            found.append(Example(part.corpus, conversation.id, turn.id, " ".join(turn.text.split()), label))
-    return found
+def _of(part: Divided, labels: Sequence[str], forbidden: Iterable[str]) -> Iterator[Example]:
+    """The labelled training utterances of a corpus, without dialogues that are held out elsewhere."""
+    known, training = part.fold.train.labels, set(part.fold.train.conversations)
+    for conversation in part.conversations:
+        if conversation.id not in training or _shared(conversation, forbidden):
+            continue
+        for turn in conversation:
+            label = label_in(known[turn.id], part.corpus, labels) if turn.id in known else None
+            if label:
+                text = " ".join((turn.text or "").split())
+                yield Example(part.corpus, conversation.id, turn.id, text, label)
 
 
 class Library:

@@ -1,4 +1,4 @@
-"""Losses over what is labelled: cross-entropy, concordance, squared error, ranking by pairs, supervised contrast."""
+"""Losses over what is labelled: cross-entropy, focal, concordance, squared error, ranking by pairs, contrast."""
 
 from __future__ import annotations
 
@@ -95,6 +95,26 @@ def supervised_contrast(vectors: Tensor, labels: Tensor, *, temperature: float =
         return vectors.sum() * 0
     each = -(log_share.masked_fill(~partners, 0.0)).sum(1) / count.clamp_min(1)
     return each[count > 0].mean()
+
+
+def focal_loss(logits: Tensor, labels: Tensor, *, gamma: float = 2.0) -> Tensor:
+    """Cross-entropy that counts what is known already for less: the mean of ``-(1 - p)^gamma log p`` (Lin et al. 2017).
+
+    Args:
+        logits: ``(n, C)``.
+        labels: ``(n,)``, without -1.
+        gamma: 0 gives the cross-entropy.
+
+    Returns:
+        A scalar.
+
+    Example:
+        >>> import torch
+        >>> round(float(focal_loss(torch.zeros(1, 2), torch.tensor([1]))), 4)  # p = 0.5
+        0.1733
+    """
+    likely = logits.log_softmax(-1).gather(1, labels[:, None])[:, 0]  # (n,)
+    return -((1 - likely.exp()) ** gamma * likely).mean()
 
 
 def concordance_loss(values: Tensor, targets: Tensor, *, weights: Tensor | None = None) -> Tensor:

@@ -22,6 +22,7 @@ from merc.features.spec import FeatureSpec
 from merc.options import typed
 from merc.progress import Progress
 from merc.recipes import with_backbone, with_t5
+from merc.recipes.prompting import with_llm
 from merc.recipes.with_backbone import Upstream
 from merc.systems import SYSTEMS, Setup
 from merc.training.device import chosen_device, seeded
@@ -79,6 +80,8 @@ class Prepared:
         self.options, self.system_options = merged(request)
         self.classes = self.protocol.label_set
         self.t5 = with_t5.t5_of(self.kind, self.system_options)
+        self.llm = with_llm.llm_of(self.kind, self.system_options)
+        self._as_tokens = "text" if self.t5 or self.llm else ""
         self.upstream = Upstream.of(self.kind, self.system_options)
         self.sources = self._sources()
 
@@ -175,13 +178,13 @@ class Prepared:
             seed=self.request.seed if own else 0,
             training=frozenset(fold.train.scored) if self.sources.fitted else frozenset(),
         )
-        vectors = self.sources.only([name for name in self.sources if not (self.t5 and name == "text")])
+        vectors = self.sources.only([name for name in self.sources if name != self._as_tokens])
         if self.given:
             found = vectors.load(self.conversations, place=place, reads=self.reading, progress=progress)
         else:
             found = dict(_loaded(_Wanted(tuple(vectors.items()), place, tuple(self.reading.items()), progress)))
         if len(vectors) < len(self.sources):
-            found["text"] = with_t5.words(self.t5, self.conversations)
+            found["text"] = self._words()
         if self.upstream and "voice" in found:
             device = chosen_device(self.options.device)
             heard = with_backbone.pretrained_on(self.upstream, protocol=self.protocol.name, fold=fold.name)
@@ -189,6 +192,11 @@ class Prepared:
             found["voice"] = replace(states, notes=(*states.notes, *heard))
         refuse_unreadable(found, self.reading, self.request.system)
         return {name: found[name] for name in self.sources}
+
+    def _words(self) -> Feature:
+        """The words of every utterance as tokens of the pretrained model that reads them."""
+        words = with_t5.words if self.t5 else with_llm.words
+        return words(self.t5 or self.llm, self.conversations)
 
     @cached_property
     def reading(self) -> dict[str, str]:
@@ -224,6 +232,8 @@ class Prepared:
                 with_backbone.adopt(made, self.upstream)
         if self.t5:
             with_t5.adopt(made, self.t5)
+        if self.llm:
+            with_llm.adopt(made, self.llm)
         return made
 
 
@@ -362,6 +372,8 @@ def settled(request: Request) -> dict[str, Any]:
     values: dict[str, Any] = {"system": asdict(options), "training": training.as_json()}
     if t5 := with_t5.t5_of(kind, chosen):
         values["t5"] = {"sha256": with_t5.sha256_of(t5)}
+    if llm := with_llm.llm_of(kind, chosen):
+        values["llm"] = {"sha256": with_llm.sha256_of(llm)}
     if upstream := Upstream.of(kind, chosen):
         values["upstream"] = upstream.facts()
     if request.weights and request.weights.exists():
@@ -390,6 +402,8 @@ def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Seq
     chosen = typed(kind.Options, chosen, scope=kind.description.name)
     if with_t5.t5_of(kind, chosen):
         return with_t5.options_with_t5(kind, chosen, labels)
+    if with_llm.llm_of(kind, chosen):
+        return with_llm.options_with_llm(kind, chosen, labels)
     if upstream := Upstream.of(kind, chosen):
         return with_backbone.options_with_backbone(kind, chosen, upstream)
     return kind.Options(**chosen)

@@ -31,6 +31,7 @@ SYSTEMS: Registry[type[System]] = Registry(
         "cogmen": "merc.systems.cogmen:Cogmen",
         "concat": "merc.systems.concat:Concat",
         "deepmsi": "merc.systems.deepmsi:DeepMsi",
+        "emoq": "merc.systems.emoq:EmoQ",
         "joint_vectors": "merc.systems.joint_vectors:JointVectors",
         "lsdgnn": "merc.systems.lsdgnn:Lsdgnn",
         "m2fnet": "merc.systems.m2fnet:M2FNet",

@@ -58,15 +58,19 @@ class PromptParts:
     ) -> None:
         self.model, self.options, self.corpus, self.progress = model, options, corpus, progress
         self.cache = Cache()
-        self.library, self.queries = None, {}
+        self.library: Library | None = None
+        self.queries: dict[str, np.ndarray] = {}
         if options.demonstrations:
-            own = Divided(corpus, conversations, fold)
-            others = [Divided.of(name, data) for name in options.library.split("+") if name != corpus]
-            shown = examples([own, *others] if corpus in options.library.split("+") else others, labels)
-            self.library = Library(shown, self._vectors([one.text for one in shown]))
-            texts = {turn.id: turn.text or "" for one in conversations for turn in one}
-            texts = {name: text for name, text in texts.items() if text.strip()}
-            self.queries = dict(zip(texts, self._vectors(list(texts.values())), strict=True))
+            self._retrieve_from(Divided(corpus, conversations, fold), labels, data)
+
+    def _retrieve_from(self, own: Divided, labels: Sequence[str], data: Path) -> None:
+        """Make the library, and the vectors of every utterance with words that may be asked about."""
+        names = self.options.library.split("+")
+        shown = examples([own if name == self.corpus else Divided.of(name, data) for name in names], labels)
+        self.library = Library(shown, self._vectors([one.text for one in shown]))
+        texts = {turn.id: turn.text or "" for one in own.conversations for turn in one}
+        texts = {name: text for name, text in texts.items() if text.strip()}
+        self.queries = dict(zip(texts, self._vectors(list(texts.values())), strict=True))
 
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
         items = [Item(str(number), (), text=text) for number, text in enumerate(texts)]

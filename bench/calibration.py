@@ -83,7 +83,9 @@ def main() -> None:
         card = card | {"voice": card["voice"] | {"weight": arguments.trust, "levels": ()}}
     half = HALVES.index(arguments.half)
     voice = {name: card["voice"].get(name) for name in ("weight", "levels", "agreement")}
-    print(f"{arguments.half} half, trust in the voice {voice}, {arguments.seeds} plantings")
+    flat = card.get("temperature_without_words", 1.0)
+    print(f"{arguments.half} half, trust in the voice {voice}, temperature without words {flat}", end=", ")
+    print(f"{arguments.seeds} plantings")
     talks = dialogues(card)[half::2]
     voices = heads_left_out(data_root())
     print(HEAD)

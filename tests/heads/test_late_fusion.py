@@ -139,6 +139,19 @@ def test_without_words_a_voice_is_weighed_by_the_prior_shares_alone() -> None:
     assert list(got.probabilities.values()) == pytest.approx(list(expected))
 
 
+def test_the_temperature_without_words_is_that_of_what_voice_and_face_say() -> None:
+    weighed = card(voice=1.0) | {"temperature_without_words": 2.0}
+    voice = Evidence("voice", peak("anger", 0.9))
+    unsaid, said = LateFusion(weighed).predict(
+        [Observation((text, voice), {}, None) for text in (missing("text"), Evidence("text", peak("neutral", 0.5)))]
+    )
+    product = np.array(list(peak("neutral", 0.5).values())) * np.array(list(peak("anger", 0.9).values()))
+    root = np.sqrt(product)
+    assert list(unsaid.probabilities.values()) == pytest.approx(list(root / root.sum()))
+    assert list(said.probabilities.values()) == pytest.approx(list(product / product.sum())), "with words as it was"
+    assert unsaid.label == said.label == "anger" and unsaid.confidence == pytest.approx(unsaid.probabilities["anger"])
+
+
 def test_below_the_threshold_it_abstains_and_says_why() -> None:
     got = predict(Evidence("text", peak("fear", 0.3)), missing("voice"), missing("face"), threshold=0.5)
     assert (got.label, got.abstained, got.top) == (None, True, "fear")

@@ -16,8 +16,16 @@ from merc.heads.voice import VoiceHead
 from merc.labels import EKMAN7
 from merc.recipes import fusion_weights
 from merc.recipes.conversational import PLANTED_KINDS, VOICE_ALONE, WITHOUT_WORDS, FittedTrust, Levels, Talk
-from merc.recipes.fusion_weights import conversational_trust, heard, talks, trust, voice_levels
+from merc.recipes.fusion_weights import (
+    conversational_trust,
+    heard,
+    talks,
+    temperature_without_words,
+    trust,
+    voice_levels,
+)
 from merc.recipes.voice_head import LeftOut
+from merc.reporting import cards
 from tests.recipes.made_up import acted, attributes
 
 CROSSED = {"trust": 0.25, "log_loss_ignored": 1.9, "log_loss_trusted": 1.8}
@@ -89,6 +97,21 @@ def test_the_levels_are_fitted_on_all_kinds_of_conversations_and_every_second_di
     assert asked == [(kind, 10, 0) for _ in range(2) for kind in PLANTED_KINDS]
     words, single, levels = found.losses
     assert words > single > levels and found.single > 0.3
+
+
+def test_voices_that_are_surer_than_right_get_a_temperature_without_words() -> None:
+    voices, _ = acted()
+    figures = cards.Trust(1.0, 1.0, 1.0, 0.0, {})
+    honest = temperature_without_words(spoken(30), {"made": voices}, PRIOR, figures)
+    random = np.random.default_rng(0)
+    wrong = np.where(random.random(len(voices.classes)) < 0.5, random.integers(7, size=len(voices.classes)), -1)
+    vectors = voices.vectors.copy()
+    for row in np.flatnonzero(wrong >= 0):
+        vectors[row] = np.roll(vectors[row], wrong[row])
+    doubtful = temperature_without_words(spoken(30), {"made": replace(voices, vectors=vectors)}, PRIOR, figures)
+    assert honest < 1 < doubtful, "voices of .88 that are always right, and ones that are often wrong"
+    unheard = replace(figures, weight=0.0)
+    assert temperature_without_words(spoken(30), {"made": voices}, PRIOR, unheard) == pytest.approx(1, abs=0.25)
 
 
 def test_the_trust_of_a_voice_is_what_was_fitted(tmp_path: Path) -> None:

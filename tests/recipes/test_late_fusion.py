@@ -14,7 +14,7 @@ from merc.conversation import Conversation, Utterance
 from merc.corpora import CORPORA, Item
 from merc.errors import InputError, WeightError
 from merc.heads import voice
-from merc.heads.head import NAMES, Head, head_models, spoken_head
+from merc.heads.head import NAMES, Head, fusion_card, head_models, spoken_head
 from merc.labels import EKMAN7
 from merc.paths import SHIPPED
 from merc.recipes import late_fusion
@@ -135,7 +135,9 @@ def test_levels_of_trust_are_fitted_by_request_with_the_words_of_the_best_form(
     voice._load.cache_clear()
     fitted(corpora, tmp_path)
     again = late_fusion.FusionOptions(heads=str(tmp_path), only_trust=True, levels=True)
-    with pytest.raises(InputError, match="the fusion reads no words in conversation: leave out only_trust, or levels"):
+    with pytest.raises(
+        InputError, match="the fusion reads no words in conversation: leave out only_trust, or levels and"
+    ):
         late_fusion.fit_fusion(again, Folders(corpora, tmp_path))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("merc.recipes.late_fusion.spoken_logits", spoken(30.0))
@@ -150,3 +152,23 @@ def test_levels_of_trust_are_fitted_by_request_with_the_words_of_the_best_form(
     assert after.fusion is not None and after.fusion.voice != before.fusion.voice
     assert after.fusion.face == before.fusion.face and replace(after, fusion=before.fusion) == before
     assert "The trust in a speaker's voice is 0 with probability" in (tmp_path / "fusion.md").read_text()
+
+
+def test_the_temperature_without_words_is_fitted_by_request(
+    trained: Path, corpora: Path, tmp_path: Path, patched: pytest.MonkeyPatch
+) -> None:
+    stand_ins(trained, tmp_path)
+    voice._load.cache_clear()
+    voices, _ = acted()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("merc.recipes.late_fusion.spoken_logits", spoken(30.0))
+        patch.setattr("merc.recipes.late_fusion.heads_left_out", lambda data, progress: {"made": voices})
+        before = fitted(corpora, tmp_path)
+        assert before.fusion is not None and before.fusion.temperature_without_words == 1
+        assert "That posterior has the temperature" not in (tmp_path / "fusion.md").read_text()
+        found = fitted(corpora, tmp_path, only_trust=True, calibrated=True)
+        assert found == fitted(corpora, tmp_path, calibrated=True)
+    assert found.fusion is not None and found.fusion.temperature_without_words > 1
+    assert replace(found, fusion=replace(found.fusion, temperature_without_words=1.0)) == before
+    assert fusion_card(folder=tmp_path)["temperature_without_words"] == found.fusion.temperature_without_words
+    assert f"temperature {found.fusion.temperature_without_words:.3f}, fitted" in (tmp_path / "fusion.md").read_text()

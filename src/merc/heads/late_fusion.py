@@ -8,9 +8,10 @@ q_m of its training corpus and w_m in [0, 1] the trust that it earned on corpora
 
     l_m(y) = p_m(y) / q_m(y),   b(y) ∝ p_t(y) l_face(y)^w_face,   p(y) ∝ b(y) l_voice(y)^w_voice
 
-with π(y) in place of p_t(y) where the text is missing. Voices differ in what they tell: somebody shows little in it, or
-was recorded badly, and then what is heard does not go with the words. So the trust in a voice is unknown, one of the
-levels w = 0, ½, 1 with prior shares r_w, and the utterances j of a speaker tell which:
+with π(y) in place of p_t(y) where the text is missing; what comes out is then p(y)^(1/T) / Σ p^(1/T), with a
+temperature T fitted there. Voices differ in what they tell: somebody shows little in it, or was recorded badly, and
+then what is heard does not go with the words. So the trust in a voice is unknown, one of the levels w = 0, ½, 1 with
+prior shares r_w, and the utterances j of a speaker tell which:
 
     s_j(w) = log Σ_y b_j(y) l_voice,j(y)^w − log Σ_y π(y) l_voice,j(y)^w
     P(w) ∝ r_w exp(c Σ_j s_j(w)),   p(y) = Σ_w P(w) b(y) l_voice(y)^w / Σ_y b l_voice^w
@@ -29,6 +30,7 @@ import numpy as np
 
 from merc.conversation import Evidence, Prediction
 from merc.errors import InputError
+from merc.evaluation.calibration import softmax
 from merc.labels import EKMAN7
 
 MODALITIES = ("text", "voice", "face")
@@ -65,7 +67,8 @@ class LateFusion:
     Args:
         card: The settings of the fusion's card: ``prior`` (label to probability in conversation), ``weight`` and
             ``prior`` of voice and face, ``levels`` and ``agreement`` of the voice (w with r_w, and c above; none: its
-            ``weight`` alone), ``abstention.threshold``; see ``merc.heads.head.fusion_card``.
+            ``weight`` alone), ``abstention.threshold``, ``temperature_without_words`` (T above; none: 1); see
+            ``merc.heads.head.fusion_card``.
         threshold: Confidence below which no label is predicted; default: that of the card.
 
     Raises:
@@ -87,6 +90,7 @@ class LateFusion:
         self._priors = {name: _log(card[name]["prior"]) for name in ("voice", "face")}
         levels = card["voice"].get("levels") or ((self._trust["voice"], 1.0),)
         self._levels = Levels(tuple(map(tuple, levels)), float(card["voice"].get("agreement") or 0.0))
+        self._temperature = float(card.get("temperature_without_words") or 1.0)
         self.threshold = float(card["abstention"]["threshold"]) if threshold is None else threshold
         if not 0 <= self.threshold <= 1:
             raise InputError(f"abstention threshold {self.threshold}: expected a probability from 0 to 1")
@@ -119,6 +123,8 @@ class LateFusion:
         if one is None:
             return Prediction(None, None, 0.0, True, "no modality has evidence", evidence)
         probability = np.exp(one.base) if fused is None else fused
+        if not one.worded:
+            probability = softmax(np.log(np.maximum(probability, 1e-12)) / self._temperature)
         probabilities = {label: float(p) for label, p in zip(EKMAN7, probability, strict=True)}
         decided = decide(probabilities, threshold=self.threshold, evidence=evidence)
         gain = probability.max() - np.exp(self._prior[probability.argmax()])

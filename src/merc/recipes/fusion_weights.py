@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from merc.cache import file_hash, replacing
 from merc.corpora import CORPORA, Item
 from merc.errors import InputError
-from merc.evaluation.calibration import log_loss
+from merc.evaluation.calibration import fit_temperature, log_loss
 from merc.heads.head import Head
+from merc.heads.late_fusion import Levels, mixed
+from merc.heads.mlp import Weights
 from merc.heads.voice import VoiceHead
 from merc.labels import EKMAN7
-from merc.recipes.conversational import PLANTED_KINDS, Clips, FittedTrust, Heard, Talk, fit_levels, plant
+from merc.recipes.conversational import PLANTED_KINDS, WITHOUT_WORDS, Clips, FittedTrust, Heard, Talk, fit_levels, plant
 from merc.recipes.voice_head import LeftOut
 from merc.reporting import cards
 
@@ -83,6 +86,21 @@ def voice_levels(talks: Sequence[Talk], voices: Mapping[str, LeftOut], prior: np
     return fit_levels(together, prior)
 
 
+def temperature_without_words(
+    talks: Sequence[Talk], voices: Mapping[str, LeftOut], prior: np.ndarray, trust: cards.Trust
+) -> float:
+    """The temperature of voices over the prior alone, on the halves of ``voice_levels``; other arguments as there.
+
+    Args:
+        trust: In the voice, as it will be used.
+    """
+    levels = Levels(trust.levels or ((trust.weight, 1.0),), trust.agreement or 0.0)
+    parts = [heard(talks[::2], one, WITHOUT_WORDS, prior, seeds=PLANTINGS, half=0) for one in voices.values()]
+    fused = [mixed(part.words, part.voices, part.speakers, np.log(prior), levels) for part in parts]
+    logits = np.log(np.maximum(np.concatenate(fused), 1e-12))
+    return round(fit_temperature(logits, np.concatenate([part.classes for part in parts])), 4)
+
+
 def talks(items: Sequence[Item], words: np.ndarray) -> list[Talk]:
     """The dialogues of utterances in reading order, with the posteriors ``(n, 7)`` of their words."""
     places: dict[str, list[int]] = {}
@@ -129,6 +147,26 @@ def heard(talks: Sequence[Talk], voices: LeftOut, kind: str, prior: np.ndarray, 
     words, said, classes = (np.concatenate([one[n] for one in found]) for n in range(3))
     evidence = np.log(np.maximum(said, 1e-6)) - np.log(voices.prior)
     return Heard(words, evidence, classes, tuple(s for one in found for s in one[3]), np.ones(len(classes)))
+
+
+def layer(name: str, weights: Weights | None, folder: Path, *, licence: str) -> cards.Component | None:
+    """Write the layer of a text form beside the card of the fusion; without one, an earlier file is deleted."""
+    from safetensors.numpy import save_file
+
+    path = folder / "fusion.safetensors"
+    if weights is None:
+        path.unlink(missing_ok=True)
+        return None
+    with replacing(path) as temporary:
+        save_file(weights, temporary)
+    return cards.Component(
+        title=f"{name} over the text head's emotion vector and the embedding, trained on meld",
+        licence=f"{licence}; meld: {CORPORA['meld'].licence}",
+        sha256=file_hash(path),
+        file=path.name,
+        bytes=path.stat().st_size,
+        parameters=int(sum(tensor.size for tensor in weights.values())),
+    )
 
 
 def _gain(table: Path, prefix: str) -> float:

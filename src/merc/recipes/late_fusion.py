@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from merc import weights
-from merc.cache import Cache, file_hash, key, replacing
+from merc.cache import Cache, file_hash, key
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS, CORPORA, READERS, Item
 from merc.errors import InputError, WeightError
@@ -35,7 +35,7 @@ from merc.options import at_least
 from merc.paths import SHIPPED, SHIPPED_ENCODERS
 from merc.progress import Progress
 from merc.recipes import fusion_weights as sections
-from merc.recipes.conversational import FittedTrust, conversation_prior
+from merc.recipes.conversational import conversation_prior
 from merc.recipes.measuring import measured
 from merc.recipes.recipe import Folders, Outcome, Recipe
 from merc.recipes.samples import twins
@@ -62,6 +62,9 @@ class FusionOptions:
     levels: bool = False
     """Let the trust in each speaker's voice depend on how it goes with the words, fitted on MELD's dev dialogues with
     planted voices, some of which tell nothing; otherwise all voices have the trust that the voice head earned."""
+    calibrated: bool = False
+    """Fit the temperature of utterances without words on MELD's dev dialogues with planted voices; otherwise it is 1.
+    """
     only_trust: bool = False
     """Keep text form and threshold of the card in the folder of heads; take the trust from the cards of the heads."""
     resamples: int = 1000
@@ -122,7 +125,7 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     text, face = (Head.load(name, folder=place, conversation=False) for name in ("text", "face"))
     voice = VoiceHead.load(place)
     if options.only_trust:
-        return _trusted_anew(place, folders, voice, face, levels=options.levels)
+        return _trusted_anew(place, folders, voice, face, options)
     reader = Reader(options, cache or Cache(), folders.progress)
     parts = _parts(data, text, reader)
     scaled, rivals = _forms(parts["train"], parts["dev"])
@@ -135,19 +138,21 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
         fitted_on=f"{_MELD.title}: train; form chosen on dev",
         temperature=round(scaled.temperature, 6),
         bias=_by_label(scaled.bias),
-        layer=_written(best, folders.out, text.card["licence"]),
+        layer=sections.layer(best.name, best.layer, folders.out, licence=text.card["licence"]),
         encoder=_encoder(best, text.card["licence"]),
     )
     threshold, kept = _abstention(best, parts["dev"])
     train = parts["train"].classes
-    fitted = _voices(folders, parts["dev"].items, best.probabilities(parts["dev"])) if options.levels else None
+    dev = (parts["dev"].items, best.probabilities(parts["dev"]))
+    voiced, temperature = _voices(folders, voice, dev, options)
     settings = cards.Fusion(
         heads=_hashes(place),
         prior=_by_label(np.bincount(train, minlength=len(EKMAN7)) / len(train)),
         text=form_text,
-        voice=sections.trust(data, voice, fitted),
+        voice=voiced,
         face=sections.trust(data, face),
         abstention=threshold,
+        temperature_without_words=temperature,
     )
     results = (
         sections.dev_results(losses),
@@ -162,7 +167,7 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     return Outcome(card)
 
 
-def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head, *, levels: bool) -> Outcome:
+def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head, options: FusionOptions) -> Outcome:
     """The card of a folder with the trust and the hashes of the voice and face heads that are there now.
 
     Raises InputError where there is no card, WeightError where its text head is another one.
@@ -175,10 +180,10 @@ def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head, *
             f"{place / 'fusion.json'} was fitted to another text head than {place / 'text.safetensors'}: leave out "
             "only_trust"
         )
-    fitted = _voices(folders, *_dev_words(folders, card.fusion.text)) if levels else None
-    voiced = sections.trust(data, voice, fitted)
+    dev = _dev_words(folders, card.fusion.text) if options.levels or options.calibrated else None
+    voiced, temperature = _voices(folders, voice, dev, options)
     settings = replace(card.fusion, heads=hashes, voice=voiced, face=sections.trust(data, face))
-    changed = replace(card, fusion=settings)
+    changed = replace(card, fusion=replace(settings, temperature_without_words=temperature))
     changed.write(folders.out)
     return Outcome(changed)
 
@@ -186,7 +191,7 @@ def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head, *
 def _dev_words(folders: Folders, text: cards.TextForm) -> tuple[list[Item], np.ndarray]:
     """The utterances of MELD's dev part, and what the encoder of a card reads from their words ``(n, 7)``."""
     if text.encoder is None:
-        raise InputError("the fusion reads no words in conversation: leave out only_trust, or levels")
+        raise InputError("the fusion reads no words in conversation: leave out only_trust, or levels and calibrated")
     root = folders.data / _MELD.folder
     dev = [one for one in CONVERSATIONS["meld"](root) if one.meta["split"] == "dev"]
     logits = spoken_logits(dev, progress=folders.progress)
@@ -199,13 +204,24 @@ def _hashes(place: Path) -> dict[str, str]:
 
 
 def _without_folder(options: FusionOptions) -> dict[str, Any]:
-    return {name: value for name, value in asdict(options).items() if name not in ("heads", "levels", "only_trust")}
+    return {
+        name: value
+        for name, value in asdict(options).items()
+        if name not in ("heads", "levels", "calibrated", "only_trust")
+    }
 
 
-def _voices(folders: Folders, items: Sequence[Item], words: np.ndarray) -> FittedTrust:
-    """How far voices count beside the words ``(n, 7)`` of the utterances of MELD's dev part."""
+def _voices(
+    folders: Folders, voice: VoiceHead, dev: tuple[Sequence[Item], np.ndarray] | None, options: FusionOptions
+) -> tuple[cards.Trust, float]:
+    """The trust in voices and the temperature without words; fitted ones with the words ``(n, 7)`` of MELD's dev."""
+    if dev is None or not (options.levels or options.calibrated):
+        return sections.trust(folders.data, voice), 1.0
+    prior, talks = conversation_prior(), sections.talks(*dev)
     voices = heads_left_out(folders.data, progress=folders.progress)
-    return sections.voice_levels(sections.talks(items, words), voices, conversation_prior())
+    found = sections.trust(folders.data, voice, sections.voice_levels(talks, voices, prior) if options.levels else None)
+    flat = sections.temperature_without_words(talks, voices, prior, found) if options.calibrated else 1.0
+    return found, flat
 
 
 def _abstention(form: Form, dev: Utterances) -> tuple[cards.Abstention, cards.Results]:
@@ -355,25 +371,6 @@ def _layered(train: Utterances, strength: float) -> Form:
     bias[fitted.classes_] = fitted.intercept_ - weight[fitted.classes_] @ mean
     layer = {"weight": weight.astype(np.float32), "bias": bias.astype(np.float32)}
     return Form(f"linear layer, C {strength:g}", layer=layer)
-
-
-def _written(form: Form, folder: Path, licence: str) -> cards.Component | None:
-    from safetensors.numpy import save_file
-
-    path = folder / "fusion.safetensors"
-    if form.layer is None:
-        path.unlink(missing_ok=True)
-        return None
-    with replacing(path) as temporary:
-        save_file(form.layer, temporary)
-    return cards.Component(
-        title=f"{form.name} over the text head's emotion vector and the embedding, trained on meld",
-        licence=f"{licence}; meld: {_MELD.licence}",
-        sha256=file_hash(path),
-        file=path.name,
-        bytes=path.stat().st_size,
-        parameters=int(sum(tensor.size for tensor in form.layer.values())),
-    )
 
 
 def _measured(name: str, form: Form, part: Utterances, options: FusionOptions) -> cards.Measurement:

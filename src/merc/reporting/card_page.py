@@ -235,7 +235,7 @@ def _fusion(fusion: Fusion) -> str:
     parts = [
         "## Fusion",
         "log p(y) = log p_text(y) + Σ trust (log p_head(y) − log prior_head(y)) + const, over voice and face; without "
-        f"words, the prior of conversation takes the place of the text.{_levels(fusion)}",
+        f"words, the prior of conversation takes the place of the text.{_flattened(fusion)}{_levels(fusion)}",
         f"**Text.** Shipped form: {text.form}, fitted on {text.fitted_on}. Temperature {text.temperature:.3f} and the "
         "biases below adapt the text head to conversation without learning from its words."
         f"{_component(text.layer)}{_component(text.encoder)}",
@@ -248,6 +248,16 @@ def _fusion(fusion: Fusion) -> str:
         f"**Abstention.** Threshold **{fusion.abstention.threshold:.2f}**: {fusion.abstention.rule}.",
     ]
     return joined(parts)
+
+
+def _flattened(fusion: Fusion) -> str:
+    """What happens to the posterior of utterances without words."""
+    if fusion.temperature_without_words == 1:
+        return ""
+    return (
+        f" That posterior has the temperature {fusion.temperature_without_words:.3f}, fitted on dialogues of MELD dev "
+        "with planted voices and no words."
+    )
 
 
 def _levels(fusion: Fusion) -> str:

@@ -242,7 +242,10 @@ class Abstention:
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """What ``merc.heads.late_fusion`` reads: hashes of heads, prior of conversation, text form, trust, threshold."""
+    """What ``merc.heads.late_fusion`` reads: hashes of heads, prior of conversation, text form, trust, threshold.
+
+    ``temperature_without_words`` is that of the fused posterior of utterances without words.
+    """
 
     heads: Mapping[str, str]
     prior: Mapping[str, float]
@@ -250,6 +253,7 @@ class Fusion:
     voice: Trust
     face: Trust
     abstention: Abstention
+    temperature_without_words: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def test_the_board_has_the_best_row_of_each_protocol_with_interval_source_and_ve
     text = board([section("one", RECORD, printed), section("two", better)])
     row = next(line for line in text.splitlines() if line.startswith("| meld-7 |"))
     assert row == (
-        "| meld-7 | weighted F1 | [mamba (small)](systems.md#two) | text | 60.0 ± 1.0 [57.0, 63.0] "
+        "| meld-7 | weighted F1 | [mamba (small)](systems.md) | text | 60.0 ± 1.0 [57.0, 63.0] "
         "| 66.4 (a paper, Table 1) | no |"
     )
 

@@ -29,7 +29,7 @@ REFERENCE = "concat"
 
 CAUTIONS: Mapping[str, str] = {
     "cmu-mosi": "The text and video values released with CMU-MOSI were fitted to the labels of its training videos, as "
-    "[a linear probe](probes.md#probe-mosi-leak) shows (`bench/mosi_leak.py`). Validation, which must be drawn from "
+    "[a linear probe](probes.md) shows (`bench/mosi_leak.py`). Validation, which must be drawn from "
     "training, cannot choose an epoch here. Compare `--features cmu-mosi:text=mpnet,voice=opensmile73`."
 }
 """What a reader must know of a protocol with the default features."""

@@ -168,7 +168,7 @@ def _best(found: Sequence[tuple[Record, Section]]) -> list[str]:
     return [
         best.protocol,
         printing.title(best.metric),
-        f"[{cell(best.name)}]({section.page}.md#{section.name})",
+        f"[{cell(best.name)}]({section.page}.md)",
         " + ".join(best.modalities),
         figure(best),
         f"{printing.number(theirs.published or 0.0, theirs.metric)} ({cell(theirs.source or '')})" if theirs else "",

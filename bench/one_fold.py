@@ -20,6 +20,7 @@ from merc.evaluation.parts import Ledger
 from merc.evaluation.significance import mcnemar
 from merc.recipes.request import Prepared
 from merc.recipes.systems import Tested, load_fold, load_run, tested
+from merc.reporting.leaderboard import probability
 from merc.reporting.markdown import aligned, table
 
 METRICS = ("unweighted_recall", "accuracy", "macro_f1")
@@ -38,7 +39,7 @@ def row(name: str, found: Tested, first: Tested) -> tuple[str, ...]:
     """Figures in percent, and p against the first run."""
     matrix = found.answers.matrix.astype(float)
     right = [one.answers.predicted == one.answers.true for one in (found, first)]
-    p = "" if found is first else f"{mcnemar(*right):.4f}"
+    p = "" if found is first else probability(mcnemar(*right))
     return (name, *(f"{100 * float(figures(matrix, metric)):.1f}" for metric in METRICS), p)
 
 

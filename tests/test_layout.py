@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
     "cli/heads.py": "benchmarks/heads/test_suite.py",  # the command over that suite
     "recipes/encoder_training.py": "recipes/test_text_encoder.py",  # what both fine-tunings share
     "recipes/prompting/outcome.py": "recipes/test_llm.py",  # what that training leaves
+    "recipes/prompting/text_model.py": "recipes/prompting/test_with_llm.py",  # which of two models it is
     "reporting/card_page.py": "reporting/test_cards.py",  # a card and its page
     "training/contract.py": "training/test_loop.py",  # what the loop is given and returns
 }

@@ -21,8 +21,8 @@ from merc.features.feature import Feature
 from merc.features.spec import FeatureSpec
 from merc.options import typed
 from merc.progress import Progress
-from merc.recipes import with_backbone, with_t5
-from merc.recipes.prompting import with_llm
+from merc.recipes import with_backbone
+from merc.recipes.prompting.text_model import TextModel
 from merc.recipes.with_backbone import Upstream
 from merc.systems import SYSTEMS, Setup
 from merc.training.device import chosen_device, seeded
@@ -79,9 +79,7 @@ class Prepared:
         self.conversations = read(self.corpus, self.root) if conversations is None else tuple(conversations)
         self.options, self.system_options = merged(request)
         self.classes = self.protocol.label_set
-        self.t5 = with_t5.t5_of(self.kind, self.system_options)
-        self.llm = with_llm.llm_of(self.kind, self.system_options)
-        self._as_tokens = "text" if self.t5 or self.llm else ""
+        self.text_model = TextModel.of(self.kind, self.system_options)
         self.upstream = Upstream.of(self.kind, self.system_options)
         self.sources = self._sources()
 
@@ -169,22 +167,26 @@ class Prepared:
             )
         return len(names)
 
-    def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
+    def _place(self, fold: Fold) -> spec.Place:
+        """Where the features of a fold come from."""
         own = self.sources.by_fold
-        place = spec.Place(
+        return spec.Place(
             self.corpus,
             self.root,
             fold=fold.name if own else "",
             seed=self.request.seed if own else 0,
             training=frozenset(fold.train.scored) if self.sources.fitted else frozenset(),
         )
-        vectors = self.sources.only([name for name in self.sources if name != self._as_tokens])
+
+    def _features(self, fold: Fold, progress: Progress | None) -> dict[str, Feature]:
+        place = self._place(fold)
+        vectors = self.sources.only([name for name in self.sources if not (self.text_model and name == "text")])
         if self.given:
             found = vectors.load(self.conversations, place=place, reads=self.reading, progress=progress)
         else:
             found = dict(_loaded(_Wanted(tuple(vectors.items()), place, tuple(self.reading.items()), progress)))
-        if len(vectors) < len(self.sources):
-            found["text"] = self._words()
+        if self.text_model and len(vectors) < len(self.sources):
+            found["text"] = self.text_model.words(self.conversations)
         if self.upstream and "voice" in found:
             device = chosen_device(self.options.device)
             heard = with_backbone.pretrained_on(self.upstream, protocol=self.protocol.name, fold=fold.name)
@@ -192,11 +194,6 @@ class Prepared:
             found["voice"] = replace(states, notes=(*states.notes, *heard))
         refuse_unreadable(found, self.reading, self.request.system)
         return {name: found[name] for name in self.sources}
-
-    def _words(self) -> Feature:
-        """The words of every utterance as tokens of the pretrained model that reads them."""
-        words = with_t5.words if self.t5 else with_llm.words
-        return words(self.t5 or self.llm, self.conversations)
 
     @cached_property
     def reading(self) -> dict[str, str]:
@@ -221,7 +218,7 @@ class Prepared:
         return self.kind.level(self._settled)
 
     def system(self, widths: Mapping[str, int]) -> System:
-        """The system with its initial weights, which follow from the seed and a pretrained T5 that options name."""
+        """The system with its initial weights, which follow from the seed and a pretrained model that options name."""
         options = self._settled
         with seeded(self.request.seed, threads=self.options.threads):
             if self.protocol.dimensions:
@@ -230,10 +227,8 @@ class Prepared:
                 made = self.kind(widths, len(self.classes), options)
             if self.upstream:
                 with_backbone.adopt(made, self.upstream)
-        if self.t5:
-            with_t5.adopt(made, self.t5)
-        if self.llm:
-            with_llm.adopt(made, self.llm)
+        if self.text_model:
+            self.text_model.adopt(made)
         return made
 
 
@@ -364,16 +359,14 @@ def _under(setups: Mapping[str, Setup], protocol: str) -> Setup:
 def settled(request: Request) -> dict[str, Any]:
     """Every option of the system and of its training as it will be, defaults included, as JSON can write them.
 
-    Raises UnknownName and InputError for unknown names and values, WeightError for a T5 that is not available.
+    Raises UnknownName and InputError for unknown names and values, WeightError for a model that is not available.
     """
     kind, protocol = SYSTEMS[request.system], PROTOCOLS[request.protocol]
     training, chosen = merged(request)
     options = system_options(kind, chosen, labels=protocol.label_set)
     values: dict[str, Any] = {"system": asdict(options), "training": training.as_json()}
-    if t5 := with_t5.t5_of(kind, chosen):
-        values["t5"] = {"sha256": with_t5.sha256_of(t5)}
-    if llm := with_llm.llm_of(kind, chosen):
-        values["llm"] = {"sha256": with_llm.sha256_of(llm)}
+    if text_model := TextModel.of(kind, chosen):
+        values |= text_model.facts()
     if upstream := Upstream.of(kind, chosen):
         values["upstream"] = upstream.facts()
     if request.weights and request.weights.exists():
@@ -390,7 +383,7 @@ def variant(request: Request) -> str:
 def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Sequence[str]) -> Any:
     """The options of a system from values by name, for classes of these labels.
 
-    Raises InputError for a name that it does not have, WeightError for a T5 that is not available.
+    Raises InputError for a name that it does not have, WeightError for a model that is not available.
     """
     known = [one.name for one in fields(kind.Options)]
     if "reads" in chosen and "reads" not in known:
@@ -400,10 +393,8 @@ def system_options(kind: type[System], chosen: Mapping[str, Any], *, labels: Seq
             f"system '{kind.description.name}' has no option '{strange[0]}'; it has {', '.join(sorted(known))}"
         )
     chosen = typed(kind.Options, chosen, scope=kind.description.name)
-    if with_t5.t5_of(kind, chosen):
-        return with_t5.options_with_t5(kind, chosen, labels)
-    if with_llm.llm_of(kind, chosen):
-        return with_llm.options_with_llm(kind, chosen, labels)
+    if text_model := TextModel.of(kind, chosen):
+        return text_model.options(kind, chosen, labels)
     if upstream := Upstream.of(kind, chosen):
         return with_backbone.options_with_backbone(kind, chosen, upstream)
     return kind.Options(**chosen)

@@ -75,7 +75,7 @@ def _joined(times: np.ndarray, embeddings: np.ndarray, groups: np.ndarray, cosin
         here = np.unique(groups[times == time])
         distances[np.ix_(here, here)] = 2.0  # two faces of one frame are two people
     np.fill_diagonal(distances, 0)
-    links = linkage(squareform(distances.astype(np.float64), checks=False), "average")
+    links = linkage(squareform(distances, checks=False), "average")  # of thousands, one copy more is 100 MB
     joined = fcluster(links, 1 - cosine, "distance") - 1
     result: np.ndarray = joined[groups].astype(np.int64)
     return result

@@ -104,7 +104,7 @@ def speed(minutes: float, *, threads: int, video: bool) -> None:
     print(f"peak memory {found['peak_mb']:.0f} MB")
 
 
-def memory(lengths: list[float], *, threads: int) -> None:
+def memory(lengths: list[float], *, threads: int, video: bool) -> None:
     """Print the peak memory for each duration and the growth from the first to the last."""
     peaks = []
     for minutes in lengths:
@@ -112,7 +112,7 @@ def memory(lengths: list[float], *, threads: int) -> None:
             recording = Path(folder) / "looped.mp4"
             loop(sample.path(), recording, minutes=minutes)
             started = time.perf_counter()
-            found = measure(recording, threads=threads)
+            found = measure(recording, threads=threads, video=video)
         peaks.append(found["peak_mb"])
         took = time.perf_counter() - started
         print(f"{minutes:g} min: peak {peaks[-1]:.0f} MB, {took / found['duration']:.3f} of real time", flush=True)
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.memory:
-        memory(arguments.memory, threads=arguments.threads)
+        memory(arguments.memory, threads=arguments.threads, video=arguments.video)
     else:
         speed(arguments.minutes, threads=arguments.threads, video=arguments.video)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from transformers import MPNetConfig, MPNetModel
 
-from merc.backbones.mpnet import MAX_TOKENS, Mpnet, precision_on
-from merc.errors import InputError
+from merc.backbones.lora import Adapters, merged
+from merc.backbones.mpnet import MAX_TOKENS, Mpnet, loaded, precision_on
+from merc.errors import FormatError, InputError
 
 from .made import Letters, mpnet, other_default_device
 
@@ -47,3 +51,23 @@ def test_precisions() -> None:
     )
     with pytest.raises(InputError, match="precision 'int8': expected auto, float32, bfloat16"):
         precision_on(torch.device("cpu"), "int8")
+
+
+def test_adapters_are_merged_as_the_weights_are_read(tmp_path: Path) -> None:
+    network = mpnet()
+    network.save_pretrained(tmp_path)
+    generator = torch.Generator().manual_seed(3)
+    layer = "encoder.layer.0.attention.attn.q"
+    values = {
+        f"{layer}.lora_A.weight": torch.randn(2, 32, generator=generator),
+        f"{layer}.lora_B.weight": torch.randn(32, 2, generator=generator),
+    }
+    adapters = Adapters(values, source=Path("x"), dtype=torch.bfloat16)
+    read = loaded(MPNetModel, MPNetConfig, tmp_path, adapters).state_dict()
+    expected = merged(mpnet(), adapters).state_dict()
+    assert read.keys() >= expected.keys()
+    assert all(torch.equal(read[name], one) and read[name].dtype == one.dtype for name, one in expected.items())
+    assert not torch.equal(read[f"{layer}.weight"].float(), network.state_dict()[f"{layer}.weight"])
+    absent = {name.replace("layer.0", "layer.9"): one for name, one in values.items()}
+    with pytest.raises(FormatError, match=r"no layer encoder\.layer\.9\.attention\.attn\.q here"):
+        loaded(MPNetModel, MPNetConfig, tmp_path, Adapters(absent, source=Path("x")))

@@ -39,7 +39,8 @@ class TextModel:
 
     def words(self, conversations: Sequence[Conversation]) -> Feature:
         """The words of every utterance as its tokens."""
-        return (with_t5 if self.kind == "t5" else with_llm).words(self.name, conversations)
+        words = with_t5.words if self.kind == "t5" else with_llm.words
+        return words(self.name, conversations)
 
     def adopt(self, system: System) -> None:
         """Give the system its weights."""

@@ -55,7 +55,7 @@ def test_the_board_has_the_best_row_of_each_protocol_with_interval_source_and_ve
 
 
 def test_transductive_rows_warned_protocols_and_other_metrics_are_not_the_best() -> None:
-    seen = replace(RECORD, mean=0.9, high=0.95, notes=("by each speaker's own mean: transductive",))
+    seen = replace(RECORD, mean=0.9, high=0.95, notes=("TRANSDUCTIVE: by each speaker's own mean",))
     assert seen.name == "concat (transductive)"
     leaking = replace(RECORD, protocol="utterance-random", metric="accuracy", comparable=False, why="leaks")
     accurate = replace(RECORD, metric="accuracy", mean=0.7, high=0.75)

@@ -121,7 +121,7 @@ class Record:
     @property
     def transductive(self) -> bool:
         """Whether a normalisation was computed on test data, such as each speaker's own mean; its notes say so."""
-        return any(TRANSDUCTIVE in note for note in self.notes)
+        return any(TRANSDUCTIVE in note.lower() for note in self.notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, fields in order, figures to six digits."""

@@ -1,4 +1,4 @@
-"""M2FNet: keys decide where to look and nothing else; the extractor; the weights of faces."""
+"""M2FNet: keys decide where to look and nothing else; the extractor."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 from merc.errors import InputError
 from merc.nn.triplet import ResNet18
 from merc.systems import SYSTEMS
-from merc.systems.m2fnet import Extractor, FusionModule, M2FNet, M2FNetOptions, Stream, face_weights, scene_and_faces
+from merc.systems.m2fnet import Extractor, FusionModule, M2FNet, M2FNetOptions, Stream
 
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
@@ -102,20 +102,6 @@ def test_text_is_needed_and_alone_is_enough():
 
 def test_concatenation_is_an_option():
     assert not len(M2FNet({"text": 6, "voice": 4}, CLASSES, replace(SMALL, fusion=False)).fusions)
-
-
-def test_face_weights():
-    weights = face_weights(torch.tensor([[3.0, 1.0, 0.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
-    assert weights.tolist() == [[0.75, 0.25, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-
-
-def test_scene_and_faces():
-    scene = torch.tensor([[[1.0, -5.0], [2.0, -6.0], [9.0, 9.0]]])
-    faces = torch.tensor([[[[4.0], [8.0]], [[7.0], [7.0]], [[99.0], [99.0]]]])
-    areas = torch.tensor([[[3.0, 1.0], [0.0, 0.0], [1.0, 1.0]]])
-    present = torch.tensor([[True, True, False]])
-    assert scene_and_faces(scene, faces, areas, present=present).tolist() == [[2.0, -5.0, 5.0]]
-    assert not scene_and_faces(scene, faces, areas, present=torch.zeros_like(present)).any()
 
 
 def test_extractor_sorts_pictures_it_has_not_seen():

@@ -4,8 +4,8 @@ Systems are trained by one recipe for all of them (``merc.recipes.systems``); th
 
     >>> from merc.recipes import RECIPES
     >>> list(RECIPES)
-    ['style-encoder', 'voice-head', 'face-head', 'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder',
-     'pretrain-speech', 'finetune-speech', 'prc-emo']
+    ['style-encoder', 'picture-encoder', 'speech-picture-encoder', 'voice-head', 'face-head', 'text-head',
+     'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech', 'finetune-speech']
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ RECIPES: Registry[Recipe[Any]] = Registry(
     "recipe",
     {
         "style-encoder": "merc.recipes.style_encoder:STYLE_ENCODER",
+        "picture-encoder": "merc.recipes.picture_encoder:PICTURE_ENCODER",
+        "speech-picture-encoder": "merc.recipes.picture_encoder:SPEECH_PICTURE_ENCODER",
         "voice-head": "merc.recipes.voice_head:VOICE",
         "face-head": "merc.recipes.face_head:FACE",
         "text-head": "merc.recipes.heads:TEXT",

@@ -255,8 +255,7 @@ class Description:
     """What ``merc systems`` prints about a system.
 
     Attributes:
-        modalities: Those that it can read, in the order of its symbols.
-        needs: Those without which it cannot be built.
+        modalities, needs: Those that it can read, in the order of its symbols, and those that it cannot do without.
         level: "dialogue" or "utterance": what it reads at once.
         reads: By modality one of ``READS``; a modality that is not named is read as vectors.
         steps: "own" where each modality keeps its steps, "shared" where all are aligned to one sequence.

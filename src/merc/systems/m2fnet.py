@@ -13,7 +13,9 @@ Symbols: N context layers, m fusion modules, h the width inside, C classes, B di
     y   = FC(relu(FC([z_m ; F_A ; F_V])))                                                      (B, T, C)
 
 Inputs: utterance vectors; text is needed, voice and face each add a stream of keys. The paper's vectors are RoBERTa
-(text), a residual network on mel pictures (voice) and the same on scene and faces (``scene_and_faces``).
+(text), a residual network on mel pictures (voice) and the same on scene and faces of 15 frames. ``merc train
+speech-picture-encoder`` and ``picture-encoder`` train that network on items of corpora; scenes, and the weighing of the
+faces of a frame by their area, are not here.
 
 Differs from the paper: width, heads and places in the dialogue are not given and stand in ``M2FNetOptions``; layers
 are normalised before each part, and a fusion module adds to what it was given and normalises, since five plain averages
@@ -39,7 +41,6 @@ from torch import Tensor, nn
 
 from merc.errors import InputError
 from merc.nn.attention import Attention, EncoderLayer, kept_or_all, sinusoids
-from merc.nn.pooling import masked_max
 from merc.nn.triplet import ResNet18, TripletLoss, TripletOptions, triplets
 from merc.options import at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
@@ -193,19 +194,3 @@ class Extractor(nn.Module):
         rows, vectors = triplets(labels, generator=generator), self(pictures)
         loss: Tensor = self.triplet_loss(*(vectors[chosen] for chosen in rows))
         return loss
-
-
-def face_weights(areas: Tensor) -> Tensor:
-    """Share of each face in its picture by the area of its box: ``(..., faces)``; areas of 0 are no face."""
-    areas = areas.clamp_min(0)
-    return areas / areas.sum(-1, keepdim=True).clamp_min(torch.finfo(areas.dtype).tiny)
-
-
-def scene_and_faces(scene: Tensor, faces: Tensor, areas: Tensor, *, present: Tensor) -> Tensor:
-    """The face modality's vector: maxima over pictures of the scene vectors and of the area-weighted face vectors.
-
-    ``scene (n, pictures, d)``, ``faces (n, pictures, faces, e)``, ``areas (n, pictures, faces)``, ``present`` bool
-    ``(n, pictures)``: ``(n, d + e)``. A picture without a face gives a zero vector for its faces.
-    """
-    weighed = (faces.masked_fill((areas <= 0)[..., None], 0.0) * face_weights(areas)[..., None]).sum(-2)
-    return torch.cat((masked_max(scene, present), masked_max(weighed, present)), -1)

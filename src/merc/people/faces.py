@@ -17,6 +17,7 @@ import numpy as np
 
 from merc.errors import InputError
 from merc.nn.facenet import CELLS, DIMENSION, FaceNet, crop, upright
+from merc.nn.memory import trim_memory
 from merc.nn.mtcnn import Cascade
 from merc.options import above, between
 from merc.people.mouth import RATE, STEPS, Mouth
@@ -258,6 +259,7 @@ class _Gatherer:
     """Turns frames into rows; crops wait until a batch is full, grey pictures until a face is followed back to them."""
 
     _BATCH = 16
+    _TRIM = 8  # batches after which the freed memory that FaceNet leaves is given back
 
     def __init__(self, observer: FaceObserver, second: Executor) -> None:
         self._second = second
@@ -313,6 +315,8 @@ class _Gatherer:
         """Hand the crops over, once those before them are encoded."""
         if self._encoding:
             self._vectors.append(self._encoding.result())
+            if len(self._vectors) % self._TRIM == 0:
+                trim_memory()
         self._encoding = self._second.submit(self._encoded, self._crops) if self._crops else None
         self._crops = []
 

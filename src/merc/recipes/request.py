@@ -84,8 +84,7 @@ class Prepared:
         self.sources = self._sources()
 
     def _sources(self) -> FeatureSpec:
-        configured = next((one.features for one in reversed(_setups(self.request)) if one.features), None)
-        chosen = self.request.features or configured
+        chosen = self.request.features or _features(self.request)
         usual = FeatureSpec({"voice": sound.NAME}) if self.upstream else None
         named = FeatureSpec.parse(chosen) if chosen else usual or FeatureSpec.usual(self.corpus)
         if self.request.modalities:
@@ -336,6 +335,11 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
     for one in setups:
         options |= one.options
     return training, options | dict(request.options)
+
+
+def _features(request: Request) -> str:
+    """The features that a configuration names; empty: none."""
+    return next((one.features for one in reversed(_setups(request)) if one.features), "")
 
 
 def _setups(request: Request) -> list[Setup]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,14 +120,20 @@ def absent_inputs(name: str, data: Path | None = None) -> list[str]:
     """Features of a system's configurations that need parts of IEMOCAP which are not there, each with its folder."""
     root = data_root(data) / CORPORA["iemocap"].folder
     sessions = [release / "Session1" for release in (root, root / "IEMOCAP_full_release")]
-    named = SYSTEMS[name].description.configurations.values()
-    wanted = [setup.features for setups in named for setup in setups.values() if setup.features]
     found = []
-    for modality, source in (pair for one in wanted for pair in FeatureSpec.parse(one).items()):
-        folder = _FOLDERS.get(ENCODERS[source]().input) if source in ENCODERS else None
-        if folder and not any((session / folder).is_dir() for session in sessions):
+    for modality, source, folder in _needed(name):
+        if not any((session / folder).is_dir() for session in sessions):
             found.append(f"{modality}={source} (no Session1/{folder} below {root})")
     return found
+
+
+def _needed(name: str) -> Iterator[tuple[str, str, str]]:
+    """Modality, source and folder of IEMOCAP of each encoder that a system's configurations name."""
+    for setups in SYSTEMS[name].description.configurations.values():
+        for features in filter(None, (one.features for one in setups.values())):
+            for modality, source in FeatureSpec.parse(features).items():
+                if source in ENCODERS and (folder := _FOLDERS.get(ENCODERS[source]().input)):
+                    yield modality, source, folder
 
 
 def text(name: str) -> str:

@@ -190,6 +190,13 @@ def _read(output: Output, name: str) -> Tensor:
     return output.steps.get(name, output.representations[name])
 
 
+def _make_twice(system: System) -> None:
+    """Run the Mamba blocks of a system on the backend whose gradients can be differentiated again."""
+    for part in system.modules():
+        if isinstance(part, Mamba):
+            part.backend = "twice"
+
+
 def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -> Guide:
     """Classifiers for a system, whose vectors are measured on a small batch of zeros.
 
@@ -211,9 +218,8 @@ def guide_of(system: System, options: CggmOptions, *, setting: str = "system") -
             f"system '{system.description.name}' has no encoder of one modality alone; train it without cggm"
         )
     twice = options.direction == "features" and options.direction_weight > 0 and len(names) > 1
-    for part in system.modules():
-        if twice and isinstance(part, Mamba):
-            part.backend = "twice"
+    if twice:
+        _make_twice(system)
     device = next(system.parameters()).device
     with torch.device("cpu"):
         batch = probe(system)

@@ -1,6 +1,6 @@
 """Time of a training epoch with and without ``keep_freed_memory``, in separate processes, interleaved.
 
-    python bench/memory.py --system joint_vectors --rounds 3
+    python bench/memory.py --system joint_vectors_dialogue --rounds 3
 
 Needs IEMOCAP in $MERC_DATA. Both train the same epochs, so the validation figures must agree.
 """
@@ -18,7 +18,7 @@ from unittest import mock
 def main() -> None:
     """Print the seconds of both and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--system", default="joint_vectors")
+    parser.add_argument("--system", default="joint_vectors_dialogue")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--once", choices=("default", "kept"))
     arguments = parser.parse_args()

@@ -70,7 +70,7 @@ def train(folder: Path, utterances: int, epochs: int) -> None:
     """Train on nine dialogues of ten, validate on the others."""
     from merc.conversation import Conversation, Utterance
     from merc.features import stored
-    from merc.systems.joint_vectors import JointVectors, JointVectorsOptions
+    from merc.systems.joint_vectors_dialogue import JointVectorsDialogue, JointVectorsDialogueOptions
     from merc.training.loop import fit
     from merc.training.material import Material
     from merc.training.options import TrainOptions
@@ -86,7 +86,7 @@ def train(folder: Path, utterances: int, epochs: int) -> None:
     scalings = material.scalings(("voice",), ids[:cut])
     parts = [material.items(part, level="dialogue", scalings=scalings) for part in (ids[:cut], ids[cut:])]
     options = TrainOptions(batch=8, epochs=epochs, patience=epochs, device="cpu")
-    system = JointVectors(material.widths, len(CLASSES), JointVectorsOptions(reads="steps", width=32))
+    system = JointVectorsDialogue(material.widths, len(CLASSES), JointVectorsDialogueOptions(reads="steps", width=32))
     fit(system_task(system, *parts, CLASSES, options=options), options)
 
 

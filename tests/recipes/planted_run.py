@@ -10,7 +10,8 @@ import numpy as np
 from merc.conversation import Conversation, Utterance
 from merc.features.store import Feature, Writer
 from merc.labels import EKMAN7
-from merc.recipes.request import Request
+from merc.recipes.request import Prepared, Request
+from merc.recipes.systems import named, train_fold
 from merc.systems import SYSTEMS
 
 WIDTHS: Mapping[str, int] = {"text": 8, "voice": 7, "face": 6, "motion": 9}
@@ -42,6 +43,7 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "tripathi": {"bins": 1, "glances": 1},  # a vector is one step
     "mamba": {"text_width": 128},
     "speech": {"backbone": ""},  # no states of a speech encoder
+    "deepmsi": {"cells": 3, "keep": (2,)},  # of the vector that stands for a frame
 }
 """What keeps the runs of the tests short."""
 
@@ -70,3 +72,14 @@ def request(system: str, root: Path, **training: object) -> Request:
     return Request(
         system, "meld-7", features, options=options, training={**QUICK, "batch": batch, **training}, data=root
     )
+
+
+def accuracy(asked: Request, read: tuple[Conversation, ...]) -> float:
+    """The share of test that a system gets right after its training on a store."""
+    prepared = Prepared(asked, read)
+    (fold,) = prepared.folds()
+    trained = train_fold(prepared, fold)
+    predicted = trained.predict(fold.test.ids)
+    labels = {turn.id: turn.label for one in read for turn in one}
+    said = named(predicted, prepared.classes)
+    return float(np.mean([said[name] == labels[name] for name in fold.test.ids]))

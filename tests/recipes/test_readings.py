@@ -81,7 +81,7 @@ def test_the_options_of_a_system_decide_whether_frames_are_read_or_their_mean(ro
     found = {}
     for reads in ("vectors", "steps"):
         options = {"reads": reads, "width": 8, "heads": 2}
-        prepared = Prepared(request(root, "joint_vectors", f"voice={root / 'store'}:frames", options=options))
+        prepared = Prepared(request(root, "joint_vectors_dialogue", f"voice={root / 'store'}:frames", options=options))
         trained = train_fold(prepared, prepared.folds()[0])
         found[reads] = trained.material.features["voice"]
         assert np.isfinite(trained.fitted.figures()["weighted_f1"])
@@ -93,5 +93,7 @@ def test_the_options_of_a_system_decide_whether_frames_are_read_or_their_mean(ro
 
 def test_steps_asked_of_a_system_that_cannot_read_them_are_refused_by_name(root: Path) -> None:
     wanted = request(root, "concat", f"voice={root / 'store'}:frames", options={"reads": "steps"})
-    with pytest.raises(InputError, match=r"system 'concat' reads .* in no other way; joint_vectors can read steps"):
+    with pytest.raises(
+        InputError, match=r"system 'concat' reads .* in no other way; joint_vectors_dialogue can read steps"
+    ):
         Prepared(wanted).material(Prepared(wanted).folds()[0])

@@ -143,7 +143,8 @@ def test_systems_say_how_they_read_each_modality() -> None:
 
 def test_a_system_that_cannot_read_steps_names_those_that_can() -> None:
     with pytest.raises(
-        InputError, match=r"'concat' reads text as vectors, .*; joint_vectors can read steps .*mamba, .*tripathi"
+        InputError,
+        match=r"'concat' reads text as vectors, .*; joint_vectors_dialogue can read steps .*mamba, .*tripathi",
     ):
         Concat.refuse_reads()
 

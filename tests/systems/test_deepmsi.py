@@ -1,52 +1,106 @@
-"""DeepMSI-MER: the checks of its card, and faces of which the text says where to look."""
+"""DeepMSI-MER: the checks of its card, and frames of which the text says where to look."""
 
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 
+from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
-from merc.systems import SYSTEMS, Batch
+from merc.features.store import Feature, Writer
+from merc.labels import EKMAN7
+from merc.nn.visual import compress
+from merc.recipes.request import Request
+from merc.systems import SYSTEMS, Rows
 from merc.systems.deepmsi import DeepMsi, DeepMsiOptions, contrast
+from tests.recipes import planted_run
 
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
-from .planted import accuracy, trained
 
-WIDTHS = {"text": 6, "voice": 4, "face": 5}
+WIDTHS = {"text": 6, "voice": 4, "face": 4 * 5}
+SMALL = DeepMsiOptions(width=32, cells=4, keep=(3, 2), dropout=0.1)
 
 
 class TestDeepMsi(SystemContract):
     system = DeepMsi
-    options = DeepMsiOptions(dropout=0.1)
-    steps = 70
+    widths: ClassVar = WIDTHS
+    options = SMALL
+    steps = 60
 
 
-class TestDeepMsiTextOnlyGuide(SystemContract):
+class TestTextOnlyGuide(SystemContract):
     system = DeepMsi
-    widths: ClassVar = {"text": 12, "face": 5}
-    options = DeepMsiOptions(past=3, future=0, keep=(2,), dropout=0.1, contrast=0.1)
-    steps = 100
+    widths: ClassVar = {"text": 12, "face": 2 * 5}
+    options = replace(SMALL, cells=2, keep=(1,), contrast=0.1)
+    steps = 60
 
 
-def test_chosen_places_are_the_keep_number_and_lie_in_the_window():
+def built(**changes):
     torch.manual_seed(0)
-    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(past=2, future=1, keep=(3, 2))).eval()
-    batch = made_batch(WIDTHS, (6, 3))
-    chosen = system(batch).extras["chosen"]
-    assert chosen.shape == (9, 2) and (chosen < 4).all()
-    assert chosen[0].tolist()[1] in (2, 3) and -1 not in chosen[3].tolist()  # the first turn has no earlier face
-    nothing = system(batch.without("face")).extras["chosen"]
-    assert (nothing == -1).all()
+    return DeepMsi(WIDTHS, CLASSES, replace(SMALL, dropout=0.0, **changes)).eval()
 
 
-def test_changing_the_text_changes_which_faces_are_kept():
-    torch.manual_seed(0)
-    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(keep=(2,))).eval()
-    batch = made_batch(WIDTHS, (12,))
-    other = with_vectors(batch, text=-3 * batch.vectors("text")[0])
-    assert not torch.equal(system(batch).extras["chosen"], system(other).extras["chosen"])
-    blind = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(keep=(2,), guided=False)).eval()
-    assert torch.equal(blind(batch).extras["chosen"], blind(other).extras["chosen"])
+def framed(lengths=(6, 3), **changes):
+    return made_batch(WIDTHS, lengths, level="utterance", **changes)
+
+
+def test_of_each_frame_the_keep_number_of_cells_is_left_in_their_order():
+    chosen = built(keep=(3, 2))(framed()).extras["chosen"]
+    assert chosen.shape == (9, 2)  # six frames and three
+    assert (chosen[:, 0] < chosen[:, 1]).all() and (chosen >= 0).all() and (chosen < 4).all()
+
+
+def test_the_cells_kept_are_those_nearest_to_the_guide_and_the_frame():
+    system, batch = built(keep=(2,), threshold=2.0), framed()
+    with torch.no_grad():
+        output = system(batch)
+        values = batch.modality("face").values.view(9, 4, 5)  # one cell after the other
+        tokens = system.stages[0](system.see(values) + system.place, torch.ones(9, 4, dtype=torch.bool))
+        wanted = tokens.mean(1) + output.extras["guide"].repeat_interleave(torch.tensor([6, 3]), 0)
+        near = torch.cosine_similarity(wanted[:, None], tokens, dim=-1)
+    assert torch.equal(output.extras["chosen"], near.topk(2).indices.sort().values)
+
+
+def test_changing_the_text_changes_which_cells_are_kept_in_its_own_frames_alone():
+    batch = framed((12, 12))
+    text, _ = batch.vectors("text")
+    text[0] *= -9
+    one, other = (built(keep=(1,))(given).extras["chosen"] for given in (batch, with_vectors(batch, text=text)))
+    assert not torch.equal(one[:12], other[:12]) and torch.equal(one[12:], other[12:])
+    one, other = (
+        built(keep=(1,), guided=False)(given).extras["chosen"] for given in (batch, with_vectors(batch, text=text))
+    )
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["text", "voice"])
+def test_text_and_voice_both_make_the_guide(name):
+    system, batch = built(), framed()
+    other = with_vectors(batch, **{name: batch.vectors(name)[0] + torch.arange(WIDTHS[name])})
+    assert not torch.allclose(system(batch).extras["guide"], system(other).extras["guide"])
+    face = replace(batch, rows={**batch.rows, "face": batch.rows["face"].chunks(1)})
+    assert torch.equal(system(batch).extras["guide"], system(face).extras["guide"])
+
+
+def test_all_kept_and_nothing_folded_is_no_compression():
+    system, batch = built(keep=(4, 4)), framed()
+    assert (system(batch).extras["chosen"] == torch.arange(4)).all()
+    with torch.no_grad():
+        tokens, real = torch.randn(2, 4, 8), torch.ones(2, 4, dtype=torch.bool)
+        left, _, _ = compress(tokens, real, torch.randn(2, 8), keep=4, threshold=-1.0)
+    torch.testing.assert_close(left, tokens)
+
+
+def test_the_order_of_frames_and_the_place_of_cells_are_seen():
+    system, batch = built(), framed((6,))
+    frames = batch.modality("face").values
+    turned = replace(batch, rows={**batch.rows, "face": Rows(frames.flip(0), torch.tensor([[6]]))})
+    assert not torch.allclose(system(batch).logits, system(turned).logits, atol=1e-4)
+    moved = frames.view(6, 4, 5).flip(1).flatten(1)
+    moved = replace(batch, rows={**batch.rows, "face": Rows(moved, torch.tensor([[6]]))})
+    assert not torch.allclose(system(batch).logits, system(moved).logits, atol=1e-4)
 
 
 def test_contrast_excludes_self_pairs_and_handles_anchors_without_a_partner():
@@ -63,73 +117,85 @@ def test_contrast_excludes_self_pairs_and_handles_anchors_without_a_partner():
     assert unlabelled == contrast(visual[:3], other[:3], labels[:3], temperature=0.5)
 
 
-def test_the_contrast_is_of_face_with_each_guide_by_the_labels_of_the_batch():
-    torch.manual_seed(0)
-    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(dropout=0.0, contrast=0.3)).eval()
-    batch = made_batch(WIDTHS, (6, 5))
+def test_the_contrast_is_of_face_with_each_guide_by_the_labels_of_those_that_have_both():
+    system, batch = built(contrast=0.3), framed((6, 5, 4, 3, 5))
+    for given, rows in ((batch, 5), (lacking(batch, "voice", 0), 4)):
+        output = system(given)
+        read = {name: values[:, 0] for name, values in output.representations.items()}
+        for name in ("text", "voice"):
+            start = 5 - rows if name == "voice" else 0
+            pair = read["face"][start:], read[name][start:], given.labels[start:, 0]
+            wanted = contrast(*pair, temperature=system.options.temperature)
+            torch.testing.assert_close(output.losses[f"contrast_{name}"], 0.3 * wanted)
+        assert set(output.losses) == {"label", "contrast_text", "contrast_voice"}
+
+
+def lacking(batch, name, row):
+    """The same utterances, one of them without a modality."""
+    kept = torch.ones_like(batch.mask)
+    kept[row] = False
+    return replace(batch, rows={**batch.rows, name: batch.rows[name].where(kept)})
+
+
+def test_the_classifier_reads_the_representations():
+    system, batch = built(), framed((6, 5, 4, 3))
     output = system(batch)
-    rows = {name: values[batch.mask] for name, values in output.representations.items()}
-    for name in ("text", "voice"):
-        wanted = contrast(rows["face"], rows[name], batch.labels[batch.mask], temperature=system.options.temperature)
-        torch.testing.assert_close(output.losses[f"contrast_{name}"], 0.3 * wanted)
-    assert set(output.losses) == {"label", "contrast_text", "contrast_voice"}
-
-
-@pytest.mark.parametrize("name", ["text", "voice"])
-def test_text_and_voice_both_make_the_guide(name):
-    torch.manual_seed(0)
-    system, batch = DeepMsi(WIDTHS, CLASSES).eval(), made_batch(WIDTHS, (5,))
-    other = with_vectors(batch, **{name: batch.vectors(name)[0] + torch.arange(WIDTHS[name])})
-    assert not torch.allclose(system(batch).extras["guide"], system(other).extras["guide"])
-    face = with_vectors(batch, face=batch.vectors("face")[0] + 1)
-    assert torch.equal(system(batch).extras["guide"], system(face).extras["guide"])
-
-
-def test_future_zero_sees_no_later_face():
-    torch.manual_seed(0)
-    system = DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(future=0)).eval()
-    batch = made_batch(WIDTHS, (8,))
-    face, _ = batch.vectors("face")
-    face[:, 5:] += 2
-    one, other = system(batch), system(with_vectors(batch, face=face))
-    torch.testing.assert_close(one.logits[:, :5], other.logits[:, :5])
-    assert not torch.allclose(one.logits[:, 5:], other.logits[:, 5:])
+    for name, values in output.representations.items():
+        (gradient,) = torch.autograd.grad(output.logits.sum(), values, retain_graph=True)
+        assert gradient.abs().sum() > 0, name
 
 
 def test_compat_folds_nothing_and_says_so():
-    wrong, right = (DeepMsi(WIDTHS, CLASSES, DeepMsiOptions(compat=on, threshold=-1.0)).eval() for on in (True, False))
-    wrong.load_state_dict(right.state_dict())
-    batch = made_batch(WIDTHS, (12,))
-    assert not torch.allclose(wrong(batch).logits, right(batch).logits)
+    right = built(threshold=-1.0)
+    wrong = built(threshold=-1.0, compat=True)
+    assert not torch.allclose(wrong(framed()).logits, right(framed()).logits)
     assert not wrong.comparable and "nothing is folded in" in wrong.incomparable_why
     assert right.comparable and not right.incomparable_why
 
 
-def test_a_single_utterance_can_be_trained_on():
-    loss = DeepMsi(WIDTHS, CLASSES)(made_batch(WIDTHS, (1,))).loss
+def test_an_utterance_of_one_frame_and_one_without_a_face_can_be_trained_on():
+    batch = lacking(framed((1, 4)), "face", 1)
+    loss = DeepMsi(WIDTHS, CLASSES, SMALL)(batch).loss
     loss.backward()
     assert torch.isfinite(loss)
 
 
-def pointed(count, *, seed, kinds=4, classes=3):
-    """Dialogues with one face of each kind; a turn's text names a kind, and its label is what that face shows."""
-    random = torch.Generator().manual_seed(seed)
-    kind = torch.stack([torch.randperm(kinds, generator=random) for _ in range(count)])  # (B, T) of each face
-    shown = torch.randint(classes, (count, kinds), generator=random)  # (B, T) class of each face
-    wanted = torch.randint(kinds, (count, kinds), generator=random)  # (B, T) kind that each text names
-    where = (kind[:, None] == wanted[:, :, None]).int().argmax(-1)  # (B, T)
-    face = torch.cat([torch.eye(kinds)[kind], torch.eye(classes)[shown]], -1) * 2
-    return Batch.of({"text": torch.eye(kinds)[wanted] * 2, "face": face}, labels=shown.gather(1, where))
+# the idea, on the way of a training
 
 
-def test_guided_choice_beats_an_unguided_one_where_the_text_says_where_to_look():
-    train, test = [pointed(64, seed=seed) for seed in range(4)], [pointed(128, seed=9)]
-    figures = []
+def pointed(folder, *, kinds=4):
+    """Frames of which each cell shows a kind and an emotion; the words name the kind that carries the label."""
+    random, read = np.random.default_rng(0), []
+    with (
+        Writer(folder, Feature("words", (kinds,), {"encoder": "words"})) as words,
+        Writer(folder, Feature("cells", (kinds * (kinds + 7),), {"encoder": "cells"}, sequence=True)) as cells,
+    ):
+        for split, count in (("train", 390), ("dev", 20), ("test", 200)):
+            for number in range(count):
+                kind, shown = random.permutation(kinds), random.integers(3, size=kinds)
+                if number < 7:
+                    shown[:] = number  # every class is in every part
+                wanted = int(random.integers(kinds))
+                label = EKMAN7[shown[list(kind).index(wanted)]]
+                one = Utterance(f"{split}/dia{number}_utt0", "A", "x", label=label)
+                read.append(Conversation(f"{split}/dia{number}", (one,), {"split": split}))
+                words.add(one.id, 2 * np.eye(kinds)[wanted])
+                cell = np.concatenate([2 * np.eye(kinds)[kind], 2 * np.eye(7)[shown]], -1).ravel()
+                cells.add(one.id, cell[None])
+    return tuple(read)
+
+
+def test_guided_compression_beats_an_unguided_one_where_the_text_says_where_to_look(tmp_path):
+    (tmp_path / "meld").mkdir()
+    read = pointed(tmp_path / "store")
+    figures = {}
     for guided in (True, False):
-        options = DeepMsiOptions(width=32, past=3, future=3, keep=(1,), guided=guided, dropout=0.0, contrast=0.0)
-        torch.manual_seed(0)
-        figures.append(accuracy(trained(DeepMsi({"text": 4, "face": 7}, 3, options), train, epochs=40), test))
-    assert figures[0] > figures[1] + 0.15
+        options = {"width": 32, "cells": 4, "keep": (1,), "guided": guided, "dropout": 0.0, "contrast": 0.0}
+        features = f"text={tmp_path / 'store'}:words,face={tmp_path / 'store'}:cells"
+        training = {"epochs": 10, "learning_rate": 3e-3, "batch": 16, "weight_decay": 0.0, "standardise": ()}
+        asked = Request("deepmsi", "meld-7", features, options=options, training=training, data=tmp_path)
+        figures[guided] = planted_run.accuracy(asked, read)
+    assert figures[True] > figures[False] + 0.1
 
 
 @pytest.mark.parametrize(
@@ -137,7 +203,8 @@ def test_guided_choice_beats_an_unguided_one_where_the_text_says_where_to_look()
     [
         ({"keep": ()}, r"deepmsi: keep is \(\): expected numbers from 1 that do not grow"),
         ({"keep": (2, 4)}, r"keep is \(2, 4\)"),
-        ({"past": -1}, "deepmsi: past is -1: expected at least 0"),
+        ({"cells": 1}, "deepmsi: cells is 1: expected at least 2 tokens of a frame, as one alone cannot be compressed"),
+        ({"width": 30}, "deepmsi: width is 30: expected a multiple of the 4 heads"),
         ({"fold": 1.5}, "deepmsi: fold is 1.5: expected 0 to 1"),
         ({"temperature": 0.0}, "temperature is 0.0: expected more than 0"),
     ],
@@ -147,12 +214,15 @@ def test_bad_options(options, message):
         DeepMsiOptions(**options)
 
 
-def test_needs_a_face_and_a_guide():
+def test_needs_frames_of_cells_and_a_guide():
     with pytest.raises(InputError, match="system 'deepmsi' needs face"):
         DeepMsi({"text": 6}, CLASSES)
     with pytest.raises(InputError, match="needs text or voice as the guide; the features have face alone"):
-        DeepMsi({"face": 6}, CLASSES)
+        DeepMsi({"face": 16}, CLASSES)
+    with pytest.raises(InputError, match="frames of 16 cells, those of face have 17 numbers; choose"):
+        DeepMsi({"text": 6, "face": 17}, CLASSES)
 
 
 def test_registered():
     assert SYSTEMS.get("deepmsi") is DeepMsi
+    assert DeepMsi.reading() == {"text": "vectors", "voice": "vectors", "face": "cells"}

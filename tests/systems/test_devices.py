@@ -15,7 +15,8 @@ from .contract import CLASSES, DIMENSIONS, given, made_batch
 
 WIDTHS = {"text": 6, "voice": 5, "face": 4}
 OPTIONS: dict[str, dict[str, Any]] = {
-    "joint_vectors steps": {"reads": "steps", "width": 8, "heads": 2},
+    "deepmsi": {"cells": 2, "width": 8, "heads": 2, "keep": (1,)},
+    "joint_vectors_dialogue steps": {"reads": "steps", "width": 8, "heads": 2},
     "tripathi": {"width": 8, "text_state": 4, "voice_state": 4, "glances": 2, "bins": 6, "filters": (4,)},
     "unimse": {"width": 16, "heads": 2, "head": 8, "inner": 16, "layers": 2, "fused": 1},
     "mamba pooled": {"pooled": True},

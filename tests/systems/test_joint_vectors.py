@@ -1,18 +1,23 @@
-"""Joint vectors: the only channel between modalities, contrast by label, labels that two modalities make together."""
+"""Joint vectors: the only channel between words and sound, contrast by label, labels that two modalities make."""
 
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 
+from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
+from merc.features.store import Feature, Writer
+from merc.labels import EKMAN7
 from merc.nn.losses import supervised_contrast
-from merc.systems import SYSTEMS, Batch, Rows
-from merc.systems.joint_vectors import JointVectors, JointVectorsOptions, Nearness
+from merc.recipes.request import Request
+from merc.systems import SYSTEMS, Rows
+from merc.systems.joint_vectors import JointVectors, JointVectorsOptions
+from tests.recipes import planted_run
 
-from .contract import CLASSES, SystemContract, made_batch, with_vectors
-from .planted import World, accuracy, built, dialogues, trained
+from .contract import CLASSES, SystemContract, made_batch
 
 SMALL = JointVectorsOptions(width=32, joints=4, dropout=0.1)
 WIDTHS = {"text": 6, "voice": 4}
@@ -32,40 +37,39 @@ class TestLateFusion(SystemContract):
     unreached = ("joint",)  # it has no vectors
 
 
-class TestReadingSteps(SystemContract):
-    system = JointVectors
-    options = replace(SMALL, reads="steps")
-    steps = 60
-
-
 def made(options=SMALL, widths=WIDTHS):
     torch.manual_seed(0)
     return JointVectors(widths, CLASSES, options).eval()
 
 
+def utterances(lengths=(5, 4), **more):
+    return made_batch(WIDTHS, lengths, level="utterance", **more)
+
+
 def routed(system, batch):
-    """By layer the gradient of the voice tokens' sum with respect to the text: ``(B, T, d)`` each."""
+    """By layer the gradient of the voice's steps with respect to the text: ``(N, d)`` each."""
     found = []
-    hooks = [layer.register_forward_hook(lambda _, __, out: found.append(out[1]["voice"])) for layer in system.layers]
-    text = batch.vectors("text")[0].requires_grad_()
-    system(with_vectors(batch, text=text))
+    hooks = [
+        layer.register_forward_hook(lambda _, __, out: found.append(out[2]["voice"][0])) for layer in system.layers
+    ]
+    text = batch.rows["text"].values.clone().requires_grad_()
+    system(replace(batch, rows={**batch.rows, "text": replace(batch.rows["text"], values=text)}))
     for hook in hooks:
         hook.remove()
     weights = torch.randn(found[0].shape, generator=torch.Generator().manual_seed(0))
-    gradients = [
+    return [
         torch.autograd.grad((out * weights).sum(), text, retain_graph=True, materialize_grads=True)[0] for out in found
     ]
-    return gradients
 
 
-def test_text_reaches_voice_tokens_from_the_second_layer_only():
-    gradients = routed(made(replace(SMALL, layers=3)), made_batch(WIDTHS, (5, 4)))
+def test_words_reach_the_steps_of_voice_from_the_second_layer_only():
+    gradients = routed(made(replace(SMALL, layers=3)), utterances())
     assert not gradients[0].any()
-    assert (gradients[1].abs().sum((1, 2)) > 0).all() and (gradients[2].abs().sum((1, 2)) > 0).all()
+    assert (gradients[1].abs().sum(1) > 0).all() and (gradients[2].abs().sum(1) > 0).all()
 
 
 def test_without_joint_vectors_there_is_no_channel():
-    gradients = routed(made(replace(SMALL, joints=0, layers=3)), made_batch(WIDTHS, (5, 4)))
+    gradients = routed(made(replace(SMALL, joints=0, layers=3)), utterances())
     assert not any(gradient.any() for gradient in gradients)
 
 
@@ -73,7 +77,7 @@ def test_without_joint_vectors_there_is_no_channel():
 def test_no_joint_vectors_is_late_fusion(joints, late):
     """In late fusion what a modality says adds to the logits, whatever the others say."""
     system = made(replace(SMALL, joints=joints))
-    one, two = made_batch(WIDTHS, (5,)), made_batch(WIDTHS, (5,), seed=1)
+    one, two = utterances((5,)), utterances((5,), seed=1)
 
     def logits(text, voice):
         return system(replace(one, rows={"text": text.rows["text"], "voice": voice.rows["voice"]})).logits
@@ -83,64 +87,53 @@ def test_no_joint_vectors_is_late_fusion(joints, late):
     assert hasattr(system, "label_fused") != late
 
 
-def test_the_order_of_steps_matters_within_an_utterance_and_other_modalities_hear_of_it():
-    torch.manual_seed(0)
-    system = JointVectors(WIDTHS, CLASSES, replace(SMALL, reads="steps", layers=2)).eval()
-    lengths = torch.tensor([[4, 3], [5, 0]])
-    voice, text = torch.randn(12, WIDTHS["voice"]), torch.randn(4, WIDTHS["text"])
-    turned = torch.cat([voice[:4], voice[4:7].flip(0), voice[7:]])
-
-    def output(values):
-        rows = {"text": Rows(text, torch.ones(2, 2, dtype=torch.int64)), "voice": Rows(values, lengths)}
-        return system(Batch.of(rows))
-
-    one, other = output(voice), output(turned)
-    differs = (one.logits - other.logits).abs().sum(-1) > 1e-6
-    assert differs.tolist() == [[True, True], [False, False]]  # the dialogue of the changed utterance alone
-    differs = (one.extras["fused"] - other.extras["fused"]).abs().sum(-1) > 1e-6
-    assert differs[0, 1]
+def test_both_classifiers_are_read_half_each():
+    system, batch = made(), utterances()
+    whole = system(batch).logits
+    with torch.no_grad():
+        alone = []
+        for kept in ("label_tokens", "label_fused"):
+            system = made()
+            for name in {"label_tokens", "label_fused"} - {kept}:
+                for one in getattr(system, name).parameters():
+                    one.zero_()
+            alone.append(system(batch).logits)
+    torch.testing.assert_close(whole, alone[0] + alone[1])
+    assert all(one.abs().sum() > 0 for one in alone)
 
 
-def test_long_utterances_are_read_in_pieces():
-    torch.manual_seed(0)
-    system = JointVectors({"voice": 4}, CLASSES, replace(SMALL, reads="steps", pieces=2)).eval()
-    voice = Rows(torch.randn(6, 4), torch.tensor([[6]]))
-    torch.testing.assert_close(
-        system(Batch.of({"voice": voice})).logits, system(Batch.of({"voice": voice.chunks(2)})).logits
-    )
+def test_the_order_of_words_and_of_frames_is_seen():
+    system, batch = made(), utterances((6,))
+    for name in WIDTHS:
+        rows = batch.rows[name]
+        turned = replace(batch, rows={**batch.rows, name: replace(rows, values=rows.values.flip(0))})
+        assert not torch.allclose(system(batch).logits, system(turned).logits, atol=1e-5), name
 
 
-def test_joint_attention_has_mass_on_every_modality():
-    widths = {**WIDTHS, "face": 3}
-    batch = made_batch(widths, (5, 3))
-    mass = made(widths=widths)(batch).extras["mass"]
-    assert mass.shape == (2, 5, 3)
-    assert (mass[batch.mask] > 0).all() and (mass[batch.mask] < 1).all()
-    without = made(widths=widths)(batch.without("voice")).extras["mass"][batch.mask]
-    assert not without[:, 1].any() and (without[:, [0, 2]] > 0).all()
+def test_modalities_keep_their_own_steps_and_long_ones_are_read_in_pieces():
+    voice, text = Rows(torch.randn(6, 4), torch.tensor([[6]])), Rows(torch.randn(3, 6), torch.tensor([[3]]))
+    batch = replace(utterances((1,)), rows={"text": text, "voice": voice})
+    cut = replace(batch, rows={"text": text, "voice": voice.chunks(3)})
+    torch.testing.assert_close(made(replace(SMALL, pieces=3))(batch).logits, made(replace(SMALL, pieces=3))(cut).logits)
+    assert not torch.allclose(made()(batch).logits, made()(cut).logits, atol=1e-5)
 
 
 def test_an_absent_modality_leaves_the_joint_vectors_to_the_others():
-    """A turn's joint vectors are those of the modalities present: a layer of one modality gives the same."""
-    system, batch = made(), made_batch(WIDTHS, (4,)).without("voice")
-    vectors, present = batch.vectors_of(WIDTHS)
-    tokens = system.entry(vectors, present)
-    joint, near = system.joint.expand(1, 4, -1, -1), system.near(4)
-    together, _, _ = system.layers[0](joint, tokens, near=near, keep=present)
-    alone, _, _ = system.layers[0].streams["text"](joint, tokens["text"], near=near, keep=batch.mask)
-    torch.testing.assert_close(together, alone)
-
-
-def test_contrast_falls_as_class_centroids_separate():
-    generator = torch.Generator().manual_seed(0)
-    labels, noise = torch.arange(24) % 3, torch.randn(24, 8, generator=generator)
-    centroids = torch.eye(8)[labels]
-    values = [supervised_contrast(noise + far * centroids, labels, temperature=0.2).item() for far in (0, 1, 2, 4, 8)]
-    assert values == sorted(values, reverse=True) and values[-1] < values[0] - 1
+    """The copies of the modalities present are averaged: with one of them alone they are its own."""
+    system, batch = made(), utterances((4,)).without("voice")
+    steps, means = system._entered(batch)
+    tokens = {name: one[:, 0] for name, one in means.items()}
+    joint = system.joint.expand(1, -1, -1)
+    together, _, _ = system.layers[0](joint, tokens, steps)
+    values, real = steps["text"]
+    seen = torch.cat([joint, tokens["text"][:, None], values], 1)
+    alone = system.layers[0].layers["text"](seen, keep=torch.ones(1, 4 + 1 + 4, dtype=torch.bool))
+    torch.testing.assert_close(together, alone[:, :4])
+    assert real.all()
 
 
 def test_contrast_enters_the_loss_with_its_weight_and_skips_the_unlabelled():
-    batch = made_batch(WIDTHS, (5, 4))
+    batch = utterances((5, 4, 3))
     batch.labels[0, 0] = -1
     output = made(replace(SMALL, contrast=0.5, temperature=0.3))(batch)
     known = batch.labelled
@@ -149,63 +142,56 @@ def test_contrast_enters_the_loss_with_its_weight_and_skips_the_unlabelled():
     assert set(made(replace(SMALL, contrast=0.0))(batch).losses) == {"label"}
 
 
-def test_contrast_separates_the_fused_vectors():
-    world = World(noise=1.0, widths=WIDTHS)
-    train, test = dialogues(world, 48, seed=1), dialogues(world, 24, seed=2)
-
-    def gap(weight):
-        """Mean cosine of two turns of one class less that of two turns of two classes."""
-        system = trained(built(JointVectors, world, replace(SMALL, contrast=weight)), train, epochs=12)
-        with torch.no_grad():
-            fused = torch.cat([system(batch).extras["fused"][batch.labelled] for batch in test])
-        labels = torch.cat([batch.labels[batch.labelled] for batch in test])
-        unit, same = torch.nn.functional.normalize(fused, dim=-1), labels[:, None] == labels[None]
-        cosines = unit @ unit.T
-        return (cosines[same].mean() - cosines[~same].mean()).item()
-
-    assert gap(1.0) > gap(0.0) + 0.1
+def test_the_classifier_reads_the_representations():
+    output = made()(utterances((5, 4)))
+    for name, values in output.representations.items():
+        (gradient,) = torch.autograd.grad(output.logits.sum(), values, retain_graph=True)
+        assert gradient.abs().sum() > 0, name
 
 
-def test_nearness_favours_near_turns_and_counts_the_far_alike():
-    bias = Nearness(2, 3)(8)
-    assert bias.shape == (2, 8, 8)
-    assert bias[0, 4].tolist() == [-3, -3, -2, -1, 0, -1, -2, -3]
-    assert bias[1, 0].tolist() == [0, -0.5, -1, -1.5, -1.5, -1.5, -1.5, -1.5]
+# the idea, on the way of a training
 
 
-def together(count, *, seed, turns=4):
-    """Dialogues in which text shows a sign, voice shows a sign, and the label is whether the two agree."""
-    random = torch.Generator().manual_seed(seed)
-    signs = torch.randint(2, (count, turns, 2), generator=random)
-    noise = torch.randn(count, turns, 2, 4, generator=random) * 0.5
-    shown = (2 * signs[..., None] - 1) * torch.ones(4) + noise  # (B, T, 2, 4)
-    labels = (signs[..., 0] == signs[..., 1]).long()
-    return Batch.of({"text": shown[:, :, 0], "voice": shown[:, :, 1]}, labels=labels)
+def together(folder, *, steps=3):
+    """Words show a sign, frames show a sign, and the label is whether the two agree."""
+    random, read = np.random.default_rng(0), []
+    with (
+        Writer(folder, Feature("words", (4,), {"encoder": "words"}, sequence=True)) as words,
+        Writer(folder, Feature("frames", (4,), {"encoder": "frames"}, sequence=True)) as frames,
+    ):
+        for split, count in (("train", 200), ("dev", 40), ("test", 80)):
+            for number in range(count):
+                text, voice = random.integers(2, size=2)
+                rare = number < 7  # every class is in every part
+                label = EKMAN7[number] if rare else EKMAN7[3 + int(text == voice)]
+                one = Utterance(f"{split}/dia{number}_utt0", "A", "x", label=label)
+                read.append(Conversation(f"{split}/dia{number}", (one,), {"split": split}))
+                for writer, sign in ((words, text), (frames, voice)):
+                    writer.add(one.id, (2 * sign - 1) + 0.3 * random.normal(size=(steps + int(random.integers(3)), 4)))
+    return tuple(read)
 
 
-def test_joint_vectors_know_what_late_fusion_cannot_where_two_modalities_make_the_label_together():
-    train, test = [together(32, seed=seed) for seed in range(4)], [together(64, seed=9)]
-    figures = {}
+def test_joint_vectors_know_what_late_fusion_cannot_where_two_modalities_make_the_label_together(tmp_path):
+    (tmp_path / "meld").mkdir()
+    read, figures = together(tmp_path / "store"), {}
     for joints in (0, 4):
-        torch.manual_seed(0)
-        system = JointVectors({"text": 4, "voice": 4}, 2, replace(SMALL, joints=joints))
-        figures[joints] = accuracy(trained(system, train, epochs=25), test)
-    assert figures[4] > 0.9
-    assert figures[0] < 0.65
+        options = {"width": 16, "joints": joints, "heads": 2, "dropout": 0.0, "contrast": 0.0}
+        features = f"text={tmp_path / 'store'}:words,voice={tmp_path / 'store'}:frames"
+        training = {"epochs": 10, "learning_rate": 5e-3, "batch": 16}
+        asked = Request("joint_vectors", "meld-7", features, options=options, training=training, data=tmp_path)
+        figures[joints] = planted_run.accuracy(asked, read)
+    assert figures[4] > 0.8 and figures[0] < 0.65
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"reads": "words"}, "joint_vectors: reads is 'words': expected one of vectors, steps"),
         ({"width": 0}, "joint_vectors: width is 0: expected at least 1"),
         ({"joints": -1}, "joint_vectors: joints is -1: expected at least 0"),
         ({"layers": 0}, "joint_vectors: layers is 0: expected at least 1"),
-        ({"heads": 0}, "joint_vectors: heads is 0: expected at least 1"),
-        ({"reach": -1}, "joint_vectors: reach is -1: expected at least 0"),
+        ({"pieces": 0}, "joint_vectors: pieces is 0: expected at least 1"),
         ({"width": 30}, "joint_vectors: width is 30: expected a multiple of the 4 heads"),
         ({"dropout": 1.0}, "joint_vectors: dropout is 1.0: expected 0 to below 1"),
-        ({"contrast": -0.1}, "joint_vectors: contrast is -0.1: expected at least 0"),
         ({"temperature": 0.0}, "temperature is 0.0: expected more than 0"),
     ],
 )
@@ -216,3 +202,4 @@ def test_bad_options(options, message):
 
 def test_registered():
     assert SYSTEMS.get("joint_vectors") is JointVectors
+    assert set(JointVectors.reading().values()) == {"steps"}

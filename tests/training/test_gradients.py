@@ -52,7 +52,7 @@ def test_the_default_direction_works_with_every_system(root: Path, system: str) 
     assert trained(root, system).fitted.best == 1
 
 
-@pytest.mark.parametrize("name", ["bridge_tokens", "deepmsi", "mamba", "mamba_dialogue", "word_alignment"])
+@pytest.mark.parametrize("name", ["bridge_tokens", "guided_window", "mamba", "mamba_dialogue", "word_alignment"])
 def test_the_direction_reaches_encoders_before_steps_and_mamba_blocks(name: str) -> None:
     kind = SYSTEMS[name]
     widths = dict.fromkeys(kind.description.modalities, 6)

@@ -13,7 +13,7 @@ from merc.conversation import Conversation
 from merc.features.feature import Feature, Scaling
 from merc.features.store import Store
 from merc.systems import SYSTEMS, Batch, System
-from merc.systems.joint_vectors import JointVectors, JointVectorsOptions
+from merc.systems.joint_vectors_dialogue import JointVectorsDialogue, JointVectorsDialogueOptions
 from merc.systems.tripathi import Tripathi, TripathiOptions
 from merc.training.data import ItemData, collate, in_order
 from merc.training.material import Material
@@ -151,12 +151,12 @@ def test_joint_vectors_read_frames_of_utterances_in_a_dialogue(
         row[places[1]] -= shown
         rows[turn.id] = row - row.mean(0)
     stored_rows(tmp_path, "frames", rows)
-    options = JointVectorsOptions(width=16, joints=2, layers=1, dropout=0.0, contrast=0.0, reads=reads, reach=0)
-    sequences = JointVectors.reading(options)["voice"] == "steps"
+    options = JointVectorsDialogueOptions(width=16, joints=2, layers=1, dropout=0.0, contrast=0.0, reads=reads, reach=0)
+    sequences = JointVectorsDialogue.reading(options)["voice"] == "steps"
     made = material(read, {"voice": read_store(tmp_path, "frames", read, tokens=sequences)})
     ids = list(made.labels)
     parts = [[name for name in ids if (int(name.split("_")[0][1:]) < 16) == first] for first in (True, False)]
     train, test = (list(in_order(made.items(part, level="dialogue"), 8)) for part in parts)
     torch.manual_seed(0)
-    found = accuracy(trained(JointVectors({"voice": 4}, 2, options), train, epochs=40), test)
+    found = accuracy(trained(JointVectorsDialogue({"voice": 4}, 2, options), train, epochs=40), test)
     assert least <= found <= most

@@ -67,7 +67,8 @@ class Attention(nn.Module):
         return weights * seen[:, None]
 
     def _split(self, values: Tensor) -> Tensor:
-        return values.view(*values.shape[:-1], self.heads, -1).transpose(1, 2)  # (B, heads, steps, h / heads)
+        split = values.view(*values.shape[:-1], self.heads, values.shape[-1] // self.heads)
+        return split.transpose(1, 2)  # (B, heads, steps, h / heads)
 
 
 class EncoderLayer(nn.Module):

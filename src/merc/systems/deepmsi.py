@@ -1,38 +1,43 @@
-"""DeepMSI-MER: text and voice choose which faces are read; the others are folded in or dropped.
+"""DeepMSI-MER: text and voice choose which parts of each frame are read; the others are folded in or dropped.
 
 Paper: "Contrastive Learning and Visual Sequence Compression for multimodal emotion recognition" (DeepMSI-MER), Dai et
 al., arXiv 2502.08573, 2025.
 
-Idea: (1) text and voice make a guide; (2) of a sequence of visual tokens the k closest to the guide are kept, and
-a dropped token that resembles a kept one is folded into it; (3) a contrastive loss brings what is left of the face
-near the text and the voice of the same class.
+Idea: (1) text and voice make a guide; (2) of the visual tokens of a frame the k closest to the guide are kept, and a
+dropped token that resembles a kept one is folded into it; (3) frames become one vector by temporal convolutions; (4) a
+contrastive loss brings it near the text and the voice of the same class.
 
-Symbols: n utterances, W turns of a window around each, k tokens kept, d width, C classes.
+Symbols: n utterances with N frames together, S frames of the longest, P cells of a frame with c numbers each, k tokens
+kept, d width, C classes.
     t    = relu(MLP[text; voice])                                 (n, d)      the guide
-    z_j  = KAN(face of turn i + j) + distance_j                   (n, W, d)   visual tokens
-    m    = mean_j z_j + t,   s_j = softmax_j cos(m, z_j)          (n, W)
+    z_j  = W cell_j + place_j                                     (N, P, d)   visual tokens
+    z    = z + attention(z),   z = z + KAN(z)                     (N, P, d)   a stage, among the tokens of a frame
+    m    = mean_j z_j + t,   s_j = softmax_j cos(m, z_j)          (N, P)
     kept = the k largest s_j in their order;  a dropped z_j whose cosine with its nearest kept z exceeds 0.6:
-    z    = 0.9 z + 0.1 mean_j s_j z_j                             (n, k, d)   "visual sequence compression"
-    v    = last step of dilated causal convolutions over z        (n, d)
+    z    = 0.9 z + 0.1 mean_j s_j z_j                             (N, k, d)   "visual sequence compression"
+    f    = mean of z over the tokens that are left                (N, d)      a frame
+    v    = last frame of dilated causal convolutions over f       (n, d)
     y    = MLP[head(text); head(voice); head(v)]                  (n, C)
     loss = CE + 0.5 (contrast(v, text) + contrast(v, voice))
 
-Inputs: utterance vectors of face, and of text or voice or both.
+Inputs: frames of the face, each a grid of cells one after the other (``facenet-cells`` has 4 x 4 of 896 numbers; set
+``cells`` for another grid), and utterance vectors of text or voice or both.
 
-Differs from the paper: there, tokens are patches of 15 frames inside a SwinV2 whose MLPs are KAN layers. Utterance
-vectors have no patches; our tokens are the faces of the turns around an utterance, the KAN layers encode them, a
-learned vector marks its distance, and each stage is a KAN layer and a compression. The source's code computes
-the folding and returns the tokens without it; ours returns it (``compat=True``: as the source's code). Keeping the top
-k gives the guide no gradient; kept tokens carry one to their scores without a change of value. The published protocol
-mixes dialogues of training and test and chooses the epoch on the test fold: its figures are no target.
+Differs from the paper: there, tokens are patches of 15 frames inside a SwinV2 that is trained with it; here they are
+the cells of a frozen FaceNet, and each stage is one attention layer whose feed-forward network is a KAN layer. The
+source's code computes the folding and returns the tokens without it; ours returns it (``compat=True``: as the source's
+code). Keeping the top k gives the guide no gradient; kept tokens carry one to their scores without a change of value.
+The published protocol mixes dialogues of training and test and chooses the epoch on the test fold: its figures are no
+target.
 
-Prefer it where there are many faces and few of them matter: the guide selects them.
+Prefer it where there are frames of a face and few parts of them matter: the guide selects them.
 
     >>> import torch
-    >>> from merc.systems import SYSTEMS, Batch
-    >>> batch = Batch.of({"text": torch.randn(2, 5, 768), "face": torch.randn(2, 5, 17)})
-    >>> SYSTEMS["deepmsi"]({"text": 768, "face": 17}, 7).eval()(batch).logits.shape
-    torch.Size([2, 5, 7])
+    >>> from merc.systems import SYSTEMS, Batch, Rows
+    >>> frames = Rows(torch.randn(9, 16 * 896), torch.tensor([[5], [4]]))
+    >>> batch = Batch.of({"text": torch.randn(2, 1, 768), "face": frames})
+    >>> SYSTEMS["deepmsi"]({"text": 768, "face": 16 * 896}, 7).eval()(batch).logits.shape
+    torch.Size([2, 1, 7])
 """
 
 from __future__ import annotations
@@ -45,9 +50,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from merc.errors import InputError
+from merc.nn.attention import Attention
 from merc.nn.losses import UNLABELLED, supervised_contrast
 from merc.nn.pooling import masked_mean
-from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
+from merc.nn.rows import ModalityEntry, RowNorm, pack, padded_steps, unpack
 from merc.nn.visual import CausalConvolutions, Kan, compress
 from merc.options import above, at_least, below_one, share
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
@@ -58,22 +64,25 @@ class DeepMsiOptions:
     """Sizes, the compression, and the contrast; the source's own values are named."""
 
     width: int = 64  # d of tokens and heads; 768 and 256 in the source
-    past: int = 3  # turns before an utterance whose faces are tokens; the source has patches instead
-    future: int = 3  # turns after it; 0: nothing of the future
-    keep: tuple[int, ...] = (4, 2)  # tokens left after each stage; 196, 196, 144, 144, 100, 100 in the source
+    cells: int = 16  # P, tokens of a frame; 4 x 4 of FaceNet here, 576 patches in the source
+    heads: int = 4  # of the attention among the tokens of a frame; not given by the source
+    keep: tuple[int, ...] = (12, 6)  # tokens left after each stage; 196, 196, 144, 144, 100, 100 in the source
     threshold: float = 0.6  # cosine above which a dropped token is folded into a kept one; above 1: never
     fold: float = 0.1  # share of what is folded in
     guided: bool = True  # False: the guide is left out of the choice (an ablation)
     contrast: float = 0.5  # weight of the contrastive loss
     temperature: float = 0.5  # of the contrastive loss
-    dropout: float = 0.3  # of heads and classifier; not given by the source
+    dropout: float = 0.3  # of stages, heads and classifier; not given by the source
     compat: bool = False  # folding without effect, as in the source's code: results are not comparable
 
     def __post_init__(self) -> None:
-        at_least(1, scope="deepmsi", width=self.width)
-        at_least(0, scope="deepmsi", past=self.past, future=self.future, contrast=self.contrast)
+        at_least(1, scope="deepmsi", width=self.width, heads=self.heads)
+        at_least(2, scope="deepmsi", cells=self.cells, hint=" tokens of a frame, as one alone cannot be compressed")
+        at_least(0, scope="deepmsi", contrast=self.contrast)
         if not self.keep or min(self.keep) < 1 or list(self.keep) != sorted(self.keep, reverse=True):
-            raise InputError(f"deepmsi: keep is {self.keep}: expected numbers from 1 that do not grow, such as (4, 2)")
+            raise InputError(f"deepmsi: keep is {self.keep}: expected numbers from 1 that do not grow, such as (12, 6)")
+        if self.width % self.heads:
+            raise InputError(f"deepmsi: width is {self.width}: expected a multiple of the {self.heads} heads")
         share(scope="deepmsi", fold=self.fold)
         below_one(scope="deepmsi", dropout=self.dropout)
         above(0, scope="deepmsi", temperature=self.temperature)
@@ -104,15 +113,42 @@ class Head(nn.Module):
         return normal
 
 
+def classifier(wide: int, width: int, classes: int, *, dropout: float) -> nn.Sequential:
+    """Two layers with batch normalisation and leaky ReLU, then the classes: ``(n, wide)`` -> ``(n, C)``."""
+    return nn.Sequential(
+        *(nn.Linear(wide, 2 * width, bias=False), RowNorm(2 * width), nn.LeakyReLU(), nn.Dropout(dropout)),
+        *(nn.Linear(2 * width, width, bias=False), RowNorm(width), nn.LeakyReLU(), nn.Dropout(dropout)),
+        nn.Linear(width, classes),
+    )
+
+
+class Stage(nn.Module):
+    """Attention among the tokens of a frame, then a KAN layer in the place of the feed-forward network."""
+
+    def __init__(self, options: DeepMsiOptions) -> None:
+        super().__init__()
+        width = options.width
+        self.attention = Attention(width, options.heads, dropout=options.dropout)
+        self.attention_norm, self.kan_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.kan, self.drop = Kan(width, width), nn.Dropout(options.dropout)
+
+    def forward(self, tokens: Tensor, real: Tensor) -> Tensor:
+        """``tokens (N, P, d)``, ``real`` bool ``(N, P)`` -> ``(N, P, d)``."""
+        normed = self.attention_norm(tokens)
+        tokens = tokens + self.drop(self.attention(normed, normed, normed, keep=real))
+        moved: Tensor = tokens + self.drop(self.kan(self.kan_norm(tokens)))
+        return moved
+
+
 class DeepMsi(System):
-    """Guided compression of visual tokens; see the head of this file."""
+    """Guided compression of the visual tokens of frames; see the head of this file."""
 
     description = Description(
         name="deepmsi",
         title="DeepMSI-MER",
         paper="Dai et al., Contrastive Learning and Visual Sequence Compression, arXiv 2502.08573, 2025",
-        idea="Text and voice choose among the faces of the turns around an utterance, others are folded in; contrast.",
-        level="dialogue",
+        idea="Text and voice choose among the cells of each frame of a face, others are folded in; contrast.",
+        level="utterance",
         modalities=("text", "voice", "face"),
         needs=("face",),
         licence="written anew from the paper; the authors' code is MIT and was not used",
@@ -127,6 +163,7 @@ class DeepMsi(System):
             ),
         ),
         recipe=Recipe(learning_rate=1e-3, batch=16, epochs=30, patience=8),
+        reads={"face": "cells"},
     )
     Options = DeepMsiOptions
     options: DeepMsiOptions
@@ -136,21 +173,22 @@ class DeepMsi(System):
         o, self.guides = self.options, tuple(name for name in self.inputs if name != "face")
         if not self.guides:
             raise InputError("system 'deepmsi' needs text or voice as the guide; the features have face alone")
+        if self.inputs["face"] % o.cells:
+            raise InputError(
+                f"system 'deepmsi' reads frames of {o.cells} cells, those of face have {self.inputs['face']} numbers; "
+                "choose face=facenet-cells, give --set system.cells=COUNT for another grid, or train 'guided_window', "
+                "which reads one vector"
+            )
         self.entry = ModalityEntry({name: self.inputs[name] for name in self.guides}, o.width)
-        self.see = Kan(self.inputs["face"], o.width)
-        self.distance = nn.Parameter(torch.randn(o.past + o.future + 1, o.width) * o.width**-0.5)
         self.guide = nn.Sequential(
             nn.Linear(o.width * len(self.guides), o.width), nn.ReLU(), nn.Linear(o.width, o.width)
         )
-        self.stages = nn.ModuleList(Kan(o.width, o.width) for _ in o.keep)
-        self.summarise = CausalConvolutions(o.width)
+        self.see = nn.Linear(self.inputs["face"] // o.cells, o.width)
+        self.place = nn.Parameter(torch.randn(o.cells, o.width) * o.width**-0.5)
+        self.stages = nn.ModuleList(Stage(o) for _ in o.keep)
+        self.over_frames = CausalConvolutions(o.width)
         self.heads = nn.ModuleDict({name: Head(o.width, o.width, o.dropout) for name in (*self.guides, "face")})
-        wide = o.width * len(self.heads)
-        self.label = nn.Sequential(
-            *(nn.Linear(wide, 2 * o.width, bias=False), RowNorm(2 * o.width), nn.LeakyReLU(), nn.Dropout(o.dropout)),
-            *(nn.Linear(2 * o.width, o.width, bias=False), RowNorm(o.width), nn.LeakyReLU(), nn.Dropout(o.dropout)),
-            nn.Linear(o.width, classes),
-        )
+        self.label = classifier(o.width * len(self.heads), o.width, classes, dropout=o.dropout)
 
     @property
     def comparable(self) -> bool:
@@ -163,66 +201,58 @@ class DeepMsi(System):
         return "" if self.comparable else "deepmsi: compat=True, nothing is folded in, as in the source's code"
 
     def forward(self, batch: Batch) -> Output:
-        """Read vectors ``(B, T, d)`` of face, and of text or voice, of whole dialogues."""
+        """Read steps of face, one a frame, and vectors ``(B, T, d)`` of text or voice.
+
+        Extras: ``guide (n, d)``; ``chosen (N, k)``, the cells of each frame that are left after the last stage.
+        """
         mask = batch.mask
         vectors, present = batch.vectors_of(self.guides)
-        entered = self.entry(vectors, present)
-        rows = {name: pack(values, mask) for name, values in entered.items()}  # (n, d)
-        guide = self.guide(torch.cat([rows[name] for name in self.guides], -1))
-        visual, chosen = self._look(batch, guide)
-        rows["face"] = visual
-        there = {name: pack(present[name], mask) for name in self.guides} | {"face": (chosen >= 0).any(1)}
-        vectors = {name: unpack(head(rows[name]) * there[name][:, None], mask) for name, head in self.heads.items()}
-        headed = {name: pack(values, mask) for name, values in vectors.items()}
-        logits = unpack(self.label(torch.cat(list(headed.values()), -1)), mask)  # (B, T, C)
+        rows = {name: pack(values, mask) for name, values in self.entry(vectors, present).items()}  # (n, d)
+        guide = self.guide(torch.cat([rows[name] for name in self.guides], -1))  # (n, d)
+        rows["face"], chosen = self._look(batch, guide)
+        there = {name: pack(batch.present(name), mask) for name in self.heads}
+        read = {
+            name: unpack(head(rows[name]) * there[name][:, None], mask) for name, head in self.heads.items()
+        }  # (B, T, d)
+        logits = unpack(self.label(pack(torch.cat(list(read.values()), -1), mask)), mask)  # (B, T, C)
         return Output(
             logits=logits,
-            losses=self.losses(logits, batch, **self._contrast(headed, there, pack(batch.labels, mask))),
+            losses=self.losses(logits, batch, **self._contrasts(read, batch)),
             extras={"chosen": chosen, "guide": guide},
-            representations=vectors,
+            representations=read,
         )
 
     def _look(self, batch: Batch, guide: Tensor) -> tuple[Tensor, Tensor]:
-        """The summary of the faces around each utterance ``(n, d)`` and which places of the window were kept
-        ``(n, k)``, -1 where there was none."""
-        o = self.options
-        tokens, real = self._window(batch)  # (n, W, d), (n, W)
-        places = torch.arange(tokens.shape[1], device=tokens.device).expand_as(real).masked_fill(~real, -1)
+        """The summary of each utterance's frames ``(n, d)``, and the cells of each frame that were kept ``(N, k)``."""
+        o, frames = self.options, batch.modality("face")
+        lengths = pack(frames.lengths, batch.mask)  # (n,)
+        own = guide.repeat_interleave(lengths, 0)  # (N, d), the guide of each frame
+        tokens = self.see(frames.values.view(len(own), o.cells, self.see.in_features)) + self.place  # (N, P, d)
+        chosen = torch.arange(o.cells, device=tokens.device).expand(len(tokens), -1)
         for stage, keep in zip(self.stages, o.keep, strict=True):
-            tokens = (tokens + stage(tokens)) * real[..., None]
-            wanted = masked_mean(tokens, real) + (guide if o.guided else 0.0)  # (n, d)
+            real = torch.ones_like(chosen, dtype=torch.bool)
+            tokens = stage(tokens, real)
+            wanted = masked_mean(tokens, real) + (own if o.guided else 0.0)  # (N, d)
             threshold = 2.0 if o.compat else o.threshold
-            tokens, real, index = compress(tokens, real, wanted, keep=keep, threshold=threshold, fold=o.fold)
-            places = places.gather(1, index).masked_fill(~real, -1)
-        last = self.summarise(tokens)[:, -1]  # real tokens are at the end
-        return last * real.any(1)[:, None], places
+            tokens, _, index = compress(tokens, real, wanted, keep=keep, threshold=threshold, fold=o.fold)
+            chosen = chosen.gather(1, index)
+        steps, _ = padded_steps(tokens.mean(1), lengths)  # (n, S, d)
+        last = (lengths - 1).clamp_min(0)[:, None, None].expand(-1, 1, o.width)
+        return self.over_frames(steps).gather(1, last)[:, 0], chosen
 
-    def _window(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Visual tokens of the turns around each real utterance: ``(n, W, d)`` and which are real ``(n, W)``."""
-        o = self.options
-        values, present = batch.vectors("face")
-        seen = self.see(values)  # (B, T, d)
-        length = seen.shape[1]
-        window = torch.arange(-o.past, o.future + 1, device=seen.device)
-        place = torch.arange(length, device=seen.device)[:, None] + window
-        index, inside = place.clamp(0, length - 1), (place >= 0) & (place < length)  # (T, W)
-        real = present[:, index] & inside & batch.mask[:, index]  # (B, T, W)
-        tokens = (seen[:, index] + self.distance) * real[..., None]
-        return tokens[batch.mask], real[batch.mask]
-
-    def _contrast(self, headed: Mapping[str, Tensor], there: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
+    def _contrasts(self, read: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The contrast of face with each guide, over the utterances that have both."""
         if not self.options.contrast:
             return {}
-        found = {}
+        found, mask = {}, batch.mask
         for name in self.guides:
-            known = labels.masked_fill(~(there[name] & there["face"]), UNLABELLED)
-            value = contrast(headed["face"], headed[name], known, temperature=self.options.temperature)
-            found[f"contrast_{name}"] = self.options.contrast * value
+            known = batch.labels.masked_fill(~(batch.present(name) & batch.present("face")), UNLABELLED)
+            pair = read["face"][mask], read[name][mask], known[mask]
+            found[f"contrast_{name}"] = self.options.contrast * contrast(*pair, temperature=self.options.temperature)
         return found
 
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """Of text and voice the projection and head, of face the KAN layers, the convolutions and the head."""
+        """Of text and voice the projection and head, of face the tokens, stages, convolutions and the head."""
         own = {name: [*values, *self.heads[name].parameters()] for name, values in self.entry.by_modality().items()}
-        face = (self.see, self.stages, self.summarise, self.heads["face"])
-        return {**own, "face": [self.distance, *(each for part in face for each in part.parameters())]}
+        face = (self.see, self.stages, self.over_frames, self.heads["face"])
+        return {**own, "face": [self.place, *(each for part in face for each in part.parameters())]}

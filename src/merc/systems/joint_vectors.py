@@ -1,39 +1,38 @@
-"""Joint vectors: a few learned vectors are the only channel between modalities; contrast separates classes.
+"""Joint vectors: a few learned vectors are the only channel between words and sound; contrast separates classes.
 
 Paper: "Enhancing Emotion Recognition in Conversation through Emotional Cross-Modal Fusion and Inter-class Contrastive
 Learning", H. Shi, X. Zhang, N. Cheng, Y. Zhang, J. Yu, J. Xiao, J. Wang, ICIC 2024, arXiv 2405.17900.
 
-Idea: (1) each modality attends to itself and to a few joint vectors, never to another modality; (2) after each layer
-the modalities' copies of the joint vectors are averaged, so that they alone connect the modalities, and little room
-is left for what is redundant; (3) two classifiers, and a contrast by label over the fused vectors.
+Idea: (1) the words of an utterance attend to themselves and to a few joint vectors, and so does its sound, never one to
+the other; (2) after each layer the modalities' copies of the joint vectors are averaged, so that they alone connect the
+modalities, and little room is left for what is redundant; (3) two classifiers, and a contrast by label over the fused
+vectors.
 
-Symbols: M modalities m, J joint vectors a turn, L layers, h width, C classes, B dialogues of T turns.
-    x_m      = LayerNorm(W_m input_m)                                 (B, T, h)     a turn's token, zeros where absent
-    q_t      = learned vectors, the same at every turn t              (B, T, J, h)
-    q_t^m, x_mt = layer_m([q_t ; x_mt], looking at q_t and x_m1 .. x_mT)            plus a learned bias by distance
-    q_t      = mean of q_t^m over the modalities present at t         (B, T, J, h)
-    f        = norm(mean_J q)                                         (B, T, h)     fused
-    y        = (MLP f + V [norm(x_1) ; ... ; norm(x_M)]) / 2          (B, T, C)
+Symbols: n utterances, M modalities m with S steps each (words, pieces of sound, frames), J joint vectors, L layers,
+h width, C classes.
+    s_m      = LayerNorm(W_m input_m) + positions                     (n, S, h)
+    c_m      = mean of s_m before the positions                       (n, h)        the modality's [CLS]
+    q^m, c_m, s_m = layer_m([q ; c_m ; s_m])                          (n, J + 1 + S, h)
+    q        = mean of q^m over the modalities present                (n, J, h)
+    f        = norm(mean_J q)                                         (n, h)        fused
+    y        = (MLP f + V [norm(c_1) ; ... ; norm(c_M)]) / 2          (n, C)
     loss     = CE(y) + weight * contrast(f)     supervised, within the batch
 
-With ``reads="steps"`` each turn is read first, as the source does, S of its words or pieces of sound s_m at a time:
-    q_t^m, x_m = inside_m([q ; x_m ; s_m])      q_t = mean of q_t^m,  x_m = mean of s_m before     (B T, J + 1 + S, h)
+Inputs: sequences of any subset of text (``mpnet-words``), voice (frames of an encoder) and face (frames).
 
-Inputs: utterance vectors of any subset of text, voice, face; with ``reads="steps"`` the sequence of each utterance.
+Differs from the paper: its full text and code are not at hand, so that sizes, temperature and weights are ours and are
+in ``JointVectorsOptions``; its sound is patches of a mel picture under a ViT, ours the frames of any encoder, at most
+``pieces`` of them. ``joints=0`` leaves late fusion, an ablation.
 
-Differs from the paper: its full text and code are not at hand, so that sizes, temperature and weights are ours and
-are in ``JointVectorsOptions``; there, sequences are words and pieces of a mel picture, here (by default) they are the
-turns of the dialogue, each with joint vectors of its own, and a turn's own token takes the part of [CLS]. The distance
-between turns enters the attention as a learned bias. ``joints=0`` leaves late fusion, an ablation.
-
-Prefer it when modalities are redundant and their combination decides; when each adds information of its own,
-concatenation does as well and trains faster.
+Prefer it when modalities are redundant and their combination decides; ``joint_vectors_dialogue`` reads the dialogue
+around an utterance by the same means.
 
     >>> import torch
-    >>> from merc.systems import SYSTEMS, Batch
-    >>> batch = Batch.of({"text": torch.randn(2, 5, 768)})
-    >>> SYSTEMS["joint_vectors"]({"text": 768}, 6).eval()(batch).logits.shape
-    torch.Size([2, 5, 6])
+    >>> from merc.systems import SYSTEMS, Batch, Rows
+    >>> words, frames = Rows(torch.randn(9, 768), torch.tensor([[5], [4]])), torch.tensor([[40], [60]])
+    >>> batch = Batch.of({"text": words, "voice": Rows(torch.randn(100, 512), frames)})
+    >>> SYSTEMS["joint_vectors"]({"text": 768, "voice": 512}, 6).eval()(batch).logits.shape
+    torch.Size([2, 1, 6])
 """
 
 from __future__ import annotations
@@ -49,8 +48,11 @@ from merc.nn.attention import EncoderLayer, sinusoids
 from merc.nn.losses import supervised_contrast
 from merc.nn.pooling import masked_mean
 from merc.nn.rows import ModalityEntry, pack, unpack
-from merc.options import above, at_least, below_one, one_of
+from merc.options import above, at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Recipe, System
+
+Steps = tuple[Tensor, Tensor]
+"""Steps ``(n, S, h)`` and which of them are real, bool ``(n, S)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,129 +60,51 @@ class JointVectorsOptions:
     """Sizes and weights; none of them is given by the source."""
 
     width: int = 64  # h; not given by the source
-    joints: int = 8  # J, joint vectors a turn, 0: late fusion only; not given by the source
+    joints: int = 8  # J, 0: late fusion only; not given by the source
     layers: int = 2  # L; from the second on, modalities hear of each other; not given by the source
     heads: int = 4  # of every attention; not given by the source
-    reach: int = 10  # distances of turns that are distinguished; farther ones count as this; not given by the source
-    reads: str = "vectors"  # or "steps": words and frames of each utterance are read first, as in the source
-    inside: int = 1  # layers over the steps of an utterance; not given by the source
-    pieces: int = 64  # steps of an utterance, longer sequences are averaged in contiguous chunks; not given
-    dropout: float = 0.3  # of tokens, layers and classifiers; not given by the source
+    pieces: int = 64  # steps of a modality, longer sequences are averaged in contiguous chunks; not given
+    dropout: float = 0.3  # of steps, layers and classifiers; not given by the source
     contrast: float = 0.2  # weight of the contrastive loss, 0: none; not given by the source
     temperature: float = 0.2  # of the contrastive loss; not given by the source
 
     def __post_init__(self) -> None:
-        one_of(("vectors", "steps"), scope="joint_vectors", reads=self.reads)
-        at_least(1, scope="joint_vectors", width=self.width, layers=self.layers, heads=self.heads)
-        at_least(1, scope="joint_vectors", inside=self.inside, pieces=self.pieces)
-        at_least(0, scope="joint_vectors", joints=self.joints, reach=self.reach, contrast=self.contrast)
+        at_least(1, scope="joint_vectors", width=self.width, layers=self.layers, heads=self.heads, pieces=self.pieces)
+        at_least(0, scope="joint_vectors", joints=self.joints, contrast=self.contrast)
         if self.width % self.heads:
             raise InputError(f"joint_vectors: width is {self.width}: expected a multiple of the {self.heads} heads")
         below_one(scope="joint_vectors", dropout=self.dropout)
         above(0, scope="joint_vectors", temperature=self.temperature)
 
 
-class Nearness(nn.Module):
-    """A bias of attention scores by the distance between the query's and the key's turn.
+class JointLayer(nn.Module):
+    """A layer of all modalities: joint vectors, [CLS] and steps of each attend to one another, then the copies of the
+    joint vectors are averaged.
 
-    Learned; at the start nearer turns are favoured, by each head half as much as by the one before.
+    Args:
+        names: The modalities.
+        width: h, a multiple of ``heads``.
+        heads: Of the attention.
+        dropout: Of the layer.
     """
 
-    def __init__(self, heads: int, reach: int) -> None:
+    def __init__(self, names: Sequence[str], width: int, heads: int, *, dropout: float) -> None:
         super().__init__()
-        self.reach = reach
-        slopes = 0.5 ** torch.arange(heads, dtype=torch.float32)[:, None]
-        self.bias = nn.Parameter(-slopes * torch.arange(-reach, reach + 1).abs())  # (heads, 2 reach + 1)
-
-    def forward(self, length: int) -> Tensor:
-        """``(heads, length, length)`` [head, query turn, key turn]."""
-        place = torch.arange(length, device=self.bias.device)
-        distance = (place[None] - place[:, None]).clamp(-self.reach, self.reach) + self.reach
-        return self.bias[:, distance]
-
-
-class Stream(nn.Module):
-    """One modality's part of a layer: a turn's joint vectors and token attend to these joint vectors and to all tokens
-    of the same modality, then a feed-forward layer."""
-
-    def __init__(self, options: JointVectorsOptions) -> None:
-        super().__init__()
-        width = options.width
-        self.heads = options.heads
-        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.feedforward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        self.drop = nn.Dropout(options.dropout)
-
-    def forward(self, joint: Tensor, token: Tensor, *, near: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``joint (B, T, J, h)``, ``token (B, T, h)``, ``near (heads, T, T)``, ``keep`` bool ``(B, T)``: the same two,
-        and the share of the joint vectors' attention that goes to tokens ``(B, T)``, 0 where J is 0.
-        """
-        both = torch.cat([joint, token[:, :, None]], 2)  # (B, T, J + 1, h)
-        update, mass = self._attend(self.before(both), near, keep)
-        both = both + self.drop(update)
-        both = both + self.drop(self.feedforward(self.between(both)))
-        return both[:, :, :-1], both[:, :, -1], mass
-
-    def _attend(self, both: Tensor, near: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        count, turns, asking, width = both.shape
-        parts = self.qkv(both).view(count, turns, asking, 3, self.heads, -1)
-        query, key, value = parts.permute(3, 0, 4, 1, 2, 5)  # (B, heads, T, J + 1, h / heads) each
-        query = query * query.shape[-1] ** -0.5
-        own = query @ key[..., :-1, :].transpose(-1, -2)  # (B, heads, T, J + 1, J)
-        far = query.flatten(2, 3) @ key[..., -1, :].transpose(-1, -2)  # (B, heads, T (J + 1), T)
-        far = far.unflatten(2, (turns, asking)) + near[:, :, None]
-        seen = keep[:, None, None, None]  # (B, 1, 1, 1, T)
-        shares = torch.softmax(torch.cat([own, far.masked_fill(~seen, torch.finfo(far.dtype).min)], -1), -1)
-        own, far = shares[..., : asking - 1], shares[..., asking - 1 :] * seen
-        mixed = (far.flatten(2, 3) @ value[..., -1, :]).unflatten(2, (turns, asking)) + own @ value[..., :-1, :]
-        mass = far[..., :-1, :].detach().sum((1, 3, 4)) / max(self.heads * (asking - 1), 1)
-        out: Tensor = self.out(mixed.permute(0, 2, 3, 1, 4).reshape(count, turns, asking, width))
-        return out, mass
-
-
-class Connection(nn.Module):
-    """A layer of all modalities: each for itself, then their copies of the joint vectors are averaged."""
-
-    def __init__(self, names: Sequence[str], options: JointVectorsOptions) -> None:
-        super().__init__()
-        self.streams = nn.ModuleDict({name: Stream(options) for name in names})
+        self.layers = nn.ModuleDict({name: EncoderLayer(width, heads, dropout=dropout) for name in names})
 
     def forward(
-        self, joint: Tensor, tokens: Mapping[str, Tensor], *, near: Tensor, keep: Mapping[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """``joint (B, T, J, h)``, by modality ``tokens (B, T, h)`` and ``keep (B, T)``, ``near (heads, T, T)``: joint
-        vectors, tokens, and by modality the joint vectors' attention to its tokens ``(B, T, M)``.
+        self, joint: Tensor, tokens: Mapping[str, Tensor], steps: Mapping[str, Steps]
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Steps]]:
+        """Read each modality beside the joint vectors.
 
-        The mean is over the modalities kept at a turn, over all where none is.
-        """
-        copies, moved, masses = [], {}, []
-        for name, stream in self.streams.items():
-            copy, moved[name], mass = stream(joint, tokens[name], near=near, keep=keep[name])
-            copies.append(copy)
-            masses.append(mass)
-        there = torch.stack([keep[name] for name in self.streams], -1)  # (B, T, M)
-        there = there | ~there.any(-1, keepdim=True)
-        shares = there / there.sum(-1, keepdim=True)
-        together = (torch.stack(copies, -1) * shares[:, :, None, None]).sum(-1)
-        return together, moved, torch.stack(masses, -1)
+        Args:
+            joint: ``(n, J, h)``.
+            tokens: By modality its [CLS] ``(n, h)``.
+            steps: By modality its steps.
 
-
-class Inside(nn.Module):
-    """Reads each utterance alone: the joint vectors, a token and the steps of one modality attend to one another."""
-
-    def __init__(self, names: Sequence[str], options: JointVectorsOptions) -> None:
-        super().__init__()
-        self.layers = nn.ModuleDict(
-            {name: EncoderLayer(options.width, options.heads, dropout=options.dropout) for name in names}
-        )
-
-    def forward(
-        self, joint: Tensor, tokens: Mapping[str, Tensor], steps: Mapping[str, tuple[Tensor, Tensor]]
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
-        """``joint (n, J, h)``, by modality ``tokens (n, h)`` and steps ``(n, S, h)`` with mask ``(n, S)``: the same.
-
-        Copies of the joint vectors are averaged over the modalities that an utterance has, over all where it has none.
+        Returns:
+            The same three. The copies are averaged over the modalities that an utterance has, over all where it has
+            none; the [CLS] of an absent modality is zeros.
         """
         copies, moved, read, count = [], {}, {}, joint.shape[1]
         for name, layer in self.layers.items():
@@ -203,12 +127,13 @@ class JointVectors(System):
         name="joint_vectors",
         title="Joint-vector fusion with inter-class contrast",
         paper="Shi et al., Emotional Cross-Modal Fusion and Inter-class Contrastive Learning, ICIC 2024",
-        idea="A few learned vectors are the only channel between modalities; contrast by label separates classes.",
-        level="dialogue",
+        idea="A few learned vectors are the only channel between words and frames; contrast by label.",
+        level="utterance",
         modalities=("text", "voice", "face"),
         needs=(),
         licence="written anew from the paper's abstract; no code of the authors was found",
-        recipe=Recipe(learning_rate=1e-3, batch=16, epochs=30, patience=6),
+        recipe=Recipe(learning_rate=1e-3, batch=32, epochs=30, patience=6),
+        reads={"text": "steps", "voice": "steps", "face": "steps"},
     )
     Options = JointVectorsOptions
     options: JointVectorsOptions
@@ -217,10 +142,8 @@ class JointVectors(System):
         super().__init__(inputs, classes, options)
         o, names = self.options, list(self.inputs)
         self.entry = ModalityEntry(self.inputs, o.width)
-        self.inside = nn.ModuleList(Inside(names, o) for _ in range(o.inside if o.reads == "steps" else 0))
         self.joint = nn.Parameter(torch.randn(o.joints, o.width) * o.width**-0.5)
-        self.near = Nearness(o.heads, o.reach)
-        self.layers = nn.ModuleList(Connection(names, o) for _ in range(o.layers))
+        self.layers = nn.ModuleList(JointLayer(names, o.width, o.heads, dropout=o.dropout) for _ in range(o.layers))
         self.norms = nn.ModuleDict({name: nn.LayerNorm(o.width) for name in names})
         self.label_tokens = nn.Linear(o.width * len(names), classes)  # linear: modalities do not interact here
         if o.joints:
@@ -230,52 +153,39 @@ class JointVectors(System):
             )
         self.drop = nn.Dropout(o.dropout)
 
-    @classmethod
-    def reading(cls, options: JointVectorsOptions | None = None) -> dict[str, str]:
-        """Vectors, or with ``reads="steps"`` the steps of each utterance."""
-        return dict.fromkeys(cls.description.modalities, (options or JointVectorsOptions()).reads)
-
     def forward(self, batch: Batch) -> Output:
-        """Read vectors ``(B, T, d)``, or steps, of whichever of text, voice and face the system was built for.
+        """Read the steps of whichever of text, voice and face the system was built for.
 
-        Extras: ``fused (B, T, h)``, with J = 0 the tokens side by side ``(B, T, M h)``; ``mass (B, T, M)``, the share
-        of the joint vectors' attention in the last layer that goes to each modality's tokens.
+        Extras: ``fused (B, T, h)``, with J = 0 the [CLS] side by side ``(B, T, M h)``.
         """
-        keep = {name: batch.present(name) for name in self.inputs}
-        joint, entered = (self._steps if self.inside else self._vectors)(batch)
-        tokens = {name: self.drop(values) for name, values in entered.items()}
-        near = self.near(batch.mask.shape[1])
+        mask = batch.mask
+        steps, means = self._entered(batch)
+        tokens = {name: pack(one, mask) for name, one in means.items()}  # (n, h)
+        joint = self.joint.expand(int(mask.sum()), -1, -1)  # (n, J, h)
         for layer in self.layers:
-            joint, tokens, mass = layer(joint, tokens, near=near, keep=keep)
-        joined = torch.cat([norm(tokens[name]) for name, norm in self.norms.items()], -1)  # (B, T, M h)
+            joint, tokens, steps = layer(joint, tokens, steps)
+        joined = torch.cat([norm(tokens[name]) for name, norm in self.norms.items()], -1)  # (n, M h)
         fused, logits = joined, self.label_tokens(self.drop(joined))
         if self.options.joints:
-            fused = self.norm(joint.mean(2))  # (B, T, h)
+            fused = self.norm(joint.mean(1))  # (n, h)
             logits = (logits + self.label_fused(self.drop(fused))) / 2
+        fused, logits = unpack(fused, mask), unpack(logits, mask)
         return Output(
             logits=logits,
             losses=self.losses(logits, batch, **self._contrast(fused, batch)),
-            extras={"fused": fused, "mass": mass},
-            representations=entered,
+            extras={"fused": fused},
+            representations=means,
         )
 
-    def _vectors(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Joint vectors ``(B, T, J, h)`` as they are learned, and by modality a token for each turn ``(B, T, h)``."""
-        return self.joint.expand(*batch.mask.shape, -1, -1), self.entry(*batch.vectors_of(self.inputs))
-
-    def _steps(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Joint vectors and tokens of each turn after its own steps were read."""
-        real, steps, tokens = batch.mask.flatten(), {}, {}
+    def _entered(self, batch: Batch) -> tuple[dict[str, Steps], dict[str, Tensor]]:
+        """By modality its steps with their positions, and their mean without ``(B, T, h)``."""
+        real, steps, means = batch.mask.flatten(), {}, {}
         for name in self.inputs:
             values, mask = (pack(one, real) for one in batch.modality(name).chunks(self.options.pieces).steps())
             entered = self.entry.project[name](values) * mask[..., None]  # (n, S, h)
-            tokens[name] = masked_mean(entered, mask)
+            means[name] = unpack(masked_mean(entered, mask), batch.mask)
             steps[name] = self.drop(entered + sinusoids(*entered.shape[1:], like=entered)), mask
-        joint = self.joint.expand(len(next(iter(tokens.values()))), -1, -1)  # (n, J, h)
-        for layer in self.inside:
-            joint, tokens, steps = layer(joint, tokens, steps)
-        spread = unpack(joint.flatten(1), batch.mask).view(*batch.mask.shape, *joint.shape[1:])
-        return spread, {name: unpack(one, batch.mask) for name, one in tokens.items()}
+        return steps, means
 
     def _contrast(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The weighted contrast over labelled utterances, by name; nothing where its weight is 0."""
@@ -287,12 +197,10 @@ class JointVectors(System):
         }
 
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """Of each modality the projection, its part of every layer, and its last normalisation."""
+        """Of each modality the projection, its part of every layer, and the normalisation of its [CLS]."""
         found: dict[str, list[nn.Parameter]] = {name: list(own) for name, own in self.entry.by_modality().items()}
         for name, own in found.items():
-            for layer in self.inside:
-                own.extend(layer.get_submodule(f"layers.{name}").parameters())
             for layer in self.layers:
-                own.extend(layer.get_submodule(f"streams.{name}").parameters())
+                own.extend(layer.get_submodule(f"layers.{name}").parameters())
             own.extend(self.norms[name].parameters())
         return found

@@ -38,7 +38,9 @@ TESTED_ELSEWHERE = {
     "recipes/encoder_training.py": "recipes/test_text_encoder.py",  # what both fine-tunings share
     "recipes/prompting/outcome.py": "recipes/test_llm.py",  # what that training leaves
     "recipes/prompting/text_model.py": "recipes/prompting/test_with_llm.py",  # which of two models it is
+    "recipes/joined/targets.py": "recipes/test_regression.py",  # what a regression refuses
     "reporting/card_page.py": "reporting/test_cards.py",  # a card and its page
+    "systems/unimse_options.py": "systems/test_unimse.py",  # the options of that system
     "training/contract.py": "training/test_loop.py",  # what the loop is given and returns
 }
 """Files without a test of the same name, and the test that covers them, with the reason."""

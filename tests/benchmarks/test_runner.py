@@ -35,6 +35,8 @@ def test_a_system_that_cannot_read_the_features_is_left_out(made: BenchOptions) 
     source = str((made.features or {})["meld"]).removeprefix("text=")
     with pytest.raises(InputError, match="no system of m2fnet can read the features of meld-7"):
         runner.plan(replace(made, only=("m2fnet",), features={"meld": f"voice={source}"}))
+    with pytest.raises(InputError, match="no system of deepmsi can read the features of meld-7"):
+        runner.plan(replace(made, only=("deepmsi",), features={"meld": "text=mpnet,face=au17"}))  # no grid of cells
 
 
 def test_a_regression_is_no_bench_of_classes(made: BenchOptions) -> None:

@@ -94,6 +94,6 @@ def test_the_options_of_a_system_decide_whether_frames_are_read_or_their_mean(ro
 def test_steps_asked_of_a_system_that_cannot_read_them_are_refused_by_name(root: Path) -> None:
     wanted = request(root, "concat", f"voice={root / 'store'}:frames", options={"reads": "steps"})
     with pytest.raises(
-        InputError, match=r"system 'concat' reads .* in no other way; joint_vectors_dialogue can read steps"
+        InputError, match=r"system 'concat' reads .* in no other way; joint_vectors_dialogue, unimse can read steps"
     ):
         Prepared(wanted).material(Prepared(wanted).folds()[0])

@@ -8,10 +8,13 @@ from torch.nn import functional as F
 
 from merc.backbones.t5 import load, token_rows, token_sequences
 from merc.errors import InputError, WeightError
+from merc.nn.losses import info_nce
+from merc.nn.pooling import LastState
 from merc.systems import Rows
 from merc.systems.cggm import Cggm, CggmOptions
-from merc.systems.unimse import Adapter, UniMse, UniMseOptions, info_nce
-from merc.systems.universal import spoken
+from merc.systems.unimse import Adapter, UniMse
+from merc.systems.unimse_options import UniMseOptions
+from merc.systems.universal import CLASS, SCORES, VALUES
 
 from .contract import CLASSES, SystemContract, made_batch
 from .planted import World, accuracy, built, dialogues, trained
@@ -22,9 +25,31 @@ WIDTHS = {"text": 12, "voice": 7, "face": 5}
 
 class TestUniMse(SystemContract):
     system = UniMse
-    options = SMALL
-    steps = 120
+    options = replace(SMALL, labels=("anger", "joy", "neutral", "surprise"), fields=("polarity", "meld"))
+    steps = 100
     rate = 5e-3
+
+    def batch(self, lengths, **more):
+        """Voice and face as three steps each, so that there is something to recur over."""
+        batch = super().batch(lengths, **more)
+        rows = {name: in_steps(batch.rows[name]) for name in ("voice", "face")}
+        return replace(batch, rows={**batch.rows, **rows})
+
+
+class TestVectors(SystemContract):
+    system = UniMse
+    options = replace(SMALL, reads="vectors")
+    steps = 100
+    rate = 5e-3
+    unreached = tuple(  # the class is one token, which has none before it to attend to
+        f"t5.decoder.block.0.layer.0.SelfAttention.{name}" for name in ("q", "k", "relative_attention_bias")
+    )
+
+
+def in_steps(rows):
+    """Three steps in the place of each vector."""
+    three = torch.stack([rows.values, rows.values.flip(1), -rows.values], 1).flatten(0, 1)
+    return Rows(three, rows.lengths * 3)
 
 
 def system_of(widths=WIDTHS, **changes):
@@ -110,39 +135,147 @@ def test_removing_audio_leaves_shapes_valid(left):
 # generation
 
 
-def test_logits_are_the_likelihoods_of_label_texts_one_by_one():
-    sequences = (((2, 3), (2, 4)), ((3,),), ((4, 2, 5),), ((5, 2, 3, 1),))
-    system, batch = system_of(sequences=sequences).eval(), made_batch(WIDTHS, (3,))
+FIELDS = ("polarity", "score", "meld")
+EMOTIONS = ("anger", "joy", "neutral", "surprise")
+
+
+def labelled(**changes):
+    return system_of(labels=EMOTIONS, fields=FIELDS, **changes)
+
+
+def with_universal(batch, seed=0):
+    """The same dialogues with a value of each field."""
+    random = torch.Generator().manual_seed(seed)
+    columns = [torch.randint(len(VALUES[name]), batch.mask.shape, generator=random) for name in FIELDS]
+    return replace(batch, universal=torch.stack(columns, -1).masked_fill(~batch.mask[..., None], -1))
+
+
+def test_a_field_is_written_behind_the_values_that_were_generated_for_those_before_it():
+    """Each likelihood is that of the whole text, token by token, less that of what stands before."""
+    torch.manual_seed(0)
+    sequences = (
+        ((2, 3), (4,), (2, 5)),
+        tuple((6 + number,) for number in range(31)),
+        tuple((40 + n,) for n in range(7)),
+    )
+    system, batch = labelled(sequences=sequences).eval(), made_batch(WIDTHS, (3,))
     with torch.no_grad():
         output = system(batch)
         memory, seen = system._around(output.extras["fused"], batch.mask)
-        for number, texts in enumerate(sequences):
-            sums = []
-            for text in texts:
-                written = torch.tensor([text] * len(memory))
-                said = system.t5(encoder_outputs=(memory,), attention_mask=seen.long(), labels=written).logits
-                sums.append(-F.cross_entropy(said.transpose(1, 2), written, reduction="none").sum(1))
-            torch.testing.assert_close(output.logits[0, :, number], torch.stack(sums).logsumexp(0))
+
+        def likelihood(row, text):
+            written = torch.tensor([text])
+            said = system.t5(
+                encoder_outputs=(memory[row : row + 1],), attention_mask=seen[row : row + 1].long(), labels=written
+            )
+            return -F.cross_entropy(said.logits.transpose(1, 2), written, reduction="sum")
+
+        for row, (polarity, score, _) in enumerate(output.extras["written"].tolist()):
+            assert polarity == max(range(3), key=lambda value: float(likelihood(row, sequences[0][value])))
+            before = [*sequences[0][polarity], *sequences[1][score]]
+            for place, emotion in enumerate(EMOTIONS):
+                token = sequences[2][VALUES["meld"].index(emotion)]
+                wanted = likelihood(row, [*before, *token]) - likelihood(row, before)
+                torch.testing.assert_close(output.logits[0, row, place], wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_label_and_outside_are_together_the_cross_entropy_of_the_generator():
-    system, batch = system_of(), made_batch(WIDTHS, (4, 2))
-    output = system.eval()(batch)
+def test_in_training_a_field_follows_the_labels_values_and_in_prediction_those_generated():
+    system, batch = labelled(), with_universal(made_batch(WIDTHS, (4, 3)))
+    written = system.train()(batch).extras["written"]
+    assert torch.equal(written, batch.universal[batch.mask])
+    holes = replace(batch, universal=batch.universal.clone())
+    holes.universal[..., 0] = -1
+    assert not torch.equal(system(holes).extras["written"][:, 0], written[:, 0])
+    assert torch.equal(system(holes).extras["written"][:, 1:], written[:, 1:])
+    predicted, other = (system.eval()(one) for one in (batch, with_universal(batch, seed=1)))
+    assert torch.equal(predicted.logits, other.logits), "a label reaches a prediction"
+
+
+def test_each_known_field_has_its_cross_entropy_and_unknown_ones_none():
+    system, batch = labelled().train(), with_universal(made_batch(WIDTHS, (4, 2)))
+    output = system(batch)
+    assert {"label", "outside", "polarity", "score"} <= set(output.losses) and "meld" not in output.losses
+    holes = replace(batch, universal=batch.universal.clone())
+    holes.universal[..., 1] = -1
+    assert "score" not in system(holes).losses
+    bare = replace(batch, labels=torch.full_like(batch.labels, -1))
+    assert {"polarity", "score", "meld"} <= set(system(bare).losses)  # a lender's label that is none of the classes
     gold = output.logits[batch.labelled].gather(1, batch.labels[batch.labelled][:, None])
     torch.testing.assert_close(output.losses["label"] + output.losses["outside"], -gold.mean())
-    assert (output.logits[batch.mask].logsumexp(-1) < 0).all()
 
 
-def test_labels_for_another_number_of_classes_are_refused():
+def test_four_classes_of_iemocap_count_excited_as_happy():
+    system = system_of(labels=("angry", "happy", "neutral", "sad"), fields=("polarity", "iemocap")).eval()
+    likely = {"iemocap": torch.randn(2, 6)}
+    logits = system._logits(likely, torch.ones(1, 2, dtype=torch.bool))
+    names = VALUES["iemocap"]
+    happy = likely["iemocap"][:, [names.index("happy"), names.index("excited")]].logsumexp(-1)
+    torch.testing.assert_close(logits[0, :, 1], happy)
+    torch.testing.assert_close(logits[0, :, 3], likely["iemocap"][:, names.index("sad")])
+
+
+def test_a_score_is_generated_and_decoded():
+    torch.manual_seed(0)
+    system = UniMse(WIDTHS, 0, replace(SMALL, fields=("polarity", "score")), dimensions=1)
+    batch = made_batch(WIDTHS, (6, 5, 4))
+    random = torch.Generator().manual_seed(0)
+    scores = (torch.randint(-15, 16, (*batch.mask.shape, 1), generator=random) / 5).masked_fill(
+        ~batch.mask[..., None], float("nan")
+    )
+    batch = replace(batch, targets=scores, labels=torch.full_like(batch.labels, -1))
+    output = system.train()(batch)
+    assert output.logits is None and "values" in output.losses and "label" not in output.losses
+    trained(system, [batch], epochs=60, rate=5e-3)
+    with torch.no_grad():
+        values = system(batch).values[batch.mask]
+    assert set(values.flatten().tolist()) <= set(torch.tensor(SCORES).tolist())
+    assert (values - scores[batch.mask]).abs().mean() < 0.5
+    assert system._numbers(torch.tensor([-3.0, 1.25, float("nan")])).tolist() == [0, 21, -1]
+
+
+def test_what_cannot_be_written_is_refused():
     with pytest.raises(InputError, match="2 labels for 4 classes"):
-        system_of(labels=("sad", "joy"))
+        system_of(labels=("joy", "anger"), fields=("polarity", "meld"))
+    with pytest.raises(
+        InputError, match="classes anger, joy, neutral, surprise are values of none of polarity, iemocap"
+    ):
+        system_of(labels=EMOTIONS, fields=("polarity", "iemocap"))
+    with pytest.raises(InputError, match="3 values to predict, .* it writes one value, the sentiment score: choose"):
+        UniMse(WIDTHS, 0, SMALL, dimensions=3)
 
 
-def test_labels_of_known_polarity_are_learned_too():
-    system = system_of(labels=("anger", "joy", "neutral", "surprise"))
-    batch = made_batch(WIDTHS, (5, 6, 4, 5))
-    trained(system, [batch], epochs=80, rate=5e-3)
-    assert accuracy(system, [batch]) > 0.95
+# voice and face
+
+
+def test_the_last_real_state_of_the_lstm_stands_for_voice():
+    torch.manual_seed(0)
+    side = LastState(3, 5)
+    steps, real = torch.randn(2, 4, 3), torch.tensor([[True] * 3 + [False], [False] * 4])
+    found = side(steps, real)
+    torch.testing.assert_close(found[0], side.norm(side.lstm(steps[:1, :3])[0][0, -1]))
+    assert not found[1].any()
+
+
+def test_the_order_of_frames_is_heard_and_vectors_read_their_mean():
+    batch = made_batch(WIDTHS, (4, 2))
+    rows = in_steps(batch.rows["voice"])
+    turned = Rows(rows.values.view(-1, 3, 7).flip(1).flatten(0, 1), rows.lengths)
+    one, other = (replace(batch, rows={**batch.rows, "voice": each}) for each in (rows, turned))
+    for reads, same in (("steps", False), ("vectors", True)):
+        system = system_of(reads=reads).eval()
+        with torch.no_grad():
+            for adapter in system.adapters:
+                adapter.up.weight.normal_()
+        assert torch.allclose(system(one).logits, system(other).logits, atol=1e-5) == same
+
+
+def test_all_but_the_t5_has_a_share_of_the_learning_rate():
+    system = system_of(other_rates=0.25)
+    ((owned, share),) = system.rate_shares().values()
+    assert share == 0.25
+    rest = {id(one) for one in system.t5.parameters()}
+    assert {id(one) for one in owned} | rest == {id(one) for one in system.parameters()}
+    assert not {id(one) for one in owned} & rest
 
 
 # a ready T5
@@ -158,7 +291,7 @@ def spoken_batch(lengths, *, padding=0, **more):
     said = torch.arange(6) <= torch.arange(64)[:, None] % 6
     real = said[: batch.mask.shape[1]] & batch.mask[..., None]
     text = Rows.of_steps(words[:, : batch.mask.shape[1]].flatten(0, 1), real.flatten(0, 1), shape=batch.mask.shape)
-    return replace(batch, rows={**batch.rows, "text": text})
+    return replace(batch, rows={**batch.rows, "text": text, "voice": in_steps(batch.rows["voice"])})
 
 
 def adopted(**changes):
@@ -166,7 +299,7 @@ def adopted(**changes):
     torch.manual_seed(0)
     ready = system_of(vocabulary=40).t5
     torch.nn.init.normal_(ready.shared.weight)
-    texts = (((9, 1),), ((8, 7, 1),), ((6,),), ((5,),))
+    texts = (((9, 1), (8, 7, 1), (6,), (5,)),)
     options = UniMseOptions.of(ready.config, "some/t5", **{"fused": 2, "sequences": texts, "dropout": 0.0, **changes})
     system = UniMse(WORDS, CLASSES, options)
     system.adopt(ready)
@@ -213,7 +346,9 @@ def test_an_utterance_without_words_voice_or_face_is_answered_and_what_is_absent
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_gradient_reaches_every_parameter_that_is_tuned_and_voice_is_heard_at_every_word(inside):
     system, _ = adopted(inside=inside, tuned=1)
-    system.train()(spoken_batch((6, 6, 4, 5))).loss.backward()
+    batch = spoken_batch((6, 6, 4, 5))
+    batch = replace(batch, rows={**batch.rows, "face": in_steps(batch.rows["face"])})
+    system.train()(batch).loss.backward()
     tuned = {name for name, one in system.named_parameters() if one.requires_grad}
     reached = {name for name, one in system.named_parameters() if one.grad is not None and one.grad.abs().sum() > 0}
     assert tuned == reached
@@ -264,8 +399,8 @@ def test_a_t5_in_a_folder_is_loaded_adopted_and_held_to_its_label_texts(tmp_path
     PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", unk_token="<unk>").save_pretrained(tmp_path)
     system_of(vocabulary=9).t5.save_pretrained(tmp_path)
     model, tokenizer = load(str(tmp_path))
-    sequences = token_sequences(tokenizer, spoken(("sad", "neutral", "joy", "surprise")))
-    assert sequences == (((3, 6),), ((4, 4),), ((5, 7),), ((3, 8), (4, 8), (5, 8)))
+    sequences = (token_sequences(tokenizer, ("sad", "neutral", "joy", "surprise")),)
+    assert sequences == (((6,), (4,), (7,), (8,)),)
     rows, cut = token_rows(tokenizer, ["joy sad", "never heard of joy joy"], longest=4)
     assert rows.tolist() == [[7, 6, 0, 0], [2, 2, 2, 7]] and cut == 1
     system = UniMse({"text": 4}, CLASSES, UniMseOptions.of(model.config, "t5", fused=2, sequences=sequences)).eval()
@@ -274,14 +409,6 @@ def test_a_t5_in_a_folder_is_loaded_adopted_and_held_to_its_label_texts(tmp_path
     words = torch.tensor(rows)
     text = Rows.of_steps(words, words != 0, shape=(1, 2))
     assert torch.isfinite(system(replace(batch, rows={"text": text})).loss)
-
-
-def test_label_texts_become_tokens_of_a_tokenizer():
-    class Said:
-        def __init__(self, text):
-            self.input_ids = [*map(len, text.split()), 1]
-
-    assert token_sequences(Said, spoken(("sad", "neutral"))) == (((8, 3, 1),), ((7, 7, 1),))
 
 
 # the idea
@@ -313,6 +440,7 @@ def test_gradients_of_the_modalities_can_be_steered():
         ({"width": 0}, "unimse: width is 0: expected at least 1"),
         ({"dropout": 1.0}, "unimse: dropout is 1.0: expected 0 to below 1"),
         ({"fused": 9}, "unimse: fused is 9: expected 0 to 3 layers"),
+        ({"reads": "frames"}, "unimse: reads is 'frames': expected one of steps, vectors"),
         ({"tuned": -1}, r"unimse: tuned is -1: expected at least 0 \(the last so many layers\)"),
     ],
 )
@@ -322,7 +450,8 @@ def test_bad_options(options, message):
 
 
 def test_bad_vocabulary_and_sequences():
-    with pytest.raises(InputError, match="vocabulary 3; the label texts use tokens up to 8"):
+    with pytest.raises(InputError, match="vocabulary 3; the label texts use tokens up to 5"):
         system_of(vocabulary=3)
-    with pytest.raises(InputError, match="sequences for 1 classes; expected 4"):
-        system_of(sequences=(((1,),),))
+    with pytest.raises(InputError, match="sequences of 2 fields; expected 1"):
+        system_of(sequences=(((1,),), ((2,),)))
+    assert system_of().fields == (CLASS,)

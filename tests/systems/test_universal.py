@@ -1,19 +1,22 @@
 """Universal labels: one form for several corpora, written as text, filled from neighbours of the same polarity."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from merc.errors import InputError
-from merc.systems.universal import UniversalLabel, decode, encode, fill, own_sequences, spoken
+from merc.labels import EKMAN7, IEMOCAP4, IEMOCAP6, SENTIMENT2
+from merc.systems.universal import VALUES, UniversalLabel, decode, encode, field_of, fill, own_tokens
 
 JOINED = [
     UniversalLabel.of_score(2.0),
     UniversalLabel.of_score(-1.5),
-    UniversalLabel.of_emotion("joy"),
-    UniversalLabel.of_emotion("anger"),
-    UniversalLabel.of_emotion("sad"),
-    UniversalLabel.of_emotion("excited"),
-    UniversalLabel.of_emotion("surprise"),
+    UniversalLabel.of_class("joy"),
+    UniversalLabel.of_class("anger"),
+    UniversalLabel.of_class("sad"),
+    UniversalLabel.of_class("excited"),
+    UniversalLabel.of_class("surprise"),
 ]
 
 
@@ -40,7 +43,7 @@ def test_a_gold_label_is_kept():
 
 
 def test_the_query_is_excluded_and_the_nearest_other_is_taken():
-    alone = [UniversalLabel.of_score(1.0), UniversalLabel.of_emotion("anger")]
+    alone = [UniversalLabel.of_score(1.0), UniversalLabel.of_class("anger")]
     assert fill(alone, np.eye(2)) == alone  # nobody else of its polarity knows: nothing is taken from itself
     labels = [JOINED[5], JOINED[0], UniversalLabel.of_score(0.5)]
     assert fill(labels, np.array([[1.0, 0.0], [-1.0, 0.1], [9.0, 1.0]]))[0].score == 0.5
@@ -55,22 +58,12 @@ def test_surprise_takes_its_polarity_from_its_neighbour():
 
 def test_decoding_an_encoded_label_is_identity():
     filled = fill(JOINED, np.random.default_rng(2).standard_normal((len(JOINED), 3)))
-    for label in (*JOINED, *filled, UniversalLabel(), UniversalLabel(score=-0.1 / 3)):
-        assert decode(encode(label)) == label
-
-
-@pytest.mark.parametrize(
-    ("text", "label"),
-    [
-        ("", UniversalLabel()),
-        ("; ;: :x;;", UniversalLabel()),
-        ("polarity: great; score: nan; meld: joy", UniversalLabel(meld="joy")),
-        ("score: 7; iemocap: joy; POLARITY:positive", UniversalLabel(polarity="positive")),
-        ("score: 1.5; score: 2; meld", UniversalLabel(score=1.5)),
-    ],
-)
-def test_decoding_is_robust_to_malformed_texts(text, label):
-    assert decode(text) == label
+    for label in (*JOINED, *filled, UniversalLabel(), UniversalLabel(score=-0.4)):
+        found = decode(encode(label, tuple(VALUES)), tuple(VALUES))
+        assert replace(found, score=label.score) == label
+        assert found.score is label.score is None or abs(found.score - label.score) < 0.1001
+    assert encode(UniversalLabel(score=-0.1 / 3), ("score", "meld")) == [15, -1]
+    assert decode([-1, 30], ("meld", "score")) == UniversalLabel(score=3.0)
 
 
 def test_universal_labels_refuse_what_does_not_exist():
@@ -80,13 +73,14 @@ def test_universal_labels_refuse_what_does_not_exist():
         UniversalLabel(score=4)
 
 
-def test_label_texts_follow_from_class_names():
-    assert own_sequences(3, ("sad", "neutral", "joy")) == (((2, 5),), ((3, 6),), ((4, 7),))
-    assert own_sequences(2, ("surprise", "fear")) == (((2, 5), (3, 5), (4, 5)), ((2, 6),))
-    assert own_sequences(2) == (((2, 5), (3, 5), (4, 5)), ((2, 6), (3, 6), (4, 6)))
-    assert spoken(("sad", "surprise")) == (
-        ("negative sad",),
-        ("negative surprise", "neutral surprise", "positive surprise"),
-    )
-    with pytest.raises(InputError, match="2 labels for 4 classes"):
-        own_sequences(4, ("sad", "joy"))
+def test_classes_are_values_of_a_field():
+    assert field_of(EKMAN7) == field_of(("joy", "anger")) == "meld"
+    assert field_of(IEMOCAP6) == field_of(IEMOCAP4) == "iemocap"
+    assert field_of(SENTIMENT2) == "polarity"
+    assert field_of(("Joyful", "Mad")) == field_of(()) == "class"
+
+
+def test_own_tokens_are_one_for_each_value_of_all_fields():
+    found = own_tokens(("polarity", "meld"), 7)
+    assert found["polarity"] == ((2,), (3,), (4,)) and found["meld"][0] == (5,) and len(found["meld"]) == 7
+    assert own_tokens(("class",), 2) == {"class": ((2,), (3,))}

@@ -93,9 +93,9 @@ def _fetched(name: str, *, local_only: bool) -> str:
         ) from error
 
 
-def token_sequences(tokenizer: Any, texts: Sequence[Sequence[str]]) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """For each class its label texts as tokens with the end token: the only sequences that a generator may emit."""
-    return tuple(tuple(tuple(tokenizer(text).input_ids) for text in each) for each in texts)
+def token_sequences(tokenizer: Any, texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Each text as tokens without the end token."""
+    return tuple(tuple(tokenizer(text, add_special_tokens=False).input_ids) for text in texts)
 
 
 def token_rows(tokenizer: Any, texts: Sequence[str], *, longest: int) -> tuple[np.ndarray, int]:

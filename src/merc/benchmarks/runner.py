@@ -32,7 +32,7 @@ from merc.progress import Progress
 from merc.recipes.request import Request, corpus_root, read
 from merc.reporting.leaderboard import row_name
 from merc.reporting.records import Record, measured
-from merc.systems import SYSTEMS, Published
+from merc.systems import SYSTEMS, Description, Published
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -106,11 +106,17 @@ def plan(options: BenchOptions) -> list[Cell]:
         for name in names:
             described = SYSTEMS[name].description
             read = tuple(modality for modality in there if modality in described.modalities)
-            if set(described.needs) <= set(there) and read and described.predicts_classes:
+            if read and described.predicts_classes and _meets(described, there):
                 cells += cells_of(request(name, protocol, options=options, modalities=read), seeds=options.seeds)
     if not cells:
         raise InputError(f"no system of {', '.join(names)} can read the features of {', '.join(options.protocols)}")
     return cells
+
+
+def _meets(described: Description, there: FeatureSpec) -> bool:
+    """Whether features have what a system needs; a vector is no grid of cells."""
+    framed = "cells" in described.reads.values() and there.single
+    return set(described.needs) <= set(there) and not framed
 
 
 def refuse_options_of_several(options: BenchOptions) -> None:

@@ -183,3 +183,14 @@ def pairwise_logistic(scores: Tensor, targets: Tensor, *, margin: float = 0.0) -
     if not bool(ahead.any()):
         return scores.sum() * 0
     return softplus(-(scores[:, None] - scores[None])[ahead]).mean()
+
+
+def info_nce(vectors: Tensor, others: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """Each row must find its own among all others: ``vectors (n, d)``, ``others (n, d)``, normalised here; a scalar.
+
+    Lowest where only the diagonal is alike; 0 with one row or none.
+    """
+    if len(vectors) < 2:
+        return (vectors.sum() + others.sum()) * 0
+    scores = normalize(vectors, dim=-1) @ normalize(others, dim=-1).T / temperature  # (n, n)
+    return cross_entropy(scores, torch.arange(len(scores), device=scores.device))

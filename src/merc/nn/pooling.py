@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from merc.errors import InputError
 
@@ -202,3 +203,18 @@ class LayerSum(nn.Module):
         """``(..., layers * d)`` -> ``(..., d)``."""
         layers = values.view(*values.shape[:-1], len(self.score), -1)  # (..., layers, d)
         return (layers * self.score.softmax(0)[:, None]).sum(-2)
+
+
+class LastState(nn.Module):
+    """The last state of an LSTM over a sequence, normalised: d numbers a step, a of the state."""
+
+    def __init__(self, wide: int, width: int) -> None:
+        super().__init__()
+        self.lstm, self.norm = nn.LSTM(wide, width, batch_first=True), nn.LayerNorm(width)
+
+    def forward(self, steps: Tensor, real: Tensor) -> Tensor:
+        """``steps (n, S, d)``, ``real`` bool ``(n, S)`` -> ``(n, a)``, zeros where no step is real."""
+        counts = real.sum(1)
+        packed = pack_padded_sequence(steps, counts.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False)
+        last: Tensor = self.norm(self.lstm(packed)[1][0][-1])
+        return last * (counts > 0)[:, None]

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from merc import paths
@@ -22,6 +21,7 @@ from merc.features.spec import FeatureSpec
 from merc.options import typed
 from merc.progress import Progress
 from merc.recipes import with_backbone
+from merc.recipes.joined import columns, lending, targets
 from merc.recipes.prompting.text_model import TextModel
 from merc.recipes.with_backbone import Upstream
 from merc.systems import SYSTEMS, Setup
@@ -72,7 +72,7 @@ class Prepared:
         self.request = request
         self.kind = SYSTEMS[request.system]
         self.protocol: Protocol = PROTOCOLS[request.protocol]
-        refuse_other_targets(request)
+        targets.refuse_others(request)
         self.corpus = self.protocol.corpus
         self.root = corpus_root(self.corpus, request.data)
         self.given = conversations is not None
@@ -82,6 +82,7 @@ class Prepared:
         self.text_model = TextModel.of(self.kind, self.system_options)
         self.upstream = Upstream.of(self.kind, self.system_options)
         self.sources = self._sources()
+        self.lenders = [Prepared(one) for one in lending.lenders(request)]
 
     def _sources(self) -> FeatureSpec:
         chosen = self.request.features or _features(self.request)
@@ -101,6 +102,17 @@ class Prepared:
 
         The text of an utterance and its features are no secret; test labels and targets are not in it.
         """
+        return self.materials(fold, progress=progress)[0][1]
+
+    def materials(self, fold: Fold, *, progress: Progress | None = None) -> list[tuple[Fold, Material]]:
+        """The material of a fold, then that of each lender in the (first) fold of its own protocol."""
+        folds = [fold, *(one.folds()[0] for one in self.lenders)]
+        every = (self, *self.lenders)
+        found = [(cut, one._material(cut, progress)) for one, cut in zip(every, folds, strict=True)]
+        features = columns.placed([own.features for _, own in found], [one.corpus for one in every])
+        return [(cut, replace(own, features=wide)) for (cut, own), wide in zip(found, features, strict=True)]
+
+    def _material(self, fold: Fold, progress: Progress | None) -> Material:
         found = self._features(fold, progress)
         refuse_in_sample(found, fold, self.conversations, corpus=self.protocol.corpus)
         if unknown := sorted(set(self.options.per_speaker) - set(found)):
@@ -236,50 +248,6 @@ def learns_speakers(kind: type[System]) -> bool:
     return any(one.name == "people" for one in fields(kind.Options))
 
 
-_OF_CLASSES: Mapping[str, Any] = MappingProxyType(
-    {"smoothing": 0.0, "class_weights": False, "curriculum": None, "gradients": None}
-)
-"""Training options that read classes, with their values under a regression."""
-
-_OF_VALUES: Mapping[str, Any] = MappingProxyType({"value_loss": None, "value_weight": None})
-"""Training options of values alone."""
-
-
-def refuse_other_targets(request: Request) -> None:
-    """Raise InputError for a system or a training option that does not predict what the protocol measures."""
-    protocol = PROTOCOLS[request.protocol]
-    described = SYSTEMS[request.system].description
-    if protocol.label_set and not described.predicts_classes:
-        raise InputError(
-            f"protocol '{protocol.name}' has classes, but system '{request.system}' predicts values alone; choose one "
-            f"of {', '.join(_regressions())}"
-        )
-    if not protocol.dimensions:
-        _refuse_options(request, _OF_VALUES, f"is of a regression, but protocol '{protocol.name}' has classes")
-        return
-    measured = "is a regression of" if protocol.regression else "has classes and"
-    where = f"protocol '{protocol.name}' {measured} {', '.join(protocol.dimensions)}"
-    able = [name for name, kind in SYSTEMS.items() if kind.description.predicts_values]
-    if request.system not in able:
-        raise InputError(
-            f"{where}, but system '{request.system}' predicts classes only; choose one of {', '.join(able)}, or a "
-            "protocol with classes ('merc protocols' lists them)"
-        )
-    if protocol.regression:
-        _refuse_options(request, _OF_CLASSES, f"reads classes, but {where}")
-
-
-def _regressions() -> list[str]:
-    return [name for name, one in PROTOCOLS.items() if one.regression]
-
-
-def _refuse_options(request: Request, usual: Mapping[str, Any], why: str) -> None:
-    """Raise InputError for the first of these training options that the request changes."""
-    for name, value in usual.items():
-        if request.training.get(name, value) != value:
-            raise InputError(f"training option '{name}' {why}; leave it out")
-
-
 def corpus_root(corpus: str, data: Path | None) -> Path:
     """The folder of a corpus below the data root, or the data root of several joined by "+".
 
@@ -329,9 +297,9 @@ def merged(request: Request) -> tuple[TrainOptions, dict[str, Any]]:
     described, protocol = SYSTEMS[request.system].description, PROTOCOLS[request.protocol]
     setups = _setups(request)
     metric = "joint" if protocol.joint else protocol.metric
-    usual = {"seed": request.seed, "metric": metric, **(_OF_CLASSES if protocol.regression else {})}
+    usual = {"seed": request.seed, "metric": metric, **(targets.OF_CLASSES if protocol.regression else {})}
     training = TrainOptions.of_recipe(described.recipe, usual, *(one.training for one in setups), request.training)
-    options: dict[str, Any] = {}
+    options = lending.fields_of(request, lambda corpus: read(corpus, corpus_root(corpus, request.data)))
     for one in setups:
         options |= one.options
     return training, options | dict(request.options)

@@ -25,6 +25,7 @@ from merc.evaluation.scoring import Answers, Values, answers, values
 from merc.features import spec
 from merc.features.feature import Scaling, origins, refuse_others
 from merc.progress import Progress
+from merc.recipes.joined import universal_labels
 from merc.recipes.request import Prepared, Request, settled
 from merc.training import checkpoint
 from merc.training.data import Item, Material, batches
@@ -102,11 +103,13 @@ def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace:
     run = run or Run()
     chosen_device(prepared.options.device)  # what cannot run is refused before minutes of encoding
     hooks = [*run.hooks, *hooks_of(prepared.options.gradients, prepared.options.hook)]
-    material = prepared.material(fold, progress=run.progress)
+    (_, material), *lent = prepared.materials(fold, progress=run.progress)
     level = prepared.level
     scalings = material.scalings(prepared.options.standardise, fold.train.context)
     system = prepared.system(material.widths)
     train, valid = (material.items(part.scored, level=level, scalings=scalings) for part in (fold.train, fold.valid))
+    if names := getattr(system.options, "fields", ()):
+        train = universal_labels.learned(_sources(prepared, fold, train, lent), names)
     strangers: list[Item] = []
     if (others := prepared.strangers(progress=run.progress)) is not None:
         strangers = others.items(list(others.said), level=level, scalings=scalings)
@@ -123,6 +126,20 @@ def train_fold(prepared: Prepared, fold: Fold, *, run: Run | None = None, trace:
     )
     fitted = fit(task, prepared.options, replace(run, hooks=hooks))
     return Trained(system, fold, material, scalings, fitted, prepared.options)
+
+
+def _sources(
+    prepared: Prepared, fold: Fold, items: Sequence[Item], lent: Sequence[tuple[Fold, Material]]
+) -> list[universal_labels.Source]:
+    """The corpora of a training with their items, first the one that is measured."""
+    found = [(prepared, fold, items)]
+    for lender, (cut, own) in zip(prepared.lenders, lent, strict=True):
+        scalings = own.scalings(prepared.options.standardise, cut.train.context)
+        found.append((lender, cut, own.items(cut.train.scored, level=prepared.level, scalings=scalings)))
+    return [
+        universal_labels.Source(one.protocol, spec.Place(one.corpus, one.root), one.conversations, cut, own)
+        for one, cut, own in found
+    ]
 
 
 Trace = Callable[[int, Mapping[str, str]], None]

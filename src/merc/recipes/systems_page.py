@@ -11,13 +11,15 @@ from merc.corpora import CORPORA
 from merc.errors import InputError, UnknownName
 from merc.features.encoder import ENCODERS
 from merc.features.spec import FeatureSpec
+from merc.nn.facenet import CELLS
 from merc.paths import data_root
 from merc.recipes import RECIPES
 from merc.registry import Registry
 from merc.systems import SYSTEMS, Published, Setup, System
 
 USUAL_WIDTHS = {"text": 768, "voice": 47, "face": 17, "motion": 189}
-"""Widths at which parameters are counted: sentence encoder, acoustic values, action units, markers."""
+"""Widths at which parameters are counted: sentence encoder, acoustic values, action units, markers; ``CELLS`` of frames
+that are read as cells."""
 
 
 def targets() -> dict[str, list[tuple[str, str]]]:
@@ -71,7 +73,8 @@ def parameters(kind: type[System]) -> int:
     """Trained values with six classes (or one dimension) and every modality that is read, at the usual widths."""
     import torch
 
-    widths = {name: USUAL_WIDTHS[name] for name in kind.description.modalities}
+    ways = kind.reading()
+    widths = {name: CELLS if ways[name] == "cells" else USUAL_WIDTHS[name] for name in kind.description.modalities}
     with torch.random.fork_rng():
         made = kind(widths, 6) if kind.description.predicts_classes else kind(widths, 0, dimensions=1)
     return sum(one.numel() for one in made.parameters() if one.requires_grad)

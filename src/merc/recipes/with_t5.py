@@ -14,7 +14,7 @@ from merc.cache import key
 from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.features.feature import Feature
-from merc.systems.universal import spoken
+from merc.systems.universal import CLASS, VALUES
 
 if TYPE_CHECKING:
     from merc.systems import System
@@ -33,14 +33,15 @@ def t5_of(kind: type[System], chosen: Mapping[str, Any]) -> str:
 
 
 def options_with_t5(kind: type[System], chosen: Mapping[str, Any], labels: Sequence[str]) -> Any:
-    """The options of a system around the T5 they name, restricted to the texts of these labels.
+    """The options of a system around the T5 they name, held to the values of its fields, or to these labels.
 
     Raises WeightError where the T5 is not available, InputError for a size that is the T5's to say.
     """
     name = t5_of(kind, chosen)
     known = t5.described(name)
     others = {option: value for option, value in chosen.items() if option != "t5"}
-    sequences = t5.token_sequences(known.tokenizer, spoken(labels))
+    fields = chosen.get("fields") or (CLASS,)
+    sequences = tuple(t5.token_sequences(known.tokenizer, VALUES.get(field, labels)) for field in fields)
     made = kind.Options.of(known.config, name, **{"sequences": sequences, **others})  # type: ignore[attr-defined]
     alone = kind.Options.of(known.config, name)  # type: ignore[attr-defined]
     for option in ("width", "inner", "heads", "head", "layers", "decoder_layers", "vocabulary", "buckets"):

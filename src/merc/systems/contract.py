@@ -27,8 +27,8 @@ from merc.nn.rows import Rows, aligned_places
 from merc.options import one_of
 
 LEVELS = ("dialogue", "utterance")
-READS = ("vectors", "steps", "tokens", "sound")
-"""How a system reads a modality: one vector per utterance, a sequence of vectors, token numbers, samples of sound."""
+READS = ("vectors", "steps", "cells", "tokens", "sound")
+"""How a system reads a modality: a vector per utterance, vectors or grids of cells in sequence, numbers, samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Batch:
         weights: float ``(B, T)``, how much an utterance counts in the loss.
         people: int64 ``(B, T)``, speaker ids that are global in the corpus, -1 where unknown.
         targets: float ``(B, T, A)``, NaN where a target is absent; A may be 0.
+        universal: int64 ``(B, T, F)``, fields of a universal label, -1 where unknown.
         ids: For each dialogue its utterance ids.
         source: Name of the corpus or task that the batch comes from; empty where there is only one.
 
@@ -57,21 +58,19 @@ class Batch:
     weights: Tensor
     people: Tensor
     targets: Tensor
+    universal: Tensor
     ids: tuple[tuple[str, ...], ...] = ()
     source: str = ""
 
     def __post_init__(self) -> None:
         size = self.mask.shape
-        for name in ("speakers", "labels", "weights", "people"):
-            if (shape := getattr(self, name).shape) != size:
+        for name in ("speakers", "labels", "weights", "people", "targets", "universal"):
+            shape, more = getattr(self, name).shape, int(name in ("targets", "universal"))
+            if shape[:2] != size or len(shape) != 2 + more:
                 raise InputError(f"batch: {name} has shape {tuple(shape)}; expected {tuple(size)} as the mask")
-        if self.targets.shape[:2] != size:
-            raise InputError(f"batch: targets have shape {tuple(self.targets.shape)}; expected {tuple(size)} first")
         for name, rows in self.rows.items():
             if (shape := rows.lengths.shape) != size:
-                raise InputError(
-                    f"batch: lengths of modality '{name}' have shape {tuple(shape)}; expected {tuple(size)} as the mask"
-                )
+                raise InputError(f"batch: lengths of modality '{name}' have shape {tuple(shape)}, not {tuple(size)}")
 
     @classmethod
     def of(cls, values: Mapping[str, Tensor | Rows], mask: Tensor | None = None, **others: Any) -> Batch:
@@ -97,7 +96,8 @@ class Batch:
             "labels": zeros + UNLABELLED,
             "weights": mask.float(),
             "people": zeros - 1,
-            "targets": mask.new_zeros(*mask.shape, 0, dtype=torch.float32),
+            "targets": zeros[..., None][..., :0].float(),
+            "universal": zeros[..., None][..., :0],
         }
         rows = {name: one if isinstance(one, Rows) else Rows.of_vectors(one, mask) for name, one in values.items()}
         return cls(rows, mask, **{**usual, **others})
@@ -171,8 +171,7 @@ class Batch:
 
     def without(self, name: str) -> Batch:
         """The same batch with one modality absent everywhere."""
-        kept = torch.zeros_like(self.modality(name).present)
-        return replace(self, rows={**self.rows, name: self.rows[name].where(kept)})
+        return replace(self, rows={**self.rows, name: self.modality(name).where(torch.zeros_like(self.mask))})
 
     def to(self, device: str | torch.device) -> Batch:
         """The same batch on another device."""

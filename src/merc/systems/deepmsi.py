@@ -56,7 +56,7 @@ from merc.nn.pooling import masked_mean
 from merc.nn.rows import ModalityEntry, RowNorm, pack, padded_steps, unpack
 from merc.nn.visual import CausalConvolutions, Kan, compress
 from merc.options import above, at_least, below_one, share
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,14 @@ class DeepMsi(System):
         ),
         recipe=Recipe(learning_rate=1e-3, batch=16, epochs=30, patience=8),
         reads={"face": "cells"},
+        configurations={
+            "source": {
+                "": Setup(
+                    {"width": 256}, {"learning_rate": 1e-4, "weight_decay": 1e-5, "optimiser": "adam", "patience": 4}
+                ),
+                "iemocap6": Setup(training={"learning_rate": 5e-5}),
+            }
+        },
     )
     Options = DeepMsiOptions
     options: DeepMsiOptions
@@ -201,7 +209,7 @@ class DeepMsi(System):
         return "" if self.comparable else "deepmsi: compat=True, nothing is folded in, as in the source's code"
 
     def forward(self, batch: Batch) -> Output:
-        """Read steps of face, one a frame, and vectors ``(B, T, d)`` of text or voice.
+        """Read the frames of face, and vectors ``(B, T, d)`` of text or voice.
 
         Extras: ``guide (n, d)``; ``chosen (N, k)``, the cells of each frame that are left after the last stage.
         """

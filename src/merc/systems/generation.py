@@ -1,21 +1,26 @@
-"""A T5 constrained to label texts: the texts of each class, their likelihoods, and a T5 of given sizes.
+"""Label texts that a T5 generates field after field: what it may write and how likely that is; a T5 of given sizes.
 
-Symbols: n utterances, S label texts of at most L tokens with P different beginnings, C classes, V tokens known.
+Symbols: n utterances, a field with S values of at most L tokens and P different beginnings, V tokens known, K tokens
+written before the field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from merc.errors import InputError
-from merc.systems.universal import Sequences
+from merc.systems.universal import Tokens
 
 if TYPE_CHECKING:
-    from merc.systems.unimse import UniMseOptions
+    from merc.systems.unimse_options import UniMseOptions
+
+Decode = Callable[[Tensor], Tensor]
+"""Texts ``(n, P, W)`` that the decoder reads to the log-probabilities ``(n, P, W, V)`` of their next tokens."""
 
 
 def new_t5(options: UniMseOptions, *, tokens: int) -> Any:
@@ -47,52 +52,103 @@ def new_t5(options: UniMseOptions, *, tokens: int) -> Any:
     return t5
 
 
-class Grammar(nn.Module):
-    """The label texts a decoder may write, and how likely each class is under it.
+class FieldGrammar(nn.Module):
+    """The values that a decoder may write for a field, and how likely each is behind what was written before.
 
-    S texts of at most L tokens with P different beginnings; a beginning is everything before the last token. One run of
-    the decoder over the beginnings gives the likelihood of every text.
+    A beginning is everything of a value before its last token. One run of the decoder over the beginnings gives the
+    likelihood of every value.
+
+    Args:
+        values: The tokens of each value.
+
+    Raises:
+        InputError: A value without a token, or two alike.
     """
 
     tokens: Tensor  # (S, L)
     real: Tensor  # bool (S, L)
-    inputs: Tensor  # (P, L), what the decoder reads: the start, then the beginning
-    start_of: Tensor  # (S,), which beginning a text has
-    texts: Tensor  # (C, K), the texts of a class
-    some: Tensor  # bool (C, K)
+    inputs: Tensor  # (P, L - 1), the beginnings
+    start_of: Tensor  # (S,), which beginning a value has
 
-    def __init__(self, sequences: Sequences) -> None:
+    def __init__(self, values: Tokens) -> None:
         super().__init__()
-        flat = _distinct(sequences)
-        starts = list(dict.fromkeys(text[:-1] for text in flat))
-        numbers = iter(range(len(flat)))
-        by_class = [tuple(next(numbers) for _ in texts) for texts in sequences]
-        tokens, real = _table(flat)
-        texts, some = _table(by_class)
-        inputs, _ = _table([(0, *start) for start in starts])
-        start_of = torch.tensor([starts.index(text[:-1]) for text in flat])
-        made = {"tokens": tokens, "real": real, "inputs": inputs, "start_of": start_of, "texts": texts, "some": some}
-        for name, values in made.items():
-            self.register_buffer(name, values, persistent=False)
+        if not values or not all(values) or len(set(values)) < len(values):
+            raise InputError("unimse: every value of a field needs a token, and no two may have the same tokens")
+        starts = list(dict.fromkeys(one[:-1] for one in values))
+        tokens, real = _table(values)
+        inputs, _ = _table(starts, width=tokens.shape[1] - 1)
+        start_of = torch.tensor([starts.index(one[:-1]) for one in values])
+        for name, made in {"tokens": tokens, "real": real, "inputs": inputs, "start_of": start_of}.items():
+            self.register_buffer(name, made, persistent=False)
 
-    def forward(self, log_probabilities: Tensor) -> Tensor:
-        """``(n, P, L, V)`` of the decoder over ``inputs`` -> log-likelihood of each class ``(n, C)``."""
-        place = torch.arange(self.tokens.shape[1], device=self.tokens.device)
-        each = log_probabilities[:, self.start_of[:, None], place[None], self.tokens]  # (n, S, L)
-        score = each.masked_fill(~self.real, 0.0).sum(-1)  # (n, S)
-        return score[:, self.texts].masked_fill(~self.some, float("-inf")).logsumexp(-1)
+    def forward(self, decode: Decode, written: Tensor, counts: Tensor) -> Tensor:
+        """Log-likelihood of each value ``(n, S)`` behind a text.
+
+        Args:
+            decode: The decoder.
+            written: ``(n, K)``, the tokens before the field, anything behind the end.
+            counts: ``(n,)``, how many of them there are.
+        """
+        starts, steps = self.inputs.shape[0], self.tokens.shape[1]
+        text = F.pad(written, (1, steps - 1))[:, None].repeat(1, starts, 1)  # (n, P, 1 + K + L - 1), 0 is the start
+        place = counts[:, None] + torch.arange(steps, device=counts.device)  # (n, L), whose next token is the value's
+        behind = (place[:, None, :-1] + 1).expand(-1, starts, -1)
+        text = text.scatter(2, behind, self.inputs.expand(len(written), -1, -1))
+        likely = decode(text)  # (n, P, W, V)
+        likely = likely.gather(2, place[:, None, :, None].expand(-1, starts, -1, likely.shape[-1]))  # (n, P, L, V)
+        step = torch.arange(steps, device=counts.device)
+        each = likely[:, self.start_of[:, None], step[None], self.tokens]  # (n, S, L)
+        return each.masked_fill(~self.real, 0.0).sum(-1)
+
+    def behind(self, written: Tensor, counts: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """The text with a value ``chosen (n,)`` written behind it, and how many tokens it has then."""
+        steps = self.tokens.shape[1]
+        place = counts[:, None] + torch.arange(steps, device=counts.device)
+        return F.pad(written, (0, steps)).scatter(1, place, self.tokens[chosen]), counts + self.real[chosen].sum(1)
 
 
-def _table(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+class LabelText(nn.Module):
+    """The fields of a label text, which a decoder writes one after another: each value follows those before it.
+
+    Args:
+        fields: By name the tokens of each value, in the order in which they are written.
+    """
+
+    def __init__(self, fields: Mapping[str, Tokens]) -> None:
+        super().__init__()
+        self.fields = nn.ModuleDict({name: FieldGrammar(values) for name, values in fields.items()})
+
+    @property
+    def largest(self) -> int:
+        """The largest token number."""
+        return max(int(one.tokens.max()) for one in self.fields.values())  # type: ignore[operator]
+
+    def forward(
+        self, decode: Decode, count: int, known: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Write the fields of n texts.
+
+        Args:
+            decode: The decoder.
+            count: n.
+            known: By field the value that is to stand there in training, int64 ``(n,)``, -1: what is most likely.
+
+        Returns:
+            By field the log-likelihoods of its values ``(n, S)``, and the values written ``(n,)``.
+        """
+        likely, chosen = {}, {}
+        first = next(iter(self.fields.values())).tokens
+        written, counts = first.new_zeros(count, 0), first.new_zeros(count)  # type: ignore[operator]
+        for name, field in self.fields.items():
+            likely[name] = field(decode, written, counts)
+            best = likely[name].argmax(-1)
+            chosen[name] = torch.where(known[name] >= 0, known[name], best) if name in known else best
+            written, counts = field.behind(written, counts, chosen[name])  # type: ignore[operator]
+        return likely, chosen
+
+
+def _table(rows: Sequence[Sequence[int]], *, width: int | None = None) -> tuple[Tensor, Tensor]:
     """Rows of any length as one table padded with 0, and a mask of the values."""
-    longest = max(map(len, rows))
-    values = torch.tensor([[*row, *(0 for _ in range(longest - len(row)))] for row in rows])
+    longest = max(map(len, rows)) if width is None else width
+    values = torch.tensor([[*row, *(0 for _ in range(longest - len(row)))] for row in rows], dtype=torch.int64)
     return values, torch.arange(longest)[None] < torch.tensor([len(row) for row in rows])[:, None]
-
-
-def _distinct(sequences: Sequences) -> list[tuple[int, ...]]:
-    """The label texts of all classes, one after another; raises InputError for an empty or repeated one."""
-    flat = [tuple(text) for texts in sequences for text in texts]
-    if not all(sequences) or not all(flat) or len(set(flat)) < len(flat):
-        raise InputError("unimse: sequences: every class needs a text, every text a token, and no text may repeat")
-    return flat

@@ -1,4 +1,4 @@
-"""One generative model over unified labels: a T5 whose encoder reads voice and face and whose decoder generates labels.
+"""One generative model over universal labels: a T5 whose encoder reads voice and face and whose decoder writes labels.
 
 Paper: "UniMSE: Towards Unified Multimodal Sentiment Analysis and Emotion Recognition", G. Hu et al., EMNLP 2022,
 arXiv 2211.11256.
@@ -8,25 +8,27 @@ encoder layers of the language model fuse voice and face into its states, low la
 (3) a contrast between modalities pulls the fused text towards the voice and face of the same utterance.
 
 Symbols: B dialogues of T utterances, n real utterances, h the width of the T5, a = 32 of voice and of face, K tokens
-of an utterance's words, L tokens of a label text, S label texts, C classes.
-    x_t = LN(W_t text);  x_v = LN(W_v voice);  x_f = LN(W_f face)     (B, T, h), (B, T, a), (B, T, a)
+of an utterance's words, S steps of its voice or face, F fields of a label text, C classes.
+    x_t = LN(W_t text);  x_v = LN(last state of LSTM(voice)),  x_f alike   (B, T, h), (B, T, a), (B, T, a)
     with t5: x_t = the T5's own embeddings of the words               (n, K, h)
     z = [h_k ; x_v ; x_f];  h_k <- O (z + U sigmoid(D z))             (B, T, h)   behind each of the last encoder layers
-    score(s) = sum_j log p(s_j | s_<j, states t-2 .. t+2)             (n, S)      the decoder, forced to each label text
-    y_c = log sum of exp score(s) over the texts s of class c         (B, T, C)
-    loss = -log p(the label's texts) + 0.5 InfoNCE(h, x_v) + 0.5 InfoNCE(h, x_f)
+    score(v) = log p(tokens of v | fields before, states t-2 .. t+2)  (n, values of a field)
+    y_c = log sum of exp score(v) over the values v that are class c  (B, T, C)
+    loss = sum over fields of -score(the label's value) + 0.5 InfoNCE(h, x_v) + 0.5 InfoNCE(h, x_f)
 
-Inputs: utterance vectors of text and whichever of voice and face there are. With ``t5``, text is the words themselves:
-the token numbers of each utterance, its own K of them, each with the voice and face of its utterance.
-``labels`` names the classes, so that their polarity is known; a class of unknown or changing polarity (surprise) may
-have each of the three, summed over.
+Inputs: vectors or words of text, and sequences (or vectors) of whichever of voice and face there are. With ``t5``, text
+is the words themselves: the token numbers of each utterance, its own K of them.
+
+The label text is polarity, sentiment score, MELD's class and IEMOCAP's class, as far as the corpora of a training know
+them (``fields``; see ``universal``). In training a field follows the values of the label, in prediction those that were
+generated; the class is the likeliest of its field, and the score is decoded from the value that was generated.
+``merc train unimse --set labels_from=CORPUS+CORPUS`` learns from several corpora at once, whose labels are filled by
+``merc.recipes.universal_labels``. Classes of no universal label are written alone.
 
 Differs from the paper: without ``t5`` the T5 is small, randomly initialised, and the tokens of its encoder are the
-vectors of a dialogue's utterances. Features hold one vector of voice and face an utterance, so they need no LSTM. The
-decoder looks at an utterance (with ``t5``, at its words) and the means of two around it. The label text is polarity and
-class; scores and a second corpus's emotions, filled as in ``universal``, are not generated, as a class is what is
-judged. Generation is constrained to the label texts, so that there are C logits. ``adopt`` takes the weights of the T5
-that ``t5`` names; ``tuned=2`` is the paper's, ``learning_rate=3e-4`` too.
+vectors of a dialogue's utterances. The decoder looks at an utterance (with ``t5``, at its words) and the means of two
+around it. Generation is constrained to the values of each field, so that there are C logits. ``adopt`` takes the
+weights of the T5 that ``t5`` names, whose last two layers are trained.
 
 Prefer it when several label spaces are to share one model, or when a pretrained T5 is at hand.
 
@@ -41,83 +43,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from merc.errors import InputError
+from merc.nn.losses import info_nce
+from merc.nn.pooling import LastState
 from merc.nn.rows import ModalityEntry, pack, unpack
-from merc.options import above, at_least, below_one, between
-from merc.systems.contract import Batch, Description, Output, Published, Recipe, System
-from merc.systems.generation import Grammar, new_t5
-from merc.systems.universal import Sequences, own_sequences
-
-_SIZES = ("width", "inner", "heads", "head", "layers", "decoder_layers", "buckets", "side", "down", "shared")
-
-
-@dataclass(frozen=True, slots=True)
-class UniMseOptions:
-    """Sizes of the T5, of the adapters, of the contrast; ``of`` gives the options of a ready T5."""
-
-    t5: str = ""  # pretrained T5 whose weights are adopted and that reads words; empty: randomly initialised
-    labels: tuple[str, ...] = ()  # class names, from which polarities follow; empty: every polarity for each class
-    sequences: Sequences = ()  # label texts as tokens of a pretrained T5; empty: a vocabulary of our own
-    width: int = 96  # h; T5-base has 768
-    inner: int = 192  # of the feed-forward layers; T5-base has 3072
-    heads: int = 4  # T5-base has 12
-    head: int = 24  # width of a head; T5-base has 64
-    layers: int = 3  # of the encoder; T5-base has 12
-    decoder_layers: int = 1  # T5-base has 12
-    vocabulary: int = 0  # tokens of the T5; 0: as many as the label texts need
-    feed_forward: str = "relu"  # as T5-base; "gated-gelu" for version 1.1
-    tied: bool = True  # output layer shares the (scaled) embeddings, as in T5-base; False for version 1.1
-    buckets: int = 32  # of relative distances; as T5-base
-    dropout: float = 0.2  # T5-base has 0.1
-    tuned: int | None = None  # last layers of encoder and decoder that are trained; the source has 2; None: all
-    fused: int = 3  # last encoder layers with an adapter; given by the authors' code; 0: text alone
-    inside: bool = True  # adapters within the encoder's layers; False: all of them behind it, for comparison
-    side: int = 32  # a, width of voice and of face; given
-    down: int = 64  # of an adapter; given
-    around: int = 2  # utterances before and after one that the decoder looks at; as the source's context
-    contrast: float = 0.5  # weight of each contrast; alpha = beta in the paper, off by default in the authors' code
-    temperature: float = 0.1  # of the contrast; given
-    shared: int = 30  # width in which modalities are contrasted; given by the authors' code
-
-    def __post_init__(self) -> None:
-        for name in _SIZES:
-            at_least(1, scope="unimse", **{name: getattr(self, name)})
-        below_one(scope="unimse", dropout=self.dropout)
-        above(0, scope="unimse", temperature=self.temperature)
-        between(0, self.layers, scope="unimse", fused=self.fused, hint=" layers")
-        at_least(0, scope="unimse", contrast=self.contrast, around=self.around)
-        at_least(0, scope="unimse", tuned=self.tuned, hint=" (the last so many layers), or None for all")
-
-    @classmethod
-    def of(cls, config: Any, name: str, **others: Any) -> UniMseOptions:
-        """The options for a ready T5, by its ``config`` (transformers.T5Config) and name; ``others`` as usual."""
-        sizes = {
-            "width": config.d_model,
-            "inner": config.d_ff,
-            "heads": config.num_heads,
-            "head": config.d_kv,
-            "layers": config.num_layers,
-            "decoder_layers": config.num_decoder_layers,
-            "vocabulary": config.vocab_size,
-            "feed_forward": config.feed_forward_proj,
-            "tied": getattr(config, "scale_decoder_outputs", config.tie_word_embeddings),
-            "buckets": config.relative_attention_num_buckets,
-            "dropout": config.dropout_rate,
-        }
-        fused = min(3, config.num_layers)
-        return cls(**{"t5": name, "tuned": 2, "fused": fused, **sizes, **others})
-
-    @property
-    def variant(self) -> str:
-        """Which T5 it is: the pretrained one by the last part of its name, or that it is randomly initialised."""
-        return f"T5 '{self.t5.rstrip('/').rpartition('/')[2]}'" if self.t5 else "a small T5, randomly initialised"
+from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
+from merc.systems.generation import LabelText, new_t5
+from merc.systems.unimse_options import UniMseOptions
+from merc.systems.universal import CLASS, SCORES, field_of, members_of, own_tokens
 
 
 class Adapter(nn.Module):
@@ -144,15 +83,12 @@ class Adapter(nn.Module):
         return fused
 
 
-def info_nce(vectors: Tensor, others: Tensor, *, temperature: float = 0.1) -> Tensor:
-    """Each row must find its own among all others: ``vectors (n, d)``, ``others (n, d)``, normalised here; a scalar.
+def _weighted(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean of ``values (n,)`` by weights; 0 where they are all 0."""
+    return (values * weights).sum() / weights.sum().clamp_min(torch.finfo(values.dtype).tiny)
 
-    Lowest where only the diagonal is alike; 0 with one row or none.
-    """
-    if len(vectors) < 2:
-        return (vectors.sum() + others.sum()) * 0
-    scores = F.normalize(vectors, dim=-1) @ F.normalize(others, dim=-1).T / temperature  # (n, n)
-    return F.cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+
+_SOURCE = {"learning_rate": 3e-4, "batch": 32, "epochs": 20, "schedule": "plateau", "optimiser": "adam"}
 
 
 class UniMse(System):
@@ -160,9 +96,9 @@ class UniMse(System):
 
     description = Description(
         name="unimse",
-        title="UniMSE: one generative model over unified labels",
+        title="UniMSE: one generative model over universal labels",
         paper="Hu et al., UniMSE, EMNLP 2022, arXiv 2211.11256",
-        idea="A T5 reads voice and face in its encoder's last layers and generates polarity and class of one corpus.",
+        idea="A T5 reads voice and face in its encoder's last layers and generates a label that several corpora share.",
         level="dialogue",
         modalities=("text", "voice", "face"),
         needs=("text",),
@@ -179,19 +115,23 @@ class UniMse(System):
             for protocol, value in (("iemocap6", 70.66), ("meld-7", 65.51))
         ),
         recipe=Recipe(learning_rate=1e-3, weight_decay=1e-2, batch=16, epochs=60, patience=10),
+        predicts_values=True,
+        configurations={"source": {"": Setup(training=_SOURCE)}},
     )
     Options = UniMseOptions
     options: UniMseOptions
     adopted: Tensor
 
-    def __init__(self, inputs: Mapping[str, int], classes: int, options: UniMseOptions | None = None) -> None:
-        super().__init__(inputs, classes, options)
+    def __init__(
+        self, inputs: Mapping[str, int], classes: int, options: UniMseOptions | None = None, *, dimensions: int = 0
+    ) -> None:
+        super().__init__(inputs, classes, options, dimensions=dimensions)
         options = self.options
-        sequences = options.sequences or own_sequences(classes, options.labels)
-        if len(sequences) != classes:
-            raise InputError(f"unimse: sequences for {len(sequences)} classes; expected {classes}")
-        self.grammar = Grammar(sequences)
-        self.t5 = new_t5(options, tokens=int(self.grammar.tokens.max()) + 1)
+        self.fields, self.answer = self._fields()
+        self.members = members_of(options.labels, self.answer, classes)
+        given = zip(self.fields, options.sequences, strict=True) if options.sequences else ()
+        self.label = LabelText(dict(given) or own_tokens(self.fields, classes))
+        self.t5 = new_t5(options, tokens=self.label.largest + 1)
         self.sides = [name for name in self.inputs if name != "text"]
         self.text = None if options.t5 else ModalityEntry({"text": self.inputs["text"]}, options.width)
         self._make_sides(options)
@@ -202,10 +142,32 @@ class UniMse(System):
         self.register_buffer("adopted", torch.tensor(False))
         self._freeze()
 
+    def _fields(self) -> tuple[tuple[str, ...], str]:
+        """The fields that are written, and the one of the classes; raises InputError where it or the score is none."""
+        options = self.options
+        fields = options.fields or ((CLASS,) if self.classes else ("score",))
+        answer = field_of(options.labels) if options.fields else CLASS
+        if self.classes and answer not in fields:
+            raise InputError(f"unimse: classes {', '.join(options.labels)} are values of none of {', '.join(fields)}")
+        if self.dimensions > 1 or (self.dimensions and "score" not in fields):
+            raise InputError(
+                f"unimse: {self.dimensions} values to predict, fields {', '.join(fields)}; it writes one value, the "
+                "sentiment score: choose a protocol of sentiment, such as cmu-mosi:score"
+            )
+        if options.labels and len(options.labels) != self.classes:
+            raise InputError(f"unimse: {len(options.labels)} labels for {self.classes} classes: name each, or none")
+        if options.sequences and len(options.sequences) != len(fields):
+            raise InputError(f"unimse: sequences of {len(options.sequences)} fields; expected {len(fields)}")
+        return fields, answer
+
     def _make_sides(self, options: UniMseOptions) -> None:
         """The entry of voice and face, and the adapters that fuse them into the last layers; none without them."""
-        if self.sides:
-            self.side = ModalityEntry({name: self.inputs[name] for name in self.sides}, options.side)
+        widths = {name: self.inputs[name] for name in self.sides}
+        if self.sides and options.reads == "vectors":
+            self.side = ModalityEntry(widths, options.side)
+        self.lstms = nn.ModuleDict(
+            {name: LastState(wide, options.side) for name, wide in widths.items() if options.reads == "steps"}
+        )
         wide, adapters = options.side * len(self.sides), options.fused if self.sides else 0
         self.adapters = nn.ModuleList(Adapter(options.width, wide, down=options.down) for _ in range(adapters))
 
@@ -216,8 +178,14 @@ class UniMse(System):
 
     @classmethod
     def reading(cls, options: UniMseOptions | None = None) -> dict[str, str]:
-        """With ``t5``, text is token numbers."""
-        return {**super().reading(options), **({"text": "tokens"} if options and options.t5 else {})}
+        """Voice and face as steps, or as vectors with ``reads="vectors"``; with ``t5``, text is token numbers."""
+        options = options or UniMseOptions()
+        return {"text": "tokens" if options.t5 else "vectors", "voice": options.reads, "face": options.reads}
+
+    def rate_shares(self) -> Mapping[str, tuple[Sequence[nn.Parameter], float]]:
+        """All but the T5, with their share of the learning rate."""
+        ours = [one for name, one in self.named_parameters() if one.requires_grad and not name.startswith("t5.")]
+        return {"all but the T5": (ours, self.options.other_rates)}
 
     def adopt(self, t5: nn.Module) -> None:
         """Take the weights of a ready T5 (transformers.T5ForConditionalGeneration) of the sizes in the options.
@@ -255,15 +223,43 @@ class UniMse(System):
         """
         if self.options.t5 and not self.adopted:
             raise InputError(f"unimse: the weights of '{self.options.t5}' were not adopted; load them, call adopt()")
-        sides = self.side(*batch.vectors_of(self.sides)) if self.sides else {}
+        sides = self._heard(batch)
         entered, fused, memory, seen = (self._words if self.text is None else self._vectors)(batch, sides)
         found = {"text": entered, **sides}
-        classes = self._write(memory, seen)  # (n, C)
-        logits = unpack(classes, batch.mask)  # (B, T, C)
-        losses = self.losses(logits, batch)
+        likely, chosen = self._write(memory, seen, self._known(batch) if self.training else {})
+        losses = self._label_losses(likely, batch)
         if losses:
-            losses |= {"outside": self._outside(logits, batch), **self._contrasts(fused, found, batch)}
-        return Output(logits=logits, losses=losses, extras={"fused": fused}, representations=found)
+            losses |= self._contrasts(fused, found, batch)
+        return Output(
+            logits=self._logits(likely, batch.mask) if self.classes else None,
+            losses=losses,
+            extras={"fused": fused, "written": torch.stack(list(chosen.values()), -1)},
+            representations=found,
+            values=self._scores(chosen, batch.mask) if self.dimensions else None,
+        )
+
+    def _heard(self, batch: Batch) -> dict[str, Tensor]:
+        """Voice and face of each utterance, by modality ``(B, T, a)``, zeros where absent."""
+        if self.sides and self.options.reads == "vectors":
+            return dict(self.side(*batch.vectors_of(self.sides)))
+        return {name: lstm(*batch.steps(name)).view(*batch.mask.shape, -1) for name, lstm in self.lstms.items()}
+
+    def _known(self, batch: Batch) -> dict[str, Tensor]:
+        """By field the numbers of the values that a label has, int64 ``(n,)``, -1 where it has none."""
+        if batch.universal.shape[-1]:
+            return {name: batch.universal[batch.mask][:, place] for place, name in enumerate(self.fields)}
+        return {}
+
+    def _logits(self, likely: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+        """How likely each class is written: ``(B, T, C)``."""
+        values = likely[self.answer]
+        return unpack(torch.stack([values[:, list(one)].logsumexp(-1) for one in self.members], -1), mask)
+
+    @staticmethod
+    def _scores(chosen: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+        """The sentiment scores that were written: ``(B, T, 1)``."""
+        table = torch.tensor(SCORES, device=mask.device)
+        return unpack(table[chosen["score"]][:, None], mask)
 
     def _vectors(self, batch: Batch, sides: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """A dialogue's utterances as the tokens: entered and fused ``(B, T, h)``, then what the decoder looks at."""
@@ -322,17 +318,23 @@ class UniMse(System):
             for hook in hooks:
                 hook.remove()
 
-    def _write(self, memory: Tensor, seen: Tensor) -> Tensor:
-        """How likely the decoder writes each class when it looks at these states ``(n, W, h)``: ``(n, C)``."""
-        starts, steps = self.grammar.inputs.shape
-        predicted = self.t5(
-            encoder_outputs=(memory.repeat_interleave(starts, 0),),
-            attention_mask=seen.long().repeat_interleave(starts, 0),
-            decoder_input_ids=self.grammar.inputs.repeat(len(memory), 1),
-            use_cache=False,
-        ).logits  # (n P, L, V)
-        likely: Tensor = self.grammar(predicted.log_softmax(-1).view(len(memory), starts, steps, -1))
-        return likely
+    def _write(
+        self, memory: Tensor, seen: Tensor, known: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What the decoder writes when it looks at these states ``(n, W, h)``: see ``LabelText``."""
+
+        def decode(text: Tensor) -> Tensor:
+            count, starts, _ = text.shape
+            predicted = self.t5(
+                encoder_outputs=(memory.repeat_interleave(starts, 0),),
+                attention_mask=seen.long().repeat_interleave(starts, 0),
+                decoder_input_ids=text.flatten(0, 1),
+                use_cache=False,
+            ).logits  # (n P, W, V)
+            return cast("Tensor", predicted.log_softmax(-1).unflatten(0, (count, starts)))
+
+        likely, chosen = self.label(decode, len(memory), known)
+        return likely, chosen
 
     def _around(self, fused: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The states before, of, and after each real utterance, marked by place: ``(n, W, h)``, bool ``(n, W)``."""
@@ -341,11 +343,36 @@ class UniMse(System):
         real = F.pad(mask, (around, around)).unfold(1, 2 * around + 1, 1)  # (B, T, W)
         return pack(states, mask) + self.place, pack(real, mask)
 
-    def _outside(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Likelihood of texts that are no label: with the label loss, the full cross-entropy of the decoder."""
-        each = -logits[batch.labelled].logsumexp(-1)
-        share = batch.weights[batch.labelled].to(each)
-        return (each * share).sum() / share.sum().clamp_min(torch.finfo(each.dtype).tiny)
+    def _label_losses(self, likely: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The cross-entropy of the decoder over each field whose value is known.
+
+        That of the classes is in two parts, among them ("label") and that it is one of them ("outside"), so that class
+        weights and label smoothing apply. In a regression that of the score is called "values".
+        """
+        losses, mask, known = {}, batch.mask, self._known(batch)
+        if self.dimensions:
+            known["score"] = self._numbers(batch.targets[mask][:, 0])
+        weights = batch.weights[mask]
+        labelled = batch.labelled[mask]
+        if self.classes and labelled.any():
+            logits = self._logits(likely, mask)
+            losses = self.losses(logits, batch)
+            losses["outside"] = _weighted(-logits[mask].logsumexp(-1), weights * labelled)
+        for name, values in known.items():
+            there = values >= 0
+            if name == self.answer and self.classes:
+                there = there & ~labelled  # what a lender says and is none of the classes
+            if there.any():
+                each = -likely[name].gather(1, values.clamp_min(0)[:, None])[:, 0]
+                losses["values" if name == "score" and self.dimensions else name] = _weighted(each, weights * there)
+        return losses
+
+    @staticmethod
+    def _numbers(scores: Tensor) -> Tensor:
+        """The numbers of the written scores nearest to these ``(n,)``, -1 where one is NaN."""
+        table = torch.tensor(SCORES, device=scores.device)
+        nearest = (scores[:, None] - table).abs().nan_to_num().argmin(-1)
+        return nearest.masked_fill(scores.isnan(), -1)
 
     def _contrasts(self, fused: Tensor, found: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         losses = {}
@@ -359,4 +386,5 @@ class UniMse(System):
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """The entry of each modality; words have none of their own."""
         text = {} if self.text is None else self.text.by_modality()
-        return {**text, **(self.side.by_modality() if self.sides else {})}
+        sides = self.side.by_modality() if self.sides and self.options.reads == "vectors" else {}
+        return {**text, **sides, **{name: list(lstm.parameters()) for name, lstm in self.lstms.items()}}

@@ -70,6 +70,7 @@ def collate(items: Sequence[Item], *, source: str = "") -> Batch:
         weights=padded([item.weights for item in items]),
         people=padded([item.people for item in items], _UNKNOWN),
         targets=padded([item.targets for item in items], float("nan")),
+        universal=padded([item.universal for item in items], _UNKNOWN),
         ids=tuple(item.ids for item in items),
         source=source,
     )

@@ -58,6 +58,7 @@ class Item:
         weights: float32 ``(T,)``, how much each utterance counts in the loss.
         people: int64 ``(T,)``, numbers of the speakers in the whole corpus, -1 where unknown.
         targets: float32 ``(T, A)``, NaN where absent.
+        universal: int64 ``(T, F)``, values of the fields of a universal label, -1 where unknown; F may be 0.
         length: Items of similar length go into one batch: utterances of a dialogue, steps of a single utterance.
     """
 
@@ -69,6 +70,7 @@ class Item:
     weights: Tensor
     people: Tensor
     targets: Tensor
+    universal: Tensor
     length: int
 
 
@@ -194,7 +196,7 @@ class Material:
                 )
 
 
-_FORMS = {"vectors": "values", "steps": "values", "tokens": "tokens", "sound": "sound"}
+_FORMS = {"vectors": "values", "steps": "values", "cells": "values", "tokens": "tokens", "sound": "sound"}
 _NAMES = {"values": "vectors", "tokens": "token numbers", "sound": "samples of sound"}
 
 
@@ -203,7 +205,7 @@ def refuse_unreadable(features: Mapping[str, Feature], reading: Mapping[str, str
 
     Args:
         features: By modality.
-        reading: By modality how the system reads it: "vectors", "steps", "tokens" or "sound".
+        reading: By modality how the system reads it: one of ``merc.systems.contract.READS``.
         system: Its name, for the message.
 
     Raises:
@@ -272,6 +274,7 @@ class _ItemMaker:
             weights=torch.tensor([float(self.material.weights.get(one, 1.0)) for one in ids]),
             people=torch.tensor([self._person(turn) for turn in turns]),
             targets=torch.tensor([self._targets(turn) for turn in turns], dtype=torch.float32),
+            universal=torch.zeros(len(turns), 0, dtype=torch.int64),
             length=max(steps, 1) if alone else len(turns),
         )
 

@@ -125,6 +125,8 @@ class TrainOptions(LoopOptions):
     """Utterances' worth of the training part's values that a speaker's own are averaged with (see ``Known``)."""
     speakers_from: str | None = None
     """Corpora (joined by "+") whose speakers, not labels, are learned from, in turn with the protocol's; None: none."""
+    labels_from: str | None = None
+    """Corpora (joined by "+") whose training parts are learned from too, in one universal label; None: none."""
     value_loss: str = "ccc"
     """Of values: "ccc", 1 - CCC over the utterances of a batch (of one process), or "mse"."""
     value_weight: float = 1.0

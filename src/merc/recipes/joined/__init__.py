@@ -1,0 +1,1 @@
+"""Trainings over several corpora at once."""

@@ -108,8 +108,8 @@ def difference(pair: Comparison, sign: int = 1) -> str:
     return f"{shown}, p {pair.p:.4f}, {pair.p_adjusted:.4f}"
 
 
-def probe(start: Path, out: Path, seconds: float) -> Table:
-    """The probe before and after, and their difference."""
+def probe(start: Path, out: Path, seconds: float, states: list[int]) -> Table:
+    """The probe before and after, and their difference, among some states (none: all)."""
     protocol = PROTOCOLS[PROTOCOL]
     conversations = read(protocol.corpus, corpus_root(protocol.corpus, data_root()))
     rows = sound.load(conversations).rows
@@ -117,6 +117,7 @@ def probe(start: Path, out: Path, seconds: float) -> Table:
     systems = []
     for name, folder in (("after", str(start)), ("before", "")):
         vectors = means(folder, rows, names, out / f"{name}.npz", seconds)
+        vectors = {one: found[states] if states else found for one, found in vectors.items()}
         systems.append(Runs(name, (joined(list(tested_folds(vectors, conversations, name))),)))
     pairs = [compare_all(systems, metric=metric)[0] for metric in METRICS]
     return (
@@ -166,7 +167,8 @@ def tested_folds(vectors: dict[str, np.ndarray], conversations: object, name: st
                 best = max(best, (unweighted_recall(matrix), model, layer, penalty), key=lambda one: one[0])
         part = fold.test.open("final result", ledger=ledger)
         numbers = best[1].predict(np.stack([vectors[one][best[2]] for one in part.labels]))  # type: ignore[attr-defined]
-        print(f"{name}, {fold.name}: state {best[2]}, C {best[3]}, validation {100 * best[0]:.1f}", flush=True)
+        chosen = f"number {best[2]} of the states, C {best[3]}"
+        print(f"{name}, {fold.name}: {chosen}, validation {100 * best[0]:.1f}", flush=True)
         labels = {one: protocol.label_set[n] for one, n in zip(part.labels, numbers, strict=True)}
         yield answers(part, labels, labels=protocol.label_set)
 
@@ -192,6 +194,7 @@ def main() -> None:
     parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.1])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10.0, help="of the probe: what is read of a sound")
+    parser.add_argument("--states", type=int, nargs="+", default=[], help="of the probe: those it chooses from (all)")
     parser.add_argument("--results", type=Path, help="folder of pages where the table is saved")
     chosen = parser.parse_args()
     options = (FinetuneOptions(**SMALL, **FINETUNE), PretrainOptions(**SMALL, **PRETRAIN))
@@ -199,7 +202,7 @@ def main() -> None:
         print(*map(asdict, options), sep="\n", flush=True)
         rows = few_labels(chosen.out, chosen.shares, chosen.seeds)
     else:
-        rows = probe(chosen.start, chosen.out, chosen.seconds)
+        rows = probe(chosen.start, chosen.out, chosen.seconds, chosen.states)
         print(aligned(table(rows)))
     if chosen.results:
         publish(output(chosen, rows), chosen.results)
@@ -215,7 +218,11 @@ def output(chosen: argparse.Namespace, rows: Table) -> TableOutput:
     else:
         command = f"{command} probe --start FOLDER --seconds {chosen.seconds:g}"
         heading, text = "Self-distillation, by a linear probe", probe_text(chosen.start, chosen.seconds)
-    return TableOutput("speech", f"speech-{chosen.what}", heading, f"{command} --results docs/results", text, rows)
+        if chosen.states:
+            names = " ".join(map(str, chosen.states))
+            command, heading = f"{command} --states {names}", f"{heading} of states {names}"
+    name = "-".join(["speech", chosen.what, *map(str, chosen.states)])
+    return TableOutput("speech", name, heading, f"{command} --results docs/results", text, rows)
 
 
 def few_text() -> str:

@@ -154,11 +154,16 @@ class UniMse(System):
                 f"unimse: {self.dimensions} values to predict, fields {', '.join(fields)}; it writes one value, the "
                 "sentiment score: choose a protocol of sentiment, such as cmu-mosi:score"
             )
+        self._check_counts(fields)
+        return fields, answer
+
+    def _check_counts(self, fields: tuple[str, ...]) -> None:
+        """Raise InputError for another number of class names or of token tables than there are classes and fields."""
+        options = self.options
         if options.labels and len(options.labels) != self.classes:
             raise InputError(f"unimse: {len(options.labels)} labels for {self.classes} classes: name each, or none")
         if options.sequences and len(options.sequences) != len(fields):
             raise InputError(f"unimse: sequences of {len(options.sequences)} fields; expected {len(fields)}")
-        return fields, answer
 
     def _make_sides(self, options: UniMseOptions) -> None:
         """The entry of voice and face, and the adapters that fuse them into the last layers; none without them."""

@@ -86,13 +86,18 @@ def fields_of(request: Request, read: Callable[[str], Sequence[Conversation]]) -
     if not writes(SYSTEMS[request.system]):
         return {}
     own, others = PROTOCOLS[request.protocol], [PROTOCOLS[one.protocol] for one in lenders(request)]
-    known = {field_of(one.label_set): one for one in (own, *others) if one.label_set}
+    known = _by_field([own, *others])
     if CLASS in known:
         _refuse_lending(known[CLASS], others)
         return {"labels": own.label_set}
     lent = SENTIMENT in {one.corpus for one in others} and _scored(read(SENTIMENT))
     wanted = {"polarity", *known, "score" if own.dimensions or lent else "polarity"}
     return {"labels": own.label_set, "fields": tuple(name for name in VALUES if name in wanted)}
+
+
+def _by_field(protocols: Sequence[Protocol]) -> dict[str, Protocol]:
+    """The protocols that have classes, by the field whose values those are."""
+    return {field_of(one.label_set): one for one in protocols if one.label_set}
 
 
 def _refuse_lending(strange: Protocol, others: Sequence[Protocol]) -> None:

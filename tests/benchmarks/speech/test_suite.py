@@ -90,7 +90,9 @@ def test_rows_become_one_table_with_hours_parameters_figures_and_what_must_be_sa
     ):
         assert part in head, text
     assert "1. not comparable: transductive: it reads test speakers" in text
-    assert "Against **plain (tiny frozen, layer sum, mean, linear)** by UA" in text
+    assert "Against **plain (tiny frozen, layer sum, mean, linear; one step: no recurrence, no scan)** by UA" in text, (
+        "a frame a sound"
+    )
     assert [record.metric for record in outcome.records if record.system == "plain"] == [
         "unweighted_recall",
         "accuracy",

@@ -25,6 +25,13 @@ def test_the_cache_root_follows_its_variable_and_else_the_platform(
     assert paths.cache_root() == tmp_path / "Library" / "Caches" / "merc"
 
 
+def test_heads_come_from_their_variable_and_else_with_merc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MERC_HEADS", raising=False)
+    assert paths.heads_root() == paths.SHIPPED
+    monkeypatch.setenv("MERC_HEADS", str(tmp_path))
+    assert paths.heads_root() == tmp_path
+
+
 def test_a_folder_that_is_given_takes_precedence_over_the_variable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -67,6 +67,11 @@ def corpus_root(name: str, folder: str, data: Path | None = None) -> Path:
     return root
 
 
+def heads_root() -> Path:
+    """Folder of the heads behind emotion vectors: ``$MERC_HEADS``, written by ``merc train``, or the shipped ones."""
+    return Path(chosen).expanduser() if (chosen := os.environ.get("MERC_HEADS")) else SHIPPED
+
+
 def store_root(corpus: str) -> Path:
     """Default folder of the feature store of a corpus: ``merc prepare`` writes it, ``merc train`` reads it."""
     return cache_root() / "stores" / corpus

@@ -221,7 +221,8 @@ def test_meld_raw_is_prepared_trained_and_judged(
     monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
     small(Film().clip, tmp_path)
     out = tmp_path / "run"
-    run("prepare", "meld", "--data", tmp_path, "--no-check", "--workers", "1", "-q")
+    stages = "text,voice,face,voice-emotion,face-emotion"
+    run("prepare", "meld", "--data", tmp_path, "--encoders", stages, "--no-check", "--workers", "1", "-q")
     store = Store.open(cache / "stores" / "meld")
     assert store.verify() == []
     assert all(row.utterances == row.present == 11 for row in store.info())
@@ -235,6 +236,11 @@ def test_meld_raw_is_prepared_trained_and_judged(
     made = facts["origins"]
     assert made["text"]["made"] == f"meld:mpnet-tokens of weight {weights.WEIGHTS['mpnet'].sha256[:12]}…"
     assert len((out / "ledger.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    paper = "text=mpnet-tokens,voice=voice-emotion,face=face-emotion"
+    named, source = ("train", "mamba", "--corpus", "meld", "--features", paper), ("--set", "config=source", *QUICK)
+    run(*named, "--data", tmp_path, "-o", tmp_path / "paper", *source)
+    facts = json.loads((tmp_path / "paper" / "official" / "best.json").read_text(encoding="utf-8"))
+    assert facts["widths"] == {"text": 768, "voice": 128, "face": 128}, "tokens of 1,024 numbers, as in the paper"
 
 
 def test_features_have_short_names_and_faces_may_be_missing(made_up: None, tmp_path: Path, cache: Path) -> None:

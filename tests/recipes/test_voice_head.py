@@ -29,7 +29,7 @@ class Loudness:
     def describe(self) -> dict[str, object]:
         return {"encoder": self.name, "sha256": "0" * 64, "width": 16}
 
-    def encode(self, batch: list[np.ndarray]) -> np.ndarray:
+    def encode(self, batch: list[np.ndarray], *, progress: object = None) -> np.ndarray:
         bands = [np.array_split(np.abs(np.fft.rfft(sound)) ** 2, 16) for sound in batch]
         return np.array([[np.log(band.mean() + 1e-6) for band in own] for own in bands], np.float32)
 

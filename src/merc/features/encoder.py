@@ -202,6 +202,8 @@ ENCODERS = Encoders(
         "facenet-cells": "merc.features.face:FaceCellsEncoder",
         "short-term": "merc.features.short_term:ShortTermEncoder",
         "mocap": "merc.features.motion:MotionEncoder",
+        "voice-emotion": "merc.features.emotion:VoiceEmotionEncoder",
+        "face-emotion": "merc.features.emotion:FaceEmotionEncoder",
     },
 )
 """Every encoder by name; the order is that in which ``prepared`` looks for a modality's feature."""

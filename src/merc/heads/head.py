@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from merc.backbones.emotion import hidden
 from merc.cache import file_hash
 from merc.conversation import Model
 from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import softmax
-from merc.heads.mlp import Weights, hidden, logits
+from merc.heads.mlp import Weights, logits
 from merc.heads.person import PREFIX, PersonModel
 from merc.labels import EKMAN7
 from merc.paths import SHIPPED, SHIPPED_ENCODERS

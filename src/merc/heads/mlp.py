@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from merc.backbones.emotion import hidden
 from merc.labels import EKMAN7
 
 Weights = dict[str, np.ndarray]
@@ -70,14 +71,6 @@ def rounded(weight: np.ndarray) -> np.ndarray:
 def stored(weights: Weights) -> Weights:
     """The layers as they are written to a file: float16 where ``rounded`` has rounded them, so that nothing is lost."""
     return {name: layer.astype(np.float16) if layer.nbytes > LARGE else layer for name, layer in weights.items()}
-
-
-def hidden(weights: Weights, vectors: np.ndarray) -> np.ndarray:
-    """The emotion vectors: the second hidden layer after its ReLU, ``(n, 128)`` float32."""
-    state = np.asarray(vectors, dtype=np.float32)
-    for number in range(2):
-        state = np.maximum(state @ weights[f"weight_{number}"].T + weights[f"bias_{number}"], 0)
-    return state
 
 
 def logits(weights: Weights, vectors: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ Systems are trained by one recipe for all of them (``merc.recipes.systems``); th
 
     >>> from merc.recipes import RECIPES
     >>> list(RECIPES)
-    ['style-encoder', 'picture-encoder', 'speech-picture-encoder', 'voice-head', 'face-head', 'text-head',
-     'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech', 'finetune-speech']
+    ['style-encoder', 'picture-encoder', 'speech-picture-encoder', 'voice-head', 'voice-emotion', 'face-head',
+     'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech', 'finetune-speech', 'prc-emo']
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ RECIPES: Registry[Recipe[Any]] = Registry(
         "picture-encoder": "merc.recipes.picture_encoder:PICTURE_ENCODER",
         "speech-picture-encoder": "merc.recipes.picture_encoder:SPEECH_PICTURE_ENCODER",
         "voice-head": "merc.recipes.voice_head:VOICE",
+        "voice-emotion": "merc.recipes.voice_emotion:VOICE_EMOTION",
         "face-head": "merc.recipes.face_head:FACE",
         "text-head": "merc.recipes.heads:TEXT",
         "late-fusion": "merc.recipes.late_fusion:LATE_FUSION",

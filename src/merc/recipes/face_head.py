@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from merc.backbones.emotion import hidden
 from merc.cache import Cache, replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import fit_trust, softmax, trusted_loss
 from merc.features.encoder import ENCODERS
 from merc.features.of_items import features
 from merc.features.pictures import UprightFaces
-from merc.heads.mlp import CLASSES, Mlp, hidden, stored
+from merc.heads.mlp import CLASSES, Mlp, stored
 from merc.heads.person import PersonModel
 from merc.options import above, at_least, below_one
 from merc.progress import Progress

@@ -273,20 +273,26 @@ def train_head(modality: str, options: HeadOptions, folders: Folders) -> Outcome
         WeightError: for a missing encoder.
         OutputError: where ``folders.out`` cannot be written.
     """
+    data = gather(modality, folders.data, options, progress=folders.progress)
+    return finish(data, options, folders, name=modality, split=split_of(modality, options))
+
+
+def finish(data: HeadData, options: HeadOptions, folders: Folders, *, name: str, split: str) -> Outcome:
+    """Train, calibrate, measure and write the head of samples that are encoded; ``split`` says how they are divided."""
     from safetensors.numpy import save_file
 
-    data = gather(modality, folders.data, options, progress=folders.progress)
-    checkpoints = folders.out / "checkpoints" / modality
+    checkpoints = folders.out / "checkpoints" / name
     trainings = Trainings(options, checkpoints, folders.progress)
     fitted = fit(data, trainings)
     changes = ablation(data, fitted, trainings)
-    across = [crossed(data, trainings)] if modality != "text" else []
-    weights = folders.out / f"{modality}.safetensors"
+    across = [crossed(data, trainings)] if data.modality != "text" and len(data.corpora) > 1 else []
+    weights = folders.out / f"{name}.safetensors"
     if not isinstance(fitted.best.head, Mlp):
-        raise InputError(f"{modality}: only a network of three layers can be saved")
+        raise InputError(f"{name}: only a network of three layers can be saved")
     with replacing(weights) as temporary:
         save_file(stored(fitted.best.head.weights), temporary)
     card = card_of(data, fitted, options, ablation=changes, across=across, weights=weights)
+    card = replace(card, name=name, data=replace(card.data, split=split))
     card.write(folders.out)
     shutil.rmtree(folders.out / "checkpoints", ignore_errors=True)
     return Outcome(card)

@@ -165,11 +165,19 @@ def _by(corpora: Sequence[str], data: Path, part: Callable[[str, Item], str]) ->
 
 
 def labelled(
-    name: str, data: Path, removed: Counter[str], *, semeval_threshold: float | None = None
+    name: str,
+    data: Path,
+    removed: Counter[str],
+    *,
+    semeval_threshold: float | None = None,
+    root: Path | None = None,
 ) -> Iterable[tuple[Item, str]]:
-    """The items of a corpus that have one class among the seven; the others are counted by reason."""
+    """The items of a corpus, below the data root or at ``root``, that have one class among the seven.
+
+    The others are counted by reason.
+    """
     corpus = CORPORA[name]
-    root = data / corpus.folder
+    root = root or data / corpus.folder
     if not root.exists():
         raise InputError(f"corpus '{name}': no folder or file {root}; {corpus.title} comes from {corpus.source}")
     options = {"threshold": semeval_threshold} if name == "semeval2018" and semeval_threshold is not None else {}

@@ -19,7 +19,7 @@ from merc.reporting.cards import ModelCard
 from .test_voice_head import RAVDESS, Loudness, sing
 
 ACTED = {"ANG": 0, "DIS": 1, "FEA": 2, "HAP": 3, "NEU": 4, "SAD": 5}
-QUICK = {"seeds": (0,), "epochs": 5, "patience": 5, "resamples": 20, "hidden": (16, 8), "learning_rate": 1e-2}
+QUICK = {"seeds": (0,), "epochs": 15, "patience": 15, "resamples": 20, "hidden": (16, 8), "learning_rate": 1e-2}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_the_head_its_card_and_the_encoder_that_reads_it(
     assert [row.name for row in card.result("cross_corpus").rows] == ["crema-d", "ravdess"]
     assert "crema-d crema-d-10" in card.data.split and str(crema) not in str(card.as_json())
 
-    monkeypatch.setattr(VoiceEmotionEncoder, "base", lambda **_: Loudness())
+    monkeypatch.setattr(VoiceEmotionEncoder, "base", staticmethod(lambda **_: Loudness()))
     encoder = VoiceEmotionEncoder(card=tmp_path / "voice-emotion.json")
     sounds = [np.random.default_rng(seed).normal(size=4000).astype(np.float32) for seed in range(3)]
     vectors = encoder.encode(sounds)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from merc import paths
-from merc.backbones import emotion
 from merc.features.encoder import Encoder
 from merc.features.face import FaceCellsEncoder
 from merc.features.voice import VoiceEncoder
 from merc.progress import Progress
+from merc.weights import emotion
 
 
 class _EmotionEncoder(Encoder):

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from merc.backbones.emotion import hidden
 from merc.cache import file_hash
 from merc.conversation import Model
 from merc.errors import InputError, WeightError
@@ -19,6 +18,7 @@ from merc.heads.mlp import Weights, logits
 from merc.heads.person import PREFIX, PersonModel
 from merc.labels import EKMAN7
 from merc.paths import SHIPPED, SHIPPED_ENCODERS
+from merc.weights.emotion import hidden
 
 NAMES = ("text", "voice", "face")
 """Heads that ship; that of the voice is read by ``merc.heads.voice``."""

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from merc.backbones.emotion import hidden
 from merc.labels import EKMAN7
+from merc.weights.emotion import hidden
 
 Weights = dict[str, np.ndarray]
 CLASSES = len(EKMAN7)

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from merc.backbones.emotion import hidden
 from merc.cache import Cache, replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import fit_trust, softmax, trusted_loss
@@ -47,6 +46,7 @@ from merc.recipes.recipe import Folders, Outcome, Recipe
 from merc.recipes.samples import PARTS, select_faces
 from merc.reporting import cards
 from merc.training.options import LoopOptions
+from merc.weights.emotion import hidden
 
 ENCODER = "facenet-cells"
 _NATURAL, _POSED = "rafdb", "ckplus"

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from merc.backbones import emotion
 from merc.cache import file_hash
 from merc.errors import WeightError
 from merc.paths import SHIPPED
+from merc.weights import emotion
 
 LAYERS = {
     "weight_0": np.array([[1.0, 0.0], [0.0, 1.0]], np.float32),

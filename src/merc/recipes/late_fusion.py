@@ -133,14 +133,6 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     best = min(rivals, key=lambda form: losses[form.name])
     stages = (Form("as trained", text.temperature), scaled, best)
     rows = [_measured(name, form, parts["test"], options) for name, form in zip(_STAGES, stages, strict=True)]
-    form_text = cards.TextForm(
-        form=best.name,
-        fitted_on=f"{_MELD.title}: train; form chosen on dev",
-        temperature=round(scaled.temperature, 6),
-        bias=_by_label(scaled.bias),
-        layer=sections.layer(best.name, best.layer, folders.out, licence=text.card["licence"]),
-        encoder=_encoder(best, text.card["licence"]),
-    )
     threshold, kept = _abstention(best, parts["dev"])
     train = parts["train"].classes
     dev = (parts["dev"].items, best.probabilities(parts["dev"]))
@@ -148,7 +140,7 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     settings = cards.Fusion(
         heads=_hashes(place),
         prior=_by_label(np.bincount(train, minlength=len(EKMAN7)) / len(train)),
-        text=form_text,
+        text=_text_form(best, scaled, folders.out, licence=text.card["licence"]),
         voice=voiced,
         face=sections.trust(data, face),
         abstention=threshold,
@@ -165,6 +157,18 @@ def fit_fusion(options: FusionOptions, folders: Folders, *, cache: Cache | None 
     )
     card.write(folders.out)
     return Outcome(card)
+
+
+def _text_form(best: Form, scaled: Form, out: Path, *, licence: str) -> cards.TextForm:
+    """How words are read at use: the chosen form, beside the temperature and bias of the scaled one."""
+    return cards.TextForm(
+        form=best.name,
+        fitted_on=f"{_MELD.title}: train; form chosen on dev",
+        temperature=round(scaled.temperature, 6),
+        bias=_by_label(scaled.bias),
+        layer=sections.layer(best.name, best.layer, out, licence=licence),
+        encoder=_encoder(best, licence),
+    )
 
 
 def _trusted_anew(place: Path, folders: Folders, voice: VoiceHead, face: Head, options: FusionOptions) -> Outcome:

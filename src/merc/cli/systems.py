@@ -30,11 +30,15 @@ def systems(
         if absent := systems_page.on_this_machine(name):
             typer.echo(absent)
     else:
-        lines = [(16, line) for row in systems_page.rows() for line in _lines(row)]
+        lines = [(_NAMES, line) for row in systems_page.rows() for line in _lines(row)]
         recipes = systems_page.targets()["Recipes"]
         lines += [(0, ""), (0, "Recipes"), *((22, f"  {one:<20}{title}") for one, title in recipes), (0, "")]
         lines.append((0, "'merc systems NAME' says more of a system, 'merc protocols' what it can be trained on."))
         typer.echo("\n".join(terminal.wrapped(line, indent=indent) for indent, line in lines))
+
+
+_NAMES = 23
+"""Width of the column of names."""
 
 
 def _lines(row: dict[str, Any]) -> list[str]:
@@ -44,4 +48,4 @@ def _lines(row: dict[str, Any]) -> list[str]:
     configs = f"; config: {', '.join(row['configurations'])}" if row["configurations"] else ""
     facts = f"{', '.join(row['modalities'])}{needs}; {row['parameters']:,} parameters{configs}"
     facts += f"; published: {figures or 'none'}"
-    return [f"{row['name']:<16}{row['title']}", f"{'':<16}{facts}"]
+    return [f"{row['name']:<{_NAMES}}{row['title']}", f"{'':<{_NAMES}}{facts}"]

@@ -119,6 +119,7 @@ class Library:
         InputError: For another number of vectors.
 
     Example:
+        >>> from dataclasses import replace
         >>> one = Example("meld", "dia0", "utt0", "No way!", "surprise")
         >>> library = Library([one, replace(one, dialogue="dia1", id="utt1", label="joy")], np.eye(2))
         >>> [found.label for found in library.nearest(np.array([1.0, 0.2]), 2, corpus="meld", dialogue="dia1")]

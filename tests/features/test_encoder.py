@@ -73,7 +73,7 @@ def test_every_encoder_says_what_it_is_before_its_weights_are_loaded(monkeypatch
     monkeypatch.setattr("merc.weights.path", lambda name: pytest.fail(f"{name} was loaded"))
     for name in ENCODERS:
         one = ENCODERS[name]()
-        assert one.name == name and one.modality in ("text", "voice", "face") and one.input in INPUTS
+        assert one.name == name and one.modality in ("text", "voice", "face", "motion") and one.input in INPUTS
         assert one.width == np.prod(one.shape) and one.summary and one.licence
         if encoders.describable(name) is None:
             assert one.describe()["encoder"] and one.describe() == ENCODERS[name]().describe()

@@ -265,7 +265,9 @@ def test_choice_says_what_and_why(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     assert choose(dtype=torch.float64).backend == "portable"
     assert "torch.float64" in choose(dtype=torch.float64).reason
     assert choose("cuda").backend in ("cuda", "portable")
-    with pytest.raises(InputError, match=r"no backend 'fast'; the backends are kernel, cuda, portable, reference"):
+    with pytest.raises(
+        InputError, match=r"no backend 'fast'; the backends are kernel, cuda, portable, twice, reference"
+    ):
         choose(backend="fast")  # type: ignore[arg-type]
     with pytest.raises(MissingExtra, match=r"backend 'cuda' cannot be used: mamba-ssm runs on CUDA, not on cpu"):
         choose(backend="cuda")

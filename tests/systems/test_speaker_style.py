@@ -136,7 +136,7 @@ def test_emotion_is_left_in_embeddings_that_were_trained_on_speakers_alone() -> 
     read = [planted(random, count) for count in (96, 48)]
     with torch.no_grad():
         found = [one.eval()(sound, torch.full((len(sound),), sound.shape[1])).numpy() for sound, _, _ in read]
-    for place, least, chance in ((1, 0.9, "a quarter"), (2, 0.65, "a half")):
+    for place, least, chance in ((1, 0.9, "a quarter"), (2, 0.6, "a half")):
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=10, max_iter=1000)).fit(found[0], read[0][place])
         assert probe.score(found[1], read[1][place]) > least, f"{chance} is chance"
 

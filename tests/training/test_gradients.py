@@ -105,7 +105,7 @@ def test_the_magnitude_part_acts_under_sgd_and_a_constant_factor_does_not_under_
     for part, way in ways["plain"].items():
         factor = 0.65 if acts and part.startswith("encode.") else 1.0
         torch.testing.assert_close(
-            ways["steered"][part].norm(), factor * way.norm(), atol=0, rtol=1e-4 if acts else 1e-2
+            ways["steered"][part].norm(), factor * way.norm(), atol=0, rtol=1e-3 if acts else 1e-2
         )
         assert way.abs().sum() > 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from merc.weights.emotion2vec import Emotion2vecBackbone, convolutions, slopes
+from merc.backbones.emotion2vec import Emotion2vecBackbone, convolutions, slopes
 
 from merc.backbones import speech
 from merc.errors import InputError, WeightError

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from merc.backbones.emotion2vec import Emotion2vecBackbone, convolutions, slopes
 
 from merc.backbones import speech
+from merc.backbones.emotion2vec import Emotion2vecBackbone, convolutions, slopes
 from merc.errors import InputError, WeightError
 
 from .made import EMOTION2VEC, emotion2vec_folder

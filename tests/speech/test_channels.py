@@ -198,6 +198,12 @@ def test_surround_sound_is_heard_where_its_speech_is(
     assert (heard.weights, heard.parties, heard.why) == (weights, (), why)
 
 
+def test_digital_silence_is_heard_as_it_is() -> None:
+    silence = np.zeros((16000, 2), dtype="<i2")
+    heard = decide(("left", "right"), levels(silence), lambda _: pytest.fail("asked"), lambda _: pytest.fail("asked"))
+    assert heard.weights == (0.5, 0.5) and heard.why is None
+
+
 def test_without_speech_all_is_heard() -> None:
     heard, _ = decided(planes(HUM, hiss(-30) * (np.arange(SECONDS * RATE) > 9000)), [None, None])
     assert heard.weights == (0.5, 0.5)

@@ -120,6 +120,9 @@ def decide(names: Sequence[str], measured: Levels, listen: Listen, voices: Voice
     """
     if names[0] == "centre" and len(names) == 2:
         return _surround(names, listen)
+    alike = Heard(tuple(np.full(len(names), 1 / len(names)).tolist()))
+    if not measured.correlation.any():  # digital silence
+        return alike
     everything = np.ones_like(measured.db, dtype=bool)
     if _steady(measured.db):
         return _one_scene(names, measured, everything, list(range(len(names))))
@@ -127,7 +130,7 @@ def decide(names: Sequence[str], measured: Levels, listen: Listen, voices: Voice
     least = _least(speech)
     voiced = [place for place in range(len(names)) if speech[:, place].sum() >= least]
     if not voiced:
-        return Heard(tuple(np.full(len(names), 1 / len(names)).tolist()))
+        return alike
     parties = _parties(measured.db, speech, voiced, least)
     if len(parties) > 1 and not _one_voice(parties, voices):
         return _apart(names, parties)

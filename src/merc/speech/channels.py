@@ -120,9 +120,6 @@ def decide(names: Sequence[str], measured: Levels, listen: Listen, voices: Voice
     """
     if names[0] == "centre" and len(names) == 2:
         return _surround(names, listen)
-    alike = Heard(tuple(np.full(len(names), 1 / len(names)).tolist()))
-    if not measured.correlation.any():  # digital silence
-        return alike
     everything = np.ones_like(measured.db, dtype=bool)
     if _steady(measured.db):
         return _one_scene(names, measured, everything, list(range(len(names))))
@@ -130,7 +127,7 @@ def decide(names: Sequence[str], measured: Levels, listen: Listen, voices: Voice
     least = _least(speech)
     voiced = [place for place in range(len(names)) if speech[:, place].sum() >= least]
     if not voiced:
-        return alike
+        return _alike(names)
     parties = _parties(measured.db, speech, voiced, least)
     if len(parties) > 1 and not _one_voice(parties, voices):
         return _apart(names, parties)
@@ -290,9 +287,15 @@ def _apart(names: Sequence[str], parties: dict[int, Mask]) -> Heard:
     return Heard(weights, places, tuple(tuple(runs(parties[place])) for place in places), why)
 
 
+def _alike(names: Sequence[str]) -> Heard:
+    return Heard(tuple(np.full(len(names), 1 / len(names)).tolist()))
+
+
 def _one_scene(names: Sequence[str], measured: Levels, speech: Mask, voiced: Sequence[int]) -> Heard:
     """The mean of the planes that carry the scene in phase, or the best one; inverted copies are turned."""
     db = measured.db
+    if not measured.correlation.any():  # digital silence
+        return _alike(names)
     best = max(voiced, key=lambda place: (_quality(db[:, place]), -place))
     spoken = speech[:, best] & (db[:, best] > np.percentile(db[speech[:, best], best], 95) - LOUD)
     weights = np.zeros(len(names))

@@ -20,6 +20,7 @@ from merc.cli import (
     export,
     prepare,
     protocols,
+    serve,
     store,
     systems,
     train,
@@ -55,6 +56,7 @@ app.command("analyze", short_help="Analyse recordings.")(analyze.analyze)
 app.command("edit", short_help="Correct results: speakers, words, labels, times.")(edit.edit)
 app.command("export", short_help="Write results in other formats.")(export.export)
 app.command("compare", short_help="Agreement of two annotators.")(compare.compare)
+app.command("serve", short_help="Serve analyses over HTTP, and a page.")(serve.serve)
 app.command("demo", short_help="Analyse the bundled sample.")(demo.demo)
 app.command("check", short_help="Check every utterance of a corpus.")(check.check)
 app.command("prepare", short_help="Encode a corpus into a feature store.")(prepare.prepare)

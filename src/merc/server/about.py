@@ -1,0 +1,54 @@
+"""What the server is: its purpose and limits, and whether it lives."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from merc import __version__
+from merc.report.notice import NOTICE
+from merc.server.settings import Settings
+
+
+class About(BaseModel):
+    """What people have to know before they use the server; shown on its page."""
+
+    version: str
+    purpose: str = Field(description="Why recordings are analysed here.")
+    notice: str = Field(description="What a predicted label is, and what is forbidden.")
+    token_required: bool = Field(description="Whether requests need 'Authorization: Bearer TOKEN'.")
+    paths: bool = Field(description="Whether recordings on the server can be named by their path.")
+    upload_bytes: int = Field(description="Largest upload.")
+    duration_seconds: float = Field(description="Longest recording.")
+    keep_seconds: float | None = Field(description="When an analysis is removed; null: when somebody removes it.")
+
+
+class Alive(BaseModel):
+    """The server answers."""
+
+    status: str = "ok"
+
+
+def about_router(settings: Settings) -> APIRouter:
+    """Routes that need no token: ``/v1/about`` and ``/healthz``."""
+    router = APIRouter(tags=["service"])
+    about = About(
+        version=__version__,
+        purpose=settings.purpose,
+        notice=NOTICE,
+        token_required=settings.token_file is not None,
+        paths=settings.root is not None,
+        upload_bytes=settings.limits.upload,
+        duration_seconds=settings.limits.duration,
+        keep_seconds=settings.keep,
+    )
+
+    @router.get("/v1/about", summary="Purpose, notice and limits")
+    def read_about() -> About:
+        return about
+
+    @router.get("/healthz", summary="Whether the server answers")
+    def alive() -> Alive:
+        return Alive()
+
+    return router

@@ -1,0 +1,122 @@
+"""Errors as problem documents (RFC 9457): what the command would print is the ``detail``."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from merc.errors import InputError, MercError, MissingExtra, OutputError, ProtocolError, WeightError
+from merc.formats.source import shown
+
+MEDIA_TYPE = "application/problem+json"
+_LOG = logging.getLogger(__name__)
+
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+}
+"""Kinds of validation errors, in the words of ``merc.options``."""
+
+
+class ProblemDocument(BaseModel):
+    """Why a request was refused or failed."""
+
+    type: str = Field("about:blank", description="Kind of problem; about:blank: that of the status code.")
+    title: str = Field(description="Name of the status code.")
+    status: int = Field(description="Status code.")
+    detail: str = Field(description="The thing, the value, what was expected, and the next step.")
+
+
+class Problem(HTTPException):
+    """A refusal with its status code, the sentence that says why, and headers.
+
+    Example:
+        >>> Problem(404, "analysis 'x' does not exist").detail
+        "analysis 'x' does not exist"
+    """
+
+
+def status_of(error: MercError) -> int:
+    """The status code of an error: 422 for whatever was wrong with the input, 507 if results cannot be written."""
+    if isinstance(error, InputError | MissingExtra | ProtocolError | WeightError):
+        return 422
+    return 507 if isinstance(error, OutputError) else 500
+
+
+def response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """A problem document as a response."""
+    document = ProblemDocument(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return JSONResponse(document.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of an app a problem document."""
+    app.exception_handler(MercError)(_merc)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(Exception)(_unexpected)
+
+
+def in_words(error: dict[str, Any]) -> str:
+    """A validation error of pydantic in the words of the command.
+
+    Example:
+        >>> in_words({"type": "int_parsing", "loc": ("body", "speakers"), "input": "two", "msg": "…"})
+        "speakers is 'two': expected a whole number"
+    """
+    name = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")) or "the body"
+    kind = error["type"]
+    if kind == "missing":
+        return f"{name} is missing: see /openapi.json for what the request has to hold"
+    if kind == "extra_forbidden":
+        return f"unknown field '{name}': see /openapi.json for those that are known"
+    if kind == "json_invalid":
+        return f"the body is not JSON: {error.get('ctx', {}).get('error', 'it cannot be read')}"
+    value = shown(error.get("input"), 80)
+    if kind == "literal_error":
+        return f"{name} is '{value}': expected {error['ctx']['expected']}"
+    expected = _EXPECTED.get(kind)
+    return f"{name} is '{value}': expected {expected}" if expected else f"{name} is '{value}': {_lowered(error['msg'])}"
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _merc(request: Request, error: MercError) -> JSONResponse:
+    return response(status_of(error), str(error))
+
+
+def _http(request: Request, error: HTTPException) -> JSONResponse:
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"there is nothing at {shown(request.url.path, 200)}: see /openapi.json for the routes"
+    if error.status_code == 405:
+        detail = f"{request.method} is not possible at {shown(request.url.path, 200)}: see /openapi.json for the routes"
+    return response(error.status_code, detail, dict(error.headers or {}))
+
+
+def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    return response(422, "; ".join(in_words(one) for one in error.errors()[:5]))
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
+    return response(
+        500, f"{type(error).__name__}: merc did not expect this; the server's log says more, please report it"
+    )

@@ -1,0 +1,137 @@
+"""What a server is started with: where it keeps things, who may use it, and its limits."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from merc.errors import InputError
+from merc.options import above, at_least
+
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+_PERIOD = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server accepts; whatever is above a limit is refused in words.
+
+    Raises:
+        InputError: a limit is out of range.
+    """
+
+    upload: int = 2 << 30
+    """Bytes of the body of a request that uploads a recording."""
+    body: int = 1 << 20
+    """Bytes of the body of any other request."""
+    duration: float = 4 * 3600.0
+    """Seconds of a recording."""
+    queued: int = 100
+    """Analyses that wait or run at a time."""
+    free: int = 1 << 30
+    """Bytes that stay free on the disk of the data folder."""
+    stall: float = 30.0
+    """Seconds in which a client must send the next part of a body, of at least 1 kB a second on average."""
+    attempts: int = 3
+    """How often an analysis is begun, if the process that runs it dies, before it fails."""
+    streams: int = 4
+    """Live streams at a time."""
+
+    def __post_init__(self) -> None:
+        at_least(1, upload=self.upload, body=self.body, queued=self.queued, attempts=self.attempts)
+        at_least(0, free=self.free, streams=self.streams)
+        above(0, duration=self.duration, stall=self.stall)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options of a server.
+
+    Raises:
+        InputError: an option is out of range, or the server would be open to a network without tokens.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Settings(Path("data"), purpose="Interviews of study 7").url
+        'http://127.0.0.1:8000'
+        >>> Settings(Path("data"), purpose="Interviews of study 7", host="0.0.0.0")
+        Traceback (most recent call last):
+            ...
+        merc.errors.InputError: host is '0.0.0.0', which other machines reach: give --token-file, or --no-token if \
+everybody there may use the server
+    """
+
+    data: Path
+    """Folder of the queue, the recordings and the results; created if it does not exist."""
+    purpose: str
+    """Why recordings are analysed here, in a sentence; shown to everybody who uses the server."""
+    root: Path | None = None
+    """Folder below which recordings may be named by their path; None: recordings are uploaded."""
+    token_file: Path | None = None
+    """File with one token a line, ``TOKEN`` or ``NAME TOKEN``; None: no token is required."""
+    no_token: bool = False
+    """Whether other machines may use the server without a token."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8000
+    """Port to listen on."""
+    hosts: tuple[str, ...] = ()
+    """Further names under which the server is reached, where no token is required."""
+    database: str | None = None
+    """URL of a PostgreSQL database for the queue; None: SQLite in the data folder."""
+    workers: int = 1
+    """Processes that analyse recordings, each with its own models."""
+    threads: int = 0
+    """CPU threads of a worker; 0: the cores shared out, at most four."""
+    device: str = "auto"
+    """Device of the networks."""
+    keep: float | None = None
+    """Seconds after which an analysis and its recording are removed; None: never."""
+    limits: Limits = field(default_factory=Limits)
+    """What is accepted."""
+
+    def __post_init__(self) -> None:
+        at_least(0, workers=self.workers, threads=self.threads)
+        at_least(0, port=self.port)
+        above(0, keep=self.keep)
+        if not self.purpose.strip():
+            raise InputError("purpose is empty: expected a sentence that says why recordings are analysed here")
+        if self.root is not None and not self.root.is_dir():
+            raise InputError(f"root {self.root} is not a folder: give one that holds recordings")
+        if not (loopback(self.host) or self.token_file or self.no_token):
+            raise InputError(
+                f"host is '{self.host}', which other machines reach: give --token-file, or --no-token if everybody "
+                "there may use the server"
+            )
+
+    @property
+    def url(self) -> str:
+        """Where the server is reached."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def loopback(host: str) -> bool:
+    """Whether an address is this machine's own, which no other machine reaches."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def period(text: str) -> float:
+    """Seconds of a period such as ``7d``, ``12h``, ``30min`` or ``45s``.
+
+    Raises:
+        InputError: it is not one.
+
+    Example:
+        >>> period("7d"), period("1.5h")
+        (604800.0, 5400.0)
+    """
+    found = _PERIOD.fullmatch(text.strip())
+    if found is None or not float(found[1]):
+        raise InputError(f"'{text}' is not a period: expected a number with s, min, h or d, such as 7d")
+    return float(found[1]) * _UNITS[found[2]]

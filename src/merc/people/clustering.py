@@ -69,6 +69,19 @@ def centroids(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -
     return directions
 
 
+def likeness(cosines: np.ndarray, one: np.ndarray | float, other: np.ndarray | float) -> np.ndarray:
+    """How much cosines speak for one voice: above 1 rather for one, below rather for two.
+
+    Args:
+        cosines: Any shape.
+        one: Seconds of speech of one side.
+        other: Seconds of speech of the other.
+    """
+    expected = np.sqrt(one / (one + _NOISE) * (other / (other + _NOISE)))
+    result: np.ndarray = cosines / (_TWO_VOICES * expected)
+    return result
+
+
 def _means(embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean and total weight of each cluster."""
     totals = np.bincount(labels, weights)

@@ -98,7 +98,7 @@ def speech_probabilities(
     result = np.zeros(frames, np.float32)
     if not frames:
         return result
-    session = _session(threads)
+    session = network(threads)
     for first in range(0, frames, _STRETCH * _SIDE_BY_SIDE):
         starts = list(range(first, min(frames, first + _STRETCH * _SIDE_BY_SIDE), _STRETCH))
         for step, values in _run(session, samples, starts):
@@ -183,7 +183,8 @@ def _inputs(samples: NDArray[np.int16], frames: list[int]) -> NDArray[np.float32
     return inputs / np.float32(32768)
 
 
-def _session(threads: int) -> Any:
+def network(threads: int) -> Any:
+    """The network as a session of onnxruntime; raises WeightError where the weight ``silero-vad`` is absent."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()

@@ -22,10 +22,10 @@ class MercError(Exception):
     Example:
         >>> import merc
         >>> try:
-        ...     merc.read("talk.docx")
+        ...     merc.read("talk.m")
         ... except merc.MercError as error:
         ...     print(error)
-        unknown transcript format 'docx': known are csv, eaf, json, parquet, rttm, srt, textgrid, tsv, txt, vtt, xlsx
+        unknown transcript format 'm': known are csv, docx, eaf, json, parquet, rttm, srt, textgrid, tsv, txt, vtt, xlsx
     """
 
 

@@ -49,3 +49,16 @@ def test_options_reach_the_export(folder: Path, tmp_path: Path) -> None:
 def test_the_results_are_protected(folder: Path) -> None:
     with pytest.raises(InputError, match="holds the results themselves"):
         merc(str(folder), "--formats", "csv", "--anonymise")
+
+
+def test_a_transcript_is_converted_next_to_its_file_with_its_notes(tmp_path: Path) -> None:
+    (tmp_path / "talk.txt").write_text("[00:00:04] Ann: How nice!\n")
+    out = merc(str(tmp_path / "talk.txt"), "--formats", "eaf,srt")
+    assert out.splitlines() == [
+        "talk.txt gives no end for 1 of 1 utterances; their ends are estimated.",
+        str(tmp_path / "talk.eaf"),
+        str(tmp_path / "talk.srt"),
+    ]
+    assert (tmp_path / "talk.srt").read_text() == "1\n00:00:04,000 --> 00:00:06,400\nAnn: How nice!\n"
+    with pytest.raises(InputError, match="does not exist: give a folder"):
+        merc(str(tmp_path / "gone.srt"), "--formats", "eaf")

@@ -9,7 +9,7 @@ import pytest
 from merc import edits, formats
 from merc.edits import Relabel, Rename
 from merc.errors import InputError, UnknownName
-from merc.export import FORMATS, Export, export
+from merc.export import FORMATS, Export, convert, export
 from merc.export.masks import Masks
 from merc.formats import written
 from tests.edits.made_edits import talk
@@ -66,3 +66,34 @@ def test_unknown_names_are_refused_before_anything_is_written() -> None:
         Export(["xlxs"])
     with pytest.raises(InputError, match="layer is 'mine': expected one of predicted, corrected"):
         Export(["csv"], "mine")
+    with pytest.raises(InputError, match="no format is named: expected some of json, csv"):
+        Export([])
+
+
+def converted(folder: Path, what: Export) -> list[Path]:
+    path = folder / "talk.srt"
+    path.write_text("1\n00:00:00,500 --> 00:00:01,500\nAnna Li: I am Anna.\n")
+    return convert(path, formats.read(path), folder / "out", what)  # type: ignore[arg-type]
+
+
+def test_a_transcript_becomes_files_of_its_name(tmp_path: Path) -> None:
+    made = converted(tmp_path, Export(["EAF", "docx", "speakers", "eaf"]))
+    assert [path.name for path in made] == ["talk.eaf", "talk.docx", "talk.speakers.csv"]
+    assert [(one.speaker, one.text) for one in formats.read(made[0])] == [("Anna Li", "I am Anna.")]
+    assert made[2].read_text() == "speaker,utterances,seconds,words\nAnna Li,1,1.0,3\n"
+
+
+def test_a_transcript_can_be_exported_without_names(tmp_path: Path) -> None:
+    [path] = converted(tmp_path, Export(["txt"], masks=Masks(anonymise=True)))
+    assert path.read_text() == "[00:00:00] P1: I am P1.\n"
+
+
+def test_a_transcript_overwrites_nothing_and_has_neither_predictions_nor_layers(tmp_path: Path) -> None:
+    converted(tmp_path, Export(["csv"]))
+    with pytest.raises(InputError, match=r"talk\.csv exists: move it away, or choose another folder with --out"):
+        converted(tmp_path, Export(["json", "csv"]))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["talk.csv"]
+    with pytest.raises(InputError, match=r"talk\.srt is a transcript without predictions, which svg needs: analyse"):
+        converted(tmp_path, Export(["eaf", "svg"]))
+    with pytest.raises(InputError, match="which has no layers: leave --layer out"):
+        converted(tmp_path, Export(["eaf"], "corrected"))

@@ -40,6 +40,7 @@ def test_file_names():
         "rttm": "timeline.rttm",
         "txt": "timeline.txt",
         "xlsx": "timeline.xlsx",
+        "docx": "timeline.docx",
         "html": "report.html",
     }
 

@@ -23,7 +23,9 @@ Recordings = Annotated[list[Path], typer.Argument(help="Video or audio files, or
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording).")
 ]
-Transcript = Annotated[Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm or txt.")]
+Transcript = Annotated[
+    Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm, txt, docx or xlsx.")
+]
 Speakers = Annotated[int | None, typer.Option(help="Number of speakers (default: estimated).")]
 MinSpeakers = Annotated[int | None, typer.Option(help="Minimum number of speakers, where it is estimated.")]
 MaxSpeakers = Annotated[int | None, typer.Option(help="Maximum number of speakers, where it is estimated.")]

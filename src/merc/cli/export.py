@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-Result = Annotated[Path, typer.Argument(help="Folder that 'merc analyze' wrote (NAME.merc), or a timeline in JSON.")]
+if TYPE_CHECKING:
+    from merc.conversation import Conversation
+    from merc.corrections import Results
+
+Result = Annotated[
+    Path, typer.Argument(help="Folder that 'merc analyze' wrote (NAME.merc), a timeline in JSON, or any transcript.")
+]
 Formats = Annotated[
     str,
     typer.Option(
-        help="Separated by commas: eaf, csv, xlsx, parquet, srt, vtt, txt, rttm, textgrid, json, html, speakers (a "
-        "table by speaker), audformat, svg, pdf, png."
+        help="Separated by commas: eaf, csv, xlsx, parquet, srt, vtt, txt, docx, rttm, textgrid, json, html, speakers "
+        "(a table by speaker), audformat, svg, pdf, png."
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: that of the results).")]
@@ -33,23 +39,40 @@ def export(
     anonymise: Anonymise = False,
     without: Without = None,
 ) -> None:
-    """Write results in other formats; files that were changed by hand are not overwritten.
+    """Write results or a transcript in other formats; files that were changed by hand are not overwritten.
 
-    An export that leaves something out goes to another folder than that of the results.
+    An export that leaves something out goes to another folder than that of the results. A transcript becomes a file of
+    its name next to it, or in --out: 'merc export talk.srt --formats eaf' writes talk.eaf.
     """
-    from merc.corrections import Results
-    from merc.export import Export
+    from merc.conversation import Conversation
+    from merc.export import Export, convert
     from merc.export import export as run
     from merc.export.masks import Masks
 
-    opened = Results.open(result)
-    masks = Masks(pseudonyms, anonymise, tuple(_names(without or "")))
-    what = Export(_names(formats), layer, masks)
+    opened = _opened(result)
+    what = Export(_names(formats), layer, Masks(pseudonyms, anonymise, tuple(_names(without or ""))))
+    if isinstance(opened, Conversation):
+        for note in opened.meta["notes"]:
+            typer.echo(note, err=True)
+        for path in convert(result, opened, out or result.parent, what):
+            typer.echo(path)
+        return
     for path in run(opened.timeline, out or opened.folder, what, results=opened.folder):
         typer.echo(path)
     count = len(opened.timeline.edits)
     if count:
         typer.echo(f"the {layer or 'corrected'} layer of {count} edits; --layer chooses the other")
+
+
+def _opened(result: Path) -> Results | Conversation:
+    from merc import formats
+    from merc.conversation import Timeline
+    from merc.corrections import Results
+
+    if not result.is_file():
+        return Results.open(result)
+    found = formats.read(result)
+    return Results(result, found) if isinstance(found, Timeline) else found
 
 
 def _names(listed: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Results in other formats: either layer, with or without names, words, voices and faces."""
+"""Results and transcripts in other formats: either layer, with or without names, words, voices and faces."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from merc.conversation import Timeline
+from merc.cache import replacing
+from merc.conversation import Conversation, Timeline
 from merc.errors import InputError
 from merc.export.masks import Masks, masked
 from merc.formats import FILE_NAMES, WRITERS, written
+from merc.formats.transcript import as_timeline
 from merc.options import one_of
 from merc.registry import Registry, load
 
 Writer = Callable[[Timeline, Path], None]
 
 LAYERS = ("predicted", "corrected")
+_NEED_PREDICTIONS = ("html", "audformat", "svg", "pdf", "png")
 _BOTH = ("json", "html")  # formats that show both layers if none is chosen
 
 FORMATS: Registry[Mapping[str, str | None]] = Registry(
@@ -43,7 +46,7 @@ class Export:
     """What is exported.
 
     Raises:
-        InputError: If the layer is neither "predicted" nor "corrected".
+        InputError: If the layer is neither "predicted" nor "corrected", or no format is named.
         UnknownName: If a format does not exist.
     """
 
@@ -53,14 +56,20 @@ class Export:
 
     def __post_init__(self) -> None:
         one_of(LAYERS, layer=self.layer)
-        for name in self.formats:
-            FORMATS[name.lower()]
+        if not self.formats:
+            raise InputError(f"no format is named: expected some of {', '.join(FORMATS)}")
+        for name in self.names():
+            FORMATS[name]
+
+    def names(self) -> list[str]:
+        """The names of the formats in lower case, each once."""
+        return list(dict.fromkeys(name.lower() for name in self.formats))
 
     def files(self) -> dict[str, Writer]:
         """Writers by file name."""
         return {
             file: WRITERS[name] if writer is None else load(writer)
-            for name in dict.fromkeys(name.lower() for name in self.formats)
+            for name in self.names()
             for file, writer in FORMATS[name].items()
         }
 
@@ -98,6 +107,55 @@ def export(timeline: Timeline, folder: Path, what: Export, *, results: Path | No
         )
     views = {file: what.view(timeline, file) for file in files}
     return written.save(timeline, folder, {file: _of(views[file], writer) for file, writer in files.items()})
+
+
+def convert(transcript: Path, found: Conversation, folder: Path, what: Export) -> list[Path]:
+    """Write a transcript in other formats: ``talk.srt`` becomes ``talk.eaf``.
+
+    Args:
+        transcript: Its file, after which the others are named.
+        found: What the file holds.
+        folder: Created if it does not exist.
+        what: Formats, and what is left out; a transcript has one layer.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        InputError: Before anything is written, if a format needs predictions or times that the transcript does not
+            have, or if a file exists: a person may have written it.
+        MissingExtra: If a format needs a package that is not installed.
+        OutputError: If a file cannot be written.
+    """
+    _require_possible(transcript, what)
+    views = [masked(as_timeline(found, name), what.masks) for name in what.names()]
+    files = {folder / _beside(transcript, file): writer for file, writer in what.files().items()}
+    if existing := [path for path in files if path.exists()]:
+        raise InputError(f"{existing[0]} exists: move it away, or choose another folder with --out")
+    for (path, writer), view in zip(files.items(), views, strict=True):
+        with replacing(path) as temporary:
+            writer(view, temporary)
+    return list(files)
+
+
+def _require_possible(transcript: Path, what: Export) -> None:
+    if lacking := [name for name in what.names() if name in _NEED_PREDICTIONS]:
+        raise InputError(
+            f"{transcript.name} is a transcript without predictions, which {lacking[0]} needs: analyse the recording "
+            f"with --transcript {transcript}"
+        )
+    if what.layer is not None:
+        raise InputError(f"{transcript.name} is a transcript, which has no layers: leave --layer out")
+
+
+def _beside(transcript: Path, file: str) -> str:
+    """The name of a file that is made of a transcript.
+
+    >>> _beside(Path("talk.srt"), "timeline.eaf"), _beside(Path("talk.srt"), "speakers.csv")
+    ('talk.eaf', 'talk.speakers.csv')
+    """
+    kind, _, extension = file.partition(".")
+    return f"{transcript.stem}.{extension}" if kind == "timeline" else f"{transcript.stem}.{file}"
 
 
 def _of(view: Timeline, writer: Writer) -> Writer:

@@ -18,7 +18,8 @@ def write(timeline: Timeline, path: Path) -> None:
 
     The columns are ``speaker``, ``utterances``, ``seconds``, ``words``, and for each label and for utterances without
     one the number of utterances (``n_joy``), their seconds (``seconds_joy``), the share of the speaker's seconds
-    (``share_joy``) and, for labels, the mean probability over the speaker's utterances (``p_joy``).
+    (``share_joy``) and, for labels, the mean probability over the speaker's utterances (``p_joy``). Of a
+    transcript only the first four are there.
 
     Raises:
         OSError: If the file cannot be written.
@@ -39,6 +40,9 @@ def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
         total = sum(share.seconds)
         row: dict[str, Any] = {"speaker": name, "utterances": len(own), "seconds": round(total, 3)}
         row["words"] = sum(len((one.text or "").split()) for _, one, _ in own)
+        if not timeline.labels:
+            yield row
+            continue
         guesses = [guess.probabilities for _, _, guess in own if guess.probabilities]
         for label, count, seconds in zip(labels, share.counts, share.seconds, strict=True):
             row[f"n_{label}"], row[f"seconds_{label}"] = count, round(seconds, 3)

@@ -1,7 +1,7 @@
 """Reading transcripts and writing timelines: one module per format, found by name or file extension.
 
 >>> sorted(WRITERS)
-['csv', 'eaf', 'html', 'json', 'parquet', 'rttm', 'srt', 'textgrid', 'txt', 'vtt', 'xlsx']
+['csv', 'docx', 'eaf', 'html', 'json', 'parquet', 'rttm', 'srt', 'textgrid', 'txt', 'vtt', 'xlsx']
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from merc.cache import replacing
 from merc.conversation import Conversation, Timeline
+from merc.errors import FormatError
 from merc.formats.transcript import as_timeline
 from merc.registry import Registry
 
@@ -31,6 +32,7 @@ WRITERS: Registry[Writer] = Registry(
         "rttm": "merc.formats.rttm:write",
         "txt": "merc.formats.plain:write",
         "xlsx": "merc.formats.xlsx:write",
+        "docx": "merc.formats.docx:write",
         "html": "merc.report:write",
     },
 )
@@ -50,6 +52,7 @@ READERS: Registry[Reader] = Registry(
         "rttm": "merc.formats.rttm:read",
         "txt": "merc.formats.plain:read",
         "xlsx": "merc.formats.xlsx:read",
+        "docx": "merc.formats.docx:read",
     },
 )
 """Input formats by file extension, in lower case, without the dot."""
@@ -59,8 +62,10 @@ FILE_NAMES: Mapping[str, str] = MappingProxyType(
 )
 """File name that ``save`` uses, by format."""
 
-BY_NAME_ONLY = ("txt", "xlsx")
-"""Formats that ``save`` writes only when they are named: they hold what others hold, and xlsx needs an extra."""
+BY_NAME_ONLY = ("txt", "xlsx", "docx")
+"""Formats that ``save`` writes only when they are named: they hold what others hold, and two of them need an extra."""
+
+_DOCUMENTS = ("doc", "odt", "rtf", "pdf", "pages")
 
 
 def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | None = None) -> list[Path]:
@@ -163,7 +168,10 @@ def read(path: str | Path) -> Timeline | Conversation:
         [('Ann', 'How nice!'), ('Ben', 'Is it?')]
     """
     source = Path(path)
-    return READERS[_extension(source)](source)
+    name = _extension(source)
+    if name in _DOCUMENTS:
+        raise FormatError(f"{source.name} is a text document that merc does not read: save it as .docx or .txt")
+    return READERS[name](source)
 
 
 def _extension(path: Path) -> str:

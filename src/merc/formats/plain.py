@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from merc.conversation import Conversation, Timeline
@@ -32,15 +32,20 @@ def write(timeline: Timeline, path: Path) -> None:
     Raises:
         OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
-    rows = []
+    path.write_bytes(source.utf8("".join(f"{''.join(parts)}\n" for parts in paragraphs(timeline))))
+
+
+def paragraphs(timeline: Timeline) -> Iterator[tuple[str, str, str]]:
+    """Stamp, name, and text with label of each utterance, which follow each other; what is unknown is empty."""
     for utterance, prediction in timeline:
         said = f"{' '.join(lines(utterance.text).split())} {tag(prediction)}".strip()
-        stamped = prefixed(utterance.speaker, said) if utterance.speaker else said
+        stamp = name = ""
         if utterance.segment is not None:
             start, _ = clock.milliseconds(utterance.segment)
-            stamped = f"[{clock.stamp(start, mark='.')[:-4]}] {stamped}"
-        rows.append(f"{stamped}\n")
-    path.write_bytes(source.utf8("".join(rows)))
+            stamp = f"[{clock.stamp(start, mark='.')[:-4]}] "
+        if utterance.speaker:
+            name = prefixed(utterance.speaker, "")
+        yield stamp, name, said
 
 
 def read(path: Path) -> Conversation:
@@ -55,14 +60,27 @@ def read(path: Path) -> Conversation:
         FormatError: If the file is empty or has another format.
     """
     text, notes = source.read_text(path)
+    return conversation(path, text, notes=notes)
+
+
+def conversation(path: Path, text: str, *, notes: Sequence[str] = ()) -> Conversation:
+    """The utterances of a text, as ``read`` finds them.
+
+    Args:
+        path: The file that the text is from, for messages.
+        text: Its lines.
+        notes: Sentences on what was guessed so far.
+
+    Raises:
+        FormatError: If the text has another format, or no utterance.
+    """
     if _OTHERS.search(text):
         raise FormatError(f"{path.name} is not plain text; {source.hint(path, text)}")
     rows = [row.strip() for row in text.split("\n")]
-    items = blocks(rows) or [Item(turn) for row in rows if row for turn in split_turns(row)]
-    found = _spoken(items)
+    found = _spoken(blocks(rows) or [Item(turn) for row in rows if row for turn in split_turns(row)])
     if tagged([one.text or "" for one in found]):
-        found = [untagged(one) for one in found]
-    return source.conversation(path, found, notes=notes, meta={"format": "txt"})
+        found = list(map(untagged, found))
+    return source.conversation(path, found, notes=notes, meta={"format": path.suffix[1:].lower()})
 
 
 def _spoken(items: Sequence[Item]) -> list[Item]:

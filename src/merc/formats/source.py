@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import io
 import math
+import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +35,8 @@ ESTIMATED = "estimated"
 """Value of ``meta["end"]`` where a transcript gives only the start of an utterance."""
 _WORD, _LEAD = 0.7, 1.0  # seconds a word, and beyond them, that an utterance without an end lasts at most
 
+_LARGEST = 256 * 2**20  # bytes of an unpacked Office document
+
 Entry = TypeVar("Entry")
 
 
@@ -60,6 +64,24 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; check the path of the transcript") from error
+
+
+def require_moderate_archive(path: Path, data: bytes) -> None:
+    """Refuse an Office document whose parts would fill the memory when they are unpacked.
+
+    Raises:
+        FormatError: If the sizes that it states for its parts come to more than 256 MiB; they cannot be larger.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):
+        return  # no archive: whoever parses it says so
+    if size > _LARGEST:
+        raise FormatError(
+            f"{path.name} unpacks to {size / 2**20:.0f} MiB: expected a document of at most {_LARGEST // 2**20} MiB; "
+            "save the transcript as .txt or .csv"
+        )
 
 
 def read_text(path: Path) -> tuple[str, tuple[str, ...]]:

@@ -51,7 +51,9 @@ def write(timeline: Timeline, path: Path) -> None:
         sheet.add_data_validation(choice)
     book.properties.creator, book.properties.created = "merc", _DATE
     book.properties.modified = _DATE
-    path.write_bytes(_bytes(book))
+    raw = io.BytesIO()
+    book.save(raw)
+    path.write_bytes(dateless(raw.getvalue()))
 
 
 def read(path: Path) -> Conversation:
@@ -63,6 +65,7 @@ def read(path: Path) -> Conversation:
     """
     excel = _openpyxl()
     data = source.read_bytes(path)
+    source.require_moderate_archive(path, data)
     try:
         rows = list(excel.load_workbook(io.BytesIO(data), data_only=True).worksheets[0].iter_rows(values_only=True))
     except Exception as error:
@@ -112,11 +115,10 @@ def _decoded(value: Any) -> Any:
     return re.sub("_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), value)
 
 
-def _bytes(book: Any) -> bytes:
-    """The workbook with fixed dates of its parts."""
-    raw, made = io.BytesIO(), io.BytesIO()
-    book.save(raw)
-    with zipfile.ZipFile(raw) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+def dateless(document: bytes) -> bytes:
+    """An Office document with fixed dates of its parts, so that equal contents are equal bytes."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(document)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
         for part in old.infolist():
             content = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>2000-01-01T00:00:00Z", old.read(part))
             new.writestr(zipfile.ZipInfo(part.filename, (2000, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)

@@ -22,7 +22,9 @@ AUDIO = (
 )
 SUFFIXES = VIDEO + AUDIO
 """Extensions that are taken for recordings; a file with another one is a recording if it can be opened as one."""
-TRANSCRIPTS = (".srt", ".vtt", ".csv", ".tsv", ".json", ".TextGrid", ".eaf", ".txt", ".rttm", ".parquet")
+TRANSCRIPTS = (
+    *(".srt", ".vtt", ".csv", ".tsv", ".json", ".TextGrid", ".eaf", ".txt", ".rttm", ".parquet", ".docx", ".xlsx"),
+)
 _BESIDE = frozenset((*(suffix.lower() for suffix in TRANSCRIPTS), ".html", ".md"))
 _LONGEST = 255  # bytes of a name in a file system
 _OURS = ".merc"

@@ -39,19 +39,7 @@ def compare(
     other = Results.open(second).timeline.corrected if second else replace(one, edits=())
     sides = (by_hand, by_hand and second is not None)
     found = agreement(one.corrected, other, unlabelled=unlabelled, by_hand=sides)
-    typer.echo(json.dumps(_record(found)) if as_json else _table(found, str(first), str(second or "the model")))
-
-
-def _record(found: Agreement) -> dict[str, object]:
-    return {
-        "utterances": len(found.pairs),
-        "unmatched": found.unmatched,
-        "agreed": found.agreed,
-        "kappa": found.kappa,
-        "alpha": found.alpha,
-        "interval": found.interval,
-        "pairs": [[*pair, count] for pair, count in sorted(Counter(found.pairs).items())],
-    }
+    typer.echo(json.dumps(found.record()) if as_json else _table(found, str(first), str(second or "the model")))
 
 
 def _table(found: Agreement, first: str, second: str) -> str:

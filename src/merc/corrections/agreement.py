@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Agreement:
 
     Args:
         pairs: Labels of the utterances that both have.
+        ids: Ids of these utterances in the first timeline.
         unmatched: Utterances that only one has, of each.
         agreed: Share of utterances with the same label.
         kappa: Cohen's kappa; None if it is not defined, because only one label was given.
@@ -39,11 +40,25 @@ class Agreement:
     """
 
     pairs: tuple[Pair, ...]
+    ids: tuple[str, ...]
     unmatched: tuple[int, int]
     agreed: float
     kappa: float | None
     alpha: float | None
     interval: tuple[float, float] | None
+
+    def record(self) -> dict[str, Any]:
+        """The figures as JSON holds them; of the pairs, how often each occurs, and where they differ."""
+        return {
+            "utterances": len(self.pairs),
+            "unmatched": self.unmatched,
+            "agreed": self.agreed,
+            "kappa": self.kappa,
+            "alpha": self.alpha,
+            "interval": self.interval,
+            "pairs": [[*pair, count] for pair, count in sorted(Counter(self.pairs).items())],
+            "different": [[name, *pair] for name, pair in zip(self.ids, self.pairs, strict=True) if pair[0] != pair[1]],
+        }
 
 
 def agreement(
@@ -64,12 +79,14 @@ def agreement(
         InputError: If there is nothing to compare.
     """
     places = matched(one.utterances, other.utterances)
-    guesses = [(one.predictions[a], other.predictions[b]) for a, b in places]
-    counted = [(a, b) for a, b in guesses if (a.correction or not by_hand[0]) and (b.correction or not by_hand[1])]
-    labels = [(a.label, b.label) for a, b in counted]
-    if unlabelled:
-        labels = [(a or NO_LABEL, b or NO_LABEL) for a, b in labels]
-    pairs = tuple((a, b) for a, b in labels if a is not None and b is not None)
+    guesses = [(one.utterances[a].id, one.predictions[a], other.predictions[b]) for a, b in places]
+    counted = [
+        (name, a, b) for name, a, b in guesses if (a.correction or not by_hand[0]) and (b.correction or not by_hand[1])
+    ]
+    none = NO_LABEL if unlabelled else None
+    labels = [(name, a.label or none, b.label or none) for name, a, b in counted]
+    both = [(name, (a, b)) for name, a, b in labels if a is not None and b is not None]
+    pairs = tuple(pair for _, pair in both)
     if not places:
         raise InputError(
             f"{one.recording.name} and {other.recording.name}: no utterance is in both; expected results of one "
@@ -82,6 +99,7 @@ def agreement(
         )
     return Agreement(
         pairs,
+        tuple(name for name, _ in both),
         (len(one) - len(places), len(other) - len(places)),
         sum(a == b for a, b in pairs) / len(pairs),
         cohens_kappa(pairs),

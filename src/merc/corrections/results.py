@@ -30,6 +30,19 @@ class Results:
         Raises:
             InputError: If there is no timeline.
         """
+        file = cls.locate(path)
+        found = formats.read(file)
+        if not isinstance(found, Timeline):
+            raise InputError(f"{file} is a transcript: expected the timeline of an analysis (timeline.json)")
+        return cls(file, found)
+
+    @staticmethod
+    def locate(path: Path) -> Path:
+        """The file of the timeline.
+
+        Raises:
+            InputError: If there is none.
+        """
         file = path / written.TIMELINE if path.is_dir() else path
         if not file.is_file():
             raise InputError(
@@ -37,18 +50,19 @@ class Results:
                 if path.is_dir()
                 else f"{path} does not exist: give a folder that 'merc analyze' wrote, or a timeline in JSON"
             )
-        found = formats.read(file)
-        if not isinstance(found, Timeline):
-            raise InputError(f"{file} is a transcript: expected the timeline of an analysis (timeline.json)")
-        return cls(file, found)
+        return file
 
     @property
     def folder(self) -> Path:
         """The folder of the results."""
         return self.path.parent
 
-    def save(self, timeline: Timeline) -> tuple[list[Path], list[str]]:
+    def save(self, timeline: Timeline, *, others: bool = True) -> tuple[list[Path], list[str]]:
         """Save an edited timeline, and write the other files of its folder anew with the corrected layer.
+
+        Args:
+            timeline: Both layers.
+            others: Whether the other files are written; False leaves them behind the timeline, to save them later.
 
         Returns:
             The files that were written, and the names of those that are left because somebody changed them by hand.
@@ -59,14 +73,14 @@ class Results:
         if self.path.name != written.TIMELINE:
             return [formats.write(timeline, self.path)], []
         touched = [name for name in written.changed(self.folder) if name != written.TIMELINE]
-        ours = written.listed(self.folder)
-        others = [
+        ours = written.listed(self.folder) if others else {}
+        stale = [
             name
             for name, file in FILE_NAMES.items()
             if file in ours and file not in (written.TIMELINE, *touched) and (self.folder / file).exists()
         ]
         saved = written.save(timeline, self.folder, {written.TIMELINE: WRITERS["json"]})
-        for name in others:
+        for name in stale:
             # The report shows both layers; the other formats hold one.
             layer = timeline if name == "html" else replace(timeline.corrected, edits=())
             saved += written.save(layer, self.folder, {FILE_NAMES[name]: WRITERS[name]})

@@ -95,11 +95,15 @@ def document(timeline: Timeline) -> dict[str, Any]:
         "models": [{"slot": m.slot, "name": m.name, "licence": m.licence, "sha256": m.sha256} for m in timeline.models],
         "options": _plain(timeline.options, "options"),
         "notes": list(timeline.notes),
-        "edits": [
-            {"change": {"kind": edit.change.kind, **asdict(edit.change)}, "by": edit.by, "at": edit.at}
-            for edit in timeline.edits
-        ],
+        "edits": edits(timeline.edits),
     }
+
+
+def edits(made: Sequence[Edit]) -> list[dict[str, Any]]:
+    """Edits as ``timeline.json`` holds them."""
+    return [
+        {"change": {"kind": edit.change.kind, **asdict(edit.change)}, "by": edit.by, "at": edit.at} for edit in made
+    ]
 
 
 def read(path: Path) -> Timeline | Conversation:

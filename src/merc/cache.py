@@ -221,6 +221,23 @@ class Cache:
         return content
 
 
+class Uncached(Cache):
+    """A cache that stores nothing: each value is made at every request, since nothing in a stream returns.
+
+    Example:
+        >>> Uncached().json("a" * 64, lambda: {"words": 3})
+        {'words': 3}
+    """
+
+    def json(self, name: str, make: Callable[[], Any]) -> Any:
+        """The value as read back from JSON; arguments as for `Cache.json`."""
+        return json.loads(json.dumps(make()))
+
+    def arrays(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """The arrays; arguments as for `Cache.arrays`."""
+        return make()
+
+
 def _read(path: Path) -> bytes | None:
     """What an entry holds; None if it is absent or damaged, which is logged."""
     try:

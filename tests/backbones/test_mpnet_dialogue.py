@@ -45,6 +45,11 @@ def test_an_utterance_attends_to_the_past_alone(adapters: Path) -> None:
     assert np.abs(encoder(adapters).encode([other])["c"] - whole["c"]).max() > 1e-3
 
 
+def test_the_last_utterance_alone_has_the_vector_that_it_has_among_all(adapters: Path) -> None:
+    one = encoder(adapters)
+    np.testing.assert_allclose(one.encode_last(TALK), one.encode([TALK])["c"], atol=1e-5)
+
+
 def test_the_mean_of_its_tokens_is_the_vector(adapters: Path) -> None:
     one = encoder(adapters)
     vectors, tokens = one.encode([TALK]), one.encode_tokens([TALK])

@@ -8,7 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merc.backbones.mpnet_windows import OUTSIDE, collate, contextual, pooled, tokenised, turn, visible, windows
+from merc.backbones.mpnet_windows import (
+    OUTSIDE,
+    closing,
+    collate,
+    contextual,
+    pooled,
+    tokenised,
+    turn,
+    visible,
+    windows,
+)
 from merc.errors import InputError
 
 from .made import Letters, mpnet, other_default_device
@@ -77,3 +87,11 @@ def test_texts_become_tokens_without_the_opening_one() -> None:
     assert len(row) == 3 and row[-1] == 2 and tokenised(Letters(), []) == []
     with pytest.raises(InputError, match="text 1 of 2 is empty: leave out utterances without words"):
         tokenised(Letters(), ["a", " "])
+
+
+def test_the_closing_window_scores_the_last_utterance_after_what_fits():
+    turns = [[5] * 10, [6] * 10, [7] * 10, [8] * 30]
+    window = closing(turns, context=25)
+    assert (window.first, window.scored, window.utterances) == (1, 2, 3)
+    assert window.tokens == (0, *[6] * 10, *[7] * 10, *[8] * 30)
+    assert closing(turns, context=0).utterances == 1

@@ -205,7 +205,7 @@ def test_the_voice_is_judged_by_half_seconds_too(sound_job: Job, monkeypatch: py
     assert audio.samples is not None
     audio.samples[16000:32000] = 5000  # the second half of the first utterance is loud
     first, short, drowned, last = (
-        one for one, _ in evidence._voice_evidence(sound_job, Sounds(sound_job, audio), audio.voices)
+        one for one, _ in evidence.voice_evidence(Sounds(sound_job, audio).voices(Loudness()), audio.voices)
     )
     tops = [max(EKMAN7, key=step.probabilities.__getitem__) for step in first.steps]
     assert [(step.segment.start, step.segment.end) for step in first.steps] == [(0, 0.5), (0.5, 1), (1, 1.5), (1.5, 2)]

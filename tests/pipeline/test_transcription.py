@@ -106,7 +106,7 @@ def test_options_of_whisper_reach_it_and_it_runs_on_a_card_that_is_named(
 
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 0)
     work = job(tmp_path, asr="tiny", compute_type="float32", translate=True, beam=3, threads=2)
-    found = transcription._options(work)
+    found = transcription.asr_options(work)
     assert (found.model, found.compute_type, found.translate, found.beam) == ("tiny", "float32", True, 3)
     assert (found.device, found.cpu_threads) == ("cpu", 2)
     assert transcription._device(replace(work, device="mps")) == "cpu"

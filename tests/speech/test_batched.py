@@ -144,3 +144,20 @@ def test_real_windows_have_the_same_words_together_on_two_threads_as_one_by_one_
     alone = [transcribed(span, one) for span in spans]
     assert sum(map(len, alone)) > 15
     assert two.together(lambda span: transcribed(span, two), spans) == alone
+
+
+def test_a_shorter_padding_is_read_where_it_is_asked_for():
+    seen = []
+
+    class Measured(Model):
+        def encode(self, features, to_cpu=False):
+            seen.append(np.asarray(features).shape)
+            return np.asarray(features)
+
+    bins = np.zeros((1, 80, 3000), np.float32)
+    bins[..., :701] = 1
+    Batched(Measured()).encode(bins)
+    Batched(Measured(), padding=1.0).encode(bins)
+    Batched(Measured(), padding=1.0).encode(bins[..., :0])
+    Batched(Measured(), padding=30.0).encode(bins)
+    assert [shape[-1] for shape in seen] == [3000, 802, 0, 3000]

@@ -22,7 +22,7 @@ def marks(probabilities, options=None):
 
 
 def ends(probabilities, options=None):
-    return [mark.segment for _, mark in marks(probabilities, options) if mark.kind == "end"]
+    return [mark.segment for _, mark in marks(probabilities, options) if mark.kind in ("end", "cut")]
 
 
 def frames(seconds, value):

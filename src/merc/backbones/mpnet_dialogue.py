@@ -21,7 +21,17 @@ from merc import paths
 from merc.backbones import mpnet
 from merc.backbones.backbone import Backbone, Inputs, States
 from merc.backbones.lora import Adapters, merged
-from merc.backbones.mpnet_windows import CONTEXTS, Window, collate, contextual, pooled, tokenised, turn, windows
+from merc.backbones.mpnet_windows import (
+    CONTEXTS,
+    Window,
+    closing,
+    collate,
+    contextual,
+    pooled,
+    tokenised,
+    turn,
+    windows,
+)
 from merc.cache import file_hash
 from merc.conversation import Conversation, Utterance
 from merc.errors import FormatError, InputError
@@ -124,6 +134,20 @@ class DialogueEncoder:
             return {one.id: means[row, place] for row, place, one in scored(batch, conversations)}
 
         return self._read(conversations, vectors, progress)
+
+    def encode_last(self, conversation: Conversation) -> np.ndarray:
+        """The vector ``(768,)`` float32 of the last utterance: of those before it, as much as is context is read."""
+        from merc.nn.threads import threads
+
+        rows = tokenised(self.tokenizer, told(conversation, self.reading.speakers), longest=self.longest)
+        needed = 0 if self.reading.context == "none" else BEFORE
+        window = closing(rows, context=needed)
+        with threads(1):
+            states, owners = read(
+                self.network, [window], padding=self.tokenizer.pad_token_id, context=self.reading.context
+            )
+            found: np.ndarray = pooled(states, owners)[0, -1].cpu().numpy()
+        return found
 
     def encode_tokens(
         self, conversations: Sequence[Conversation], *, progress: Progress | None = None

@@ -80,6 +80,13 @@ def windows(turns: Sequence[Sequence[int]], *, dialogue: int = 0, size: int = 38
     return found
 
 
+def closing(turns: Sequence[Sequence[int]], *, context: int) -> Window:
+    """The window that scores the last of some utterances, after at most ``context`` tokens of those before it."""
+    last = len(turns) - 1
+    first = _context_start(turns, last, context)
+    return _window(turns[first:], 0, first, last - first)
+
+
 def _context_start(turns: Sequence[Sequence[int]], scored: int, context: int) -> int:
     """The first utterance whose tokens, with those that follow up to ``scored``, fit into the context."""
     first, before = scored, 0

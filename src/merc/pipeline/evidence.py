@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -46,6 +47,23 @@ Judged = tuple[Evidence, np.ndarray | None]
 """Evidence of one modality for one utterance, with the vector behind it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Voices:
+    """What is heard of the voices of utterances.
+
+    Attributes:
+        reasons: Why an utterance has no vector, by utterance; None: it has one.
+        spans: When those that have one are heard, in order.
+        vectors: Theirs, ``(k, d)``.
+        steps: The vectors of their steps, ``(steps, d)`` each.
+    """
+
+    reasons: Sequence[str | None]
+    spans: Sequence[Segment]
+    vectors: np.ndarray
+    steps: Sequence[np.ndarray]
+
+
 class Sounds:
     """The sound of utterances as vectors: each encoder runs once, and later stages and threads get the same arrays.
 
@@ -77,6 +95,11 @@ class Sounds:
         counts = [len(windows(span)) for span in self.spans]
         found = self._encoded(encoder, steps=True)["windows"]
         return np.split(found, np.cumsum(counts)[:-1]) if counts else []
+
+    def voices(self, encoder: Encoder) -> Voices:
+        """The vectors of the utterances and of their steps, with the reasons where there are none."""
+        steps = self.windows(encoder)
+        return Voices(self.reasons, self.spans, self.vectors(encoder), steps)
 
     def by_utterance(self, encoder: Encoder) -> list[np.ndarray | None]:
         """The vector of each utterance, or None."""
@@ -116,7 +139,8 @@ class Sounds:
 def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], sounds: Sounds) -> list[Observation]:
     """One observation an utterance, with evidence or a reason for text, voice and face."""
     segments = [utterance.segment for utterance in audio.utterances]
-    texts, heard = text_evidence(job, audio), _voice_evidence(job, sounds, audio.voices)
+    heard = voice_evidence(sounds.voices(voice_encoder(VoiceHead.load(), job)), audio.voices)
+    texts = text_evidence(job, audio)
     seen = _face_evidence(faces, segments, audio.voices, _by_words(texts))
     rows = zip(texts, heard, seen, strict=True)
     return [_observation(items, one.speaker) for items, one in zip(rows, audio.utterances, strict=True)]
@@ -129,7 +153,7 @@ def _observation(items: Sequence[Judged], speaker: str | None) -> Observation:
 
 def text_evidence(job: Job, audio: AudioResult) -> list[Judged]:
     """Evidence of the words: read in the context of those before, where the fusion has an encoder for that."""
-    reasons = [_no_text(utterance, audio, place) for place, utterance in enumerate(audio.utterances)]
+    reasons = [no_text(utterance, audio, place) for place, utterance in enumerate(audio.utterances)]
     worded = [utterance for utterance, reason in zip(audio.utterances, reasons, strict=True) if not reason]
     texts = [(utterance.text or "", utterance.speaker) for utterance in worded]
     spoken = spoken_head()
@@ -152,6 +176,18 @@ def _vectors(job: Job, what: str, run: Callable[[], np.ndarray]) -> np.ndarray:
     return _cached(job, "text", what, lambda: {"vectors": run()}, weights=("mpnet",))["vectors"]
 
 
+def latest_text(job: Job, before: Sequence[tuple[str, str | None]], text: str, speaker: str | None) -> Judged:
+    """Evidence of an utterance's words in the context of texts with their speakers before it, which cost little."""
+    spoken = spoken_head()
+    turns = tuple(Utterance(str(n), text=said, speaker=by) for n, (said, by) in enumerate([*before, (text, speaker)]))
+    if spoken is None:
+        vector = job.models.encoder("mpnet", device=job.device, threads=job.options.cpu_threads).encode([text])[0]
+    else:
+        vector = dialogue_encoder(job, spoken).encode_last(Conversation("recording", turns))
+    (found,) = _judge(spoken or Head.load("text"), [None], [{"words": len(text.split())}], np.asarray(vector)[None])
+    return found
+
+
 def _in_conversation(job: Job, texts: Sequence[tuple[str, str | None]], head: SpokenHead) -> np.ndarray:
     """The vectors ``(n, 768)`` of utterances in their order, each in the context of those before."""
     turns = tuple(Utterance(str(n), text=text, speaker=speaker) for n, (text, speaker) in enumerate(texts))
@@ -165,7 +201,8 @@ def dialogue_encoder(job: Job, head: SpokenHead) -> DialogueEncoder:
     return job.models.once(("words", head.path, *how.values()), lambda: DialogueEncoder(head.path, **how))
 
 
-def _no_text(utterance: Utterance, audio: AudioResult, place: int) -> str | None:
+def no_text(utterance: Utterance, audio: AudioResult, place: int) -> str | None:
+    """Why the words of an utterance are no evidence; None where they are."""
     if not utterance.text:
         return "no words were recognised"
     if not has_words(utterance.text):
@@ -180,20 +217,18 @@ def _no_text(utterance: Utterance, audio: AudioResult, place: int) -> str | None
     return None
 
 
-def _voice_evidence(job: Job, sounds: Sounds, people: Sequence[int | None]) -> list[Judged]:
+def voice_evidence(voices: Voices, people: Sequence[int | None]) -> list[Judged]:
     """Voices are judged against the speaker's other utterances; ``people`` are the numbers of the voices."""
     head = VoiceHead.load()
-    encoder = voice_encoder(head, job)
-    owners = [owner for owner, reason in zip(people, sounds.reasons, strict=True) if not reason]
-    steps = sounds.windows(encoder)
-    vectors, others = sounds.vectors(encoder), Counter(owners)
+    owners = [owner for owner, reason in zip(people, voices.reasons, strict=True) if not reason]
+    vectors, others = voices.vectors, Counter(owners)
     speakers = head.speakers(vectors, owners)
     rows = zip(
-        sounds.spans,
+        voices.spans,
         owners,
         vectors,
         head.judge(vectors, speakers),
-        (head.judge(rows, speakers.of(place, len(rows))) for place, rows in enumerate(steps)),
+        (head.judge(rows, speakers.of(place, len(rows))) for place, rows in enumerate(voices.steps)),
         strict=True,
     )
     judged = [
@@ -201,7 +236,7 @@ def _voice_evidence(job: Job, sounds: Sounds, people: Sequence[int | None]) -> l
         for span, owner, vector, row, parts in rows
     ]
     present = iter(judged)
-    return [(Evidence(head.name, None, reason), None) if reason else next(present) for reason in sounds.reasons]
+    return [(Evidence(head.name, None, reason), None) if reason else next(present) for reason in voices.reasons]
 
 
 def _heard_as(span: Segment, others: int, row: np.ndarray, parts: np.ndarray) -> Evidence:

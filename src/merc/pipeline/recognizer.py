@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from merc import weights
-from merc.cache import Cache, file_hash
+from merc.cache import Cache, Uncached, file_hash
 from merc.conversation import Conversation, Model, Prediction, Recording, Speaker, Timeline
 from merc.errors import FormatError
 from merc.execution import Row, Serial
@@ -32,10 +36,18 @@ from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
 from merc.speech.models import WhisperFiles, find
 
+if TYPE_CHECKING:
+    from merc.pipeline.live.events import Event
+    from merc.pipeline.live.options import StreamOptions
+    from merc.pipeline.live.stream import Stream
+
 _NOT_ENGLISH = (
     "language: {code} ({origin}); the text model is English-only, so labels rest on voice and face alone and most are "
     "left empty"
 )
+
+_SPOKEN = ("whisper-base", "silero-vad", "campplus", "segmentation")
+"""Weights that sound needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,48 @@ class Recognizer:
         job.report("predict", 1, 1)
         return _timeline(job, examined, predictions, _models(used, heard))
 
+    def stream(self, samples: Iterable[np.ndarray], *, options: StreamOptions | None = None) -> Iterator[Event]:
+        """Analyse sound while it comes.
+
+        Args:
+            samples: Blocks of any length, float32 in [-1, 1) at 16 kHz, one channel.
+            options: See ``StreamOptions``; the options of the recognizer hold as well, where they concern sound.
+
+        Yields:
+            Events in order: words so far, utterances that have ended with speaker and prediction, and those that get
+            another speaker later. An utterance is judged by what came before it.
+
+        Raises:
+            InputError: the samples are of another kind.
+            WeightError: a weight has not been fetched.
+        """
+        ready: SimpleQueue[Event] = SimpleQueue()
+        with self.open_stream(ready.put, options=options) as stream:
+            for block in samples:
+                stream.feed(block)
+                yield from _drained(ready)
+            stream.finish()
+            yield from _drained(ready)
+
+    def open_stream(self, deliver: Callable[[Event], None], *, options: StreamOptions | None = None) -> Stream:
+        """A live analysis that is fed by its caller; several may be open at the same time.
+
+        Args:
+            deliver: Called with each event, from another thread.
+            options: See ``StreamOptions``.
+
+        Raises:
+            WeightError: a weight has not been fetched.
+        """
+        from merc.pipeline.live.options import StreamOptions
+        from merc.pipeline.live.stream import Stream
+
+        used = [*_SPOKEN, "mpnet"]
+        _require(used)
+        nothing = Probe("stream", 0.0, None, None)
+        job = Job(Path("stream"), nothing, "0" * 64, self.options, Uncached(), device=self.device, models=self._models)
+        return Stream(job, options or StreamOptions(), deliver, models=_models(used, find(self.options.asr)))
+
     def analyze_many(self, paths: Sequence[str | Path]) -> Iterator[Row[str | Path, Timeline]]:
         """Analyse recordings in order.
 
@@ -161,6 +215,11 @@ class Recognizer:
         for row in Serial().map(lambda: self.analyze, paths):
             release_memory()
             yield row
+
+
+def _drained(ready: SimpleQueue[Event]) -> Iterator[Event]:
+    while not ready.empty():
+        yield ready.get()
 
 
 def _require(used: list[str]) -> None:
@@ -271,7 +330,7 @@ def _speakers(audio: AudioResult, faces: LinkedFaces) -> tuple[Speaker, ...]:
 
 def _used(found: Probe, options: AnalyzeOptions) -> list[str]:
     """The names of the weights that a recording needs: checked before the analysis starts."""
-    sound = ["whisper-base", "silero-vad", "campplus", "segmentation"] if found.audio else []
+    sound = list(_SPOKEN) if found.audio else []
     faces = ["mtcnn", "facenet"] if found.video and options.video else []
     return ["mpnet", *sound, *faces]
 

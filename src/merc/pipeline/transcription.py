@@ -81,7 +81,7 @@ def transcribe(job: Job, samples: np.ndarray, speech: Sequence[Segment], *, tran
         speech: Its regions of speech.
         transcript: Whether a transcript is given: where the language is uncertain, its words count as English.
     """
-    options = _options(job)
+    options = asr_options(job)
 
     def recognizer() -> Recognizer:  # a run from the cache loads none
         return job.models.once(options, lambda: Recognizer(options))
@@ -125,7 +125,8 @@ def given_language(code: str) -> Language:
     return Language(code, 1.0, float(code == "en"))
 
 
-def _options(job: Job) -> AsrOptions:
+def asr_options(job: Job) -> AsrOptions:
+    """The options of Whisper that an analysis has."""
     options = job.options
     return AsrOptions(
         model=options.asr,

@@ -83,6 +83,9 @@ class AsrOptions:
     """Seconds of a region without words from which it is decoded on its own; shorter ones are rarely words."""
     margin: float = 0.3
     """Seconds of the pauses at both ends that are added to a window: bare words of half a second are misrecognised."""
+    padding: float | None = None
+    """Seconds of silence that Whisper reads behind a window; None: up to the thirty seconds with which it was trained.
+    Little is several times faster, for a stream, and further from what it was trained with."""
 
     def __post_init__(self) -> None:
         one_of(COMPUTE_TYPES, compute_type=self.compute_type)
@@ -90,7 +93,7 @@ class AsrOptions:
         share(no_speech=self.no_speech, word_probability=self.word_probability, sure=self.sure, margin=self.margin)
         above(1, compression=self.compression, other=self.other)
         at_least(1, english=self.english)
-        at_least(0, slack=self.slack, unheard=self.unheard, hint=" seconds")
+        at_least(0, slack=self.slack, unheard=self.unheard, padding=self.padding or 0, hint=" seconds")
 
 
 DOUBTFUL = 0.45
@@ -162,7 +165,7 @@ class Recognizer:
                 num_workers=self.options.cpu_threads if kind == "cpu" else 1,
                 local_files_only=True,
             )
-        self._model.model = self._batched = Batched(self._model.model)
+        self._model.model = self._batched = Batched(self._model.model, padding=self.options.padding)
         self._languages: Registry[bool] = Registry("language", dict.fromkeys(self._model.supported_languages, True))
 
     def language(self, samples: NDArray[np.int16], speech: Sequence[Segment]) -> Language:

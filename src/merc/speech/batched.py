@@ -22,6 +22,9 @@ GROUP = 4
 KEPT = 16
 """Encoded windows that are kept, 3 MB each: language and words are read from the same ones."""
 
+_FRAMES = 100  # of a spectrogram in a second
+_FEWEST = 500  # frames that are read at the least
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -31,10 +34,11 @@ class Batched:
 
     Args:
         model: Its ``encode`` and ``generate`` are replaced; all else is passed on.
+        padding: Seconds of silence that are read behind the sound; None: up to the thirty of a window.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, *, padding: float | None = None) -> None:
+        self._model, self._padding = model, padding
         self._encoded: dict[bytes, Any] = {}
         self._lock, self._own = Lock(), local()
 
@@ -43,6 +47,8 @@ class Batched:
 
     def encode(self, features: Any, **how: Any) -> Any:
         """The states of a spectrogram; the latest ``KEPT`` are not computed again."""
+        if self._padding is not None:
+            features = _shortened(features, round(self._padding * _FRAMES))
         name = hashlib.sha256(np.ascontiguousarray(features).tobytes()).digest()
         with self._lock:
             known = self._encoded.get(name)
@@ -150,3 +156,14 @@ def _joined(calls: Sequence[_Call]) -> Any:
     if len(calls) == 1:
         return calls[0].encoded
     return StorageView.from_array(np.concatenate([np.asarray(call.encoded) for call in calls]))
+
+
+def _shortened(features: Any, padding: int) -> Any:
+    """A spectrogram ``(…, 80, frames)`` with so many of the empty frames behind the sound, an even number in all."""
+    from ctranslate2 import StorageView
+
+    bins = np.asarray(features)
+    sounding = np.flatnonzero(bins.any(axis=tuple(range(bins.ndim - 1))))
+    last = int(sounding[-1]) + 1 if len(sounding) else 0
+    frames = max(_FEWEST, last + padding)  # the network halves them
+    return StorageView.from_array(np.ascontiguousarray(bins[..., : frames + frames % 2]))

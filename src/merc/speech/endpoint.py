@@ -61,7 +61,7 @@ class Mark:
     """What is known of a stretch of speech.
 
     Attributes:
-        kind: "speech" (so far), "draft" (it has probably ended) or "end".
+        kind: "speech" (so far), "draft" (it has probably ended), "end", or "cut" (the end of one that is too long).
         segment: From its first to its last frame of speech, in seconds of the stream.
     """
 
@@ -121,6 +121,11 @@ class Endpointer:
         self._drafted = -1  # the latest frame of speech at the latest draft
         self._probabilities: list[float] = []  # of the stretch, from its first frame
 
+    @property
+    def begun(self) -> float | None:
+        """When the stretch that is spoken began, in seconds; None while nobody speaks."""
+        return None if self._begun is None else round(self._begun * FRAME_SECONDS, 3)
+
     def add(self, probability: float) -> Iterator[Mark]:
         """Take the probability of the next frame; yields what is new about the stretch it belongs to."""
         frame, speech = self._frame, self.options.speech
@@ -169,7 +174,7 @@ class Endpointer:
         half = len(known) // 2
         around = np.convolve(known[half:-1], np.ones(3) / 3, mode="valid")  # about 100 ms
         cut = half + 1 + int(np.argmin(around))
-        mark = Mark("end", self._segment(begun, begun + cut - 1))
+        mark = Mark("cut", self._segment(begun, begun + cut - 1))
         self._begin(begun + cut, known[cut:])
         self._last = self._frame - 1
         return mark

@@ -20,6 +20,7 @@ from merc.cli import (
     export,
     prepare,
     protocols,
+    review,
     serve,
     store,
     systems,
@@ -54,6 +55,7 @@ def root(
 
 app.command("analyze", short_help="Analyse recordings.")(analyze.analyze)
 app.command("edit", short_help="Correct results: speakers, words, labels, times.")(edit.edit)
+app.command("review", short_help="Correct results in the browser.")(review.review)
 app.command("export", short_help="Write results in other formats.")(export.export)
 app.command("compare", short_help="Agreement of two annotators.")(compare.compare)
 app.command("serve", short_help="Serve analyses over HTTP, and a page.")(serve.serve)

@@ -38,7 +38,7 @@ class Levels:
 @pytest.fixture
 def levels(monkeypatch):
     network = Levels()
-    monkeypatch.setattr(segmentation, "load", lambda: network)
+    monkeypatch.setattr(activity, "_network", lambda device: network.to(torch.device(device)))
     return network
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import nn
 
-from merc.nn import campplus
 from merc.people import activity
 from merc.people.pieces import DIMENSION, STATE, Piece, Read, changes, pieces
 
@@ -100,7 +99,7 @@ def test_the_voice_of_an_overlap_is_no_change():
 @pytest.fixture
 def encoder(monkeypatch):
     made = Encoder()
-    monkeypatch.setattr(campplus, "load", lambda: made)
+    monkeypatch.setattr("merc.people.pieces._network", lambda device: made)
     return made
 
 

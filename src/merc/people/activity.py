@@ -10,12 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from merc import weights
 from merc.conversation import Segment
 from merc.nn.fbank import RATE
+
+if TYPE_CHECKING:
+    from merc.nn.segmentation import Segmentation
 
 TRACKS = 3
 FRAME_SECONDS = 270 / RATE
@@ -153,7 +160,7 @@ def _windows(
     from merc.nn.device import resolve
 
     place = resolve(device)
-    network = segmentation.load().to(place)
+    network = _network(str(place))
     voices = np.array(segmentation.POWERSET, dtype=bool)
     for batch in _batches(samples, starts, length):
         sound = np.zeros((len(batch), length), dtype=np.float32)
@@ -164,6 +171,18 @@ def _windows(
         classes = logits.argmax(-1).cpu().numpy()
         speech = 1 - logits[..., 0].exp().cpu().numpy()
         yield from zip(batch, voices[classes], speech, strict=True)
+
+
+def _network(device: str) -> Segmentation:
+    return _loaded(weights.path("segmentation"), device)
+
+
+@lru_cache(maxsize=2)
+def _loaded(folder: Path, device: str) -> Segmentation:
+    """The segmentation network from the folder of its weights, loaded once a process."""
+    from merc.nn import segmentation
+
+    return segmentation.load().to(device)
 
 
 def _batches(samples: np.ndarray, starts: Sequence[int], length: int) -> Iterator[list[int]]:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from merc import weights
 from merc.nn.fbank import FRAME, HOP, RATE, fbank
 from merc.people import activity
 
@@ -93,10 +96,17 @@ def pieces(
 
 
 def _network(device: str) -> CamPlus:
-    from merc.nn import campplus
     from merc.nn.device import resolve
 
-    return campplus.load().to(resolve(device))
+    return _loaded(weights.path("campplus"), str(resolve(device)))
+
+
+@lru_cache(maxsize=2)
+def _loaded(folder: Path, device: str) -> CamPlus:
+    """The speaker encoder from the folder of its weights, loaded once a process."""
+    from merc.nn import campplus
+
+    return campplus.load().to(device)
 
 
 def _stretches(tracks: np.ndarray, shortest: float) -> Iterator[Piece]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,11 +187,16 @@ def _inputs(samples: NDArray[np.int16], frames: list[int]) -> NDArray[np.float32
 
 def network(threads: int) -> Any:
     """The network as a session of onnxruntime; raises WeightError where the weight ``silero-vad`` is absent."""
+    return _loaded(weights.path("silero-vad") / "silero_vad.onnx", threads)
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: Path, threads: int) -> Any:
+    """The network, loaded once a process: of 2 MB, it takes longer to load than to read a short recording."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 3
-    model = weights.path("silero-vad") / "silero_vad.onnx"
     return onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])

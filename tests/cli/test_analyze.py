@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from merc import Timeline
+from merc.cli import analyze
 from merc.cli.app import app
 from merc.conversation import Recording
 from merc.execution import Processes, Row
@@ -50,7 +53,7 @@ def test_options_reach_the_analysis(given: list[dict[str, Any]], tmp_path: Path)
     assert (options.asr, options.compute_type, options.translate) == ("small", "float32", True)
     assert (options.speakers, options.language, options.video, options.beam) == (2, "en", False, 5)
     assert (options.threshold, options.device) == (0.3, "cpu")
-    assert given[0]["executor"] is None
+    assert given[0].get("executor") is None
 
 
 def test_bounds_of_the_speakers_reach_the_analysis(given: list[dict[str, Any]]) -> None:
@@ -62,12 +65,38 @@ def test_bounds_of_the_speakers_reach_the_analysis(given: list[dict[str, Any]]) 
 def test_several_workers_are_processes(given: list[dict[str, Any]]) -> None:
     assert RUN.invoke(app, ["analyze", "a.wav", "b.wav", "--workers", "2"]).exit_code == 0
     assert isinstance(given[0]["executor"], Processes)
-    assert given[0]["progress"] is None  # it cannot be sent to other processes
+    assert given[0].get("progress") is None  # it cannot be sent to other processes
 
 
-def test_no_workers_are_refused() -> None:
-    error = RUN.invoke(app, ["analyze", "a.wav", "--workers", "0"]).exception
-    assert str(error) == "processes: count is 0: expected at least 1"
+def test_workers_are_chosen_by_cores_and_memory_and_share_the_cores(
+    given: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "processes", lambda items, memory: min(items, 2))
+    monkeypatch.setattr(batch, "cores", lambda: 6)
+    done = RUN.invoke(app, ["analyze", "a.wav", "b.wav", "c.wav"])
+    assert "merc: 3 recordings, 2 at a time (--workers)" in done.stderr
+    assert isinstance(given[0]["executor"], Processes) and given[0]["batch"].options.threads == 3
+    assert "at a time" not in RUN.invoke(app, ["analyze", "a.wav"]).stderr
+    assert given[1].get("executor") is None and given[1]["batch"].options.threads == 0
+
+
+def test_workers_below_none_are_refused() -> None:
+    error = RUN.invoke(app, ["analyze", "a.wav", "--workers", "-1"]).exception
+    assert str(error) == "processes: count is -1: expected at least 1"
+
+
+def test_rows_are_shown_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def run(paths: list[Path], **options: Any) -> Iterator[Row[Request, Analysed]]:
+        for path in paths:
+            yield Row(Request(path, path.with_suffix(".merc")), reason=f"{path.name}: cannot be decoded")
+            shown.append(sys.stderr.getvalue().splitlines()[-1])  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(batch, "run", run)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert analyze._run([Path("a.wav"), Path("b.wav")], BatchOptions(), 1, quiet=True, echo=False) == 2
+    assert shown == ["merc: a.wav: cannot be decoded", "merc: b.wav: cannot be decoded"]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def row(made: Timeline, *written: str) -> Row[Request, Analysed]:
 def test_a_recording_has_a_line_with_its_labels_by_number_its_notes_and_its_report(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    results.show([row(timeline("joy", "anger", "joy", None), "talk.merc/timeline.json", "talk.merc/report.html")])
+    results.show(row(timeline("joy", "anger", "joy", None), "talk.merc/timeline.json", "talk.merc/report.html"))
     first, note, report = capsys.readouterr().out.splitlines()
     assert first.split(": ", 1)[0] == "talk.mp4"
     assert "4 utterances, 1 speaker; predicted labels: joy 2, anger 1, no label 1" in first
@@ -35,7 +35,8 @@ def test_a_recording_has_a_line_with_its_labels_by_number_its_notes_and_its_repo
 
 def test_without_a_report_the_folder_is_shown_and_a_failure_has_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     failed: Row[Request, Analysed] = Row(Request(Path("b.mp4"), Path("b.merc")), reason="is a text file")
-    results.show([row(timeline()), failed])
+    for one in (row(timeline()), failed):
+        results.show(one)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "  talk.merc" and "predicted labels: none" in lines[0]
     assert "b.mp4" not in "".join(lines)

@@ -27,6 +27,18 @@ def test_items_run_in_other_processes_and_a_bad_one_costs_itself_alone():
     assert os.getpid() not in {row.result[1] for row in rows if row.ok}
 
 
+def test_of_two_processes_one_takes_items_from_each_end(tmp_path):
+    items = [(name,) for name in "abcdef"]
+    with Processes(2, timeout=30) as pool:
+        rows = list(pool.map(make, items))
+    by_process = {}
+    for row in rows:
+        by_process.setdefault(row.result[1], []).append(row.item)
+    assert sorted(row.item for row in rows) == items
+    for own in by_process.values():
+        assert own in (sorted(own), sorted(own, reverse=True)), by_process
+
+
 def test_an_item_that_hangs_is_given_up(tmp_path):
     with Processes(1, timeout=1.0) as pool:
         assert reasons(pool.map(make, [("hang",), ("a",)])) == {"hang": "took longer than 1 s", "a": None}

@@ -12,7 +12,7 @@ import pytest
 from merc import MercError, Timeline
 from merc.conversation import Recording
 from merc.errors import FormatError, InputError, MediaError, WeightError
-from merc.execution import Row
+from merc.execution import Row, Serial
 from merc.pipeline import batch
 from merc.pipeline.batch import Analysed, BatchOptions, Request, as_json, run
 from merc.pipeline.options import AnalyzeOptions
@@ -155,7 +155,7 @@ def test_a_row_is_a_line_of_json() -> None:
 
 def test_requests_and_results_can_go_to_and_from_other_processes() -> None:
     timeline = Timeline(Recording("a.wav", "ab" * 32, 1.0, True, False), (), ())
-    made = batch._Analysis(BatchOptions(out=Path("out")))
+    made = batch.Analysis(BatchOptions(out=Path("out")))
     assert pickle.loads(pickle.dumps(made)) == made
     assert pickle.loads(pickle.dumps(Analysed(timeline, ()))).timeline == timeline
 
@@ -171,3 +171,24 @@ def test_what_a_person_corrected_is_not_overwritten(tmp_path: Path, analysed: li
     assert [call["recording"].name for call in analysed] == ["a.wav"], "refused before the analysis"
     assert rows[1].reason is not None and "changes by hand in timeline.csv" in rows[1].reason
     assert (tmp_path / "b.merc" / "timeline.csv").read_text() == "corrected by hand"
+
+
+def test_several_processes_get_recordings_by_size_and_one_in_the_order_given(
+    tmp_path: Path, analysed: list[dict[str, Any]]
+) -> None:
+    names = recordings(tmp_path, "a.wav", "b.wav", "c.wav")
+    names[1].write_bytes(b"long")
+    out = BatchOptions(out=tmp_path / "out", formats=["json"])
+    assert [row.item.recording.name for row in run([*names, tmp_path / "gone.wav"], batch=out)][:3] == [
+        "a.wav",
+        "b.wav",
+        "c.wav",
+    ]
+    assert next(iter(run(names, batch=out, executor=Serial()))).item.recording.name == "b.wav"
+
+
+def test_processes_share_the_cores_unless_threads_are_requested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "cores", lambda: 5)
+    assert batch.share_cores(BatchOptions(), 2).options.threads == 2
+    assert batch.share_cores(BatchOptions(), 9).options.threads == 1
+    assert batch.share_cores(BatchOptions(options=AnalyzeOptions(threads=3)), 2).options.threads == 3

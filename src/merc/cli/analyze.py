@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +58,10 @@ Device = Annotated[
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several recordings).")
 ]
-Workers = Annotated[int, typer.Option(help="Recordings analysed at a time, each in its own process.")]
+Workers = Annotated[
+    int,
+    typer.Option(help="Recordings analysed at a time, each in its own process (0: by cores and free memory)."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
 
 
@@ -83,7 +86,7 @@ def analyze(
     threads: Threads = 0,
     device: Device = "auto",
     json_lines: JsonLines = False,
-    workers: Workers = 1,
+    workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
     """Analyse recordings: a timeline of predicted labels for each utterance and speaker.
@@ -115,31 +118,31 @@ def analyze(
 
 
 def _rows(
-    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool
-) -> list[Row[Request, Analysed]]:
-    """Analyse recordings with progress; ``echo`` prints each timeline as it is ready."""
+    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool
+) -> Iterator[Row[Request, Analysed]]:
+    """Analyse recordings with progress; rows come as they are ready."""
     from merc.execution import Processes
-    from merc.pipeline.batch import as_json, run
+    from merc.pipeline.batch import run, share_cores, suggested_workers
     from merc.pipeline.recordings import search
 
     found = search(recordings)
     total = len(found.recordings)
     if (note := found.note()) and not quiet:
         sys.stderr.write(f"merc: {note}\n")
-    rows: list[Row[Request, Analysed]] = []
+    if not workers and (workers := suggested_workers(total)) > 1 and not quiet:
+        sys.stderr.write(f"merc: {total} recordings, {workers} at a time (--workers)\n")
     with ExitStack() as stack:
         progress = stack.enter_context(terminal.progress(quiet=quiet))
-        executor = stack.enter_context(Processes(workers, timeout=math.inf)) if workers != 1 else None
-        report = progress if executor else None
-        if report:
-            report("recordings", 0, total)
-        for row in run(recordings, batch=batch, executor=executor, progress=None if executor else progress):
-            rows.append(row)
-            if report:
-                report("recordings", len(rows), total)
-            if echo and row.ok:
-                typer.echo(as_json(row))
-    return rows
+        if workers == 1:
+            yield from run(recordings, batch=batch, progress=progress)
+            return
+        executor = stack.enter_context(Processes(workers, timeout=math.inf))
+        batch = share_cores(batch, workers)
+        report = progress or (lambda *_: None)
+        report("recordings", 0, total)
+        for done, row in enumerate(run(recordings, batch=batch, executor=executor), 1):
+            report("recordings", done, total)
+            yield row
 
 
 def _names(formats: str | None) -> list[str] | None:
@@ -147,19 +150,19 @@ def _names(formats: str | None) -> list[str] | None:
 
 
 def _run(recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool) -> int:
-    """Analyse recordings, and print a table of them unless the timelines were printed; returns the exit code."""
-    rows = _rows(recordings, batch, workers, quiet=quiet, echo=echo)
-    if not echo and not quiet:
-        from merc.cli.results import show
+    """Analyse recordings, and print each row as soon as it is ready; returns the exit code."""
+    from merc.cli.results import show
+    from merc.pipeline.batch import as_json
 
-        show(rows)
-    return _exit_code(rows)
-
-
-def _exit_code(rows: Sequence[Row[Request, Analysed]]) -> int:
-    failed = [row for row in rows if row.reason]
-    for row in failed:
-        sys.stderr.write(f"merc: {row.reason}\n")
-    if not failed:
-        return 0
-    return 2 if len(failed) == len(rows) else 1
+    failed = succeeded = 0
+    for row in _rows(recordings, batch, workers, quiet=quiet):
+        if row.reason:
+            failed += 1
+            sys.stderr.write(f"merc: {row.reason}\n")
+            continue
+        succeeded += 1
+        if echo:
+            typer.echo(as_json(row))
+        elif not quiet:
+            show(row)
+    return 0 if not failed else 1 if succeeded else 2

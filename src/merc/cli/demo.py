@@ -32,4 +32,4 @@ def demo(
         sys.stderr.write(f"merc: {rows[0].reason}\n")
         sys.exit(2)
     if not quiet:
-        show(rows)
+        show(rows[0])

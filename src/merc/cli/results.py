@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from merc.cli import terminal
@@ -15,17 +14,16 @@ if TYPE_CHECKING:
     from merc.pipeline.batch import Analysed, Request
 
 
-def show(rows: Sequence[Row[Request, Analysed]]) -> None:
-    """Print one line for each recording that was analysed; the caller writes failures to stderr."""
+def show(row: Row[Request, Analysed]) -> None:
+    """Print a line for a recording that was analysed, its notes and where its results are; nothing for a failure."""
+    if row.result is None:
+        return
     console = terminal.console(stderr=False)
-    for row in rows:
-        if row.result is None:
-            continue
-        console.print(_line(row.result.timeline))
-        for note in row.result.timeline.notes:
-            console.print(f"  note: {note}")
-        report = [path for path in row.result.written if path.suffix == ".html"]
-        console.print(f"  {report[0] if report else row.item.folder}")
+    console.print(_line(row.result.timeline))
+    for note in row.result.timeline.notes:
+        console.print(f"  note: {note}")
+    report = [path for path in row.result.written if path.suffix == ".html"]
+    console.print(f"  {report[0] if report else row.item.folder}")
 
 
 def _line(timeline: Timeline) -> str:

@@ -65,7 +65,8 @@ def _bars(unit: str) -> Iterator[Progress]:
     columns: list[rich.ProgressColumn] = [rich.TextColumn("{task.description:<24}"), rich.BarColumn()]
     columns += [rich.DownloadColumn(), rich.TransferSpeedColumn()] if unit == "bytes" else [rich.TaskProgressColumn()]
     columns += [rich.TimeElapsedColumn()]
-    with rich.Progress(*columns, console=console()) as display:
+    own = sys.stdout.isatty()  # what goes to a file or a pipe must not be drawn above the bars
+    with rich.Progress(*columns, console=console(), redirect_stdout=own) as display:
         tasks: dict[str, rich.TaskID] = {}
 
         def report(stage: str, done: float, total: float) -> None:

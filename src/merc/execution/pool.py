@@ -1,8 +1,9 @@
 """The executor of several processes: an item that kills or hangs its process costs that item alone.
 
-Each process builds the function once. Rows come back as they are ready. Where a process dies, its item is tried once
-more in a fresh one (something else may have killed it) and then fails. When the parent is killed, the processes see
-their pipe closed and end.
+Each process builds the function once. Rows come back as they are ready. Every second process takes its items from the
+other end: where the caller sorts them by length, long ones run beside short ones. Where a process dies, its item is
+tried once more in a fresh one (something else may have killed it) and then fails. When the parent is killed, the
+processes see their pipe closed and end.
 """
 
 from __future__ import annotations
@@ -95,9 +96,9 @@ class Processes:
         """Start as many processes as there are items for, and give each that is ready the next item."""
         while len(self._workers) < min(self._count, len(self._busy()) + len(waiting)):
             self._workers.append(self._start())
-        for worker in self._workers:
+        for number, worker in enumerate(self._workers):
             if worker.ready and not worker.busy and waiting:
-                self._give(worker, waiting.popleft())
+                self._give(worker, waiting.pop() if number % 2 else waiting.popleft())
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()

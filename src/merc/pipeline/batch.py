@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from merc.conversation import Timeline
 from merc.errors import InputError, MercError, MissingExtra, OutputError, WeightError
-from merc.execution import Executor, Row, Serial
+from merc.execution import Executor, Row, Serial, processes
+from merc.execution.resources import cores
 from merc.formats import WRITERS, files, written
 from merc.formats.native import document
 from merc.formats.source import shown
@@ -21,6 +22,9 @@ from merc.pipeline.options import AnalyzeOptions
 from merc.pipeline.recognizer import Recognizer
 from merc.pipeline.recordings import result_folders, search, transcript_for
 from merc.progress import Progress
+
+MEMORY = 2e9
+"""Bytes that a process takes for the analysis of a video; of sound alone it is 1.3e9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,29 @@ def run(
             "transcript of the same name for each"
         )
     requests = [Request(*pair) for pair in zip(recordings, result_folders(recordings, batch.out), strict=True)]
-    yield from (executor or Serial()).map(_Analysis(batch, progress), requests)
+    if executor is not None:  # from the longest to the shortest, as far as sizes tell
+        requests.sort(key=lambda request: -_size(request.recording))
+    yield from (executor or Serial()).map(Analysis(batch, progress), requests)
+
+
+def suggested_workers(recordings: int) -> int:
+    """How many of some recordings to analyse at a time, by cores and free memory."""
+    return processes(recordings, memory=MEMORY)
+
+
+def share_cores(batch: BatchOptions, workers: int) -> BatchOptions:
+    """The options of a batch for several processes, which share the cores unless a number of threads was requested."""
+    if batch.options.threads:
+        return batch
+    return replace(batch, options=replace(batch.options, threads=max(1, cores() // workers)))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where it cannot be told, which its analysis will explain."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def as_json(row: Row[Request, Analysed]) -> str:
@@ -105,13 +131,19 @@ def as_json(row: Row[Request, Analysed]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Analysis:
-    """Builds the function that analyses one recording: what an executor is given."""
+class Analysis:
+    """Builds the function that analyses one recording: what an executor is given.
+
+    Attributes:
+        batch: See `BatchOptions`.
+        progress: Called with a stage, the amount done and the total; only in the process of the caller.
+    """
 
     batch: BatchOptions
     progress: Progress | None = None
 
     def __call__(self) -> Callable[[Request], Analysed]:
+        """The function, with models of its own."""
         return partial(self.analysed, Recognizer(self.batch.options))
 
     def analysed(self, recognizer: Recognizer, request: Request) -> Analysed:

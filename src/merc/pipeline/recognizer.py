@@ -24,7 +24,7 @@ from merc.heads.voice import VoiceHead
 from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
-from merc.nn.memory import release_memory
+from merc.nn.memory import release_memory, trim_memory
 from merc.nn.threads import restored_threads
 from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds, dialogue_encoder, observations, voice_encoder
 from merc.pipeline.given_turns import holds_turns_alone
@@ -252,7 +252,7 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
         MediaError: there is neither speech nor a transcript.
     """
     audio = listen(job, transcript)
-    release_memory()
+    trim_memory()
     job = replace(job, probe=replace(job.probe, duration=audio.end))
     if audio.track is not None and audio.track != _number(job.probe.audio_tracks):
         job = on_track(job, audio.track)  # pictures and sound have one time zero

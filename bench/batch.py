@@ -1,35 +1,113 @@
-"""Memory and seconds of ``merc analyze`` over many short recordings: neither may grow with their number.
+"""Seconds, memory, and loading of models of ``merc analyze`` over many short recordings.
 
-    MERC_DATA=corpora python bench/batch.py                     100 clips of 3 seconds of three speech corpora
-    MERC_DATA=corpora python bench/batch.py --each              a set of models for each clip, for comparison
-    MERC_DATA=corpora python bench/batch.py --clips 30          fewer
+    MERC_DATA=corpora python bench/batch.py                     300 clips of 3 seconds of three speech corpora
+    MERC_DATA=corpora python bench/batch.py --clips 60          fewer
+    MERC_DATA=corpora python bench/batch.py --workers 1         in one process
+    MERC_DATA=corpora python bench/batch.py --threads 1,2,4     one recording: equal bytes for each number of threads
 
-All clips are analysed in one process with an empty cache. Memory is what is resident after a clip has been analysed and
-its results are written; seconds are wall time, so the machine should be idle.
+The clips are analysed and their results written with an empty cache by the processes of ``merc analyze --workers``.
+Seconds a clip are the wall time from the moment at which each process has analysed its third clip, so that its models
+are loaded, divided by the clips that follow. Memory is what is resident in a process after a clip, after its last one
+against after its third. Hashing and loading are counted in each process: how often the file of a weight is hashed, and
+a network is built.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import itertools
-import statistics
+import os
 import tempfile
 import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
-from merc import AnalyzeOptions
+from merc import AnalyzeOptions, sample
 from merc.cache import Cache
 from merc.corpora import CORPORA, READERS
+from merc.execution import Processes
 from merc.features.of_items import RATE, sounds
 from merc.paths import corpus_root
+from merc.pipeline.batch import Analysis, BatchOptions, Request, share_cores
 from merc.pipeline.recognizer import Recognizer
 
 SPOKEN = ("ravdess", "savee", "nemo")
 EARLY = 3
-"""The clip after which all models are loaded, with which the last one is compared."""
+"""The clip of a process after which all its models are loaded, with which its last one is compared."""
+LOADED = {
+    "Whisper": "faster_whisper.WhisperModel",
+    "ONNX": "onnxruntime.InferenceSession",
+    "CAM++": "merc.nn.campplus.CamPlus",
+    "segmentation": "merc.nn.segmentation.Segmentation",
+    "encoder of the voice": "merc.nn.whisper.WhisperNetwork",
+    "reader of words": "merc.backbones.mpnet_dialogue.DialogueEncoder",
+}
+"""Classes whose making is counted."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one process says after a clip."""
+
+    process: int
+    resident: float
+    counts: Counter[str]
+    ended: float
+
+
+@dataclass(frozen=True)
+class Counted:
+    """An analysis that is measured: what the processes are given."""
+
+    batch: BatchOptions
+
+    def __call__(self) -> Callable[[Request], Measured]:
+        counts = counted()
+        analyse = Analysis(self.batch)()
+
+        def run(request: Request) -> Measured:
+            analyse(request)
+            return Measured(os.getpid(), resident(), Counter(counts), time.time())
+
+        return run
+
+
+def counted() -> Counter[str]:
+    """Count from now on how often files of weights are hashed and networks are made, in this process."""
+    import importlib
+
+    from merc.weights import local
+
+    counts: Counter[str] = Counter()
+    hashing = local.file_hash
+
+    def hashed(path: Path) -> str:
+        counts[f"hashed {path.parent.name}/{path.name}"] += 1
+        return hashing(path)
+
+    local.file_hash = hashed
+    for name, place in LOADED.items():
+        module, _, kind = place.rpartition(".")
+        made = getattr(importlib.import_module(module), kind)
+        made.__init__ = _counting(made.__init__, counts, f"loaded {name}")
+    return counts
+
+
+def _counting(function: Callable[..., Any], counts: Counter[str], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*given: Any, **named: Any) -> Any:
+        counts[name] += 1
+        return function(*given, **named)
+
+    return call
 
 
 def clips(count: int, folder: Path, *, seconds: float) -> list[Path]:
@@ -56,35 +134,67 @@ def resident() -> float:
     return int(fields["VmRSS"].split()[0]) / 1024
 
 
-def main() -> None:
-    """Analyse the clips and print a row at times, then the growth."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a clip")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--each", action="store_true", help="a set of models for each clip")
-    arguments = parser.parse_args()
-    memory, took, failed = [], [], 0
-    with tempfile.TemporaryDirectory() as folder:
-        (sound := Path(folder) / "clips").mkdir()
-        recordings = clips(arguments.clips, sound, seconds=arguments.seconds)
-        options, cache = AnalyzeOptions(threads=arguments.threads), Cache(Path(folder) / "cache")
-        kept = Recognizer(options, cache=cache)
-        print(f"{'clip':>5}{'MB':>8}{'seconds':>9}")
-        for number, recording in enumerate(recordings, start=1):
+def throughput(count: int, workers: int, *, seconds: float) -> None:
+    """Analyse clips in processes, and print seconds, memory and counts."""
+    rows: dict[int, list[Measured]] = defaultdict(list)
+    failed = 0
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "clips").mkdir()
+        os.environ["MERC_WEIGHTS"] = os.environ.get("MERC_WEIGHTS", str(Cache().root.parent / "weights"))
+        os.environ["MERC_CACHE"] = str(folder / "cache")  # the processes inherit it
+        recordings = clips(count, folder / "clips", seconds=seconds)
+        requests = [Request(path, folder / "out" / path.stem) for path in recordings]
+        with Processes(workers, timeout=600) as executor:
+            for row in executor.map(Counted(share_cores(BatchOptions(), workers)), requests):
+                if row.result is None:
+                    failed += 1
+                    print(row.reason)
+                else:
+                    rows[row.result.process].append(row.result)
+    own = list(rows.values())
+    loaded = max(one[EARLY - 1].ended for one in own)
+    late = [one.ended for measured in own for one in measured if one.ended > loaded]
+    print(f"{len(recordings)} clips of {seconds:g} s, {workers} processes, {failed} without a timeline")
+    print(f"seconds a clip after loading: {(max(late) - loaded) / len(late):.2f}")
+    for number, measured in enumerate(own, 1):
+        first, last = measured[EARLY - 1].resident, measured[-1].resident
+        counts = measured[-1].counts
+        hashes = {name: found for name, found in counts.items() if name.startswith("hashed")}
+        print(
+            f"process {number}: {len(measured)} clips; resident after the third {first:.0f} MB, after the last "
+            f"{last:.0f} MB: {last / first:.3f}"
+        )
+        print(f"  files hashed: {len(hashes)}, each at most {max(hashes.values(), default=0)} times")
+        print("  " + ", ".join(f"{name} {found}" for name, found in sorted(counts.items()) if name not in hashes))
+
+
+def equal_threads(threads: list[int]) -> None:
+    """Analyse the bundled sample with each number of threads, and print the hashes of the timelines."""
+    for count in threads:
+        with (
+            tempfile.TemporaryDirectory() as place,
+            Recognizer(AnalyzeOptions(threads=count), cache=Cache(Path(place) / "cache")) as recognizer,
+        ):
             began = time.perf_counter()
-            (row,) = (Recognizer(options, cache=cache) if arguments.each else kept).analyze_many([recording])
-            if row.result is None:
-                failed += 1
-            else:
-                row.result.save(Path(folder) / "out" / recording.stem)
-            took.append(time.perf_counter() - began)
-            memory.append(resident())
-            if number in (1, EARLY) or number % 10 == 0:
-                print(f"{number:>5}{memory[-1]:>8.0f}{took[-1]:>9.2f}", flush=True)
-    late = took[EARLY:]
-    print(f"{len(recordings)} clips, {failed} without a timeline; {statistics.median(late):.2f} s a clip (median)")
-    print(f"resident after clip {len(memory)} against clip {EARLY}: {memory[-1] / memory[EARLY - 1]:.3f}")
+            (written,) = recognizer.analyze(sample.path()).save(Path(place) / "out", formats=["json"])
+            took = time.perf_counter() - began
+            digest = hashlib.sha256(written.read_bytes()).hexdigest()
+            print(f"{count} threads: timeline.json has SHA-256 {digest[:16]}, {took:.1f} s", flush=True)
+
+
+def main() -> None:
+    """Run what the options name."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a clip")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--threads", help="numbers of threads to compare on one recording, separated by commas")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        equal_threads([int(count) for count in arguments.threads.split(",")])
+    else:
+        throughput(arguments.clips, arguments.workers, seconds=arguments.seconds)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merc import weights
-from merc.cache import file_hash, key
+from merc.cache import key
 from merc.errors import InputError, WeightError
+from merc.weights.local import hashed
 
 SIZES = ("tiny", "tiny.en", "base", "small", "medium", "large-v3", "turbo")
 """Sizes in the catalogue of weights; tiny.en knows English only."""
@@ -89,7 +90,7 @@ def _in_folder(folder: Path) -> WhisperFiles:
             "preprocessor_config.json'"
         )
     present = [*_NEEDED, vocabulary, *(n for n in ("preprocessor_config.json",) if (folder / n).is_file())]
-    hashes = {name: file_hash(folder / name) for name in present}
+    hashes = {name: hashed(folder / name) for name in present}
     return WhisperFiles(f"Whisper from the folder {folder.resolve().name}", folder, "unknown", hashes)
 
 

@@ -11,8 +11,8 @@ from merc.errors import WeightError
 from merc.paths import cache_root
 from merc.weights import catalogue
 
-_VERIFIED: set[tuple[str, int, int, str]] = set()
-"""Path, size, time of change and hash of the files that this process has verified."""
+_HASHES: dict[tuple[str, int, int], str] = {}
+"""SHA-256 of the files that this process has hashed, by path, size and time of change."""
 
 
 def folder(name: str) -> Path:
@@ -58,7 +58,7 @@ def path(name: str) -> Path:
 
 
 def check(path: Path, name: str, expected: str) -> None:
-    """Verify a file of a weight; one that this process has verified is hashed again only if its size or time changed.
+    """Verify a file of a weight.
 
     Args:
         path: The file.
@@ -68,13 +68,8 @@ def check(path: Path, name: str, expected: str) -> None:
     Raises:
         WeightError: If the hash differs; the file is renamed to ``*.rejected``.
     """
-    facts = path.stat()
-    known = (str(path), facts.st_size, facts.st_mtime_ns, expected)
-    if known in _VERIFIED:
-        return
-    actual = file_hash(path)
+    actual = hashed(path)
     if actual == expected:
-        _VERIFIED.add(known)
         return
     aside = path.with_name(f"{path.name}.rejected")
     path.replace(aside)
@@ -82,3 +77,12 @@ def check(path: Path, name: str, expected: str) -> None:
         f"weight '{name}': {path.name} has SHA-256 {actual[:12]}…, expected {expected[:12]}…; it was renamed to "
         f"{aside}; download it again with 'merc weights get {name}'"
     )
+
+
+def hashed(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits; it is read once a process as long as its size and time of change stay."""
+    facts = path.stat()
+    known = (str(path), facts.st_size, facts.st_mtime_ns)
+    if known not in _HASHES:
+        _HASHES[known] = file_hash(path)
+    return _HASHES[known]

@@ -18,7 +18,23 @@ Root = Annotated[Path | None, typer.Option(help="Folder below which recordings m
 TokenFile = Annotated[Path | None, typer.Option(help="File with one token a line: TOKEN, or NAME TOKEN.")]
 NoToken = Annotated[bool, typer.Option("--no-token", help="Let other machines in without a token.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
+AllowHost = Annotated[
+    list[str] | None, typer.Option(help="Further name under which the server is reached without a token.")
+]
+DatabaseUrl = Annotated[str | None, typer.Option(help="postgresql://… for the queue (default: SQLite in --data).")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that analyse recordings, each with its own models.")]
+WorkersOnly = Annotated[
+    bool, typer.Option("--workers-only", help="Only work through the queue that another server fills.")
+]
+Threads = Annotated[int, typer.Option(help="CPU threads of a worker (0: the cores shared out, at most 4).")]
+Device = Annotated[str, typer.Option(help="Device of the networks: auto, cpu, cuda or mps.")]
+Keep = Annotated[str | None, typer.Option(help="Remove analyses after this time, such as 7d or 12h (default: never).")]
+MaxUpload = Annotated[int, typer.Option(min=1, help="MB of an upload.")]
+MaxMinutes = Annotated[float, typer.Option(help="Minutes of a recording.")]
+MaxQueued = Annotated[int, typer.Option(help="Analyses that wait or run at a time.")]
+MinFree = Annotated[int, typer.Option(min=0, help="MB that stay free on the disk.")]
+OpenApi = Annotated[bool, typer.Option("--openapi", help="Print the description of the API (OpenAPI) and exit.")]
 
 
 def serve(
@@ -29,15 +45,46 @@ def serve(
     no_token: NoToken = False,
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    allow_host: AllowHost = None,
+    database: DatabaseUrl = None,
+    workers: Workers = 1,
+    workers_only: WorkersOnly = False,
+    threads: Threads = 0,
+    device: Device = "auto",
+    keep: Keep = None,
+    max_upload: MaxUpload = 2048,
+    max_minutes: MaxMinutes = 240.0,
+    max_queued: MaxQueued = 100,
+    min_free: MinFree = 1024,
+    openapi: OpenApi = False,
 ) -> None:
-    """Serve analyses over HTTP until Ctrl-C."""
+    """Serve analyses over HTTP until Ctrl-C; a queue that was interrupted is resumed."""
     try:
-        import uvicorn
-
-        from merc.server.app import create_app
-        from merc.server.settings import Settings
+        from merc.server import run
+        from merc.server.settings import Limits, Settings, period
     except ModuleNotFoundError as error:
         raise MissingExtra(f"merc serve needs {error.name}: pip install 'merc[serve]'") from error
 
-    settings = Settings(data, purpose, root, token_file, no_token, host, port)
-    uvicorn.run(create_app(settings), host=host, port=port, server_header=False)
+    limits = Limits(upload=max_upload << 20, duration=max_minutes * 60, queued=max_queued, free=min_free << 20)
+    settings = Settings(
+        data=data,
+        purpose=purpose,
+        root=root,
+        token_file=token_file,
+        no_token=no_token,
+        host=host,
+        port=port,
+        hosts=tuple(name.lower() for name in allow_host or ()),
+        database=database,
+        workers=workers,
+        threads=threads,
+        device=device,
+        keep=keep and period(keep),
+        limits=limits,
+    )
+    if openapi:
+        typer.echo(run.description(settings), nl=False)
+    elif workers_only:
+        run.workers(settings)
+    else:
+        run.server(settings)

@@ -110,6 +110,7 @@ class Recognizer:
     Args:
         options: Of all its analyses; see ``AnalyzeOptions``.
         cache: Where intermediate results are kept (default: the platform's cache folder).
+        models: Loaded models that it shares with others of other options (default: its own).
 
     Raises:
         InputError: the device is not there.
@@ -124,10 +125,12 @@ class Recognizer:
         False nowhere.wav: no such file
     """
 
-    def __init__(self, options: AnalyzeOptions | None = None, *, cache: Cache | None = None) -> None:
+    def __init__(
+        self, options: AnalyzeOptions | None = None, *, cache: Cache | None = None, models: Models | None = None
+    ) -> None:
         self.options = options or AnalyzeOptions()
         self.device = str(resolve(self.options.device))
-        self._cache, self._models = cache or Cache(), Models()
+        self._cache, self._models = cache or Cache(), models or Models()
 
     def __enter__(self) -> Recognizer:
         return self

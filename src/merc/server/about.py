@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from merc import __version__
 from merc.report.notice import NOTICE
+from merc.server.guards.access import COOKIE, given
 from merc.server.settings import Settings
 
 
@@ -30,7 +31,7 @@ class Alive(BaseModel):
 
 
 def about_router(settings: Settings) -> APIRouter:
-    """Routes that need no token: ``/v1/about`` and ``/healthz``."""
+    """Routes ``/v1/about``, ``/v1/session`` and ``/healthz``."""
     router = APIRouter(tags=["service"])
     about = About(
         version=__version__,
@@ -46,6 +47,16 @@ def about_router(settings: Settings) -> APIRouter:
     @router.get("/v1/about", summary="Purpose, notice and limits")
     def read_about() -> About:
         return about
+
+    @router.post("/v1/session", status_code=204, summary="Keep the token as a cookie, for a page's media")
+    def begin(request: Request, response: Response) -> None:
+        if (token := given(request.headers)) is not None:
+            secure = request.url.scheme == "https"
+            response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
+
+    @router.delete("/v1/session", status_code=204, summary="Forget the token of the cookie")
+    def end(response: Response) -> None:
+        response.delete_cookie(COOKIE)
 
     @router.get("/healthz", summary="Whether the server answers")
     def alive() -> Alive:

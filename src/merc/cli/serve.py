@@ -64,7 +64,6 @@ def serve(
         from merc.server.settings import Limits, Settings, period
     except ModuleNotFoundError as error:
         raise MissingExtra(f"merc serve needs {error.name}: pip install 'merc[serve]'") from error
-
     limits = Limits(upload=max_upload << 20, duration=max_minutes * 60, queued=max_queued, free=min_free << 20)
     settings = Settings(
         data=data,
@@ -79,7 +78,7 @@ def serve(
         workers=workers,
         threads=threads,
         device=device,
-        keep=keep and period(keep),
+        keep=period(keep) if keep else None,
         limits=limits,
     )
     if openapi:

@@ -16,11 +16,11 @@ from sse_starlette import EventSourceResponse
 
 from merc.errors import FormatError, InputError
 from merc.formats import READERS
-from merc.server.paths import below
+from merc.server.intake.paths import below
+from merc.server.intake.requests import form_schema, options
+from merc.server.intake.uploads import Form, received
 from merc.server.queue.jobs import Event, Job
-from merc.server.requests import form_schema, options
 from merc.server.store import Store, file_name
-from merc.server.uploads import Form, received
 
 POLL = 0.25
 """Seconds between two looks at what happened to an analysis."""

@@ -188,7 +188,7 @@ def _recording(router: APIRouter, open_: Callable[[str], Opened], media: Callabl
             raise Problem(
                 404, f"the recording of '{shown(analysis)}' is not beside its results: put it there, or name its place"
             )
-        return FileResponse(path, media_type=mimetypes.guess_type(path.name)[0], content_disposition_type="inline")
+        return FileResponse(path, media_type=_kind(path), content_disposition_type="inline")
 
 
 def _correcting(router: APIRouter, find: Find, editing: Editing) -> None:
@@ -234,6 +234,12 @@ def _comparing(router: APIRouter, open_: Callable[[str], Opened]) -> None:
         """Agreement with another annotator: Cohen's kappa, Krippendorff's alpha."""
         one, two = open_(analysis).corrected, _timeline(other).corrected
         return agreement(one, two, unlabelled=unlabelled, by_hand=(by_hand, by_hand)).record()
+
+
+def _kind(path: Path) -> str:
+    """The media type of a recording; never one that a browser would run, whatever its name says."""
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    return kind if kind.startswith(("audio/", "video/")) else "application/octet-stream"
 
 
 def beside(folder: Path, name: str) -> Path | None:

@@ -17,10 +17,10 @@ from merc.errors import InputError
 from merc.formats import WRITERS, native, written
 from merc.options import one_of
 from merc.server.analyses import POLL, queued
+from merc.server.intake.uploads import Form, received
 from merc.server.problems import Problem
 from merc.server.queue.jobs import Job
 from merc.server.store import Store
-from merc.server.uploads import Form, received
 from merc.speech.models import SIZES
 
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")

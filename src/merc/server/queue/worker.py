@@ -28,7 +28,7 @@ from merc.media.container import probe
 from merc.nn.memory import release_memory
 from merc.pipeline.options import AnalyzeOptions, Models
 from merc.pipeline.recognizer import Recognizer
-from merc.server.paths import below
+from merc.server.intake.paths import below
 from merc.server.queue.jobs import LEASE, Job
 from merc.server.settings import Settings
 from merc.server.store import Store, result_name

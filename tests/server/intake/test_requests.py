@@ -7,7 +7,7 @@ import pytest
 from merc import weights
 from merc.errors import InputError, MercError, WeightError
 from merc.pipeline.options import AnalyzeOptions
-from merc.server.requests import RequestOptions, form_schema, options
+from merc.server.intake.requests import RequestOptions, form_schema, options
 
 
 @pytest.fixture(autouse=True)

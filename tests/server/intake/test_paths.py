@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from merc.errors import InputError
-from merc.server.paths import below
+from merc.server.intake.paths import below
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What a request brings in: files, paths on the server, and options."""

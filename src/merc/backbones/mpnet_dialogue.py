@@ -135,12 +135,12 @@ class DialogueEncoder:
 
         return self._read(conversations, vectors, progress)
 
-    def encode_last(self, conversation: Conversation) -> np.ndarray:
-        """The vector ``(768,)`` float32 of the last utterance: of those before it, as much as is context is read."""
+    def encode_last(self, conversation: Conversation, *, before: int = BEFORE) -> np.ndarray:
+        """The vector ``(768,)`` float32 of the last utterance, after at most ``before`` tokens of those before it."""
         from merc.nn.threads import threads
 
         rows = tokenised(self.tokenizer, told(conversation, self.reading.speakers), longest=self.longest)
-        needed = 0 if self.reading.context == "none" else BEFORE
+        needed = 0 if self.reading.context == "none" else before
         window = closing(rows, context=needed)
         with threads(1):
             states, owners = read(

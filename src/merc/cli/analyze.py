@@ -113,7 +113,7 @@ def analyze(
         channel=channel,
         device=device,
     )
-    batch = BatchOptions(out=out, formats=_names(formats), transcript=transcript, options=options)
+    batch = BatchOptions(out=out, formats=names(formats), transcript=transcript, options=options)
     sys.exit(_run(recordings, batch, workers, quiet=quiet, echo=json_lines))
 
 
@@ -145,7 +145,8 @@ def _rows(
             yield row
 
 
-def _names(formats: str | None) -> list[str] | None:
+def names(formats: str | None) -> list[str] | None:
+    """The formats of a list with commas."""
     return [name.strip() for name in formats.split(",") if name.strip()] if formats else None
 
 

@@ -18,6 +18,7 @@ from merc.cli import (
     edit,
     evaluate,
     export,
+    listen,
     prepare,
     protocols,
     review,
@@ -54,6 +55,7 @@ def root(
 
 
 app.command("analyze", short_help="Analyse recordings.")(analyze.analyze)
+app.command("listen", short_help="Analyse a conversation while it lasts.")(listen.listen)
 app.command("edit", short_help="Correct results: speakers, words, labels, times.")(edit.edit)
 app.command("review", short_help="Correct results in the browser.")(review.review)
 app.command("export", short_help="Write results in other formats.")(export.export)

@@ -19,14 +19,15 @@ def show(row: Row[Request, Analysed]) -> None:
     if row.result is None:
         return
     console = terminal.console(stderr=False)
-    console.print(_line(row.result.timeline))
+    console.print(summary(row.result.timeline))
     for note in row.result.timeline.notes:
         console.print(f"  note: {note}")
     report = [path for path in row.result.written if path.suffix == ".html"]
     console.print(f"  {report[0] if report else row.item.folder}")
 
 
-def _line(timeline: Timeline) -> str:
+def summary(timeline: Timeline) -> str:
+    """A timeline in one line: its length, how many utterances and speakers, and how often each label."""
     labels = Counter(prediction.label or "no label" for prediction in timeline.predictions)
     shares = ", ".join(f"{label} {count}" for label, count in labels.most_common())
     sizes = f"{counted(len(timeline), 'utterance')}, {counted(len(timeline.speakers), 'speaker')}"

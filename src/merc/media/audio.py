@@ -233,18 +233,18 @@ def _blocks(source: Source, damage: Damage) -> Iterator[tuple[float | None, Floa
 
     def tuples(frames: Any) -> Iterator[tuple[float | None, Float, int, Any]]:
         for frame in frames:
-            if _unreadable(frame):
+            if unusable(frame):
                 damage.damaged += 1
                 continue
             moment = None if frame.pts is None else float(frame.pts * stream.time_base) - source.zero
-            yield moment, _to_planar(frame), frame.sample_rate, frame.layout
+            yield moment, to_planar(frame), frame.sample_rate, frame.layout
 
     for packet in packets(source, stream, damage):
         yield from tuples(decode(context, packet, damage))
     yield from tuples(decode(context, None, damage))
 
 
-def _unreadable(frame: Any) -> bool:
+def unusable(frame: Any) -> bool:
     """Whether a frame cannot be read: no channels or samples, too slow, or more planes than can be pointed to.
 
     A damaged packet may decode to 13 or 17 channels.
@@ -254,7 +254,7 @@ def _unreadable(frame: Any) -> bool:
     return bool(too_wide or channels < 1 or frame.samples < 1 or frame.sample_rate < SLOWEST)
 
 
-def _to_planar(frame: Any) -> Float:
+def to_planar(frame: Any) -> Float:
     """The samples of a PyAV frame as float32 in [-1, 1], shape (channels, samples).
 
     Buffers are read directly: PyAV counts nine planes in a frame of eight, and its ``to_ndarray`` then crashes the

@@ -35,6 +35,8 @@ SHORTEST_VOICE = 0.4
 """Seconds: the voice encoder's equal error rate rises steeply below about a second, and it sees nothing below this."""
 LONGEST_TURN = WINDOW - BEFORE
 """Tokens of an utterance that are read: a transcript may have turns far longer than those of a series."""
+LATEST = 96
+"""Tokens before an utterance that are read with it where it must be judged at once: half of what an analysis reads."""
 LEAST_SPEECH = 0.5
 """Share of an utterance in which speech must be detected, so that silence, noise or music are nobody's voice."""
 MOST_OVERLAP = 0.5
@@ -183,7 +185,7 @@ def latest_text(job: Job, before: Sequence[tuple[str, str | None]], text: str, s
     if spoken is None:
         vector = job.models.encoder("mpnet", device=job.device, threads=job.options.cpu_threads).encode([text])[0]
     else:
-        vector = dialogue_encoder(job, spoken).encode_last(Conversation("recording", turns))
+        vector = dialogue_encoder(job, spoken).encode_last(Conversation("recording", turns), before=LATEST)
     (found,) = _judge(spoken or Head.load("text"), [None], [{"words": len(text.split())}], np.asarray(vector)[None])
     return found
 

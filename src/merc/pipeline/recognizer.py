@@ -139,6 +139,12 @@ class Recognizer:
         self._models.clear()
         release_memory()
 
+    def sharing(self, options: AnalyzeOptions) -> Recognizer:
+        """Another recognizer with these options and the models of this one, which must stay open as long."""
+        other = Recognizer(options, cache=self._cache)
+        other._models = self._models
+        return other
+
     def analyze(
         self,
         path: str | Path,

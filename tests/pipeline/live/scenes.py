@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import numpy as np
 
 from merc.cache import Uncached
@@ -40,7 +42,8 @@ def draft(at: Stretch, text: str, voice: np.ndarray) -> Draft:
     audio = AudioResult(at.samples, (said,), (0,), (turn,), (), heard, (), speech=(local,))
     width = VoiceHead.load().width
     sound = np.random.default_rng(len(text)).normal(size=(1, width)).astype(np.float32)
-    voices = Voices([None], [local], sound, [np.repeat(sound, 4, 0)])
+    voices: Future[Voices] = Future()
+    voices.set_result(Voices([None], [local], sound, [np.repeat(sound, 4, 0)]))
     unit = (voice / np.linalg.norm(voice)).astype(np.float32)
     people = Diarisation((turn,), (), 1, unit[None], (local,))
     return Draft(at, audio, voices, people, [local.duration], {})

@@ -7,7 +7,7 @@ certain that it has ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,7 +54,7 @@ class Draft:
     Attributes:
         stretch: What was heard.
         audio: Its utterances, without names of speakers.
-        voices: Their sound as vectors.
+        voices: Their sound as vectors, which may still be worked on.
         people: Its voices, numbered for themselves.
         seconds: How long each of these speaks.
         languages: Probability of each language; empty where it was not detected.
@@ -62,7 +62,7 @@ class Draft:
 
     stretch: Stretch
     audio: AudioResult
-    voices: Voices
+    voices: Future[Voices]
     people: Diarisation
     seconds: Sequence[float]
     languages: dict[str, float]
@@ -139,7 +139,7 @@ class Drafter:
         audio = AudioResult(
             stretch.samples, tuple(spoken), tuple(numbers), people.turns, people.overlaps, said, (), speech=(speech,)
         )
-        heard = Sounds(self.job, audio).voices(self.encoder)
+        heard = self._second.submit(Sounds(self.job, audio).voices, self.encoder)
         seconds = [0.0] * people.count
         for turn in people.turns:
             seconds[turn.speaker] += turn.segment.duration

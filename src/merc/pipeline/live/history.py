@@ -70,16 +70,18 @@ class History:
             self._voices.add(f"{self._stretches}.{place}", vector, seconds)
             for place, (vector, seconds) in enumerate(zip(draft.people.centroids, draft.seconds, strict=True))
         ]
-        rows = iter(zip(draft.voices.spans, draft.voices.vectors, draft.voices.steps, strict=True))
+        rows: Iterator[tuple[np.ndarray, np.ndarray]] | None = None
         for place, one in enumerate(draft.audio.utterances):
-            reason = draft.voices.reasons[place]
             local = draft.audio.voices[place]
             voice = None if local is None else people[local]
             self.count += 1
             said = moved(replace(one, id=f"u{self.count:04d}", speaker=_name(voice)), draft.stretch.begin)
-            _, vector, steps = (None, *_NO_VOICE) if reason else next(rows)
             silent = no_text(one, draft.audio, place)
             text = Evidence("text", None, silent) if silent else self._read(said)
+            voices = draft.voices.result()  # after the words, which are read meanwhile
+            rows = rows or iter(zip(voices.vectors, voices.steps, strict=True))
+            reason = voices.reasons[place]
+            vector, steps = _NO_VOICE if reason else next(rows)
             self._said.append(_Said(said, f"{self._stretches}.{local}", voice, text, reason, vector, _half(steps)))
             yield said, self._judged(len(self._said) - 1)
 

@@ -132,7 +132,7 @@ def test_the_elan_file_is_well_formed_and_says_its_schema(tmp_path: Path):
     assert [child.tag for child in root if child.tag != "TIER"] == [
         "HEADER",
         "TIME_ORDER",
-        *["LINGUISTIC_TYPE"] * 5,
+        *["LINGUISTIC_TYPE"] * 6,
         "LANGUAGE",
         "CONSTRAINT",
         "CONTROLLED_VOCABULARY",
@@ -151,6 +151,7 @@ def test_elan_keeps_ids_and_the_labels_of_people(data: st.DataObject):
     assert found == {
         one.id: {"predicted": predicted_label(guess), "confidence": guess.confidence}
         | ({"corrected": guess.label} if guess.correction else {})
+        | ({"note": one.meta["note"]} if "note" in one.meta else {})
         for one, guess in timed(made)
     }
 

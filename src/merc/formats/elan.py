@@ -16,12 +16,13 @@ from merc.errors import FormatError
 from merc.formats import source
 from merc.formats.elan_tiers import Tier, annotation, roots, tendency, utterances, worded
 from merc.formats.source import Item, shown
+from merc.formats.table import NOTE
 from merc.formats.tags import UNKNOWN
 from merc.formats.tiers import Lane, Placed, lanes
 
 _UTTERANCE, _LABEL, _CONFIDENCE = "utterance", "predicted label", "confidence"
 _CORRECTED, _ID, _ANNOTATED = "corrected label", "utterance id", "annotated label"
-_ANALYSED, _TRANSCRIBED = (_LABEL, _CONFIDENCE, _CORRECTED, _ID), (_ANNOTATED, _ID)
+_ANALYSED, _TRANSCRIBED = (_LABEL, _CONFIDENCE, _CORRECTED, NOTE, _ID), (_ANNOTATED, _ID)
 _CHOSEN = (_LABEL, _CORRECTED)  # tiers whose values are chosen from the vocabulary
 _REJECTED = "no label"
 """Value on the tier of corrected labels that rejects the predicted one."""
@@ -42,8 +43,8 @@ def write(timeline: Timeline, path: Path) -> None:
     """Write a timeline for ELAN.
 
     Kept: ids, times to 1 ms, speakers (as participants), texts, predicted labels and confidences to 4 decimals, and the
-    labels of people on a tier of their own, which is there to be filled in: both label tiers have the labels as a
-    controlled vocabulary. Overlapping utterances of a speaker go to further tiers of the same participant; an
+    labels and notes of people on tiers of their own, which are there to be filled in: both label tiers have the labels
+    as a controlled vocabulary. Overlapping utterances of a speaker go to further tiers of the same participant; an
     abstention has no annotation on the label tier. Lost: utterances without a time, words, distributions, and
     characters that are invalid in XML, which become U+FFFD. The date is fixed, so that equal timelines give equal
     bytes.
@@ -81,7 +82,7 @@ def read(path: Path) -> Conversation:
     note; values of the other tiers below go to ``meta`` under their linguistic type. Tiers that hold something other
     than speech by their names (gestures, notes) are skipped with a note if others remain. In files written by merc,
     ``meta`` has ``predicted`` (None for an abstention) and ``confidence``, and ``corrected`` where the tier of
-    corrected labels has a value (None for "no label").
+    corrected labels has a value (None for "no label"), and ``note``.
 
     Raises:
         FormatError: If the file is not ELAN, has a document type declaration (which could define entities), or a
@@ -174,6 +175,7 @@ def _below(kind: str, member: Placed) -> str | None:
         _CONFIDENCE: f"{made.confidence:.4f}",
         _CORRECTED: (made.label or _REJECTED) if made.correction else None,
         _ANNOTATED: member.utterance.label,
+        NOTE: member.utterance.meta.get(NOTE),
         _ID: member.utterance.id,
     }[kind]
 
@@ -258,6 +260,8 @@ def _labels(name: str, below: Mapping[str, Mapping[str | None, str]]) -> dict[st
     found: dict[str, str | float | None] = {"predicted": below[_LABEL].get(name) or None, "confidence": confidence}
     if label := below[_CORRECTED].get(name, "").strip():
         found["corrected"] = None if label == _REJECTED else label
+    if note := below[NOTE].get(name):
+        found[NOTE] = note
     return found
 
 

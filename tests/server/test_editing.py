@@ -107,3 +107,11 @@ def test_two_processes_lose_no_edit(folder: Path) -> None:
     made = Results.open(folder).timeline.edits
     expected = sorted(f"{who} {number}" for who in ("Eve", "Max") for number in range(10))
     assert sorted(edit.change.text for edit in made) == expected
+
+
+def test_a_timeline_that_is_no_folder_of_results_is_saved_too(tmp_path: Path) -> None:
+    path = formats.write(talk(), tmp_path / "talk.json")
+    desk = Editing()
+    _, after = desk.edit(path, note("u1", "loud"), by="Eve", tag=None)
+    desk.close()
+    assert formats.read(path) == after.results.timeline

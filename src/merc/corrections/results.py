@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from merc import formats
+from merc.cache import replacing
 from merc.conversation import Timeline
 from merc.errors import InputError
-from merc.formats import FILE_NAMES, WRITERS, written
+from merc.formats import FILE_NAMES, WRITERS, native, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Results:
 
         Args:
             timeline: Both layers.
-            others: Whether the other files are written; False leaves them behind the timeline, to save them later.
+            others: Whether the other files are written; False leaves them behind the timeline, to save them later: the
+                timeline then differs from its file in its edits alone.
 
         Returns:
             The files that were written, and the names of those that are left because somebody changed them by hand.
@@ -70,10 +72,12 @@ class Results:
         Raises:
             OutputError: If a file cannot be written.
         """
+        if not others:
+            return self._save_edits(timeline), []
         if self.path.name != written.TIMELINE:
             return [formats.write(timeline, self.path)], []
         touched = [name for name in written.changed(self.folder) if name != written.TIMELINE]
-        ours = written.listed(self.folder) if others else {}
+        ours = written.listed(self.folder)
         stale = [
             name
             for name, file in FILE_NAMES.items()
@@ -85,3 +89,13 @@ class Results:
             layer = timeline if name == "html" else replace(timeline.corrected, edits=())
             saved += written.save(layer, self.folder, {FILE_NAMES[name]: WRITERS[name]})
         return saved, touched
+
+    def _save_edits(self, timeline: Timeline) -> list[Path]:
+        def writer(made: Timeline, path: Path) -> None:
+            native.write_edits(made, path, before=self.path)
+
+        if self.path.name == written.TIMELINE:
+            return written.save(timeline, self.folder, {written.TIMELINE: writer})
+        with replacing(self.path) as temporary:
+            writer(timeline, temporary)
+        return [self.path]

@@ -19,7 +19,7 @@ from merc.edits import Change, Edit, undone
 from merc.edits.view import filled
 from merc.server.problems import Problem
 
-IDLE = 2.0
+IDLE = 30.0
 """Seconds after the last edit when the other files of a folder of results are written anew."""
 
 Changes: TypeAlias = Callable[[Timeline], Sequence[Change]]

@@ -156,6 +156,8 @@ def _reading(router: APIRouter, open_: Callable[[str], Opened]) -> None:
         except UnknownName as error:
             raise Problem(404, str(error)) from error
         stem = "recording" if what.anonymise else Path(opened.results.timeline.recording.name).stem
+        if name == "json" and what == View():
+            return _named(opened.results.path.read_bytes(), stem, ".json")
         return _download(opened.results.timeline, wanted, stem)
 
     @router.get("/report", response_class=HTMLResponse)
@@ -171,11 +173,12 @@ def _reading(router: APIRouter, open_: Callable[[str], Opened]) -> None:
         return [Look(name=name, **asdict(found[name]), place=order.index(at)) for at, name in enumerate(names)]
 
     @router.get("/edits")
-    def state(analysis: Id, response: Response) -> dict[str, Any]:
-        """Everything that people changed, in order; the ETag names this state."""
+    def changes(analysis: Id, response: Response) -> Outcome:
+        """Everything that people changed, and what differs from the predicted layer; the ETag names this state."""
         opened = open_(analysis)
-        response.headers["ETag"] = f'"{opened.tag}"'
-        return {"edits": native.edits(opened.results.timeline.edits)}
+        predicted = replace(opened.results.timeline, edits=())
+        before = Opened(replace(opened.results, timeline=predicted), predicted, opened.tag)
+        return _outcome(response, before, opened)
 
 
 def _recording(router: APIRouter, open_: Callable[[str], Opened], media: Callable[[str], Path | None]) -> None:
@@ -265,6 +268,10 @@ def _download(timeline: Timeline, what: Export, stem: str) -> Response:
             content, suffix = paths[0].read_bytes(), paths[0].suffix
         else:
             content, suffix = _zipped(paths, Path(folder)), ".zip"
+    return _named(content, stem, suffix)
+
+
+def _named(content: bytes, stem: str, suffix: str) -> Response:
     name = quote(f"{stem}{suffix}")
     kind = mimetypes.guess_type(f"x{suffix}")[0] or "application/octet-stream"
     return Response(content, media_type=kind, headers={"Content-Disposition": f"attachment; filename*=utf-8''{name}"})

@@ -1,26 +1,20 @@
-// Requests to this server; it alone is asked, with the token that it wants.
-
-const KEPT = "merc-token";
-let token = sessionStorage.getItem(KEPT) ?? "";
+// Requests to this server and no other.
 
 export class Refused extends Error {
   constructor(status, detail) { super(detail); this.status = status; }
 }
 
-/** Keep a token for this tab. */
+/** Keep a token until the browser is closed: in a cookie, because media and events cannot send it otherwise. */
 export function useToken(value) {
-  token = value.trim();
-  if (token) sessionStorage.setItem(KEPT, token);
-  else sessionStorage.removeItem(KEPT);
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `merc_token=${value.trim()}; path=/v1; samesite=strict${secure}`;
 }
-
-export const headers = (more = {}) => token ? { ...more, Authorization: `Bearer ${token}` } : more;
 
 /** The response to a request; a problem document becomes an error with its sentence. */
 export async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, { ...options, headers: headers(options.headers) });
+    response = await fetch(path, options);
   } catch {
     throw new Refused(0, "The server does not answer: is it still running?");
   }
@@ -53,40 +47,15 @@ export async function download(path) {
   return link.download;
 }
 
-/** Server-sent events, by fetch so that they carry the token; goes on where a connection broke off. */
-export async function* events(path, done) {
-  let last = "";
-  while (!done()) {
-    try {
-      const response = await ask(path, { headers: last ? { "Last-Event-ID": last } : {} });
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      let rest = "";
-      for (;;) {
-        const { value, done: ended } = await reader.read();
-        if (ended) break;
-        const parts = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
-        rest = parts.pop();
-        for (const part of parts) {
-          const event = parsed(part);
-          if (event.id) last = event.id;
-          if (event.data) yield event;
-        }
-      }
-    } catch (error) {
-      if (error.status >= 400) throw error;
-    }
-    await new Promise((wake) => setTimeout(wake, 1000));
-  }
-}
-
-function parsed(part) {
-  const event = { id: "", event: "message", data: "" };
-  for (const line of part.split("\n")) {
-    const at = line.indexOf(":");
-    if (at < 1) continue;
-    const name = line.slice(0, at), value = line.slice(at + 1).replace(/^ /, "");
-    if (name === "data") event.data += (event.data ? "\n" : "") + value;
-    else if (name in event) event[name] = value;
-  }
-  return event;
+/** Upload a form; `told` hears the share that has been sent. */
+export function upload(path, form, told) {
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && told(event.loaded / event.total));
+    request.addEventListener("load", () => request.status < 400 ? done(request.response) : failed(new Refused(request.status, request.response?.detail ?? request.statusText)));
+    request.addEventListener("error", () => failed(new Refused(0, "The upload broke off: is the server still running?")));
+    request.send(form);
+  });
 }

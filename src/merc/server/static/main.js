@@ -7,7 +7,7 @@ import { help } from "./keys.js";
 import "./list.js";
 import "./panel.js";
 import { open } from "./player.js";
-import { start } from "./start.js";
+import { running, start } from "./start.js";
 import { changed, load, names, showLayer, signAs, state, undo } from "./state.js";
 
 let service = null;
@@ -34,25 +34,29 @@ async function show() {
   const id = decodeURIComponent(location.hash.slice(1));
   const one = id || (service.results.length === 1 && !service.uploads ? service.results[0] : "");
   try {
-    byId("start").hidden = Boolean(one);
-    for (const name of ["desk", "actions"]) byId(name).hidden = !one;
-    if (one) await load(one);
+    const waits = one && service.uploads && await running(one);
+    byId("start").hidden = Boolean(one) && !waits;
+    for (const name of ["desk", "actions"]) byId(name).hidden = !one || waits;
+    if (one && !waits) await load(one);
     else {
       document.title = "merc";
       byId("name").textContent = "Predicted emotion labels";
       byId("facts").textContent = "";
-      await start(service);
+      if (!waits) await start(service);
     }
   } catch (error) {
     if (error.status === 401) return askForToken(error.message);
     say(error.message, true);
-    if (one && service.uploads) { location.hash = ""; }
+    if (one && one === id) window.history.replaceState(null, "", "/");
+    byId("start").hidden = false;
+    for (const name of ["desk", "actions"]) byId(name).hidden = true;
+    await start(service).catch((failed) => say(failed.message, true));
   }
 }
 
 async function askForToken(why) {
   const box = h("input", { type: "password", name: "token", required: true, autocomplete: "current-password" });
-  const given = await dialog("Token", [h("p", { class: "about" }, why), h("label", { class: "field" }, h("span", { class: "name" }, "Token"), box, h("small", {}, "It is kept until this tab is closed."))], { action: "Open", read: () => box.value });
+  const given = await dialog("Token", [h("p", { class: "about" }, why), h("label", { class: "field" }, h("span", { class: "name" }, "Token"), box, h("small", {}, "It is kept until the browser is closed."))], { action: "Open", read: () => box.value });
   if (!given) return;
   useToken(given);
   show();

@@ -158,7 +158,7 @@ function strip(row, { modality, steps }) {
   steps.start.forEach((start, at) => {
     const from = 1000 * (start - row.start) / wide, to = 1000 * (steps.end[at] - row.start) / wide;
     let level = 24;
-    for (const look of [...state.looks].sort((a, b) => a.place - b.place)) {
+    for (const look of state.stack) {
       const part = 24 * (steps.probabilities[look.name]?.[at] ?? 0);
       level -= part;
       if (part > 0.2) drawing.append(svg("rect", { class: `l${place(look.name)}`, x: from, y: level, width: Math.max(0, to - from), height: part }));

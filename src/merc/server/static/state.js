@@ -7,7 +7,7 @@ export const changed = new EventTarget();
 const tell = (name, detail) => changed.dispatchEvent(new CustomEvent(name, { detail }));
 
 export const state = {
-  id: "", path: "", tag: "", recording: null, labels: [], looks: [], places: new Map(), first: new Map(), heard: [], notes: [],
+  id: "", path: "", tag: "", recording: null, labels: [], looks: [], places: new Map(), first: new Map(), heard: [], stack: [], notes: [],
   predicted: [], corrected: [], speakers: [], edits: [], layer: "corrected", current: "", other: new Map(),
   by: localStorage.getItem("merc-by") ?? "",
 };
@@ -34,14 +34,13 @@ export function signAs(name) {
 /** Read both layers of an analysis. */
 export async function load(id) {
   const path = `/v1/analyses/${encodeURIComponent(id)}`;
-  const made = await ask(`${path}/edits`);
-  const [{ edits }, predicted, corrected, looks] = [
-    await made.json(), ...await Promise.all([`${path}/timeline.json?layer=predicted`, `${path}/timeline.json?layer=corrected`, `${path}/labels`].map(get)),
-  ];
+  const [made, predicted, looks] = await Promise.all([ask(`${path}/edits`), get(`${path}/timeline.json`), get(`${path}/labels`)]);
+  const outcome = await made.json();
   const kept = state.id === id ? state.current : "";
   Object.assign(state, {
-    id, path, tag: made.headers.get("ETag"), recording: predicted.recording, labels: predicted.labels, looks, edits,
-    predicted: predicted.utterances, corrected: corrected.utterances, speakers: corrected.speakers, heard: predicted.speakers,
+    id, path, tag: made.headers.get("ETag"), recording: predicted.recording, labels: predicted.labels, looks, edits: outcome.edits,
+    predicted: predicted.utterances, corrected: merged(predicted.utterances, outcome), speakers: outcome.speakers, heard: predicted.speakers,
+    stack: [...looks].sort((a, b) => a.place - b.place),
     first: new Map(predicted.utterances.map((row) => [row.id, row])),
     notes: predicted.notes, places: new Map(predicted.labels.map((label, at) => [label, at])), layer: "corrected", other: new Map(),
   });
@@ -71,17 +70,22 @@ function queued(request) {
   return result;
 }
 
+/** Utterances with those that an edit changed. */
+function merged(utterances, outcome) {
+  const known = new Map([...utterances, ...outcome.utterances].map((row) => [row.id, row]));
+  return outcome.ids.map((id) => known.get(id));
+}
+
 async function apply(request, undoing) {
   try {
     const response = await request();
     const outcome = await response.json();
     state.tag = response.headers.get("ETag");
-    const known = new Map([...state.corrected, ...outcome.utterances].map((row) => [row.id, row]));
     const order = outcome.ids.join("\n") !== state.corrected.map((row) => row.id).join("\n");
-    state.corrected = outcome.ids.map((id) => known.get(id));
+    state.corrected = merged(state.corrected, outcome);
     state.speakers = outcome.speakers;
     state.edits = undoing ? state.edits.slice(0, outcome.count) : [...state.edits, ...outcome.edits];
-    if (!known.has(state.current) || !outcome.ids.includes(state.current)) state.current = outcome.ids[0] ?? "";
+    if (!outcome.ids.includes(state.current)) state.current = outcome.ids[0] ?? "";
     tell("edited", { order, ids: outcome.utterances.map((row) => row.id) });
     say(outcome.edits.map((edit) => `${undoing ? "Undone: " : ""}${sentence(edit.change)}`).join("; "));
     return true;

@@ -3,11 +3,11 @@
 import { byId, clock, counted, h, length, mark, percent } from "./dom.js";
 import { rename } from "./dialogs.js";
 import { duration, onMove, position, seek } from "./player.js";
-import { changed, names, place, rows, select, state } from "./state.js";
+import { changed, find, names, place, rows, select, state } from "./state.js";
 
 const AXIS = 22, MOST = 64;
 const dark = matchMedia("(prefers-color-scheme: dark)");
-let zoom = 1, scroller, space, canvas, head, lanes = [], waiting = 0;
+let zoom = 1, scroller, space, canvas, head, now, lanes = [], waiting = 0;
 
 const width = () => scroller.clientWidth;
 const total = () => width() * zoom;
@@ -26,7 +26,8 @@ function build() {
   zoom = 1;
   canvas = h("canvas", { role: "img", tabindex: "-1" });
   head = h("i", { class: "head", "aria-hidden": "true" });
-  space = h("div", { class: "space" }, h("div", { class: "sheet" }, canvas, head));
+  now = h("i", { class: "now", "aria-hidden": "true" });
+  space = h("div", { class: "space" }, h("div", { class: "sheet" }, canvas, now, head));
   scroller = h("div", { class: "scroller" }, space);
   scroller.addEventListener("scroll", draw, { passive: true });
   scroller.addEventListener("wheel", wheel, { passive: false });
@@ -141,16 +142,11 @@ function column(pen, row, { from, to, top, bottom, ink, soft, colours }) {
   pen.restore();
   pen.fillStyle = ink;
   if (row.correction) pen.fillRect(from, bottom + 1, wide, 3);
-  if (row.id === state.current) {
-    pen.strokeStyle = ink;
-    pen.lineWidth = 2;
-    pen.strokeRect(from - 1, top - 1, wide + 2, high + 2);
-  }
 }
 
 function stack(pen, row, { from, wide, bottom, high, colours }) {
   let level = bottom;
-  for (const look of [...state.looks].sort((a, b) => a.place - b.place)) {
+  for (const look of state.stack) {
     const part = (row.probabilities[look.name] ?? 0) * high;
     pen.fillStyle = colours[place(look.name)];
     pen.fillRect(from, level - part, wide, part);
@@ -175,8 +171,18 @@ function axis(pen, { wide, high, left, soft, line }) {
   }
 }
 
-/** The line at the position; while it plays, the view moves on with it. */
+/** The box around the selected utterance. */
+function box() {
+  const row = find(state.current), lane = row && lanes.find((one) => one.name === row.speaker);
+  now.hidden = !lane || row.start === null;
+  if (now.hidden) return;
+  const from = x(row.start) - scroller.scrollLeft;
+  Object.assign(now.style, { left: `${from - 2}px`, top: `${lane.top + 18}px`, width: `${Math.max(x(row.end) - x(row.start), 2) + 3}px`, height: `${lane.height - 22}px` });
+}
+
+/** The line at the position, and the box. */
 function follow() {
+  box();
   const to = x(position()) - scroller.scrollLeft;
   head.style.transform = `translateX(${to}px)`;
   head.hidden = to < -1 || to > width() + 1;
@@ -191,7 +197,11 @@ onMove((seconds) => {
 changed.addEventListener("loaded", build);
 changed.addEventListener("edited", lay);
 changed.addEventListener("layer", lay);
-changed.addEventListener("selected", draw);
+changed.addEventListener("selected", () => {
+  const row = find(state.current);
+  if (zoom > 1 && row && row.start !== null && (x(row.end) < scroller.scrollLeft || x(row.start) > scroller.scrollLeft + width())) scroller.scrollLeft = x(row.start) - width() / 3;
+  box();
+});
 dark.addEventListener("change", draw);
 byId("zoom-in").addEventListener("click", () => zoomBy(1.6));
 byId("zoom-out").addEventListener("click", () => zoomBy(1 / 1.6));

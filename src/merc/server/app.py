@@ -18,6 +18,7 @@ from merc.server.analyses import analyses_router
 from merc.server.guards.access import Access
 from merc.server.guards.audit import Audit
 from merc.server.guards.bodies import Bodies
+from merc.server.page import Service, page_router
 from merc.server.results import results_router
 from merc.server.settings import Settings
 from merc.server.status import Meter, status_router
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(analyses_router(store))
     app.include_router(results_router(store.find, lambda id_: store.recording(store.get(id_))))
     app.include_router(transcriptions_router(store))
+    app.include_router(page_router(lambda: Service(uploads=True, purpose=settings.purpose)))
     app.add_middleware(Bodies, settings.limits)
     app.add_middleware(Access, settings)
     app.add_middleware(Audit, store.root / "audit.jsonl", settings.purpose)

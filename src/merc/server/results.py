@@ -50,10 +50,10 @@ class View(BaseModel):
     """What of the results is wanted."""
 
     model_config = ConfigDict(extra="forbid")
-    layer: Literal["corrected", "predicted"] | None = Field(None, description="Layer (default: corrected).")
-    pseudonyms: bool = Field(False, description="P1, P2, … for the speakers, also in what is said.")
-    anonymise: bool = Field(False, description="Pseudonyms, and no names or hashes of files.")
-    without: str = Field("", description="Leave out words, voices, faces; separated by commas.")
+    layer: Literal["corrected", "predicted"] | None = Field(default=None, description="Layer (default: corrected).")
+    pseudonyms: bool = Field(default=False, description="P1, P2, … for the speakers, also in what is said.")
+    anonymise: bool = Field(default=False, description="Pseudonyms, and no names or hashes of files.")
+    without: str = Field(default="", description="Leave out words, voices, faces; separated by commas.")
 
 
 class Signed(BaseModel):

@@ -5,11 +5,18 @@ BIN := $(VENV)/bin
 DEMO ?= merc-demo
 WORKERS ?= 2
 
-.PHONY: demo test check bench bench-paper bench-systems docs install clean
+.PHONY: demo serve-demo test check bench bench-paper bench-systems docs install clean
 
 demo: install
 	$(BIN)/merc weights get
 	$(BIN)/merc demo --out $(DEMO)
+
+# A server on http://127.0.0.1:8000 that may read the bundled sample, which is queued as soon as it answers.
+serve-demo: install
+	$(BIN)/merc weights get
+	( until curl -sf -H 'Content-Type: application/json' -d '{"path": "conversation.mp4", "speakers": 2}' \
+	    http://127.0.0.1:8000/v1/analyses; do sleep 1; done ) & \
+	$(BIN)/merc serve --purpose "Trying merc on its bundled sample" --data $(DEMO)/serve --root src/merc/sample; kill $$! 2>/dev/null || true
 
 # One torch thread per worker: two workers with two threads each starve each other on two cores.
 test: install

@@ -62,10 +62,11 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # those pages load scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
-        responses={"default": {"model": problems.ProblemDocument, "description": "Refused or failed, with the reason"}},
+        responses=problems.RESPONSES,
     )
     app.state.store = store
     problems.install(app)
+    app.include_router(page_router(lambda: Service(uploads=True, purpose=settings.purpose)))
     app.include_router(about_router(settings))
     app.include_router(status_router(store.queue, meter))
     app.include_router(analyses_router(store))

@@ -42,6 +42,15 @@ class ProblemDocument(BaseModel):
     detail: str = Field(description="The thing, the value, what was expected, and the next step.")
 
 
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Refused or failed, with the reason",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    }
+}
+"""What every route may answer, for the description of the API."""
+
+
 class Problem(HTTPException):
     """A refusal with its status code, the sentence that says why, and headers.
 
@@ -65,7 +74,15 @@ def response(status: int, detail: str, headers: dict[str, str] | None = None) ->
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of an app a problem document."""
+    """Make every error of an app a problem document, also in its description."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = plain()
+        document["components"]["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]
     app.exception_handler(MercError)(_merc)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(RequestValidationError)(_invalid)

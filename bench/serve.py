@@ -145,7 +145,10 @@ def start(arguments: argparse.Namespace, folder: Path) -> bool:
                 found = finished(client, made["id"])
                 timeline = client.get(f"/v1/analyses/{made['id']}/timeline.json").raise_for_status().json()
                 took.append(time.perf_counter() - began)
-                print(f"60 s of sound: {took[-1]:.1f} s, {found['state']}, {len(timeline['utterances'])} utterances")
+                print(
+                    f"60 s of sound: {took[-1]:.1f} s, {found['state']}, {len(timeline['utterances'])} utterances",
+                    flush=True,
+                )
     finally:
         server.stop()
     share = statistics.median(took) / 60
@@ -216,8 +219,8 @@ def _once(server: Server, folder: Path, ids: list[str]) -> bool:
     results = [len(list(one.glob("*.merc/timeline.json"))) for one in folders]
     left = [path for one in folders for path in one.glob(".attempt-*")]
     print(
-        f"{len(ids)} accepted, {len(set(ids))} different; by state {dict(states)}; ended in all {ended:.0f}; folders "
-        f"with results once {results.count(1)}, not once {len(results) - results.count(1)}; left of attempts {len(left)}"
+        f"{len(ids)} accepted ({len(set(ids))} ids); by state {dict(states)}; ended in all {ended:.0f}; folders "
+        f"with results once {results.count(1)}, not once {len(results) - results.count(1)}; left over {len(left)}"
     )
     return states == {"done": len(ids)} and ended == len(ids) == len(folders) == results.count(1) and not left
 

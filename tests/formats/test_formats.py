@@ -25,7 +25,8 @@ def test_import_is_light():
 def test_save_writes_the_named_files_in_order(tmp_path: Path):
     paths = formats.save(sample(), tmp_path / "new" / "folder", formats=["srt", "TextGrid", "srt", "JSON"])
     assert [path.name for path in paths] == ["timeline.srt", "timeline.TextGrid", "timeline.json"]
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(path.name for path in paths)
+    made = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
+    assert made == {".written.json", *(path.name for path in paths)}
 
 
 def test_file_names():
@@ -88,7 +89,7 @@ def test_formats_that_need_an_extra_or_repeat_others_are_written_by_name_only(tm
 
 def test_a_folder_that_is_a_file_is_an_output_error(tmp_path: Path):
     (tmp_path / "taken").write_text("x")
-    with pytest.raises(OutputError, match="cannot write .*timeline.srt.*choose another folder"):
+    with pytest.raises(OutputError, match="cannot write .*taken.*choose another folder"):
         formats.save(sample(), tmp_path / "taken", formats=["srt"])
 
 

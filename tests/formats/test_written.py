@@ -25,7 +25,7 @@ def test_what_was_written_is_remembered_and_may_be_written_again(tmp_path: Path)
     written.save(sample(), folder, formats.files(["srt"]))
     assert len(written.listed(folder)) == 4
     assert written.changed(folder) == []
-    written.refuse_edited(folder)
+    written.refuse_edited(folder, FILES)
 
 
 def test_a_file_that_a_person_changed_is_not_overwritten(tmp_path: Path) -> None:
@@ -44,33 +44,47 @@ def test_a_file_that_a_person_changed_is_not_overwritten(tmp_path: Path) -> None
 def test_a_new_analysis_is_refused_where_files_were_changed_or_the_timeline_edited(tmp_path: Path) -> None:
     written.save(sample(), tmp_path, FILES)
     (tmp_path / "timeline.csv").write_text("mine")
-    with pytest.raises(InputError, match=r"has changes by hand in timeline\.csv, which a new analysis would lose"):
-        written.refuse_edited(tmp_path)
+    with pytest.raises(
+        InputError, match=r"has files that were made or changed by hand, timeline\.csv, which a new analysis would lose"
+    ):
+        written.refuse_edited(tmp_path, FILES)
     (tmp_path / "timeline.csv").unlink()
-    written.refuse_edited(tmp_path)
+    written.refuse_edited(tmp_path, FILES)
     made = edits.edited(sample(), Relabel("u1", "fear"), Relabel("u2", "joy"), by="Eve")
     written.save(made, tmp_path, formats.files(["json"]))
     with pytest.raises(InputError, match=r"has 2 edits, which a new analysis would lose: choose another folder with"):
-        written.refuse_edited(tmp_path)
+        written.refuse_edited(tmp_path, FILES)
 
 
 def test_the_timeline_itself_may_be_saved_after_a_change_by_hand_but_not_lost(tmp_path: Path) -> None:
     written.save(sample(), tmp_path, FILES)
     path = tmp_path / "timeline.json"
     path.write_text(path.read_text().replace('"Anna"', '"Anne"'))
-    with pytest.raises(InputError, match=r"changes by hand in timeline\.json"):
-        written.refuse_edited(tmp_path)
+    with pytest.raises(InputError, match=r"changed by hand, timeline\.json"):
+        written.refuse_edited(tmp_path, FILES)
     written.save(formats.read(path), tmp_path, formats.files(["json"]))  # type: ignore[arg-type]
     assert written.changed(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\0"])
-def test_without_a_usable_list_nothing_is_known(tmp_path: Path, content: str) -> None:
+def test_without_a_usable_list_what_is_there_may_be_a_persons(tmp_path: Path, content: str) -> None:
     (tmp_path / written.LIST).write_text(content)
-    (tmp_path / "timeline.json").write_text("{}")
+    (tmp_path / "timeline.csv").write_text("mine")
     assert written.listed(tmp_path) == {}
-    written.refuse_edited(tmp_path)
-    assert json.loads((written.save(sample(), tmp_path, FILES)[0]).read_text())["schema"] == "merc-timeline/2"
+    with pytest.raises(InputError, match=r"made or changed by hand, timeline\.csv, which a new analysis would lose"):
+        written.refuse_edited(tmp_path, FILES)
+    with pytest.raises(InputError, match=r"timeline\.csv exists, and merc did not write it there: move it away"):
+        written.save(sample(), tmp_path, FILES)
+    assert not (tmp_path / "timeline.json").exists() and (tmp_path / "timeline.csv").read_text() == "mine"
+    written.save(sample(), tmp_path, formats.files(["json", "eaf"]))
+    assert json.loads((tmp_path / "timeline.json").read_text())["schema"] == "merc-timeline/2"
+
+
+def test_a_file_of_another_program_is_not_overwritten_from_python(tmp_path: Path) -> None:
+    sample().save(tmp_path, formats=["eaf"])
+    (tmp_path / "timeline.eaf").write_text("mine")
+    with pytest.raises(InputError, match=r"timeline\.eaf was changed after merc wrote it"):
+        sample().save(tmp_path, formats=["csv", "eaf"])
 
 
 def test_what_a_killed_save_leaves_is_nobodys_change(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_what_a_person_corrected_is_not_overwritten(tmp_path: Path, analysed: li
     rows = list(run(names, batch=options))
     assert [row.ok for row in rows] == [True, False]
     assert [call["recording"].name for call in analysed] == ["a.wav"], "refused before the analysis"
-    assert rows[1].reason is not None and "changes by hand in timeline.csv" in rows[1].reason
+    assert rows[1].reason is not None and "changed by hand, timeline.csv" in rows[1].reason
     assert (tmp_path / "b.merc" / "timeline.csv").read_text() == "corrected by hand"
 
 

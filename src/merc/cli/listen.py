@@ -162,7 +162,7 @@ def _run(options: Any, blocks: Iterator[np.ndarray], wanted: _Wanted, printer: _
     for name in wanted.formats or ():
         WRITERS[name.lower()]  # an unknown format is refused before anything is heard
     if wanted.out is not None:
-        written.refuse_edited(wanted.out)
+        written.refuse_edited(wanted.out, files(wanted.formats))
     with ExitStack() as stack:
         recognizer = stack.enter_context(Recognizer(options))
         record = wanted.record

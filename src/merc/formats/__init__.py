@@ -71,7 +71,8 @@ _DOCUMENTS = ("doc", "odt", "rtf", "pdf", "pages")
 def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | None = None) -> list[Path]:
     """Write a timeline into a folder, one file per format.
 
-    All names are checked before the first file is written. Files are written atomically.
+    All names are checked before the first file is written. Files are written atomically, and their hashes are kept in
+    ``.written.json``, so that what a person changes there is not overwritten.
 
     Args:
         timeline: The result of an analysis.
@@ -83,9 +84,12 @@ def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | Non
 
     Raises:
         UnknownName: If a format does not exist.
+        InputError: If a person made or changed one of the files.
         OutputError: If the folder is not writable or the disk is full.
     """
-    return [_write(writer, timeline, Path(folder) / name) for name, writer in files(formats).items()]
+    from merc.formats import written
+
+    return written.save(timeline, Path(folder), files(formats))
 
 
 def files(formats: Sequence[str] | None = None) -> dict[str, Writer]:

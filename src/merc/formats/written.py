@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from merc.cache import file_hash, replacing
@@ -13,7 +13,7 @@ from merc.formats import native
 
 TIMELINE = "timeline.json"
 LIST = ".written.json"
-"""File with the SHA-256 of each file that merc wrote into the folder, by name."""
+"""File with the SHA-256 of each file that merc wrote into the folder, by name; empty while it is being written."""
 
 
 def save(timeline: Timeline, folder: Path, files: Mapping[str, Callable[[Timeline, Path], None]]) -> list[Path]:
@@ -28,8 +28,8 @@ def save(timeline: Timeline, folder: Path, files: Mapping[str, Callable[[Timelin
         The paths of the files.
 
     Raises:
-        InputError: Before anything is written, if one of the files was changed since merc wrote it. The timeline itself
-            does not count: whoever saves has read it.
+        InputError: Before anything is written, if one of the files was changed since merc wrote it, or exists and was
+            not written by merc. The timeline itself does not count: whoever saves has read it.
         OutputError: If a file cannot be written.
     """
     if touched := [name for name in changed(folder) if name in files and name != TIMELINE]:
@@ -37,19 +37,27 @@ def save(timeline: Timeline, folder: Path, files: Mapping[str, Callable[[Timelin
             f"{folder / touched[0]} was changed after merc wrote it: take its corrections over with 'merc edit "
             f"{folder} --from {folder / touched[0]}', then move it away, or choose another folder with --out"
         )
-    before = listed(folder)
-    hashes = {name: known for name, known in before.items() if name not in files}
-    if hashes != before:
-        _remember(folder, hashes)  # whoever is killed below leaves no file that seems to be changed by hand
-    for name, writer in files.items():
-        with replacing(folder / name) as temporary:
-            writer(timeline, temporary)
-        hashes[name] = file_hash(folder / name)
-    _remember(folder, hashes)
+    if foreign := [name for name in _foreign(folder, files) if name != TIMELINE]:
+        raise InputError(
+            f"{folder / foreign[0]} exists, and merc did not write it there: move it away, or choose another folder "
+            "with --out"
+        )
+    before, made = listed(folder), dict[str, str]()
+    _remember(folder, before | dict.fromkeys(files, ""))  # what a killed save leaves does not seem to be a person's
+    try:
+        for name, writer in files.items():
+            with replacing(folder / name) as temporary:
+                writer(timeline, temporary)
+            made[name] = file_hash(folder / name)
+    finally:
+        _remember(folder, before | made)
     return [folder / name for name in files]
 
 
 def _remember(folder: Path, hashes: Mapping[str, str]) -> None:
+    if not hashes:
+        (folder / LIST).unlink(missing_ok=True)
+        return
     with replacing(folder / LIST) as temporary:
         temporary.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -68,20 +76,31 @@ def changed(folder: Path) -> list[str]:
     return [
         name
         for name, known in listed(folder).items()
-        if (folder / name).is_file() and file_hash(folder / name) != known
+        if known and (folder / name).is_file() and file_hash(folder / name) != known
     ]
 
 
-def refuse_edited(folder: Path) -> None:
-    """Protect what people corrected from a new analysis into the same folder.
+def _foreign(folder: Path, names: Iterable[str]) -> list[str]:
+    """Names of the files that are there although merc did not write them."""
+    ours = listed(folder)
+    return [name for name in names if name not in ours and (folder / name).exists()]
+
+
+def refuse_edited(folder: Path, names: Iterable[str]) -> None:
+    """Protect what people made or corrected from a new analysis into the same folder.
+
+    Args:
+        folder: Where the analysis is to write.
+        names: The files that it writes.
 
     Raises:
-        InputError: If the timeline in the folder has edits, or a file was changed since merc wrote it.
+        InputError: If the timeline in the folder has edits, a file was changed since merc wrote it, or one of those
+            that are to be written exists and was not written by merc.
     """
     count = _edits(folder / TIMELINE)
-    touched = changed(folder)
+    touched = [*changed(folder), *_foreign(folder, names)]
     if count or touched:
-        what = f"{count} edits" if count else f"changes by hand in {', '.join(touched)}"
+        what = f"{count} edits" if count else f"files that were made or changed by hand, {', '.join(touched)}"
         raise InputError(
             f"{folder} has {what}, which a new analysis would lose: choose another folder with --out, or move it away"
         )

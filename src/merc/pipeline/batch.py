@@ -165,7 +165,7 @@ class Analysis:
             release_memory()
 
     def _analysed(self, recognizer: Recognizer, request: Request) -> Analysed:
-        written.refuse_edited(request.folder)
+        written.refuse_edited(request.folder, files(self.batch.formats))
         existed = _writable(request.folder)
         try:
             timeline = recognizer.analyze(

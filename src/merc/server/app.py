@@ -18,6 +18,7 @@ from merc.server.analyses import analyses_router
 from merc.server.guards.access import Access
 from merc.server.guards.audit import Audit
 from merc.server.guards.bodies import Bodies
+from merc.server.live.routes import Streams, live_router
 from merc.server.page import Service, page_router
 from merc.server.results import results_router
 from merc.server.settings import Settings
@@ -46,13 +47,14 @@ def create_app(settings: Settings) -> FastAPI:
         InputError: the data folder, the token file or the database cannot be used.
     """
     store = Store(settings)
-    meter = Meter(store.queue)
+    meter, streams = Meter(store.queue), Streams(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sweeper = asyncio.create_task(_sweep(store))
         yield
         sweeper.cancel()
+        await run_in_threadpool(streams.close)
         store.database.close()
 
     app = FastAPI(
@@ -73,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(results_router(store.find, lambda id_: store.recording(store.get(id_))))
     app.include_router(transcriptions_router(store))
     app.include_router(page_router(lambda: Service(uploads=True, purpose=settings.purpose)))
+    app.include_router(live_router(streams))
     app.add_middleware(Bodies, settings.limits)
     app.add_middleware(Access, settings)
     app.add_middleware(Audit, store.root / "audit.jsonl", settings.purpose)

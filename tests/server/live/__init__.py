@@ -1,0 +1,1 @@
+"""Tests of live analysis over a WebSocket."""

@@ -19,7 +19,7 @@ from merc import edits, formats
 from merc.conversation import Conversation, Evidence, Prediction, Segment, Timeline, Utterance
 from merc.edits import Relabel, predicted_label
 from merc.errors import FormatError
-from merc.formats.table import columns
+from merc.formats.table import columns, shielded
 from merc.labels import EKMAN7
 from tests.edits.made_edits import edited, talk
 from tests.formats.made_timelines import sample, timeline, timelines
@@ -62,6 +62,25 @@ def test_a_label_that_was_changed_in_a_spreadsheet_is_a_correction(tmp_path: Pat
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     assert [one.meta.get("corrected", "-") for one in formats.read(path)] == ["fear", "-", "sadness", "-"]
+
+
+@pytest.mark.parametrize(
+    "text", ["=cmd|' /C calc'!A0", "=HYPERLINK(1)", "@SUM", "+1+1", "-2+3", "\t=1", "\r=1", "'=1", "''-"]
+)
+def test_no_text_is_a_formula_and_each_comes_back(tmp_path: Path, text: str):
+    made = timeline(Utterance("u1", text.strip(), text, Segment(0.25, 1.5)))
+    for found in (made, Conversation("talk", made.utterances)):
+        path = formats.write(found, tmp_path / "t.csv")
+        [_, row] = csv.reader(io.StringIO(path.read_bytes().decode(), newline=""))
+        assert (row[3][0], row[4]) == ("'", f"'{text}")
+        assert row[1:3] == ["0.25", "1.5"], "numbers stay"
+        [one] = formats.read(path)  # type: ignore[misc]
+        assert (one.speaker, one.text) == (text.strip(), text)
+
+
+def test_an_apostrophe_of_others_is_kept(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("speaker,text\nAnn,'- Hello'\nBen,'=x\n")
+    assert [one.text for one in formats.read(tmp_path / "t.csv")] == ["'- Hello'", "'=x"]
 
 
 def test_a_further_modality_gets_its_columns():
@@ -123,15 +142,10 @@ def test_the_csv_module_and_polars_agree_with_the_timeline(made: Timeline):
         text = formats.write(made, Path(folder) / "t.csv").read_bytes().decode()
         typed = polars.read_parquet(formats.write(made, Path(folder) / "t.parquet"))
     table = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [row["text"] for row in table] == [u.text or "" for u in made.utterances]
+    assert [row["text"] for row in table] == [shielded(u.text or "") for u in made.utterances]
     assert typed["text"].to_list() == [u.text for u in made.utterances]
     assert typed["speaker"].to_list() == [u.speaker for u in made.utterances]
     assert typed["p_joy"].to_list() == [(p.probabilities or {}).get("joy") for p in made.predictions]
-
-
-def test_cells_that_a_spreadsheet_would_run_stay_exact():
-    made = timeline(*(Utterance(f"u{n}", "=A", text) for n, text in enumerate(("=1+1", "+1", "-x", "@y", "\t=1"))))
-    assert [one.text for one in through(made, "csv")] == ["=1+1", "+1", "-x", "@y", "\t=1"]
 
 
 def test_an_unknown_text_is_null_in_parquet_and_an_empty_one_is_not(tmp_path: Path):

@@ -10,6 +10,7 @@ from typing import Any
 
 from merc.conversation import Timeline
 from merc.formats import source
+from merc.formats.table import shielded
 from merc.report.summary import by_speaker, shares
 
 
@@ -38,7 +39,7 @@ def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
     for name, own in by_speaker(timeline).items():
         share = shares(timeline, own)
         total = sum(share.seconds)
-        row: dict[str, Any] = {"speaker": name, "utterances": len(own), "seconds": round(total, 3)}
+        row: dict[str, Any] = {"speaker": shielded(name), "utterances": len(own), "seconds": round(total, 3)}
         row["words"] = sum(len((one.text or "").split()) for _, one, _ in own)
         if not timeline.labels:
             yield row

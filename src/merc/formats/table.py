@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ CORRECTED = ("predicted", "corrected_by", "corrected_at", NOTE)
 """Columns of the corrected layer."""
 
 _DELIMITERS = ",;\t|"
+_FORMULA = re.compile("'*[=+\\-@\t\r]")  # how a spreadsheet tells a formula from a text, and such a text with our mark
+_UTTERANCE = ("id", "start", "end", "speaker", "text", "label")
 
 
 def columns(timeline: Timeline) -> dict[str, type]:
@@ -34,7 +37,7 @@ def columns(timeline: Timeline) -> dict[str, type]:
     Where people corrected labels or left notes, ``predicted``, ``corrected_by``, ``corrected_at`` and ``note`` are in
     between. A transcript has the columns of the utterance only.
     """
-    names: dict[str, type] = {"id": str, "start": float, "end": float, "speaker": str, "text": str, "label": str}
+    names: dict[str, type] = {name: float if name in ("start", "end") else str for name in _UTTERANCE}
     if not timeline.labels:
         return names
     names |= {"confidence": float, "abstained": bool, "reason": str}
@@ -71,16 +74,30 @@ def write_csv(timeline: Timeline, path: Path) -> None:
     """Write the table as CSV in UTF-8, with commas and ``\\n``.
 
     Kept: the predictions of every modality, times to 1 ms, probabilities to 4 decimals. Lost: words, details of the
-    evidence, ``meta``, the difference between unknown and empty texts. A text that starts with ``=``, ``+``, ``-`` or
-    ``@`` is not escaped: import tables of unknown origin into a spreadsheet as text.
+    evidence, ``meta``, the difference between unknown and empty texts. A text that a spreadsheet would take for a
+    formula has an apostrophe in front (``shielded``), which ``read_csv`` removes.
 
     Raises:
         OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
     names = columns(timeline)
     written = [",".join(map(_cell, names))]
-    written.extend(",".join(_cell(row.get(name)) for name in names) for row in rows(timeline))
+    written.extend(",".join(_cell(shielded(row.get(name))) for name in names) for row in rows(timeline))
     path.write_bytes(source.utf8("\n".join(written) + "\n"))
+
+
+def shielded(value: Any) -> Any:
+    """A value of a table in CSV: a text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a return gets a mark.
+
+    >>> shielded("=1+1"), shielded("1+1"), shielded(-1.5), shielded("'=1+1")
+    ("'=1+1", '1+1', -1.5, "''=1+1")
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _bare(cell: str) -> str:
+    """Inverse of ``shielded``."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def write_parquet(timeline: Timeline, path: Path) -> None:
@@ -122,8 +139,14 @@ def read_csv(path: Path) -> Conversation:
             f"{path.name} line {wide} has more cells than the {len(names)} columns of the first row: "
             "quote the texts that contain the delimiter"
         )
-    records = [(number, dict(zip(names, row, strict=False))) for number, row in cells]
+    bare = _bare if _ours(names) or tuple(names[: len(_UTTERANCE)]) == _UTTERANCE else str
+    records = [(number, dict(zip(names, map(bare, row), strict=False))) for number, row in cells]
     return conversation(path, names, records, notes=notes)
+
+
+def _ours(names: Sequence[str]) -> bool:
+    """Whether a table has the columns of one that merc wrote of a timeline."""
+    return {"confidence", "abstained", "reason"} <= set(names)
 
 
 @contextmanager
@@ -193,8 +216,7 @@ def conversation(
         FormatError: If there is neither a text column nor times, or if a cell is malformed.
     """
     _require_columns(path, names, "")
-    ours = {"confidence", "abstained", "reason"} <= set(names)
-    items = [_row(path, number, record, ours=ours) for number, record in records]
+    items = [_row(path, number, record, ours=_ours(names)) for number, record in records]
     return source.conversation(path, items, notes=notes, meta={"format": path.suffix[1:].lower()})
 
 

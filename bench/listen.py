@@ -2,7 +2,7 @@
 
     python bench/listen.py                          the bundled sample repeated to 10 minutes, in this process
     python bench/listen.py talk.wav --minutes 5     a recording, repeated or cut to a length
-    python bench/listen.py --via ws                 over the WebSocket of a server in a process of its own
+    python bench/listen.py --via ws                 the same over the WebSocket of a server in a process of its own
     python bench/listen.py --minutes 1 --fast       as fast as it can, with the seconds of computing: no latency
     python bench/listen.py --no-compare             without the offline analysis of the same sound
 
@@ -15,20 +15,30 @@ speaker under the best pairing; word error is against the offline words.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import jiwer
 import numpy as np
 import soundfile
 from scipy.optimize import linear_sum_assignment
+from websockets.sync.client import connect
 
-from merc import AnalyzeOptions, Recognizer, Timeline, sample
+from merc import AnalyzeOptions, Recognizer, Timeline, read, sample
 from merc.media.audio import decode_mono, to_float
+from merc.media.samples import to_int16
 from merc.pipeline.live.events import FINAL, PARTIAL, REVISION, Event
 from merc.pipeline.live.options import StreamOptions
 
@@ -101,6 +111,74 @@ def direct(sound: np.ndarray, arguments: argparse.Namespace) -> Run:
     return run
 
 
+def over_socket(sound: np.ndarray, arguments: argparse.Namespace) -> Run:
+    """Feed a stream of a server in a process of its own, as 16-bit samples."""
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (process, url):
+        _through(url, sound[: 6 * RATE], arguments, fast=True, at_minute=lambda: None)  # the models are loaded
+        run = Run(len(sound) / RATE, f"over {url}, {StreamOptions()}")
+        before, begun = _cpu(process.pid), time.monotonic()
+        note = lambda: run.memory.append(resident(process.pid))  # noqa: E731
+        received, begun_feeding = _through(url, sound, arguments, fast=arguments.fast, at_minute=note)
+        run.computing, run.wall = _cpu(process.pid) - before, time.monotonic() - begun
+        for arrival, message in received:
+            if "id" in message:
+                run.events.append((arrival - begun_feeding, message["event"], message["utterance"]["end"]))
+        path = Path(folder) / "timeline.json"
+        path.write_text(json.dumps(received[-1][1]["timeline"]), encoding="utf-8")
+        found = read(path)
+        assert isinstance(found, Timeline)
+        run.timeline = found
+        process.send_signal(signal.SIGINT)
+    return run
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server without workers for uploads, and its address."""
+    call = [sys.executable, "-m", "merc", "serve", "--purpose", "bench", "--data", str(folder / "data"), "--port", "0"]
+    process = subprocess.Popen([*call, "--workers", "0"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        lines: list[str] = []
+        while not (found := re.search(r"serving (http://\S+)", lines[-1] if lines else "")):
+            lines.append(process.stderr.readline())
+            if not lines[-1]:
+                raise SystemExit(f"the server did not start: {''.join(lines)}")
+        yield process, found[1].replace("http", "ws", 1)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _through(
+    url: str, sound: np.ndarray, arguments: argparse.Namespace, *, fast: bool, at_minute: Callable[[], None]
+) -> tuple[list[tuple[float, dict[str, Any]]], float]:
+    """Send sound as it would be recorded; each message with its arrival, and when the sound began."""
+    received: list[tuple[float, dict[str, Any]]] = []
+    with connect(f"{url}/v1/stream", max_size=None) as socket:
+        socket.send(json.dumps({"type": "start"}))
+        assert json.loads(socket.recv())["event"] == "ready"
+
+        def listen() -> None:
+            while not received or received[-1][1]["event"] not in ("end", "problem"):
+                received.append((time.monotonic(), json.loads(socket.recv())))
+
+        listener = Thread(target=listen)
+        listener.start()
+        begun = time.monotonic()
+        for block in blocks(sound, arguments.block, fast=fast, at_minute=at_minute):
+            socket.send(to_int16(block * 32768).tobytes())
+        socket.send(json.dumps({"type": "stop"}))
+        listener.join()
+    return received, begun
+
+
+def _cpu(process: int) -> float:
+    """Seconds of computing of a process."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def show(run: Run, *, fast: bool) -> None:
     """Print what a run has shown."""
     kinds = [kind for _, kind, _ in run.events]
@@ -164,6 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recording", nargs="?", default="default")
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--via", choices=("direct", "ws"), default="direct")
     parser.add_argument("--block", type=float, default=0.1, help="seconds of sound that are fed at a time")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fast", action="store_true", help="do not wait for the sound to be spoken")
@@ -171,7 +250,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sound = sound_of(arguments.recording, arguments.minutes)
     print(f"{arguments.recording}, {arguments}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    run = direct(sound, arguments)
+    run = over_socket(sound, arguments) if arguments.via == "ws" else direct(sound, arguments)
     show(run, fast=arguments.fast)
     if arguments.compare and run.timeline is not None:
         compare(run.timeline, sound)

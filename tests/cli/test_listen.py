@@ -13,7 +13,7 @@ from merc import Recognizer
 from merc.cli import listen
 from merc.cli.app import app
 from merc.conversation import Prediction, Recording, Segment, Timeline, Utterance
-from merc.errors import InputError
+from merc.errors import InputError, OutputError
 from merc.pipeline.live.events import FINAL, PARTIAL, REVISION, Event
 
 RUN = CliRunner()
@@ -152,3 +152,10 @@ def test_a_container_on_standard_input(heard):
     found = RUN.invoke(app, ["listen", "-", "-q"], input=file.getvalue())
     assert found.exit_code == 0, found.output
     assert sum(map(len, heard[0])) == pytest.approx(16000, abs=700)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_heard(heard, tmp_path):
+    (tmp_path / "file").write_text("")
+    found = RUN.invoke(app, ["listen", "-", "--pcm", "s16le", "--out", str(tmp_path / "file" / "r")], input=RAW)
+    assert isinstance(found.exception, OutputError) and "cannot write into" in str(found.exception)
+    assert not heard[0]

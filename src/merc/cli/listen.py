@@ -157,12 +157,14 @@ def _opened(source: str | None, microphone: str | None, pcm: Any) -> Iterator[np
 def _run(options: Any, blocks: Iterator[np.ndarray], wanted: _Wanted, printer: _Quiet) -> None:
     from merc import Recognizer
     from merc.formats import WRITERS, files, written
+    from merc.pipeline.batch import writable
     from merc.pipeline.live.recording import Recording
 
     for name in wanted.formats or ():
         WRITERS[name.lower()]  # an unknown format is refused before anything is heard
     if wanted.out is not None:
         written.refuse_edited(wanted.out, files(wanted.formats))
+        writable(wanted.out)  # hours of listening must not end in vain
     with ExitStack() as stack:
         recognizer = stack.enter_context(Recognizer(options))
         record = wanted.record

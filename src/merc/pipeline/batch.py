@@ -166,7 +166,7 @@ class Analysis:
 
     def _analysed(self, recognizer: Recognizer, request: Request) -> Analysed:
         written.refuse_edited(request.folder, files(self.batch.formats))
-        existed = _writable(request.folder)
+        existed = writable(request.folder)
         try:
             timeline = recognizer.analyze(
                 request.recording, transcript=self._transcript(request.recording), progress=self.progress
@@ -182,7 +182,7 @@ class Analysis:
         return transcript_for(recording, given) if given is not None and given.is_dir() else given
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
     """Whether the folder existed; raises OutputError, before the analysis, where nothing can be written."""
     try:
         existed = folder.exists()

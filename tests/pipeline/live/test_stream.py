@@ -40,6 +40,9 @@ class Drafter:
     def __init__(self, job, options, second):
         Drafter.made = []
 
+    def load(self):
+        pass
+
     def draft(self, stretch, languages):
         if Drafter.hold is not None:
             Drafter.hold.wait(10)

@@ -15,13 +15,14 @@ import numpy as np
 from merc.conversation import Segment, Utterance, Word
 from merc.heads.voice import VoiceHead
 from merc.people.diarise import Diarisation, DiariseOptions, diarise
-from merc.pipeline.evidence import Sounds, Voices, voice_encoder
+from merc.pipeline.evidence import Sounds, Voices, latest_text, voice_encoder
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.live.options import StreamOptions
 from merc.pipeline.options import Job
 from merc.pipeline.transcription import Transcription, asr_options, given_language
 from merc.pipeline.turns import TurnOptions, utterances
 from merc.speech.asr import Language, Recognizer, decided
+from merc.speech.vad import RATE
 
 SETTLED = 20.0
 """Seconds of speech by which the language of a stream is decided."""
@@ -118,6 +119,13 @@ class Drafter:
     def recognizer(self) -> Recognizer:
         """Whisper."""
         return self.job.models.once(self._asr, lambda: Recognizer(self._asr))
+
+    def load(self) -> None:
+        """Use all models once, so that the first utterance does not wait for them."""
+        noise = np.random.default_rng(0).integers(-300, 300, RATE).astype(np.int16)
+        draft = self.draft(Stretch(Segment(0.0, 1.0), 0.0, noise), Languages("en"))
+        draft.voices.result()
+        latest_text(self.job, (), "Hello.", None)
 
     def words(self, stretch: Stretch, languages: Languages) -> tuple[list[Word], Language, dict[str, float]]:
         """The words of a stretch in seconds of its samples, the language, and the distribution of languages."""

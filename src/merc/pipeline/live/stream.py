@@ -58,6 +58,7 @@ class Stream:
         self._history = History(job, options)
         self._vad, self._finder = StreamingVad(), Endpointer(options.endpoint)
         self._sound, self._begin = np.zeros(0, np.int16), 0  # samples that are kept, and the number of the first
+        self._count = 0  # samples in all
         self._hash = hashlib.sha256()
         self._changed = Condition()
         self._ended: deque[Stretch] = deque()
@@ -80,7 +81,7 @@ class Stream:
     @property
     def heard(self) -> float:
         """Seconds of sound that were fed."""
-        return (self._begin + len(self._sound)) / RATE
+        return self._count / RATE
 
     def feed(self, samples: np.ndarray) -> None:
         """Take more sound; waits where the models are too far behind.
@@ -100,6 +101,7 @@ class Stream:
         whole = to_int16(np.nan_to_num(samples) * 32768)
         self._hash.update(whole.tobytes())
         self._sound = np.concatenate([self._sound, whole])
+        self._count += len(whole)
         for probability in self._vad(whole.astype(np.float32) / 32768):
             for mark in self._finder.add(probability):
                 self._found(mark)
@@ -208,6 +210,7 @@ class Stream:
         """The worker: stretches that have ended first, then the one that has probably ended."""
         try:
             with restored_threads():
+                self._job.models.once("loaded for streams", self._drafter.load)
                 while (task := self._task()) is not None:
                     stretch, ended = task
                     draft = self._draft(stretch)

@@ -43,6 +43,7 @@ def test_a_recording_is_named_by_its_path(client: TestClient, tone: Path, settin
     [
         ({}, "path is missing"),
         ({"path": 7}, "path is 7: expected text"),
+        ({"path": "\ud800"}, "path is '?': expected a file below the server's root folder"),
         ({"path": "../x.wav"}, "expected a file below the server's root folder"),
         ({"path": "http://example.org/x.wav"}, "nothing is fetched from a network"),
         ({"path": "a.wav", "speakers": "two"}, "speakers is 'two': expected a whole number"),
@@ -55,7 +56,8 @@ def test_bad_requests_are_refused_in_words(
 ) -> None:
     assert settings.root is not None
     (settings.root / "a.wav").write_bytes(tone.read_bytes())
-    answer = client.post("/v1/analyses", json=body)
+    content = json.dumps(body).encode()  # as bytes: httpx refuses half a character
+    answer = client.post("/v1/analyses", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert why in answer.json()["detail"]
 

@@ -165,9 +165,7 @@ def _named(store: Store, values: dict[str, Any]) -> tuple[Path | None, str | Non
         values.pop("transcript", None)
         return None, None
     found = below(store.settings.root, _path(values, "transcript"))
-    copied = store.incoming / f"{Job('').id}{found.suffix}"
-    copied.write_bytes(found.read_bytes())
-    return copied, _readable(file_name(found.name, default="transcript"))
+    return found, _readable(file_name(found.name, default="transcript"))
 
 
 def _path(values: dict[str, Any], name: str) -> str:

@@ -68,7 +68,6 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.store = store
     problems.install(app)
-    app.include_router(page_router(lambda: Service(uploads=True, purpose=settings.purpose)))
     app.include_router(about_router(settings))
     app.include_router(status_router(store.queue, meter))
     app.include_router(analyses_router(store))

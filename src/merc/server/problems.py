@@ -69,7 +69,8 @@ def status_of(error: MercError) -> int:
 
 def response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """A problem document as a response."""
-    document = ProblemDocument(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
+    readable = detail.encode("utf-8", "replace").decode()  # what is quoted may hold half a character
+    document = ProblemDocument(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=readable)
     return JSONResponse(document.model_dump(), status, headers, MEDIA_TYPE)
 
 

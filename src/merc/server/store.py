@@ -21,6 +21,7 @@ from pathlib import Path
 
 from merc.errors import InputError
 from merc.pipeline.recordings import named
+from merc.server.intake.paths import below
 from merc.server.problems import Problem
 from merc.server.queue.jobs import Job, Queue
 from merc.server.queue.tables import Database
@@ -62,7 +63,9 @@ class Store:
         return self.root / "analyses" / id_
 
     def recording(self, job: Job) -> Path:
-        """The recording of an analysis."""
+        """The recording of an analysis; raises InputError if it was named by a path that leads elsewhere by now."""
+        if job.source is not None:
+            below(self.settings.root, job.source)
         return self.folder(job.id) / job.name
 
     def transcript(self, job: Job) -> Path | None:
@@ -84,7 +87,7 @@ class Store:
         return self.folder(id_) / job.result
 
     def add(self, job: Job, recording: Path, transcript: Path | None) -> None:
-        """Move a recording and its transcript to the folder of a new analysis, and queue it.
+        """Move a recording to the folder of a new analysis, copy its transcript there, and queue it.
 
         A recording that was named by its path is linked to, not copied. Raises a problem 429 if the queue is full.
         """
@@ -96,7 +99,7 @@ class Store:
             else:
                 (folder / job.name).symlink_to(recording)
             if transcript is not None and job.transcript is not None:
-                shutil.move(transcript, folder / ".transcript" / job.transcript)
+                shutil.copyfile(transcript, folder / ".transcript" / job.transcript)
             if not self.queue.add(job, most=self.settings.limits.queued):
                 raise self.full()
         except BaseException:

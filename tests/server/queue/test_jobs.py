@@ -34,7 +34,8 @@ def test_a_full_queue_refuses(queue: Queue) -> None:
     assert not queue.add(Job("b.wav"), most=1)
     assert (job := queue.claim("a"))
     assert not queue.add(Job("b.wav"), most=1), "a running job counts"
-    assert queue.fail(job, "why")
+    assert queue.fail(job, "why \ud800\0")
+    assert queue.listed(limit=1)[0].reason == "why ??"
     assert queue.add(Job("b.wav"), most=1)
 
 

@@ -36,6 +36,7 @@ def below(root: Path | None, given: str) -> Path:
     refused = InputError(f"path is '{shown(given)}': expected a file below the server's root folder")
     try:
         found = Path(os.path.realpath(top / given))
+        str(found).encode()  # a name that is not Unicode cannot be stored
         if not found.is_relative_to(top) or not found.is_file():
             raise refused
     except (OSError, ValueError) as error:  # too long, or with a zero byte

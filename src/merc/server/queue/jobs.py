@@ -184,6 +184,7 @@ class Queue:
 
     def fail(self, job: Job, reason: str) -> bool:
         """End a claim with the reason why there are no results; False if the job was no longer its own."""
+        reason = reason.encode("utf-8", "replace").decode().replace("\0", "?")  # no database stores these
         with self._database.write() as connection:
             if not _own(connection, job):
                 return False

@@ -28,7 +28,6 @@ from merc.media.container import probe
 from merc.nn.memory import release_memory
 from merc.pipeline.options import AnalyzeOptions, Models
 from merc.pipeline.recognizer import Recognizer
-from merc.server.intake.paths import below
 from merc.server.queue.jobs import LEASE, Job
 from merc.server.settings import Settings
 from merc.server.store import Store, result_name
@@ -94,8 +93,6 @@ class Worker:
 
     def _analyse(self, job: Job) -> None:
         folder, recording = self.store.folder(job.id), self.store.recording(job)
-        if job.source is not None:
-            below(self.settings.root, str(recording.readlink()))  # the file may be another one by now
         options = self._options(job)
         duration = probe(recording, options.tracks).duration
         if duration > (longest := self.settings.limits.duration):
@@ -150,10 +147,13 @@ class Worker:
         """Renew the lease, show that the worker lives, and end the process if the server is gone."""
         parent = multiprocessing.parent_process()
         while True:
-            self._queue.beat(self.name)
             job = self._job
-            if job is not None and not self._queue.renew(job):
-                self._lost.set()
+            try:
+                self._queue.beat(self.name)
+                if job is not None and not self._queue.renew(job):
+                    self._lost.set()
+            except MercError as error:
+                _LOG.warning("the lease of an analysis is not renewed: %s", error)
             if parent is None:
                 time.sleep(LEASE / 5)
             elif wait([parent.sentinel], timeout=LEASE / 5):

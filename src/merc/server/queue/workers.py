@@ -14,6 +14,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from merc.errors import MercError
 from merc.server.queue.jobs import Queue
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ class Workers:
             wait([worker.process.sentinel for worker in self._running], timeout=0.5) or self._ending.wait(0.1)
             for worker in [one for one in self._running if not one.process.is_alive()]:
                 _LOG.error("a worker died (exit code %s); another is started", worker.process.exitcode)
-                self._queue.died(worker.name)
+                try:
+                    self._queue.died(worker.name)
+                except MercError as error:
+                    _LOG.error("its analysis waits for the end of the lease: %s", error)
                 if self._ending.wait(_AGAIN):
                     return
                 self._running[self._running.index(worker)] = self._start()

@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -128,7 +127,6 @@ def over_socket(sound: np.ndarray, arguments: argparse.Namespace) -> Run:
         found = read(path)
         assert isinstance(found, Timeline)
         run.timeline = found
-        process.send_signal(signal.SIGINT)
     return run
 
 
@@ -147,7 +145,11 @@ def _server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         yield process, found[1].replace("http", "ws", 1)
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            print("the server did not end within 60 s of SIGTERM: killed")
+            process.kill()
 
 
 def _through(

@@ -34,6 +34,25 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "merc"
 
 
+def voices_file() -> Path:
+    """File of the stored voices: ``$MERC_VOICES``, or else ``merc/voices.json`` in the platform's data folder.
+
+    Raises:
+        InputError: If neither is known.
+    """
+    if chosen := os.environ.get("MERC_VOICES"):
+        return Path(chosen)
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise InputError("there is no home folder for stored voices: set MERC_VOICES to a file") from error
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "merc" / "voices.json"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "merc" / "voices.json"
+    return Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share")) / "merc" / "voices.json"
+
+
 def data_root(folder: Path | None = None) -> Path:
     """Folder that contains all corpora.
 

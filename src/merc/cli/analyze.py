@@ -17,6 +17,7 @@ from merc.speech.models import SIZES
 if TYPE_CHECKING:
     from merc.execution import Row
     from merc.pipeline.batch import Analysed, BatchOptions, Request
+    from merc.pipeline.options import AnalyzeOptions
 
 
 Recordings = Annotated[list[Path], typer.Argument(help="Video or audio files, or folders of them.")]
@@ -55,6 +56,9 @@ Threads = Annotated[int, typer.Option(help="CPU threads (0: one per core, at mos
 Device = Annotated[
     str, typer.Option(help="Device of the networks: auto, cpu, cuda or mps; Whisper runs on cpu or cuda.")
 ]
+Voices = Annotated[
+    bool, typer.Option("--voices", help="Give speakers the names of voices stored with 'merc voices add'.")
+]
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several recordings).")
 ]
@@ -85,6 +89,7 @@ def analyze(
     threshold: Threshold = None,
     threads: Threads = 0,
     device: Device = "auto",
+    voices: Voices = False,
     json_lines: JsonLines = False,
     workers: Workers = 0,
     quiet: Quiet = False,
@@ -93,7 +98,6 @@ def analyze(
 
     Exit code 0: all succeeded; 1: some of several recordings failed, each with its reason; 2: all failed.
     """
-    from merc.pipeline.batch import BatchOptions
     from merc.pipeline.options import AnalyzeOptions
 
     options = AnalyzeOptions(
@@ -112,9 +116,15 @@ def analyze(
         video_track=video_track,
         channel=channel,
         device=device,
+        voices=_voices() if voices else None,
     )
-    batch = BatchOptions(out=out, formats=names(formats), transcript=transcript, options=options)
-    sys.exit(_run(recordings, batch, workers, quiet=quiet, echo=json_lines))
+    sys.exit(_run(recordings, _batch(out, formats, transcript, options), workers, quiet=quiet, echo=json_lines))
+
+
+def _batch(out: Path | None, formats: str | None, transcript: Path | None, options: AnalyzeOptions) -> BatchOptions:
+    from merc.pipeline.batch import BatchOptions
+
+    return BatchOptions(out=out, formats=names(formats), transcript=transcript, options=options)
 
 
 def _rows(
@@ -143,6 +153,18 @@ def _rows(
         for done, row in enumerate(run(recordings, batch=batch, executor=executor), 1):
             report("recordings", done, total)
             yield row
+
+
+def _voices() -> Path:
+    """The file of the stored voices."""
+    from merc.errors import InputError
+    from merc.paths import voices_file
+    from merc.people.known_voices import load
+
+    path = voices_file()
+    if not load(path):
+        raise InputError(f"no voices are stored in {path}: store one with 'merc voices add NAME RECORDING'")
+    return path
 
 
 def names(formats: str | None) -> list[str] | None:

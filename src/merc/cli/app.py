@@ -26,6 +26,7 @@ from merc.cli import (
     store,
     systems,
     train,
+    voices,
     weights,
 )
 
@@ -71,5 +72,6 @@ app.command("evaluate", short_help="Evaluate a trained system.")(evaluate.evalua
 app.add_typer(bench.app, name="bench")
 app.add_typer(corpora.app, name="corpora")
 app.add_typer(store.app, name="store")
+app.add_typer(voices.app, name="voices")
 app.add_typer(weights.app, name="weights")
 app.add_typer(cache.app, name="cache")

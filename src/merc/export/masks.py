@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from merc.edits import names
 from merc.errors import InputError
 from merc.formats import READERS
 from merc.formats.table import NOTE
+from merc.people.known_voices import NOTE as NAMED
 
 _LEFT_OUT = "left out of this export"
 _MODALITIES = MappingProxyType({"words": "text", "voices": "voice", "faces": "face"})
@@ -99,9 +100,14 @@ def _pseudonyms(view: Timeline) -> Timeline:
         speakers=tuple(
             replace(one, id=people[one.id], face_reason=_mapped(one.face_reason, hide)) for one in view.speakers
         ),
-        notes=_mapped(view.notes, hide),
+        notes=_mapped(_nameless(view.notes), hide),
         options=_mapped(view.options, hide),
     )
+
+
+def _nameless(notes: Sequence[str]) -> list[str]:
+    """Notes without those that say whose voice was stored, who may have another name by now."""
+    return [note for note in notes if not note.startswith(NAMED)]
 
 
 def _hiding(known: Mapping[str, str]) -> Callable[[str], str]:

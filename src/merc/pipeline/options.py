@@ -77,6 +77,8 @@ class AnalyzeOptions:
     """Device of the torch networks: "auto" (the first of cuda, mps and cpu that is present), "cpu", "cuda", "cuda:1" or
     "mps". Whisper runs on cuda where CTranslate2 sees it, else on the CPU; Silero and MTCNN run on the CPU in any case.
     On the CPU the same input gives the same bytes."""
+    voices: Path | None = None
+    """File of stored voices, whose names the speakers get that they fit; None: speakers have numbers."""
 
     def __post_init__(self) -> None:
         speaker_counts(self.speakers, self.min_speakers, self.max_speakers)
@@ -102,10 +104,11 @@ class AnalyzeOptions:
     def record(self) -> dict[str, Any]:
         """The options that choose what is computed, by name: they are written into the timeline.
 
-        A folder is recorded by its name, so that the same model gives the same bytes wherever it lies.
+        A folder is recorded by its name, so that the same model gives the same bytes wherever it lies; of stored
+        voices, that they were used.
         """
-        chosen = {name: value for name, value in asdict(self).items() if name not in ("threads", "device")}
-        return chosen | {"asr": Path(self.asr).name}
+        chosen = {name: value for name, value in asdict(self).items() if name not in ("threads", "device", "voices")}
+        return chosen | {"asr": Path(self.asr).name} | ({"voices": True} if self.voices else {})
 
 
 class Models:

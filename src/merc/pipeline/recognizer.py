@@ -26,12 +26,13 @@ from merc.media.tracks import Track, note
 from merc.nn.device import resolve
 from merc.nn.memory import release_memory, trim_memory
 from merc.nn.threads import restored_threads
+from merc.people import known_voices
 from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds, dialogue_encoder, observations, voice_encoder
 from merc.pipeline.given_turns import holds_turns_alone
 from merc.pipeline.listening import AudioResult, listen
 from merc.pipeline.options import AnalyzeOptions, Job, Models
 from merc.pipeline.sound import on_track
-from merc.pipeline.speakers import seen_and_heard
+from merc.pipeline.speakers import named, seen_and_heard
 from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
 from merc.speech.models import WhisperFiles, find
@@ -273,6 +274,8 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
         linked = link_faces(audio, faces)
         found = observations(job, audio, linked.faces, sounds)
         ahead.result()
+    if file := job.options.voices:
+        audio = named(audio, sounds, job.models.once(("voices", file), lambda: known_voices.load(file)))
     return Examined(audio, linked, tuple(found))
 
 

@@ -20,12 +20,21 @@ function looks() {
   document.adoptedStyleSheets = [sheet];
 }
 
+/** The name of a language; its code where the browser has none. */
+function spelled(code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code);
+  } catch {
+    return code;
+  }
+}
+
 function facts() {
   const { name, duration, language } = state.recording;
   const count = state.corrected.length;
   document.title = `${name} – merc`;
   byId("name").textContent = name;
-  byId("facts").textContent = [length(duration), counted(names().length, "speaker"), counted(count, "utterance"), language].filter(Boolean).join(" · ");
+  byId("facts").textContent = [length(duration), counted(names().length, "speaker"), counted(count, "utterance"), language && spelled(language)].filter(Boolean).join(" · ");
   byId("edit-count").textContent = state.edits.length;
   byId("undo").disabled = !state.edits.length;
 }

@@ -28,7 +28,7 @@ function build() {
   head = h("i", { class: "head", "aria-hidden": "true" });
   now = h("i", { class: "now", "aria-hidden": "true" });
   space = h("div", { class: "space" }, h("div", { class: "sheet" }, canvas, now, head));
-  scroller = h("div", { class: "scroller" }, space);
+  scroller = h("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": "Emotion tracks" }, space);
   scroller.addEventListener("scroll", draw, { passive: true });
   scroller.addEventListener("wheel", wheel, { passive: false });
   canvas.addEventListener("click", clicked);

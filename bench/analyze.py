@@ -72,12 +72,12 @@ def measure(recording: Path, *, threads: int, video: bool = True) -> dict:
     """Analyse a recording in a separate process with an empty cache."""
     with tempfile.TemporaryDirectory() as cache:
         # Downloaded weights are used; only the cache of intermediate results is empty.
-        from merc.paths import cache_root
+        from merc.paths import weights_root
 
         environment = {
             **os.environ,
             "MERC_CACHE": cache,
-            "MERC_WEIGHTS": os.environ.get("MERC_WEIGHTS", str(cache_root() / "weights")),
+            "MERC_WEIGHTS": str(weights_root()),
         }
         command = [sys.executable, "-c", CHILD, str(recording), str(threads), "video" if video else "sound"]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

@@ -51,15 +51,20 @@ def _key(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _run(folder: Path, command: str, weights: Path | None) -> str:
     """What the command prints in a clean clone."""
-    from merc.paths import cache_root
+    from merc.paths import weights_root
 
     clone, cache = folder / "clone", folder / "cache"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     subprocess.run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], cwd=clone, check=True)
     cache.mkdir()
-    (cache / "weights").symlink_to((weights or cache_root() / "weights").expanduser().resolve())
+    fetched = (weights or weights_root()).expanduser().resolve()
     words = shlex.split(command)
-    environment = {**os.environ, "PYTHONPATH": str(clone / "src"), "MERC_CACHE": str(cache)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(clone / "src"),
+        "MERC_CACHE": str(cache),
+        "MERC_WEIGHTS": str(fetched),
+    }
     run = [sys.executable, "-m", *words, "--json", "--quiet"]
     done = subprocess.run(run, cwd=clone, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout

@@ -25,6 +25,16 @@ def test_the_cache_root_follows_its_variable_and_else_the_platform(
     assert paths.cache_root() == tmp_path / "Library" / "Caches" / "merc"
 
 
+def test_weights_do_not_move_with_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("MERC_CACHE", str(tmp_path / "mine"))
+    monkeypatch.delenv("MERC_WEIGHTS", raising=False)
+    assert paths.weights_root() == tmp_path / "merc" / "weights"
+    monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path / "w"))
+    assert paths.weights_root() == tmp_path / "w"
+
+
 def test_heads_come_from_their_variable_and_else_with_merc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("MERC_HEADS", raising=False)
     assert paths.heads_root() == paths.SHIPPED

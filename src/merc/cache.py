@@ -206,8 +206,10 @@ class Cache:
     def _content(self, path: Path, make: Callable[[], bytes]) -> bytes:
         """What an entry holds behind its hash; made, and stored if the folder allows that, where there is no entry."""
         if (found := _read(path)) is not None:
+            _LOG.debug("from the cache: %s", path)
             return found
         content = make()
+        _LOG.debug("computed: %s", path)
         if self._stores:
             try:
                 with replacing(path, sync=False) as temporary, temporary.open("wb") as file:

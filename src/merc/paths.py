@@ -21,12 +21,27 @@ def cache_root() -> Path:
     Raises:
         InputError: If neither is known.
     """
-    if chosen := os.environ.get("MERC_CACHE"):
-        return Path(chosen)
+    chosen = os.environ.get("MERC_CACHE")
+    return Path(chosen) if chosen else _platform_cache("MERC_CACHE")
+
+
+def weights_root() -> Path:
+    """Folder of third parties' weights: ``$MERC_WEIGHTS``, or else ``merc/weights`` in the platform's cache folder.
+
+    It does not depend on ``$MERC_CACHE``, so that intermediate results can be elsewhere, or for once.
+
+    Raises:
+        InputError: If neither is known.
+    """
+    chosen = os.environ.get("MERC_WEIGHTS")
+    return Path(chosen) if chosen else _platform_cache("MERC_WEIGHTS") / "weights"
+
+
+def _platform_cache(variable: str) -> Path:
     try:
         home = Path.home()
     except RuntimeError as error:  # a user without an entry, as in some containers
-        raise InputError("there is no home folder for the cache: set MERC_CACHE to a folder") from error
+        raise InputError(f"there is no home folder for the cache: set {variable} to a folder") from error
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "merc"
     if sys.platform == "win32":

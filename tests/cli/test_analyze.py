@@ -16,6 +16,7 @@ from merc import Timeline
 from merc.cli import analyze
 from merc.cli.app import app
 from merc.conversation import Recording
+from merc.errors import InputError
 from merc.execution import Processes, Row
 from merc.pipeline import batch
 from merc.pipeline.batch import Analysed, BatchOptions, Request
@@ -128,3 +129,15 @@ def test_each_recording_has_a_line_with_its_notes_and_report(given: list[dict[st
 def test_an_option_that_cannot_work_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     error = RUN.invoke(app, ["analyze", str(tmp_path / "a.wav"), "--speakers", "0"]).exception
     assert str(error) == "speakers is 0: expected at least 1"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("-", "'-' is standard input, .*'merc listen -' analyses it while it comes"),
+        ("https://example.org/a.mp4", r"https://example\.org/a\.mp4 is an address, .*download the recording"),
+    ],
+)
+def test_what_is_no_file_says_what_to_do(given: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        RUN.invoke(app, ["analyze", given], catch_exceptions=False)

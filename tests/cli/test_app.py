@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -27,3 +28,19 @@ def test_every_verb_has_help(verb: tuple[str, ...]) -> None:
     done = RUN.invoke(app, [*verb, "--help"])
     assert done.exit_code == 0
     assert "Usage" in done.output
+
+
+def test_verbose_says_which_weights_are_used(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("merc.weights.local.require", lambda names: None)
+    monkeypatch.setattr("merc.weights.local.check", lambda path, name, expected: None)
+    before = logging.getLogger("merc").level
+    try:
+        assert RUN.invoke(app, ["--verbose", "weights", "path", "silero-vad"]).exit_code == 0
+    finally:
+        logging.getLogger("merc").setLevel(before)
+    assert "hashes checked" in caplog.text
+
+
+def test_a_shell_can_complete_the_commands() -> None:
+    environment = {"_MERC_COMPLETE": "complete_bash", "COMP_WORDS": "merc ex", "COMP_CWORD": "1"}
+    assert RUN.invoke(app, [], env=environment, prog_name="merc").output.split() == ["export"]

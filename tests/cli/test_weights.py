@@ -19,6 +19,7 @@ def test_the_weights_are_listed_with_source_licence_and_hash() -> None:
     assert all(row["present"] == weights.present(row["name"]) for row in rows)
     plain = RUN.invoke(app, ["weights", "list"]).output
     assert all(name in plain for name in weights.WEIGHTS)
+    assert max(map(len, plain.splitlines())) <= 80
 
 
 def test_the_path_of_an_absent_weight_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

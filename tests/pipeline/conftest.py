@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import av
 import pytest
 
 from merc import sample
-from merc.paths import cache_root
+from merc.paths import weights_root
 from tests.pipeline.joined import Annotated, join
 
 ALL_WEIGHTS = ("mpnet", "whisper-base", "silero-vad", "campplus", "segmentation", "mtcnn", "facenet")
@@ -18,7 +17,7 @@ ALL_WEIGHTS = ("mpnet", "whisper-base", "silero-vad", "campplus", "segmentation"
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for intermediate results; weights stay where they were fetched."""
-    monkeypatch.setenv("MERC_WEIGHTS", os.environ.get("MERC_WEIGHTS", str(cache_root() / "weights")))
+    monkeypatch.setenv("MERC_WEIGHTS", str(weights_root()))
     monkeypatch.setenv("MERC_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

@@ -7,6 +7,7 @@ and the last line on stderr says why and what to do next.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 
@@ -19,6 +20,7 @@ def main() -> None:
     try:
         app()
     except MercError as error:
+        logging.getLogger(__name__).debug("this error came from", exc_info=error)
         sys.stderr.write(f"merc: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:

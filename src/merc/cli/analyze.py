@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -20,7 +21,27 @@ if TYPE_CHECKING:
     from merc.pipeline.options import AnalyzeOptions
 
 
-Recordings = Annotated[list[Path], typer.Argument(help="Video or audio files, or folders of them.")]
+def _recording(text: str) -> Path:
+    """The path of a recording; what is no file says which command reads it."""
+    from merc.errors import InputError
+
+    if text == "-":
+        raise InputError(
+            "'-' is standard input, which has no end to go back from: 'merc listen -' analyses it while it comes; or "
+            "save it to a file and give its path"
+        )
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) and not Path(text).exists():
+        raise InputError(
+            f"{text} is an address, and an analysis opens no connections: download the recording and give the path of "
+            "the file"
+        )
+    return Path(text)
+
+
+Recordings = Annotated[
+    list[Path],
+    typer.Argument(parser=_recording, metavar="recordings", help="Video or audio files, or folders of them."),
+]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording).")
 ]

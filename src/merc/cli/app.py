@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -34,7 +35,6 @@ app = typer.Typer(
     name="merc",
     help="Predict an emotion label, with confidence, for each utterance of a recorded conversation. Runs locally.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -46,10 +46,25 @@ def _version(requested: bool) -> None:
         raise typer.Exit
 
 
+def _verbose(requested: bool) -> None:
+    if requested:
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+        logging.getLogger("merc").setLevel(logging.DEBUG)
+
+
 @app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            callback=_verbose,
+            is_eager=True,
+            help="Say on stderr which weights and intermediate results are used, and where an error came from.",
+        ),
     ] = False,
 ) -> None:
     """Options that come before the command."""

@@ -64,7 +64,7 @@ def _bars(unit: str) -> Iterator[Progress]:
 
     columns: list[rich.ProgressColumn] = [rich.TextColumn("{task.description:<24}"), rich.BarColumn()]
     columns += [rich.DownloadColumn(), rich.TransferSpeedColumn()] if unit == "bytes" else [rich.TaskProgressColumn()]
-    columns += [rich.TimeElapsedColumn()]
+    columns += [rich.TimeElapsedColumn(), rich.TextColumn("left"), rich.TimeRemainingColumn()]
     own = sys.stdout.isatty()  # what goes to a file or a pipe must not be drawn above the bars
     with rich.Progress(*columns, console=console(), redirect_stdout=own) as display:
         tasks: dict[str, rich.TaskID] = {}

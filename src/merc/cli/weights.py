@@ -19,22 +19,23 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     if as_json:
         typer.echo(json.dumps([_row(weight) for weight in weights.WEIGHTS.values()], indent=1))
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("name", no_wrap=True)
-    for title in ("title", "licence", "source", "MB", "SHA-256", "present"):
-        table.add_column(title)
     for weight in weights.WEIGHTS.values():
-        cells = (weight.name, weight.title, weight.licence, ", ".join(_sources(weight)), f"{weight.size / 1e6:.0f}")
-        table.add_row(*cells, weight.sha256[:12], _presence(weight))
-    terminal.console(stderr=False).print(table)
+        facts = f"{weight.size / 1e6:.0f} MB, {weight.licence}, from {', '.join(_sources(weight))}"
+        for line in (
+            f"{weight.name:<{_NAMES}}{weight.title}",
+            f"{'':<{_NAMES}}{facts}, SHA-256 {weight.sha256[:12]}, {_presence(weight)}",
+        ):
+            typer.echo(terminal.wrapped(line, indent=_NAMES))
+
+
+_NAMES = 18
+"""Width of the column of names."""
 
 
 def _presence(weight: weights.Weight) -> str:
     if weights.present(weight.name):
-        return "yes"
-    return "no, optional" if weight.optional else "no"
+        return "present"
+    return "absent (optional)" if weight.optional else "absent"
 
 
 def _row(weight: weights.Weight) -> dict[str, object]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from merc.cache import file_hash
 from merc.errors import WeightError
-from merc.paths import cache_root
+from merc.paths import weights_root
 from merc.weights import catalogue
+
+_LOG = logging.getLogger(__name__)
 
 _HASHES: dict[tuple[str, int, int], str] = {}
 """SHA-256 of the files that this process has hashed, by path, size and time of change."""
 
 
 def folder(name: str) -> Path:
-    """Folder of a weight, whether or not it is downloaded: below ``$MERC_WEIGHTS``, or else below the cache root.
+    """Folder of a weight, whether or not it is downloaded, below ``merc.paths.weights_root``.
 
     Raises:
         UnknownName: If the name is not in the catalogue.
     """
-    root = os.environ.get("MERC_WEIGHTS")
-    return (Path(root) if root else cache_root() / "weights") / catalogue.WEIGHTS[name].name
+    return weights_root() / catalogue.WEIGHTS[name].name
 
 
 def present(name: str) -> bool:
@@ -54,6 +55,7 @@ def path(name: str) -> Path:
     where = folder(name)
     for file in catalogue.WEIGHTS[name].files:
         check(where / file.name, name, file.sha256)
+    _LOG.debug("weight %s: %s, hashes checked", name, where)
     return where
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from merc import __version__
@@ -139,9 +140,18 @@ def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     return section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
 
 
+def _beside(name: str) -> str:
+    """The last part of a name, so that no page asks another folder or, on Windows, another machine for its recording.
+
+    >>> _beside("//host/share/talk.mp4"), _beside("talk.mp4")
+    ('talk.mp4', 'talk.mp4')
+    """
+    return re.split(r"[/\\]", name)[-1]
+
+
 def _utterances(timeline: Timeline, predicted: Timeline) -> str:
     player = (
-        f'<div class="player" data-name="{safe(timeline.recording.name)}" '
+        f'<div class="player" data-name="{safe(_beside(timeline.recording.name))}" '
         f'data-kind="{"video" if timeline.recording.has_video else "audio"}" hidden></div>'
     )
     return section("utterances", "Utterances", player, filters(timeline), utterance_list(timeline, predicted))

@@ -1,4 +1,4 @@
-"""A voice that is masked: the words stay intelligible, pitch and timbre of the person are gone.
+"""A voice that is masked: most words stay intelligible, pitch and timbre of the person are gone.
 
 A noise vocoder: of each 32 ms only the energies in a few bands are kept, moved up or down in frequency, and given to
 noise. Pitch, voice quality and fine structure are not in the result, so they cannot be computed from it.

@@ -26,6 +26,9 @@ def made(gate: float = 20.0) -> VoiceHead:
         "alone_bias": np.zeros(7, np.float32),
         "moved": eye,
         "moved_bias": np.zeros(7, np.float32),
+        "hidden": np.eye(2, 8, k=6, dtype=np.float32),
+        "hidden_bias": np.full(2, -9, np.float32),  # asleep: no test vector reaches 9
+        "out": np.ones((7, 2), np.float32),
         "gate": np.array([gate, 0, 0, 0, 0, 0], np.float32),
         "share": np.array([1.0, 0.0], np.float32),
     }
@@ -53,6 +56,16 @@ def test_speakers_are_kept_apart_and_few_utterances_are_judged_alone() -> None:
     np.testing.assert_allclose(both[4:], both[:4], atol=1e-5)
     few = second[: LEAST - 1]
     np.testing.assert_allclose(head.probabilities(few, ["b"] * len(few)), head.probabilities(few, [None] * len(few)))
+
+
+def test_hidden_units_add_to_the_second_map_alone() -> None:
+    head, vectors = made(), np.ones((4, 8), np.float32) + 4 * np.eye(8, dtype=np.float32)[[6, 6, 7, 7]]
+    awake = {"hidden_bias": np.zeros(2, np.float32), "out": 9 * np.eye(7, 2, dtype=np.float32)}
+    found = VoiceHead(head.weights | awake, {})
+    assert found.probabilities(vectors, ["a"] * 4)[2:].argmax(1).tolist() == [1, 1]  # unit 1 reads column 7
+    assert head.probabilities(vectors, ["a"] * 4)[2:].argmax(1).tolist() != [1, 1]  # which no linear part reads
+    alone = [one.probabilities(vectors, [None] * 4) for one in (head, found)]
+    np.testing.assert_array_equal(*alone)
 
 
 def test_windows_are_judged_as_their_speaker_is() -> None:

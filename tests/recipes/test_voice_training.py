@@ -8,10 +8,22 @@ import pytest
 from merc.errors import InputError
 from merc.labels import EKMAN7
 from merc.recipes.voice_head import in_conversation, left_out, prior_of, recall, trust_of
-from merc.recipes.voice_training import Judged, VoiceOptions, Voices, fit_gate, fit_voice, ridge
+from merc.recipes.voice_training import (
+    Examples,
+    Judged,
+    NetworkOptions,
+    VoiceOptions,
+    Voices,
+    fit_gate,
+    fit_networks,
+    fit_voice,
+    ridge,
+)
 
 NEUTRAL = EKMAN7.index("neutral")
-OPTIONS = VoiceOptions(components=24, penalty=0.1, resamples=20)
+OPTIONS = VoiceOptions(
+    components=24, penalty=0.1, draws=1, resamples=20, networks=NetworkOptions(count=1, hidden=8, epochs=1)
+)
 
 
 def planted(corpora: int = 3, people: int = 5, each: int = 84, seed: int = 0) -> Voices:
@@ -89,3 +101,46 @@ def test_a_single_corpus_and_wrong_options_are_refused(voices: Voices) -> None:
         fit_voice(voices.at(np.flatnonzero(voices.corpora == "corpus0")), OPTIONS)
     with pytest.raises(InputError, match="penalty"):
         VoiceOptions(penalty=0)
+
+
+NETWORKS = NetworkOptions(
+    count=2, hidden=16, epochs=15, batch=32, dropout=(0.0, 0.0), learning_rate=0.03, weight_decay=0.0
+)
+
+
+def crossed(count: int = 400, *, weight_of_third: float = 1.0) -> Examples:
+    """Labels 0 and 1 are the sign of the product of two columns; label 2 contradicts them, with a weight of its own."""
+    vectors = 50 * np.random.default_rng(0).choice([-1.0, 1.0], (count, 4))
+    classes = (vectors[:, 0] * vectors[:, 1] > 0).astype(int)
+    third = np.full(count, 2)
+    weights = np.repeat([1.0, weight_of_third], count)
+    return Examples(np.tile(vectors, (2, 1)), np.concatenate([classes, third]), weights)
+
+
+def scores(maps: dict[str, np.ndarray], vectors: np.ndarray) -> np.ndarray:
+    return np.maximum(vectors @ maps["hidden"].T + maps["hidden_bias"], 0) @ maps["out"].T + maps["bias"]
+
+
+def test_what_two_columns_say_together_is_learned_and_weights_count() -> None:
+    quiet = crossed(weight_of_third=0.01)
+    found = fit_networks(quiet, NETWORKS, seed=0)
+    assert found["hidden"].shape == (32, 4) and found["out"].shape == (7, 32)
+    right = scores(found, quiet.vectors[:400]).argmax(1) == quiet.classes[:400]
+    assert right.mean() > 0.95
+    loud = crossed(weight_of_third=100.0)
+    assert (scores(fit_networks(loud, NETWORKS, seed=0), loud.vectors).argmax(1) == 2).all()
+
+
+def test_several_networks_are_the_mean_of_each() -> None:
+    examples, one = crossed(), NetworkOptions(count=1, hidden=16, epochs=2)
+    both = fit_networks(examples, NetworkOptions(count=2, hidden=16, epochs=2), seed=3)
+    each = [scores(fit_networks(examples, one, seed=seed), examples.vectors) for seed in (3, 4)]
+    np.testing.assert_allclose(scores(both, examples.vectors), np.mean(each, axis=0), atol=1e-6)
+    assert not np.allclose(each[0], each[1])
+
+
+def test_wrong_options_of_networks_are_refused() -> None:
+    with pytest.raises(InputError, match="dropout_of_components"):
+        NetworkOptions(dropout=(1.0, 0.5))
+    with pytest.raises(InputError, match="epochs"):
+        NetworkOptions(epochs=0)

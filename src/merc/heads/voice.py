@@ -1,24 +1,25 @@
 """The voice head: what each utterance sounds like, against how its speaker sounds in the whole recording.
 
-Two linear maps judge an utterance. The first reads its vector as it is; the second without most of the mean of the
-speaker's utterances, which takes away whose voice it is and on which microphone. The second is better where a speaker's
-moods differ, and wrong where somebody has one mood throughout, since then the mean is that mood. How much the
-judgements of a speaker's utterances differ tells the two cases apart. With x the vector of an utterance minus the
-centre and μ the mean of the m utterances of its speaker,
+Two maps judge an utterance. The first, which is linear, reads its vector as it is; the second, which has a layer of
+hidden units beside its linear part, without most of the mean of the speaker's utterances, which takes away whose voice
+it is and on which microphone. The second is better where a speaker's moods differ, and wrong where somebody has one
+mood throughout, since then the mean is that mood. How much the judgements of a speaker's utterances differ tells the
+two cases apart. With x the vector of an utterance minus the centre and μ the mean of the m utterances of its speaker,
 
-    p(y) = (1 − g) softmax(A x + a) + g softmax(B (x − s m/(m + κ) μ) + b)
+    z = x − s m/(m + κ) μ
+    p(y) = (1 − g) softmax(A x + a) + g softmax(B z + b + C relu(D z + d))
 
 and g = sigmoid(c · f), 0 for a speaker with fewer than four utterances, where f holds 1, how far the speaker's
 utterances differ by each map (mutual information of utterance and label), their mean entropy and mean probability of
 neutral by the first, and log m.
 
-Symbols: n utterances, d numbers of a vector, 7 labels.
+Symbols: n utterances, d numbers of a vector, h hidden units, 7 labels.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +34,7 @@ from merc.labels import EKMAN7
 from merc.paths import SHIPPED
 
 NAME = "voice"
-TENSORS = ("centre", "alone", "alone_bias", "moved", "moved_bias", "gate", "share")
+TENSORS = ("centre", "alone", "alone_bias", "moved", "moved_bias", "hidden", "hidden_bias", "out", "gate", "share")
 LEAST = 4
 """Utterances of a speaker below which they tell nothing of the others."""
 _NEUTRAL = EKMAN7.index("neutral")
@@ -58,11 +59,12 @@ class Speakers:
 
 @dataclass(frozen=True, slots=True)
 class VoiceHead:
-    """Two linear maps and what weighs them; ``VoiceHead.load`` reads the shipped one.
+    """Two maps and what weighs them; ``VoiceHead.load`` reads the shipped one.
 
     Attributes:
-        weights: By the names in ``TENSORS``: ``centre (d,)``, the maps ``alone`` and ``moved (7, d)`` with their
-            biases ``(7,)``, ``gate (6,)``, and ``share (2,)``: the share of the mean that is removed, and κ.
+        weights: By the names in ``TENSORS``: ``centre (d,)``, the linear parts ``alone`` and ``moved (7, d)`` with
+            their biases ``(7,)``, ``hidden (h, d)``, ``hidden_bias (h,)`` and ``out (7, h)`` of the second map, ``gate
+            (6,)``, and ``share (2,)``: the share of the mean that is removed, and κ.
         card: The model card as JSON.
 
     Example:
@@ -133,8 +135,16 @@ class VoiceHead:
 
     def _both(self, centred: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The probabilities ``(n, 7)`` by each map."""
-        alone = softmax(_mapped(centred, self.weights["alone"], self.weights["alone_bias"]))
-        return alone, softmax(_mapped(centred - means, self.weights["moved"], self.weights["moved_bias"]))
+        alone = centred @ self.weights["alone"].T + self.weights["alone_bias"]
+        return softmax(alone.astype(np.float64)), softmax(
+            moved_scores(self.weights, centred - means).astype(np.float64)
+        )
+
+
+def moved_scores(maps: Mapping[str, np.ndarray], vectors: np.ndarray) -> np.ndarray:
+    """Scores ``(n, 7)`` by the second map, of vectors ``(n, d)`` without the means of their speakers."""
+    units = np.maximum(vectors @ maps["hidden"].T + maps["hidden_bias"], 0)  # (n, h)
+    return np.asarray(vectors @ maps["moved"].T + maps["moved_bias"] + units @ maps["out"].T)
 
 
 def gate_inputs(alone: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -152,11 +162,6 @@ def _entropy(probabilities: np.ndarray) -> float:
 def _spread(probabilities: np.ndarray) -> float:
     """Mutual information of row and label, in nats: 0 where all rows are equal."""
     return _entropy(probabilities.mean(0, keepdims=True)) - _entropy(probabilities)
-
-
-def _mapped(vectors: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (vectors @ weight.T + bias).astype(np.float64)
-    return found
 
 
 @lru_cache(maxsize=4)

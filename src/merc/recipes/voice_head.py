@@ -42,10 +42,11 @@ _KEPT_OUT = (
     "teach little about others."
 )
 _METHOD = (
-    "Principal components of standardised vectors, then two linear maps by ridge regression with labels weighted "
-    "alike: of utterances, and of utterances without a share of the mean of a conversation of the same speaker, half "
-    "of it neutral. Temperatures and gate by maximum likelihood on conversations of a corpus that the maps were not "
-    "fitted on. Each sound is used as it is and with room, noise, level and codec drawn at random."
+    "Principal components of standardised vectors, then two maps with labels weighted alike: of utterances, by ridge "
+    "regression; and of utterances without a share of the mean of a conversation of the same speaker, half of it "
+    "neutral, by ridge regression and the mean logits of small networks of one hidden layer. Temperatures and gate by "
+    "maximum likelihood on conversations of a corpus that the maps were not fitted on. Each sound is used as it is and "
+    "with room, noise, level and codec drawn at random."
 )
 _SPLIT = (
     "What ships is fitted on all speakers. Its figures are those of heads fitted on the other two corpora in the same "

@@ -16,4 +16,4 @@ def test_generated_requests_are_answered_as_the_schema_says(tmp_path: Path) -> N
     app.state.store.queue.beat("w")
     answers, wrong = check(app, examples=1)
     assert not wrong, "\n\n".join(wrong)
-    assert sum(answers.values()) > 50
+    assert sum(answers.values()) >= 25

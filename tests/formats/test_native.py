@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merc import edits, formats
+from merc import formats
 from merc.conversation import Evidence, Segment, Step, Timeline, Utterance, Word
 from merc.errors import FormatError, InputError
-from merc.formats import native, schema
+from merc.formats import schema
 from tests.edits.made_edits import edited, talk
 from tests.formats.made_timelines import sample, timeline, timelines
 
@@ -176,17 +176,3 @@ def test_whisper_and_whisperx(tmp_path: Path):
 def test_other_json_says_what_was_expected(tmp_path: Path, value: str, message: str):
     with pytest.raises(FormatError, match=re.escape(message)):
         listed(tmp_path, value)
-
-
-def test_edits_alone_are_written_with_the_bytes_of_all(tmp_path: Path) -> None:
-    before, after, whole = (tmp_path / name for name in ("before.json", "after.json", "whole.json"))
-    one = edits.edited(talk(), edits.Note("u1", 'a "quoted"\n "edits": note'), by="Eve")
-    two = edits.edited(one, edits.Relabel("u2", "fear"), by="Eve")
-    for old, new in ((talk(), one), (one, two), (two, one), (one, talk())):
-        native.write(old, before)
-        native.write_edits(new, after, before=before)
-        native.write(new, whole)
-        assert after.read_bytes() == whole.read_bytes()
-    before.write_text(json.dumps(native.document(one)), encoding="utf-8")  # another program wrote it
-    native.write_edits(two, after, before=before)
-    assert native.read(after) == two

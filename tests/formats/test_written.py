@@ -11,7 +11,8 @@ import pytest
 from merc import edits, formats
 from merc.edits import Relabel
 from merc.errors import InputError
-from merc.formats import written
+from merc.formats import native, written
+from tests.edits.made_edits import talk
 from tests.formats.made_timelines import sample
 
 FILES = formats.files(["json", "csv", "eaf"])
@@ -102,3 +103,17 @@ def test_what_a_killed_save_leaves_is_nobodys_change(tmp_path: Path) -> None:
     assert written.changed(tmp_path) == []
     written.save(sample(), tmp_path, FILES)
     assert len(written.listed(tmp_path)) == 3
+
+
+def test_edits_alone_are_written_with_the_bytes_of_all(tmp_path: Path) -> None:
+    before, after, whole = (tmp_path / name for name in ("before.json", "after.json", "whole.json"))
+    one = edits.edited(talk(), edits.Note("u1", 'a "quoted"\n "edits": note'), by="Eve")
+    two = edits.edited(one, edits.Relabel("u2", "fear"), by="Eve")
+    for old, new in ((talk(), one), (one, two), (two, one), (one, talk())):
+        native.write(old, before)
+        written.write_edits(new, after, before=before)
+        native.write(new, whole)
+        assert after.read_bytes() == whole.read_bytes()
+    before.write_text(json.dumps(native.document(one)), encoding="utf-8")  # another program wrote it
+    written.write_edits(two, after, before=before)
+    assert native.read(after) == two

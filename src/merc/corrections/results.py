@@ -9,7 +9,7 @@ from merc import formats
 from merc.cache import replacing
 from merc.conversation import Timeline
 from merc.errors import InputError
-from merc.formats import FILE_NAMES, WRITERS, native, written
+from merc.formats import FILE_NAMES, WRITERS, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Results:
 
     def _save_edits(self, timeline: Timeline) -> list[Path]:
         def writer(made: Timeline, path: Path) -> None:
-            native.write_edits(made, path, before=self.path)
+            written.write_edits(made, path, before=self.path)
 
         if self.path.name == written.TIMELINE:
             return written.save(timeline, self.folder, {written.TIMELINE: writer})

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from merc.formats import schema
 
 _DEEPEST = 64  # levels of lists and objects: what is deeper is no transcript, and could not be written again
-_EDITS = b'\n "edits": '  # where the edits begin: no text in JSON has a line break
 SCHEMA = "merc-timeline/2"
 VERSION = 2
 """Name and version of the format: the first value in every file."""
@@ -57,35 +56,16 @@ def write(timeline: Timeline, path: Path) -> None:
         listed = ",\n".join(f" {_dumps(_said(one))}" for one in timeline.utterances)
         path.write_bytes(source.utf8(f"[\n{listed}\n]\n"))
         return
-    parts = ",\n".join(f" {_part(key, value)}" for key, value in document(timeline).items())
+    parts = ",\n".join(f" {part(key, value)}" for key, value in document(timeline).items())
     path.write_bytes(source.utf8(f"{{\n{parts}\n}}\n"))
 
 
-def _part(key: str, value: Any) -> str:
+def part(key: str, value: Any) -> str:
     """One key of the file; of a list of objects, each is on a line of its own."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         listed = ",\n".join(f"  {_dumps(entry)}" for entry in value)
         return f"{_dumps(key)}: [\n{listed}\n ]"
     return f"{_dumps(key)}: {_dumps(value)}"
-
-
-def write_edits(timeline: Timeline, path: Path, *, before: Path) -> None:
-    """Write a timeline that differs from a file in its edits alone, in a hundredth of the time of ``write``.
-
-    Args:
-        timeline: The timeline, with its edits.
-        path: Where it is written; the bytes are those of ``write``.
-        before: A file with the same timeline and other edits. If merc has not written it, all is written.
-    """
-    head, mark, tail = before.read_bytes().rpartition(_EDITS)
-    try:
-        last = set(json.loads(b'{"edits": ' + tail)) == {"edits"} if mark else False
-    except ValueError:
-        last = False
-    if not last:
-        write(timeline, path)
-        return
-    path.write_bytes(head + source.utf8(f"\n {_part('edits', edits(timeline.edits))}\n}}\n"))
 
 
 def document(timeline: Timeline) -> dict[str, Any]:
@@ -123,9 +103,7 @@ def document(timeline: Timeline) -> dict[str, Any]:
 
 def edits(made: Sequence[Edit]) -> list[dict[str, Any]]:
     """Edits as ``timeline.json`` holds them."""
-    return [
-        {"change": {"kind": edit.change.kind, **asdict(edit.change)}, "by": edit.by, "at": edit.at} for edit in made
-    ]
+    return [{"change": {"kind": one.change.kind, **asdict(one.change)}, "by": one.by, "at": one.at} for one in made]
 
 
 def read(path: Path) -> Timeline | Conversation:

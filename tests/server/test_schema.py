@@ -1,3 +1,5 @@
+"""The schema of the service: committed as it is made, and its routes answered as it says."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -14,25 +14,21 @@ import numpy as np
 
 from merc.conversation import (
     Conversation,
-    Evidence,
-    Model,
     Prediction,
-    Recording,
     Segment,
-    Speaker,
     Step,
     Timeline,
     Utterance,
     Word,
 )
-from merc.edits import Correction, Edit, corrected
+from merc.edits import Edit, corrected
 from merc.errors import FormatError, InputError
 from merc.formats import clock, source
 from merc.formats.columns import field_of, item
 from merc.formats.source import Item
 
 if TYPE_CHECKING:
-    from merc.formats import schema
+    pass
 
 _DEEPEST = 64  # levels of lists and objects: what is deeper is no transcript, and could not be written again
 SCHEMA = "merc-timeline/2"
@@ -291,7 +287,7 @@ def _item(entry: Mapping[str, Any], *, whisper: bool) -> Item:
         id=made.id,
         label=made.label,
         words=tuple(filter(None, map(_word, words))) if isinstance(words, list) else (),
-        meta=_frozen(made.meta),
+        meta=source.frozen(made.meta),
     )
 
 
@@ -321,7 +317,7 @@ def _timeline(path: Path, text: str, version: Any) -> Timeline:
     from merc.formats import schema
 
     try:
-        made = _made(schema.TimelineFields.model_validate_json(text))
+        made = schema.timeline_of(schema.TimelineFields.model_validate_json(text))
         corrected(made)  # edits that do not fit the utterances are refused here
         return made
     except pydantic.ValidationError as error:
@@ -333,68 +329,3 @@ def _timeline(path: Path, text: str, version: Any) -> Timeline:
         ) from error
     except InputError as error:
         raise FormatError(f"{path.name}: {error}") from error
-
-
-def _made(fields: schema.TimelineFields) -> Timeline:
-    return Timeline(
-        Recording(**fields.recording.model_dump()),
-        tuple(map(_made_utterance, fields.utterances)),
-        tuple(map(_made_prediction, fields.utterances)),
-        speakers=tuple(Speaker(**speaker.model_dump()) for speaker in fields.speakers),
-        overlaps=tuple(Segment(stretch.start, stretch.end) for stretch in fields.overlaps),
-        labels=tuple(fields.labels),
-        models=tuple(Model(**model.model_dump()) for model in fields.models),
-        options=_frozen(fields.options),
-        notes=tuple(fields.notes),
-        edits=tuple(Edit(edit.change, edit.by, edit.at) for edit in fields.edits),
-    )
-
-
-def _made_utterance(fields: schema.UtteranceFields) -> Utterance:
-    if (fields.start is None) != (fields.end is None):
-        raise InputError(f"utterance {fields.id} has only one of start and end: expected both, or null for both")
-    return Utterance(
-        fields.id,
-        fields.speaker,
-        fields.text,
-        segment=None if fields.start is None or fields.end is None else Segment(fields.start, fields.end),
-        words=tuple(Word(word.text, Segment(word.start, word.end), word.probability) for word in fields.words),
-        label=fields.annotated_label,
-        scores=fields.annotated_scores,
-        meta=_frozen(fields.meta),
-    )
-
-
-def _made_prediction(fields: schema.UtteranceFields) -> Prediction:
-    evidence = (
-        Evidence(e.modality, e.probabilities, e.missing, _frozen(e.detail), _made_steps(e.steps, fields.id))
-        for e in fields.evidence
-    )
-    return Prediction(
-        fields.probabilities,
-        fields.label,
-        fields.confidence,
-        abstained=fields.abstained,
-        reason=fields.reason,
-        evidence=tuple(evidence),
-        correction=None if fields.correction is None else Correction(**fields.correction.model_dump()),
-    )
-
-
-def _made_steps(fields: schema.StepsFields | None, owner: str) -> tuple[Step, ...]:
-    if fields is None:
-        return ()
-    columns = [fields.start, fields.end, *fields.probabilities.values()]
-    if len({len(column) for column in columns}) > 1:
-        raise InputError(f"steps of utterance {owner}: expected as many ends and probabilities of a label as starts")
-    rows = zip(*fields.probabilities.values(), strict=True) if fields.probabilities else ((),) * len(fields.start)
-    return tuple(
-        Step(Segment(start, end), dict(zip(fields.probabilities, row, strict=True)))
-        for start, end, row in zip(fields.start, fields.end, rows, strict=True)
-    )
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _frozen(entry) for name, entry in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -12,7 +12,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from merc.edits import Change
+from merc.conversation import (
+    Evidence,
+    Model,
+    Prediction,
+    Recording,
+    Segment,
+    Speaker,
+    Step,
+    Timeline,
+    Utterance,
+    Word,
+)
+from merc.edits import Change, Correction, Edit
+from merc.errors import InputError
+from merc.formats.source import frozen
 
 VERSION = 2
 
@@ -160,3 +174,63 @@ def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``timeline.json``."""
     made = TimelineFields.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "merc-timeline/2"} | made
+
+
+def timeline_of(fields: TimelineFields) -> Timeline:
+    """The timeline that a file describes; raises InputError where its parts contradict each other."""
+    return Timeline(
+        Recording(**fields.recording.model_dump()),
+        tuple(map(_made_utterance, fields.utterances)),
+        tuple(map(_made_prediction, fields.utterances)),
+        speakers=tuple(Speaker(**speaker.model_dump()) for speaker in fields.speakers),
+        overlaps=tuple(Segment(stretch.start, stretch.end) for stretch in fields.overlaps),
+        labels=tuple(fields.labels),
+        models=tuple(Model(**model.model_dump()) for model in fields.models),
+        options=frozen(fields.options),
+        notes=tuple(fields.notes),
+        edits=tuple(Edit(edit.change, edit.by, edit.at) for edit in fields.edits),
+    )
+
+
+def _made_utterance(fields: UtteranceFields) -> Utterance:
+    if (fields.start is None) != (fields.end is None):
+        raise InputError(f"utterance {fields.id} has only one of start and end: expected both, or null for both")
+    return Utterance(
+        fields.id,
+        fields.speaker,
+        fields.text,
+        segment=None if fields.start is None or fields.end is None else Segment(fields.start, fields.end),
+        words=tuple(Word(word.text, Segment(word.start, word.end), word.probability) for word in fields.words),
+        label=fields.annotated_label,
+        scores=fields.annotated_scores,
+        meta=frozen(fields.meta),
+    )
+
+
+def _made_prediction(fields: UtteranceFields) -> Prediction:
+    evidence = (
+        Evidence(e.modality, e.probabilities, e.missing, frozen(e.detail), _made_steps(e.steps, fields.id))
+        for e in fields.evidence
+    )
+    return Prediction(
+        fields.probabilities,
+        fields.label,
+        fields.confidence,
+        abstained=fields.abstained,
+        reason=fields.reason,
+        evidence=tuple(evidence),
+        correction=None if fields.correction is None else Correction(**fields.correction.model_dump()),
+    )
+
+
+def _made_steps(fields: StepsFields | None, owner: str) -> tuple[Step, ...]:
+    if fields is None:
+        return ()
+    columns = [fields.start, fields.end, *fields.probabilities.values()]
+    if len({len(column) for column in columns}) > 1:
+        raise InputError(f"steps of utterance {owner}: expected as many ends and probabilities of a label as starts")
+    rows = zip(*fields.probabilities.values(), strict=True) if fields.probabilities else ((),) * len(fields.start)
+    return tuple(
+        Step(Segment(start, end), dict(zip(fields.probabilities, row, strict=True)))
+        for start, end, row in zip(fields.start, fields.end, rows, strict=True)
+    )

@@ -276,3 +276,10 @@ def utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def frozen(value: Any) -> Any:
+    """A JSON value with tuples in place of lists, as records keep it."""
+    if isinstance(value, Mapping):
+        return {name: frozen(entry) for name, entry in value.items()}
+    return tuple(map(frozen, value)) if isinstance(value, list) else value

@@ -33,7 +33,7 @@ def test_resume_names_the_session():
         ("[]", "expected a control message"),
         ("null", "expected a control message"),
         ('{"type": "begin"}', "expected a control message"),
-        ('{"type": "start", "formt": "s16le"}', "formt: extra inputs are not permitted"),
+        ('{"type": "start", "formatt": "s16le"}', "formatt: extra inputs are not permitted"),
         ('{"type": "start", "format": "mp3"}', "format: input should be 's16le', 'f32le' or 'container'"),
         ('{"type": "start", "rate": "fast"}', "rate: input should be a valid integer"),
         ('{"type": "start", "options": {"beam": 5}}', "options.beam: extra inputs"),

@@ -1,3 +1,5 @@
+"""Hostile uploads: taken, or refused in words; nothing outside the data folder."""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -43,7 +43,7 @@ def test_a_killed_worker_is_replaced_and_its_job_done_once(tmp_path: Path, monke
         killed = 0
         until = time.monotonic() + 60
         while queue.unfinished() and time.monotonic() < until:
-            if not killed and queue.counts().get("running", 0) == 2:
+            if not killed and queue.counts().get("running"):
                 os.kill(running.pids[0], signal.SIGKILL)
                 killed += 1
             time.sleep(0.05)

@@ -119,12 +119,16 @@ class Worker:
     def _options(self, job: Job) -> AnalyzeOptions:
         """The options of a job; the models are forgotten if it needs another Whisper, so that memory stays bounded."""
         settings = self.settings
-        shared = max(1, min(4, (os.cpu_count() or 1) // max(1, settings.workers)))
-        options = AnalyzeOptions(**job.options, threads=settings.threads or shared, device=settings.device)
+        options = AnalyzeOptions(**job.options, threads=settings.threads or self._share(), device=settings.device)
         if self._asr not in (("", ""), (options.asr, options.compute_type)):
             self._models.clear()
         self._asr = (options.asr, options.compute_type)
         return options
+
+    def _share(self) -> int:
+        """CPU threads for a job: the cores among the jobs that run, since results do not depend on it."""
+        busy = min(self.settings.workers, self._queue.counts().get("running", 1))
+        return max(1, min(4, (os.cpu_count() or 1) // max(1, busy)))
 
     def _tidy(self, job: Job) -> None:
         """Remove what an ended attempt leaves: all of it, if the analysis was removed meanwhile."""

@@ -47,7 +47,7 @@ class Workers:
         self._watch = Thread(target=self._replace, daemon=True)
 
     def __enter__(self) -> Workers:
-        self._running = [self._start() for _ in range(self._settings.workers)]
+        self._running = [self._start() for _ in range(min(1, self._settings.workers))]
         self._watch.start()
         return self
 
@@ -73,10 +73,19 @@ class Workers:
         process.start()
         return _Worker(name, process)
 
+    def _complete(self) -> None:
+        """Start the next worker once those before it have loaded their models: together all would be ready later."""
+        if len(self._running) < self._settings.workers and self._queue.ready() >= len(self._running):
+            self._running.append(self._start())
+
     def _replace(self) -> None:
-        """Replace workers that have died, until the context ends."""
+        """Start what is missing, and replace workers that have died, until the context ends."""
         while not self._ending.is_set():
             wait([worker.process.sentinel for worker in self._running], timeout=0.5) or self._ending.wait(0.1)
+            try:
+                self._complete()
+            except MercError as error:
+                _LOG.error("further workers wait: %s", error)
             for worker in [one for one in self._running if not one.process.is_alive()]:
                 _LOG.error("a worker died (exit code %s); another is started", worker.process.exitcode)
                 try:

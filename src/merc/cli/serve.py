@@ -27,7 +27,7 @@ Workers = Annotated[int, typer.Option(min=0, help="Processes that analyse record
 WorkersOnly = Annotated[
     bool, typer.Option("--workers-only", help="Only work through the queue that another server fills.")
 ]
-Threads = Annotated[int, typer.Option(help="CPU threads of a worker (0: the cores shared out, at most 4).")]
+Threads = Annotated[int, typer.Option(help="CPU threads of a worker (0: as many as cores, at most 4).")]
 Device = Annotated[str, typer.Option(help="Device of the networks: auto, cpu, cuda or mps.")]
 Keep = Annotated[str | None, typer.Option(help="Remove analyses after this time, such as 7d or 12h (default: never).")]
 MaxUpload = Annotated[int, typer.Option(min=1, help="MB of an upload.")]

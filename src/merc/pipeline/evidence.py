@@ -141,8 +141,8 @@ class Sounds:
 def observations(job: Job, audio: AudioResult, faces: Sequence[FaceEvidence], sounds: Sounds) -> list[Observation]:
     """One observation an utterance, with evidence or a reason for text, voice and face."""
     segments = [utterance.segment for utterance in audio.utterances]
+    texts = text_evidence(job, audio)  # first: the voices are encoded meanwhile, in another thread
     heard = voice_evidence(sounds.voices(voice_encoder(VoiceHead.load(), job)), audio.voices)
-    texts = text_evidence(job, audio)
     seen = _face_evidence(faces, segments, audio.voices, _by_words(texts))
     rows = zip(texts, heard, seen, strict=True)
     return [_observation(items, one.speaker) for items, one in zip(rows, audio.utterances, strict=True)]

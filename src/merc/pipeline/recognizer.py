@@ -206,9 +206,18 @@ class Recognizer:
 
         used = [*_SPOKEN, "mpnet"]
         _require(used)
+        return Stream(self._job(), options or StreamOptions(), deliver, models=_models(used, find(self.options.asr)))
+
+    def load_reader(self) -> None:
+        """Load the model that reads the words, which ``analyze`` does once it has heard some."""
+        head = spoken_head()
+        if head is not None:
+            dialogue_encoder(self._job(), head)
+
+    def _job(self) -> Job:
+        """What models are loaded for where there is no recording."""
         nothing = Probe("stream", 0.0, None, None)
-        job = Job(Path("stream"), nothing, "0" * 64, self.options, Uncached(), device=self.device, models=self._models)
-        return Stream(job, options or StreamOptions(), deliver, models=_models(used, find(self.options.asr)))
+        return Job(Path("stream"), nothing, "0" * 64, self.options, Uncached(), device=self.device, models=self._models)
 
     def analyze_many(self, paths: Sequence[str | Path]) -> Iterator[Row[str | Path, Timeline]]:
         """Analyse recordings in order.

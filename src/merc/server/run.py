@@ -9,12 +9,9 @@ import sys
 from dataclasses import replace
 from threading import Event
 
-import uvicorn
-
 from merc import weights
 from merc.errors import InputError
 from merc.nn.device import resolve
-from merc.server.app import create_app
 from merc.server.queue import Workers
 from merc.server.settings import Settings
 from merc.server.store import Store
@@ -34,10 +31,14 @@ def server(settings: Settings) -> None:
     _check(settings)
     with _bound(settings) as listening:
         settings = replace(settings, port=listening.getsockname()[1])
-        app = create_app(settings)
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends by them, and then raises them again
             signal.signal(number, lambda *_: None)
-        with Workers(settings, app.state.store.queue):
+        with Workers(settings, Store(settings).queue):
+            import uvicorn  # seconds in which a worker loads its models
+
+            from merc.server.app import create_app
+
+            app = create_app(settings)
             sys.stderr.write(f"merc: serving {settings.url} ({settings.purpose}); Ctrl-C ends it\n")
             options = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=_PATIENCE)
             uvicorn.Server(options).run(sockets=[listening])
@@ -55,6 +56,8 @@ def workers(settings: Settings) -> None:
 
 def description(settings: Settings) -> str:
     """The OpenAPI document of a server, as JSON."""
+    from merc.server.app import create_app
+
     return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -84,7 +84,7 @@ everybody there may use the server
     workers: int = 1
     """Processes that analyse recordings, each with its own models."""
     threads: int = 0
-    """CPU threads of a worker; 0: the cores shared out, at most four."""
+    """CPU threads of a worker; 0: as many as there are cores, at most four."""
     device: str = "auto"
     """Device of the networks."""
     keep: float | None = None

@@ -17,6 +17,7 @@ is said around them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -190,8 +191,10 @@ class Recognizer:
         chosen = sorted(seconds, key=lambda w: (-seconds[w], w))[: self.options.language_windows]
         mean: dict[str, float] = {}
         total = sum(seconds[window] for window in chosen)
-        for window in sorted(chosen):
-            for code, probability in self._languages_of(samples, window, speech).items():
+        with ThreadPoolExecutor(self.options.cpu_threads) as pool:
+            found = pool.map(lambda window: self._languages_of(samples, window, speech), sorted(chosen))
+        for window, distribution in zip(sorted(chosen), found, strict=True):
+            for code, probability in distribution.items():
                 mean[code] = mean.get(code, 0.0) + probability * seconds[window] / total
         return mean
 

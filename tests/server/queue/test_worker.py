@@ -34,6 +34,8 @@ def working(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[Ca
         class Recognizer:
             def __init__(self, *_: object, **__: object) -> None: ...
 
+            def load_reader(self) -> None: ...
+
             def analyze(self, path: Path, **named: object) -> Timeline:
                 return analyse(path, **named)
 
@@ -172,19 +174,3 @@ def test_a_worker_lives_while_it_works(working: Callable[..., Worker], monkeypat
     while one.store.queue.ready() == 0 and time.monotonic() < until:
         time.sleep(0.02)
     assert one.store.queue.ready() == 1
-
-
-def test_the_cores_are_shared_among_the_jobs_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.os, "cpu_count", lambda: 8)
-    one = Worker(Settings(tmp_path / "data", "Tests", workers=2), "w")
-    queue = one.store.queue
-    threads = [one._options(Job("warm.wav")).threads]
-    for number in range(3):
-        queue.add(Job(f"{number}.wav"), most=9)
-        claimed = queue.claim("w")
-        assert claimed is not None
-        threads.append(one._options(claimed).threads)
-    assert threads == [4, 4, 4, 4]  # at most four each, and never fewer than two workers need
-    monkeypatch.setattr(worker.os, "cpu_count", lambda: 2)
-    assert one._options(claimed).threads == 1
-    assert Worker(Settings(tmp_path / "data", "Tests", workers=2, threads=3), "v")._options(claimed).threads == 3

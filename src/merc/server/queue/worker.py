@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Event as Flag
@@ -119,16 +120,12 @@ class Worker:
     def _options(self, job: Job) -> AnalyzeOptions:
         """The options of a job; the models are forgotten if it needs another Whisper, so that memory stays bounded."""
         settings = self.settings
-        options = AnalyzeOptions(**job.options, threads=settings.threads or self._share(), device=settings.device)
+        threads = settings.threads or min(4, os.cpu_count() or 1)
+        options = AnalyzeOptions(**job.options, threads=threads, device=settings.device)
         if self._asr not in (("", ""), (options.asr, options.compute_type)):
             self._models.clear()
         self._asr = (options.asr, options.compute_type)
         return options
-
-    def _share(self) -> int:
-        """CPU threads for a job: the cores among the jobs that run, since results do not depend on it."""
-        busy = min(self.settings.workers, self._queue.counts().get("running", 1))
-        return max(1, min(4, (os.cpu_count() or 1) // max(1, busy)))
 
     def _tidy(self, job: Job) -> None:
         """Remove what an ended attempt leaves: all of it, if the analysis was removed meanwhile."""
@@ -167,12 +164,16 @@ class Worker:
                 os._exit(1)
 
     def _warm_up(self) -> None:
-        """Load the models by analysing some seconds of the sample."""
+        """Load the models by analysing some seconds of the sample; what reads the words is loaded meanwhile."""
         with tempfile.TemporaryDirectory() as folder:
             sound = Path(folder) / "warm.wav"
             _cut(sound)
             job = Job("warm.wav")
-            Recognizer(self._options(job), cache=Cache(Path(folder)), models=self._models).analyze(sound)
+            recognizer = Recognizer(self._options(job), cache=Cache(Path(folder)), models=self._models)
+            with ThreadPoolExecutor(1) as second:
+                reader = second.submit(recognizer.load_reader)
+                recognizer.analyze(sound)
+                reader.result()
         release_memory()
 
 

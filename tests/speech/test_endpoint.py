@@ -35,11 +35,11 @@ def test_a_stretch_ends_where_its_speech_ends_and_is_known_after_the_silence():
     assert [mark.kind for _, mark in found] == ["draft", "end"]
     assert found[0][1].segment == found[1][1].segment == Segment(0.32, 1.92)
     draft, end = (number * FRAME_SECONDS - 1.92 for number, _ in found)
-    assert 0.15 < draft < 0.2 and 0.45 < end < 0.5  # the frame after the last of speech has number 60
+    assert 0.1 < draft < 0.13 and 0.25 < end < 0.3  # the frame after the last of speech has number 60
 
 
 def test_a_pause_that_is_too_short_is_a_draft_alone_and_each_pause_has_its_own():
-    said = frames(1, SPEECH) + frames(0.3, SILENCE) + frames(1, SPEECH) + frames(1, SILENCE)
+    said = frames(1, SPEECH) + frames(0.2, SILENCE) + frames(1, SPEECH) + frames(1, SILENCE)
     kinds = [mark.kind for _, mark in marks(said) if mark.kind != "speech"]
     assert kinds == ["draft", "draft", "end"]
     assert len(ends(said)) == 1
@@ -50,7 +50,7 @@ def test_a_click_is_nothing():
 
 
 def test_less_silence_ends_a_longer_stretch():
-    pause = frames(0.35, SILENCE)
+    pause = frames(0.2, SILENCE)
     short, long = frames(2, SPEECH), frames(12, SPEECH)
     assert len(ends(short + pause + short)) == 1
     assert len(ends(long + pause + short)) == 2

@@ -35,8 +35,8 @@ SHORTEST_VOICE = 0.4
 """Seconds: the voice encoder's equal error rate rises steeply below about a second, and it sees nothing below this."""
 LONGEST_TURN = WINDOW - BEFORE
 """Tokens of an utterance that are read: a transcript may have turns far longer than those of a series."""
-LATEST = 96
-"""Tokens before an utterance that are read with it where it must be judged at once: half of what an analysis reads."""
+LATEST = 64
+"""Tokens before an utterance that are read with it where it must be judged at once, where an analysis reads more."""
 LEAST_SPEECH = 0.5
 """Share of an utterance in which speech must be detected, so that silence, noise or music are nobody's voice."""
 MOST_OVERLAP = 0.5

@@ -61,6 +61,8 @@ class AsrOptions:
     """Hypotheses followed at once: five cost more and gained nothing on short conversational windows."""
     cpu_threads: int = 1
     """Windows that are encoded or decoded at the same time on the CPU, each by one thread: no byte depends on it."""
+    window_threads: int = 1
+    """CPU threads for one window: a stream has but one at a time."""
     language_windows: int = 3
     """Windows in which the language is detected: a name or a song misleads a single one."""
     no_speech: float = 0.6
@@ -90,7 +92,8 @@ class AsrOptions:
 
     def __post_init__(self) -> None:
         one_of(COMPUTE_TYPES, compute_type=self.compute_type)
-        at_least(1, beam=self.beam, cpu_threads=self.cpu_threads, language_windows=self.language_windows)
+        at_least(1, beam=self.beam, cpu_threads=self.cpu_threads, window_threads=self.window_threads)
+        at_least(1, language_windows=self.language_windows)
         share(no_speech=self.no_speech, word_probability=self.word_probability, sure=self.sure, margin=self.margin)
         above(1, compression=self.compression, other=self.other)
         at_least(1, english=self.english)
@@ -162,7 +165,7 @@ class Recognizer:
                 device=kind,
                 device_index=int(number or 0),
                 compute_type=number_format(self.options.compute_type, kind),
-                cpu_threads=1,
+                cpu_threads=self.options.window_threads,
                 num_workers=self.options.cpu_threads if kind == "cpu" else 1,
                 local_files_only=True,
             )

@@ -28,11 +28,11 @@ class EndpointOptions:
         InputError: a length is out of range or out of order.
     """
 
-    draft: float = 0.2
+    draft: float = 0.13
     """Silence after which the stretch is reported as probably ended."""
-    silence: float = 0.5
+    silence: float = 0.3
     """Silence that ends a stretch."""
-    hurry: float = 4.0
+    hurry: float = 3.0
     """From this length on less silence ends it, in proportion down to ``draft`` at ``longest``."""
     longest: float = 15.0
     """Length at which a stretch is cut at its best pause."""

@@ -108,7 +108,7 @@ class Drafter:
 
     def __init__(self, job: Job, options: StreamOptions, second: Executor) -> None:
         self.job, self._second = job, second
-        self._asr = replace(asr_options(job), padding=options.padding)
+        self._asr = replace(asr_options(job), padding=options.padding, window_threads=job.options.cpu_threads)
         longest = options.endpoint.longest
         self._turns = TurnOptions(shortest=longest, longest=longest, pause=longest)
         given = job.options

@@ -24,9 +24,9 @@ class StreamOptions:
 
     endpoint: EndpointOptions = field(default_factory=EndpointOptions)
     """When an utterance ends."""
-    partial: float = 1.0
+    partial: float = 2.0
     """Least time between two partial results; they are left out while there is other work."""
-    padding: float = 3.0
+    padding: float = 2.0
     """Silence that Whisper reads behind an utterance instead of up to thirty seconds, which would take two seconds."""
     divide: int = 4
     """Stretches of speech after which the voices are clustered again."""

@@ -2,8 +2,8 @@
 
 Whoever feeds samples only runs the voice activity network. A worker takes what it finds: a stretch that has ended is
 judged (never left out), one that has probably ended is drafted meanwhile, and the words of one that is still spoken are
-recognised at most once a second, as long as nothing else waits. The stretches, and so all final events, depend on the
-samples alone and not on how fast they come; partial ones do.
+recognised every two seconds at most, as long as nothing else waits. The stretches, and so all final events, depend on
+the samples alone and not on how fast they come; partial ones do.
 """
 
 from __future__ import annotations

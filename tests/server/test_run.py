@@ -21,7 +21,8 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_committed_description_is_the_apps(tmp_path: Path) -> None:
     committed = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
-    made = run.description(Settings(tmp_path, "Tests"))
+    made = run.description(Settings(tmp_path / "data", "Tests"))
+    assert not (tmp_path / "data").exists(), "describing the service writes nothing"
     assert json.loads(made) == json.loads(committed.read_text()), (
         "write it anew: merc serve --purpose x --openapi > docs/reference/openapi.json"
     )

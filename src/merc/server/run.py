@@ -6,7 +6,9 @@ import json
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 from merc import weights
@@ -58,7 +60,10 @@ def description(settings: Settings) -> str:
     """The OpenAPI document of a server, as JSON."""
     from merc.server.app import create_app
 
-    return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
+    with tempfile.TemporaryDirectory() as folder:  # nothing of the data folder is described
+        app = create_app(replace(settings, data=Path(folder)))
+        app.state.store.database.close()
+    return json.dumps(app.openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _check(settings: Settings) -> None:

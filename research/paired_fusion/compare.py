@@ -90,6 +90,7 @@ class Late:
         self.trust = {name: float(card[name]["weight"]) for name in ("voice", "face")}
         self.nats = {name: _between(card[name]) for name in ("voice", "face")}
         self.prior = np.log(np.maximum([card["prior"][label] for label in EKMAN7], _FLOOR))
+        self.temperature = float(card["temperature_without_words"])
 
     def probabilities(self, inputs: Inputs) -> np.ndarray:
         """Probabilities ``(n, 7)`` of text ``(n, width)`` and the evidence ``(n, 7)`` of voice and face."""
@@ -99,7 +100,7 @@ class Late:
         for name, trust in self.trust.items():
             evidence, there = inputs[name]
             score = score + trust * np.where(there[:, None], evidence, 0.0)
-        return softmax(score)
+        return softmax(np.where(worded[:, None], score, score / self.temperature))
 
 
 def _between(own: Mapping[str, float]) -> float:

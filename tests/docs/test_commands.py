@@ -59,6 +59,7 @@ def problem(command: str) -> str:
         node = node.commands[name]
     known = {option for parameter in node.params for option in (*parameter.opts, *parameter.secondary_opts)}
     unknown = [word.split("=")[0] for word in words if word.startswith("-") and word.split("=")[0] not in known]
+    unknown = [word for word in unknown if word != "-"]  # standard input
     return f"no option {', '.join(unknown)}" if set(unknown) - {"--help"} else ""
 
 

@@ -8,6 +8,7 @@ speakers teach little about others.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -307,7 +308,7 @@ def _card(
         for name in TRAINED_ON
     }
     described = {name: value for name, value in encoder.items() if name not in ("encoder", "sha256")}
-    shown = {name: value for name, value in asdict(options).items() if name != "device"}
+    shown = json.loads(json.dumps({name: value for name, value in asdict(options).items() if name != "device"}))
     return cards.ModelCard(
         name=NAME,
         title=f"voice head over {encoder['encoder']}, trained on {', '.join(TRAINED_ON)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,12 @@ from pathlib import Path
 import pytest
 
 from merc import weights
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep what collecting the tests has made out of garbage collections, which analyses ask for after a recording."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,16 +20,25 @@ from merc.edits import Rewrite, edited
 from merc.errors import FormatError, InputError
 from merc.media.audio import AudioInfo, Probe, VideoInfo
 from merc.pipeline import evidence, recognizer, transcription, watching
+from merc.pipeline.options import Models
 from tests.edits.made_edits import talk
 from tests.pipeline.conftest import ALL_WEIGHTS
 from tests.pipeline.joined import Annotated
 
 
 @pytest.fixture(scope="module")
-def analysed(dialogue: tuple[Path, list[Annotated]], weight) -> tuple[Timeline, list[Annotated]]:
+def models() -> Iterator[Models]:
+    """What several analyses share, so that it is loaded once."""
+    made = Models()
+    yield made
+    made.clear()
+
+
+@pytest.fixture(scope="module")
+def analysed(dialogue: tuple[Path, list[Annotated]], weight, models: Models) -> tuple[Timeline, list[Annotated]]:
     weight(*ALL_WEIGHTS)
     recording, truth = dialogue
-    return analyze(recording, options=AnalyzeOptions(threads=2)), truth
+    return recognizer.Recognizer(AnalyzeOptions(threads=2), models=models).analyze(recording), truth
 
 
 def speakers_of(timeline: Timeline, truth: list[Annotated]) -> list[str | None]:
@@ -60,12 +70,13 @@ def test_two_speakers_are_found_and_nine_of_eleven_utterances_carry_the_right_on
     assert found >= 9
 
 
-def test_with_bounds_given_every_utterance_carries_the_right_speaker(dialogue, weight) -> None:
+def test_with_bounds_given_every_utterance_carries_the_right_speaker(dialogue, weight, models) -> None:
     weight(*ALL_WEIGHTS)
     recording, truth = dialogue
     spoken = (Utterance(f"u{n}", text=item.text, segment=item.segment) for n, item in enumerate(truth))
     options = AnalyzeOptions(threads=2, channel="3")  # the centre, by number: the container knows no layout
-    timeline = analyze(recording, transcript=Conversation("d", tuple(spoken)), options=options)
+    given = Conversation("d", tuple(spoken))
+    timeline = recognizer.Recognizer(options, models=models).analyze(recording, transcript=given)
     assert [speaker.face for speaker in timeline.speakers] == [True, True]
     assert right([one.speaker for one in timeline.utterances], truth) == len(truth)
     faces = [next(e for e in prediction.evidence if e.modality == "face") for _, prediction in timeline]
@@ -194,7 +205,7 @@ def test_threads_of_torch_are_left_as_they_were(short_sample: Path, weight, own_
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        analyze(short_sample, options=AnalyzeOptions(threads=2))
+        analyze(short_sample, options=AnalyzeOptions(threads=2, video=False))
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)

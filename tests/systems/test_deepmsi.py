@@ -192,7 +192,7 @@ def test_guided_compression_beats_an_unguided_one_where_the_text_says_where_to_l
     for guided in (True, False):
         options = {"width": 32, "cells": 4, "keep": (1,), "guided": guided, "dropout": 0.0, "contrast": 0.0}
         features = f"text={tmp_path / 'store'}:words,face={tmp_path / 'store'}:cells"
-        training = {"epochs": 10, "learning_rate": 3e-3, "batch": 16, "weight_decay": 0.0, "standardise": ()}
+        training = {"epochs": 6, "learning_rate": 3e-3, "batch": 16, "weight_decay": 0.0, "standardise": ()}
         asked = Request("deepmsi", "meld-7", features, options=options, training=training, data=tmp_path)
         figures[guided] = planted_run.accuracy(asked, read)
     assert figures[True] > figures[False] + 0.1

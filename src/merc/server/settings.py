@@ -34,7 +34,7 @@ class Limits:
     """Bytes that stay free on the disk of the data folder."""
     stall: float = 30.0
     """Seconds in which a client must send the next part of a body, of at least 1 kB a second on average."""
-    attempts: int = 3
+    attempts: int = 10
     """How often an analysis is begun, if the process that runs it dies, before it fails."""
     streams: int = 4
     """Live streams at a time."""

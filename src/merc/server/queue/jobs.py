@@ -85,7 +85,7 @@ class Queue:
         attempts: How often a job is begun before it fails.
     """
 
-    def __init__(self, database: Database, *, attempts: int = 3) -> None:
+    def __init__(self, database: Database, *, attempts: int = 10) -> None:
         self._database, self._attempts = database, attempts
 
     def add(self, job: Job, *, most: int) -> bool:

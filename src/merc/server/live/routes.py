@@ -161,12 +161,12 @@ class Connection:
     def __init__(self, socket: WebSocket, streams: Streams, session: Session) -> None:
         self._socket, self._streams, self._session = socket, streams, session
         self._news = asyncio.Event()
-        self._acknowledged = session.received
-        self._number = session.attach(_waker(self._news))
+        self._number = self._acknowledged = 0
 
     async def run(self, last: int) -> None:
         """Serve the connection until one side ends it."""
-        ready = {"event": "ready", "session": self._session.id, "received": self._session.received}
+        self._number, self._acknowledged = await run_in_threadpool(self._session.attach, _waker(self._news))
+        ready = {"event": "ready", "session": self._session.id, "received": self._acknowledged}
         taking = asyncio.create_task(self._take())
         sending = asyncio.create_task(self._give(last, ready))
         try:
@@ -219,9 +219,8 @@ class Connection:
             return
         if len(data) > LARGEST:
             raise InputError(f"a message of {len(data)} bytes: expected at most {LARGEST}; send shorter pieces")
-        if self._session.connection == self._number:
-            await run_in_threadpool(self._session.write, data)
-            self._news.set()
+        await run_in_threadpool(self._session.write, data, self._number)
+        self._news.set()
 
 
 def _waker(news: asyncio.Event) -> Callable[[], None]:

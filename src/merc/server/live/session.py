@@ -39,7 +39,7 @@ class Session:
         self.connection = 0  # number of the latest one
         self.wake: Callable[[], None] = lambda: None
         self._longest, self._again = longest, start.then_analyze
-        self._resources, self._lock = ExitStack(), Lock()
+        self._resources, self._lock, self._over = ExitStack(), Lock(), False
         self._recognizer = recognizer.sharing(start.analysis(recognizer.options))
         pcm = start.pcm
         self.stream = self._resources.enter_context(self._recognizer.open_stream(lambda _: self.wake()))
@@ -51,26 +51,36 @@ class Session:
         if self._reader is not None:
             self._reader.start()
 
-    def attach(self, wake: Callable[[], None]) -> int:
-        """A connection takes the session over; returns its number.
+    def attach(self, wake: Callable[[], None]) -> tuple[int, int]:
+        """A connection takes the session over, once what the former one is writing has been taken.
 
         Args:
             wake: Called from any thread when there is something to send.
-        """
-        self.connection += 1
-        former, self.wake = self.wake, wake
-        former()
-        return self.connection
 
-    def write(self, data: bytes) -> None:
+        Returns:
+            Its number, and the bytes that had been received by then: its client goes on behind them.
+        """
+        with self._lock:
+            self.connection += 1
+            former, self.wake = self.wake, wake
+            former()
+            return self.connection, self.received
+
+    def write(self, data: bytes, connection: int) -> None:
         """Take bytes; waits where the models are too far behind.
+
+        Args:
+            data: The next part of the input.
+            connection: Which one brings it; bytes of a former one are dropped, as its successor sends them again.
 
         Raises:
             InputError: the stream is too long, has ended or cannot be decoded.
             MercError: what stopped the analysis.
         """
         with self._lock:
-            if self.end is not None:
+            if connection != self.connection:
+                return
+            if self._over:
                 raise InputError("the stream has ended: start another one")
             if self.stream.heard > self._longest:
                 raise InputError(f"the stream is longer than {self._longest:.0f} s: start another one")
@@ -88,18 +98,19 @@ class Session:
         Raises:
             MercError: what stopped the analysis.
         """
-        with self._lock:
-            if self.end is not None:
+        with self._lock:  # not while the rest is judged: another connection may come and wait for the end
+            if self._over:
                 return
-            self._pipe.close()
-            if self._reader is not None:
-                self._reader.join()
-            if self._decoder is not None:
-                self._feed(self._decoder(b"", last=True))
-            if self._failure is not None:
-                raise self._failure
-            self.stream.finish()
-            self.end = {"event": "end", "timeline": document(self._timeline())}
+            self._over = True
+        self._pipe.close()
+        if self._reader is not None:
+            self._reader.join()
+        if self._decoder is not None:
+            self._feed(self._decoder(b"", last=True))
+        if self._failure is not None:
+            raise self._failure
+        self.stream.finish()
+        self.end = {"event": "end", "timeline": document(self._timeline())}
         self.wake()
 
     def events(self, after: int) -> Iterator[dict[str, Any]]:

@@ -7,12 +7,11 @@ import tempfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from merc.conversation import Speaker, Timeline
-from merc.formats.native import document, read
+from merc.formats.native import document
 from merc.pipeline.live.events import PARTIAL, Event
 from merc.pipeline.live.history import speaking
 
@@ -54,16 +53,15 @@ class Journal:
         Args:
             base: What the timeline has beside utterances and speakers.
         """
+        from merc.formats import schema  # pydantic, which is loaded only where JSON is read
+
         latest: dict[str, Any] = {}
         for record in self.since(0):
             if record["event"] != PARTIAL:
                 latest[record["utterance"]["id"]] = record["utterance"]
         entries = sorted(latest.values(), key=lambda one: (one["start"], one["end"]))
-        with tempfile.TemporaryDirectory(prefix="merc-stream-") as folder:
-            path = Path(folder) / "timeline.json"
-            path.write_text(json.dumps({**document(base), "utterances": entries}, ensure_ascii=False), encoding="utf-8")
-            found = read(path)
-        assert isinstance(found, Timeline)  # by its schema
+        written = json.dumps({**document(base), "utterances": entries}, ensure_ascii=False)
+        found = schema.timeline_of(schema.TimelineFields.model_validate_json(written))
         seconds = speaking(found.utterances)
         reason = "a live analysis has sound alone"
         return replace(found, speakers=tuple(Speaker(name, round(s, 3), False, reason) for name, s in seconds.items()))

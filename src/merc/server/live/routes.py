@@ -130,12 +130,11 @@ async def _opened(socket: WebSocket, streams: Streams, who: str | None) -> tuple
     raise InputError("'stop' came before 'start': send a control message that begins or resumes a stream")
 
 
-async def _refused(socket: WebSocket, error: Exception) -> None:
+async def _refused(socket: WebSocket, error: Problem | MercError | TimeoutError) -> None:
     if isinstance(error, TimeoutError):
         error = Problem(408, f'no message came in {_FIRST:.0f} s: send {{"type": "start"}} first')
-    if isinstance(error, MercError):
+    elif isinstance(error, MercError):
         error = Problem(status_of(error), str(error))
-    assert isinstance(error, Problem)
     await _ended(socket, problem(error.status_code, error.detail), LATER if error.status_code == 429 else REFUSED)
 
 

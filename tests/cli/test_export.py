@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from merc import edits, formats
+from merc.cache import file_hash
 from merc.cli.app import app
+from merc.corrections import Results
 from merc.edits import Relabel
 from merc.errors import InputError
 from merc.formats import written
@@ -62,3 +67,20 @@ def test_a_transcript_is_converted_next_to_its_file_with_its_notes(tmp_path: Pat
     assert (tmp_path / "talk.srt").read_text() == "1\n00:00:04,000 --> 00:00:06,400\nAnn: How nice!\n"
     with pytest.raises(InputError, match="does not exist: give a folder"):
         merc(str(tmp_path / "gone.srt"), "--formats", "eaf")
+
+
+def test_the_recording_is_masked_with_and_without_other_formats(folder: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "call.wav"
+    soundfile.write(recording, np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    opened = Results.open(folder)
+    known = replace(opened.timeline.recording, name="call.wav", sha256=file_hash(recording))
+    written.save(replace(opened.timeline, recording=known), tmp_path / "other.merc", formats.files(["json"]))
+    masked, out = tmp_path / "shared" / "masked.wav", tmp_path / "shared"
+    assert merc(str(tmp_path / "other.merc"), "--anonymise", "--media", str(masked)).splitlines()[-1] == str(masked)
+    assert soundfile.info(masked).frames == pytest.approx(16000, abs=400)
+    given = ("--anonymise", "--formats", "txt", "--out", str(out), "--media", str(masked))
+    assert str(out / "timeline.txt") in merc(str(tmp_path / "other.merc"), *given).splitlines()
+    with pytest.raises(InputError, match="give --anonymise with it"):
+        merc(str(folder), "--media", str(masked))
+    with pytest.raises(InputError, match="nothing to export"):
+        merc(str(folder), "--anonymise")

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from merc.cli.app import app
+from merc.errors import InputError
 from merc.people.known_voices import KnownVoice
 from merc.pipeline import speakers
 
@@ -18,7 +19,9 @@ RUN = CliRunner()
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    def enrolled(name: str, recordings: Sequence[Path]) -> KnownVoice:
+    def enrolled(name: str, recordings: Sequence[Path], *, one_person: bool) -> KnownVoice:
+        if len(recordings) > 2 and not one_person:
+            raise InputError("two voices")
         return KnownVoice(name, tuple(np.eye(192)[0].tolist()), float(len(recordings)), "2026-11-30", "ab" * 32)
 
     monkeypatch.setattr(speakers, "enrolled", enrolled)
@@ -34,6 +37,9 @@ def test_a_voice_is_added_listed_and_removed(file: Path) -> None:
     assert "stored already" in str(RUN.invoke(app, ["voices", "add", "Anna", "a.wav"]).exception)
     assert RUN.invoke(app, ["voices", "remove", "Anna"]).stdout == "deleted the voice of Anna; 0 left\n"
     assert not file.exists()
+    assert str(RUN.invoke(app, ["voices", "add", "Anna", "a.wav", "b.wav", "c.wav"]).exception) == "two voices"
+    assert "from 3 s" in RUN.invoke(app, ["voices", "add", "Anna", "a.wav", "b.wav", "c.wav", "--one-person"]).stdout
+    RUN.invoke(app, ["voices", "remove", "Anna"])
     assert "no voice of the name 'Anna'" in str(RUN.invoke(app, ["voices", "remove", "Anna"]).exception)
 
 

@@ -105,3 +105,5 @@ def test_two_voices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speakers, "diarise", lambda samples, speech: Two())
     with pytest.raises(InputError, match=r"both\.wav: 2 voices were heard; give a recording in which only Anna speaks"):
         enrolled("Anna", [Path("both.wav")])
+    with pytest.raises(InputError, match="0.0 s of speech for 'Anna'"):  # the next reason: it is no longer that one
+        enrolled("Anna", [Path("both.wav")], one_person=True)

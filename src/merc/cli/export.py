@@ -55,6 +55,7 @@ def export(
     its name next to it, or in --out: 'merc export talk.srt --formats eaf' writes talk.eaf.
     """
     from merc.conversation import Conversation
+    from merc.corrections import Results
     from merc.errors import InputError
     from merc.export import Export
     from merc.export.masks import Masks
@@ -62,16 +63,16 @@ def export(
     if not formats and media is None:
         raise InputError("nothing to export: give --formats, or --anonymise with --media")
     opened = _opened(result)
-    what = Export(_names(formats), layer, Masks(pseudonyms, anonymise, tuple(_names(without or ""))))
-    if isinstance(opened, Conversation):
-        if media is not None:
-            raise InputError(f"{result} is a transcript, which has no recording: --media needs results of merc")
-        _convert(result, opened, out, what)
-        return
-    if media is not None:
+    masks = Masks(pseudonyms, anonymise, tuple(_names(without or "")))
+    what = Export(_names(formats), layer, masks) if formats else None
+    if media is not None and isinstance(opened, Conversation):
+        raise InputError(f"{result} is a transcript, which has no recording: --media needs results of merc")
+    if media is not None and isinstance(opened, Results):
         _media(opened, media, recording, anonymise=anonymise)
-    if formats:
+    if what is not None and isinstance(opened, Results):
         _results(opened, out or opened.folder, what)
+    elif what is not None and isinstance(opened, Conversation):
+        _convert(result, opened, out, what)
 
 
 def _results(opened: Results, out: Path, what: Export) -> None:

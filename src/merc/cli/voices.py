@@ -19,6 +19,9 @@ Name = Annotated[str, typer.Argument(help="Name of the person.")]
 def add(
     name: Name,
     recordings: Annotated[list[Path], typer.Argument(help="Recordings in which only this person speaks.")],
+    one_person: Annotated[
+        bool, typer.Option("--one-person", help="Nobody else speaks, even where several voices are heard.")
+    ] = False,
 ) -> None:
     """Store the voice of a person as one vector, in a file that only you can read; ask the person before.
 
@@ -31,7 +34,7 @@ def add(
     path = voices_file()
     stored = known_voices.load(path)
     known_voices.refuse_taken(stored, name)
-    made = enrolled(name, recordings)
+    made = enrolled(name, recordings, one_person=one_person)
     known_voices.store([*stored, made], path)
     typer.echo(f"stored the voice of {name} from {made.seconds:g} s of speech in {path}")
     typer.echo("'merc analyze --voices' names speakers by it; 'merc voices remove' deletes it")

@@ -93,15 +93,16 @@ def _encoded(audio: AudioResult, segments: Mapping[int, Segment], encoder: Encod
     return dict(zip(long, np.asarray(encoder.encode(list(long.values()))), strict=True)) if long else {}
 
 
-def enrolled(name: str, recordings: Sequence[Path]) -> KnownVoice:
+def enrolled(name: str, recordings: Sequence[Path], *, one_person: bool = False) -> KnownVoice:
     """Make a stored voice of recordings of one person.
 
     Args:
         name: The person's name.
         recordings: Audio or video files in which nobody else speaks.
+        one_person: Whether that is certain, so that several voices are taken for moods of one.
 
     Raises:
-        InputError: There is too little speech, or a recording holds several voices.
+        InputError: There is too little speech, or several voices are heard in a recording.
         MediaError: A recording cannot be decoded.
         WeightError: A weight has not been fetched.
     """
@@ -110,9 +111,10 @@ def enrolled(name: str, recordings: Sequence[Path]) -> KnownVoice:
     for recording in recordings:
         samples = np.asarray(decode_mono(recording).samples)
         speech = detect_speech(samples)
-        if (count := diarise(samples, speech).count) > 1:
+        if not one_person and (count := diarise(samples, speech).count) > 1:
             raise InputError(
-                f"{recording.name}: {count} voices were heard; give a recording in which only {name} speaks"
+                f"{recording.name}: {count} voices were heard; give a recording in which only {name} speaks, or say "
+                "--one-person if nobody else does"
             )
         pieces += [samples[int(one.start * RATE) : int(one.end * RATE)] for one in speech]
     long = [piece for piece in pieces if len(piece) >= SHORTEST_VOICE * RATE]

@@ -58,7 +58,7 @@ class Session:
             wake: Called from any thread when there is something to send.
 
         Returns:
-            Its number, and the bytes that had been received by then: its client goes on behind them.
+            Its number, and the bytes that had been received by then: its client continues behind them.
         """
         with self._lock:
             self.connection += 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,19 @@ def test_the_other_files_follow_when_nobody_edits(folder: Path, monkeypatch: pyt
     for timer in list(desk._timers.values()):
         timer.join(10)
     assert "loud" in (folder / "timeline.csv").read_text()
+
+
+def test_results_that_are_wanted_several_times_at_once_are_read_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    read = Results.open
+    monkeypatch.setattr(Results, "open", lambda path: reads.append(path) or read(path))
+    desk = Editing()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(desk.open, [folder] * 16))
+    assert len(reads) == 1
+    assert all(one is found[0] for one in found)
 
 
 def test_each_edit_is_undone_alone_however_fast_it_came(folder: Path) -> None:

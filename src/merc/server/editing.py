@@ -54,6 +54,7 @@ class Editing:
         self._opened: dict[Path, Opened] = {}
         self._timers: dict[Path, threading.Timer] = {}
         self._guard = threading.RLock()
+        self._reading = threading.Lock()
 
     def open(self, path: Path) -> Opened:
         """The results at a path, read again if somebody else has changed them.
@@ -62,12 +63,13 @@ class Editing:
             InputError: If there is no timeline.
         """
         file = Results.locate(path)
-        tag = file_hash(file)
-        found = self._opened.get(file)
-        if found is None or found.tag != tag:
-            results = Results.open(file)
-            found = self._keep(file, Opened(results, results.timeline.corrected, tag))
-        return found
+        with self._reading:  # the page asks for several parts of the same results at once: they are read for the first
+            tag = file_hash(file)
+            found = self._opened.get(file)
+            if found is None or found.tag != tag:
+                results = Results.open(file)
+                found = self._keep(file, Opened(results, results.timeline.corrected, tag))
+            return found
 
     def edit(self, path: Path, changes: Changes, *, by: str, tag: str | None) -> tuple[Opened, Opened]:
         """Make changes together: all of them or none.

@@ -8,6 +8,7 @@
     ├── OutputError           a result cannot be written (no permission, disk full)
     ├── ProtocolError         an evaluation would be invalid: leakage, selection on test data, an unknown label
     ├── WeightError           a pretrained weight is missing or has the wrong hash
+    ├── PluginError           a plug-in of another package cannot be used
     └── MissingExtra          an optional dependency is not installed; the message has the pip command
 
 A message names the thing, the value, what was expected and the next step.
@@ -55,6 +56,10 @@ class ProtocolError(MercError):
 
 class WeightError(MercError):
     """A pretrained weight is missing or has the wrong hash."""
+
+
+class PluginError(MercError):
+    """A plug-in of another package cannot be used."""
 
 
 class MissingExtra(MercError):

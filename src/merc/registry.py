@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from merc.errors import UnknownName
+from merc.plugins import Plugin, Plugins, Refused
 
 T = TypeVar("T")
 
@@ -20,6 +21,7 @@ class Registry(Mapping[str, T], Generic[T]):
     Args:
         kind: What the names stand for, for messages, such as ``"corpus"``.
         entries: Objects by name; a string ``"module:attribute"`` is imported on access.
+        plugins: What other packages add; their names follow merc's own, which they cannot replace.
 
     Example:
         >>> constants = Registry("constant", {"pi": "math:pi", "two": 2})
@@ -31,24 +33,55 @@ class Registry(Mapping[str, T], Generic[T]):
         merc.errors.UnknownName: unknown constant 'pie': did you mean 'pi'? known are pi, two
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, T | str]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, T | str], plugins: Plugins[T] | None = None) -> None:
         self.kind = kind
         self._entries = dict(entries)
+        self._plugins = plugins
 
     def __getitem__(self, name: str) -> T:
-        if name not in self._entries:
+        entry = self._entries.get(name)
+        if entry is None:
+            entry = self._more().get(name)
+        if entry is None and self._plugins:
+            entry = self._plugins.get(name)
+        if entry is None:
             raise UnknownName(self._unknown(name))
-        entry = self._entries[name]
         return load(entry) if isinstance(entry, str) else entry
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        if name in self._entries or name in self._own():
+            return True
+        return self._plugins is not None and isinstance(name, str) and self._plugins.usable(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        yield from self._own()
+        yield from self._plugged()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._own()) + len(self._plugged())
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names that merc itself has."""
+        return tuple(self._own())
+
+    def origin(self, name: str) -> Plugin | None:
+        """The plug-in that a name comes from; None: it is merc's own."""
+        return self._plugins.origin(name) if self._plugins and name not in self._own() else None
+
+    def refused(self) -> list[Refused]:
+        """The plug-ins that cannot be used, with the reason of each."""
+        return self._plugins.refused(self._own()) if self._plugins else []
+
+    def _more(self) -> Mapping[str, T | str]:
+        """Further entries of merc's own, for a subclass that finds them on access."""
+        return {}
+
+    def _own(self) -> Mapping[str, T | str]:
+        return {**self._entries, **self._more()}
+
+    def _plugged(self) -> Mapping[str, T]:
+        return self._plugins.entries(self._own()) if self._plugins else {}
 
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self, n=1, cutoff=0.5)

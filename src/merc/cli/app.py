@@ -20,6 +20,7 @@ from merc.cli import (
     evaluate,
     export,
     listen,
+    plugins,
     prepare,
     protocols,
     review,
@@ -70,17 +71,18 @@ def root(
     """Options that come before the command."""
 
 
-app.command("analyze", short_help="Analyse recordings.")(analyze.analyze)
-app.command("listen", short_help="Analyse a conversation while it lasts.")(listen.listen)
+app.command("analyze", cls=plugins.FormatsCommand, short_help="Analyse recordings.")(analyze.analyze)
+app.command("listen", cls=plugins.FormatsCommand, short_help="Analyse a conversation while it lasts.")(listen.listen)
 app.command("edit", short_help="Correct results: speakers, words, labels, times.")(edit.edit)
 app.command("review", short_help="Correct results in the browser.")(review.review)
-app.command("export", short_help="Write results in other formats.")(export.export)
+app.command("export", cls=plugins.FormatsCommand, short_help="Write results in other formats.")(export.export)
 app.command("compare", short_help="Agreement of two annotators.")(compare.compare)
 app.command("serve", short_help="Serve analyses over HTTP, and a page.")(serve.serve)
 app.command("demo", short_help="Analyse the bundled sample.")(demo.demo)
 app.command("check", short_help="Check every utterance of a corpus.")(check.check)
 app.command("prepare", short_help="Encode a corpus into a feature store.")(prepare.prepare)
 app.command("systems")(systems.systems)
+app.command("plugins", short_help="List what other packages add.")(plugins.plugins)
 app.command("protocols", short_help="List protocols, or describe one.")(protocols.protocols)
 app.command("train", cls=train.TrainCommand, short_help="Train a system or a recipe.")(train.train)
 app.command("evaluate", short_help="Evaluate a trained system.")(evaluate.evaluate)

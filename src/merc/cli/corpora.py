@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merc.cli import terminal
+from merc.cli import plugins, terminal
 from merc.paths import data_root
 
 if TYPE_CHECKING:
@@ -31,11 +31,14 @@ def list_(context: typer.Context, as_json: Annotated[bool, typer.Option("--json"
         return
     for corpus in CORPORA.values():
         lines = (
-            f"{corpus.name:<12} {corpus.modality}, {_total(corpus)}: {corpus.title}",
+            f"{corpus.name:<12} {corpus.modality}, {_total(corpus)}: {corpus.title}"
+            f"{plugins.package(CORPORA, corpus.name)}",
             f"{'':<13}{corpus.licence}; {corpus.source}",
             f"{'':<13}{_map(corpus)}",
         )
         typer.echo("\n".join(terminal.wrapped(line, indent=13) for line in lines) + "\n")
+    for line in plugins.refused(CORPORA):
+        typer.echo(f"{terminal.wrapped(line)}\n")
     typer.echo("manifest     your own recordings as a table;")
     typer.echo("             'merc corpora show manifest' describes its columns")
 
@@ -122,6 +125,9 @@ def _total(corpus: Corpus) -> str:
 
 
 def _description(corpus: Corpus) -> dict[str, Any]:
+    from merc.corpora import CORPORA
+
+    origin = CORPORA.origin(corpus.name)
     return {
         "name": corpus.name,
         "title": corpus.title,
@@ -136,4 +142,5 @@ def _description(corpus: Corpus) -> dict[str, Any]:
         "defects": list(corpus.defects),
         "variants": list(corpus.variants),
         "counts": dict(corpus.counts),
+        "package": origin.package if origin else "",
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merc.cli import terminal
+from merc.cli import plugins, terminal
 
 if TYPE_CHECKING:
     from merc.conversation import Conversation
@@ -100,7 +100,9 @@ def _show(*, page: bool) -> None:
         one = ENCODERS[name]()
         shape = f"{' x '.join(map(str, one.shape))}{', sequence' if one.sequence else ''}"
         default = "*" if name in DEFAULT.get(one.modality, ()) else ""
-        table.add_row(f"{name}{default}", one.modality, shape, one.summary)
+        table.add_row(f"{name}{default}", one.modality, shape, f"{one.summary}{plugins.package(ENCODERS, name)}")
     console = terminal.console(stderr=False)
     console.print(table)
     console.print("* default of its modality")
+    for line in plugins.refused(ENCODERS):
+        console.print(line)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from merc.cli import terminal
+from merc.cli import plugins, terminal
 
 
 def systems(
@@ -19,6 +19,7 @@ def systems(
     """List systems and recipes, or describe one system."""
     from merc.cache import replacing
     from merc.recipes import systems_page
+    from merc.systems import SYSTEMS
 
     if page is not None:
         with replacing(page) as temporary:
@@ -33,6 +34,7 @@ def systems(
         lines = [(_NAMES, line) for row in systems_page.rows() for line in _lines(row)]
         recipes = systems_page.targets()["Recipes"]
         lines += [(0, ""), (0, "Recipes"), *((22, f"  {one:<20}{title}") for one, title in recipes), (0, "")]
+        lines += [(4, line) for line in plugins.refused(SYSTEMS)]
         lines.append((0, "'merc systems NAME' says more of a system, 'merc protocols' what it can be trained on."))
         typer.echo("\n".join(terminal.wrapped(line, indent=indent) for indent, line in lines))
 
@@ -48,4 +50,5 @@ def _lines(row: dict[str, Any]) -> list[str]:
     configs = f"; config: {', '.join(row['configurations'])}" if row["configurations"] else ""
     facts = f"{', '.join(row['modalities'])}{needs}; {row['parameters']:,} parameters{configs}"
     facts += f"; published: {figures or 'none'}"
-    return [f"{row['name']:<{_NAMES}}{row['title']}", f"{'':<{_NAMES}}{facts}"]
+    package = f" (package {row['package']})" if row["package"] else ""
+    return [f"{row['name']:<{_NAMES}}{row['title']}{package}", f"{'':<{_NAMES}}{facts}"]

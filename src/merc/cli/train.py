@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from merc.recipes.recipe import Recipe
 
 _ANY_RECIPE = ("data", "out", "set", "quiet")
-_OF_SYSTEMS = ("corpus", "protocol", "features", "modalities", "seed", "fold", "sample-weights", "threads", "device")
+_OF_SYSTEMS = (
+    *("corpus", "protocol", "features", "modalities", "seed", "fold", "sample-weights", "threads", "device"),
+    "tracker",
+)
 
 
 class TrainCommand(TyperCommand):
@@ -57,6 +60,10 @@ Modalities = Annotated[
 SampleWeights = Annotated[
     Path | None, typer.Option(help="Systems: CSV or Parquet with columns utterance and weight, for the loss.")
 ]
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option(help="Systems: where figures of epochs go beside history.jsonl; may be repeated ('merc plugins')."),
+]
 
 
 def train(
@@ -74,6 +81,7 @@ def train(
     features: Features = None,
     modalities: Modalities = None,
     sample_weights: SampleWeights = None,
+    tracker: Trackers = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train a system on each fold of a protocol and print validation scores, or train a recipe and print its card.
@@ -84,7 +92,7 @@ def train(
 
     flags: dict[str, Any] = {"seed": seed, "threads": threads, "device": device, "start": start, "corpus": corpus}
     flags |= {"protocol": protocol, "fold": fold, "features": features, "modalities": modalities}
-    flags |= {"sample-weights": sample_weights}
+    flags |= {"sample-weights": sample_weights, "tracker": tracker}
     given = {name: value for name, value in flags.items() if value is not None and value != []}
     folder = out or Path("runs") / target
     if target in RECIPES:
@@ -162,7 +170,9 @@ def _system(
     )
     first = processes().first  # under torchrun one process prints
     with terminal.progress(quiet=quiet or not first) as progress:
-        for trained in run(request, out, only=given.get("fold", ()), progress=progress):
+        for trained in run(
+            request, out, only=given.get("fold", ()), trackers=given.get("tracker", ()), progress=progress
+        ):
             if first:
                 figures = sentence(trained.fitted.figures())
                 typer.echo(f"{trained.fold.name}: epoch {trained.fitted.best}, validation {figures}")

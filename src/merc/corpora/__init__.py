@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from merc.conversation import Conversation
 from merc.corpora.corpus import Corpus, Item, Source, contents
 from merc.corpora.items import as_conversations
 from merc.corpora.verification import CHECKS, MISSING, ORPHANS, PUBLISHED, Count, Verification, compare
+from merc.errors import InputError
 from merc.paths import corpus_root
+from merc.plugins import Plugins
 from merc.registry import Registry
 
 __all__ = [
@@ -40,7 +43,7 @@ _NAMES = (
     *("iemocap", "isear", "meld", "nemo", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
 CONVERSATIONAL = ("cmu-mosi", "emorynlp", "iemocap", "manifest", "meld")
-"""Ids of the corpora whose utterances are part of dialogues or monologues."""
+"""Ids of merc's own corpora whose utterances are part of dialogues or monologues; `is_conversational` knows all."""
 
 
 def _lazy(name: str, attribute: str) -> str:
@@ -48,21 +51,60 @@ def _lazy(name: str, attribute: str) -> str:
     return f"merc.corpora.{name.replace('-', '_')}:{attribute}"
 
 
-CORPORA: Registry[Corpus] = Registry("corpus", {name: _lazy(name, "CORPUS") for name in _NAMES})
-READERS: Registry[Callable[..., list[Item]]] = Registry("corpus", {name: _lazy(name, "read") for name in _NAMES})
+def _plugged(name: str, module: Any) -> Any:
+    """The module of a plug-in, which has what a file of this room has; raises InputError for anything else."""
+    corpus = getattr(module, "CORPUS", None)
+    if not isinstance(corpus, Corpus):
+        raise InputError(f"CORPUS is {type(corpus).__name__}; expected a module with CORPUS, a merc.corpora.Corpus")
+    if corpus.name != name:
+        raise InputError(f"CORPUS has the name '{corpus.name}'; expected that of the entry point, '{name}'")
+    needed = ("read", "conversations") if corpus.modality == "conversation" else ("read",)
+    for attribute in needed:
+        if not callable(getattr(module, attribute, None)):
+            raise InputError(f"no function {attribute}(root); a corpus of modality '{corpus.modality}' needs it")
+    return module
+
+
+def _plugged_corpus(name: str, module: Any) -> Corpus:
+    corpus: Corpus = _plugged(name, module).CORPUS
+    return corpus
+
+
+def _plugged_reader(name: str, module: Any) -> Callable[..., list[Item]]:
+    reader: Callable[..., list[Item]] = _plugged(name, module).read
+    return reader
+
+
+def _plugged_conversations(name: str, module: Any) -> Callable[[Path], list[Conversation]]:
+    return getattr(_plugged(name, module), "conversations", None) or partial(_as_conversations, name)
 
 
 def _as_conversations(name: str, root: Path) -> list[Conversation]:
     return as_conversations(CORPORA[name], READERS[name](root))
 
 
+GROUP = "merc.corpora"
+"""Entry points of plug-ins: modules with ``CORPUS``, ``read``, and for conversations ``conversations``."""
+
+CORPORA: Registry[Corpus] = Registry(
+    "corpus", {name: _lazy(name, "CORPUS") for name in _NAMES}, Plugins(GROUP, _plugged_corpus, ("manifest",))
+)
+READERS: Registry[Callable[..., list[Item]]] = Registry(
+    "corpus", {name: _lazy(name, "read") for name in _NAMES}, Plugins(GROUP, _plugged_reader, ("manifest",))
+)
 CONVERSATIONS: Registry[Callable[[Path], list[Conversation]]] = Registry(
     "corpus",
     {
         **{name: partial(_as_conversations, name) for name in _NAMES},
         **{name: _lazy(name, "conversations") for name in CONVERSATIONAL},
     },
+    Plugins(GROUP, _plugged_conversations),
 )
+
+
+def is_conversational(name: str) -> bool:
+    """Whether the utterances of a corpus are part of dialogues or monologues."""
+    return name in CONVERSATIONAL or (name in CORPORA and CORPORA[name].modality == "conversation")
 
 
 def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Conversation]:
@@ -82,7 +124,7 @@ def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Con
     found: list[Conversation] = []
     for name in names:
         own = CONVERSATIONS[name](corpus_root(name, CORPORA[name].folder, data))
-        found += own if len(names) == 1 or name not in CONVERSATIONAL else [_prefixed(one, name) for one in own]
+        found += own if len(names) == 1 or not is_conversational(name) else [_prefixed(one, name) for one in own]
     return found
 
 

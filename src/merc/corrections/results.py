@@ -9,7 +9,7 @@ from merc import formats
 from merc.cache import replacing
 from merc.conversation import Timeline
 from merc.errors import InputError
-from merc.formats import FILE_NAMES, WRITERS, written
+from merc.formats import WRITERS, file_name, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,16 @@ class Results:
         ours = written.listed(self.folder)
         stale = [
             name
-            for name, file in FILE_NAMES.items()
-            if file in ours and file not in (written.TIMELINE, *touched) and (self.folder / file).exists()
+            for name in WRITERS
+            if (file := file_name(name)) in ours
+            and file not in (written.TIMELINE, *touched)
+            and (self.folder / file).exists()
         ]
         saved = written.save(timeline, self.folder, {written.TIMELINE: WRITERS["json"]})
         for name in stale:
             # The report shows both layers; the other formats hold one.
             layer = timeline if name == "html" else replace(timeline.corrected, edits=())
-            saved += written.save(layer, self.folder, {FILE_NAMES[name]: WRITERS[name]})
+            saved += written.save(layer, self.folder, {file_name(name): WRITERS[name]})
         return saved, touched
 
     def _save_edits(self, timeline: Timeline) -> list[Path]:

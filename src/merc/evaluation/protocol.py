@@ -8,14 +8,17 @@ first protocol of a corpus is its default.
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
-from merc.errors import ProtocolError, UnknownName
+from merc.corpora import CORPORA, GROUP
+from merc.errors import InputError, ProtocolError, UnknownName
 from merc.evaluation import item_splits, splits
 from merc.evaluation.classes import ekman7, iemocap4, iemocap4_excited, iemocap6, iemocap6_majority
 from merc.evaluation.division import ALL_APART, TEST_APART, TRAIN_APART, Protocol, ProtocolWarning
 from merc.evaluation.parts import Fold, Ledger, Opening, Part, Sealed, SharedTexts
 from merc.evaluation.selection import Best, Epoch, NotAResult, TestTrace, select
 from merc.labels import EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, SENTIMENT2
+from merc.plugins import Plugins
 from merc.registry import Registry
 
 __all__ = [
@@ -294,8 +297,23 @@ _KNOWN = (
     ),
 )
 
-PROTOCOLS: Registry[Protocol] = Registry("protocol", {protocol.name: protocol for protocol in _KNOWN})
-"""Every protocol by name."""
+
+def _plugged(name: str, module: Any) -> Protocol | None:
+    """The ``PROTOCOL`` of the module of a corpus; None: it has none. Raises InputError for anything else."""
+    stated = getattr(module, "PROTOCOL", None)
+    if stated is None or name not in CORPORA:
+        return None
+    if not isinstance(stated, Protocol) or (stated.name, stated.corpus) != (name, name):
+        raise InputError(
+            f"PROTOCOL is {stated!r}; expected a merc.evaluation.protocol.Protocol of name and corpus '{name}'"
+        )
+    return stated
+
+
+PROTOCOLS: Registry[Protocol] = Registry(
+    "protocol", {protocol.name: protocol for protocol in _KNOWN}, Plugins(GROUP, _plugged)
+)
+"""Every protocol by name; that of a corpus of another package has the name of the corpus."""
 
 
 def default_protocol(corpus: str) -> Protocol:
@@ -314,5 +332,7 @@ def default_protocol(corpus: str) -> Protocol:
     for protocol in _KNOWN:
         if protocol.corpus == corpus:
             return protocol
-    known = ", ".join(sorted({protocol.corpus for protocol in _KNOWN} - {"any"}))
+    if CORPORA.origin(corpus) and corpus in PROTOCOLS:
+        return PROTOCOLS[corpus]
+    known = ", ".join(sorted({protocol.corpus for protocol in PROTOCOLS.values()} - {"any"}))
     raise UnknownName(f"corpus '{corpus}' has no protocol; expected one of {known}")

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from merc.cache import replacing
 from merc.conversation import Conversation, Timeline
 from merc.errors import InputError
 from merc.export.masks import Masks, masked
-from merc.formats import FILE_NAMES, WRITERS, written
+from merc.formats import FILE_NAMES, WRITERS, file_name, written
 from merc.formats.transcript import as_timeline
 from merc.options import one_of
+from merc.plugins import Plugins
 from merc.registry import Registry, load
 
 Writer = Callable[[Timeline, Path], None]
@@ -22,10 +24,15 @@ LAYERS = ("predicted", "corrected")
 _NEED_PREDICTIONS = ("html", "audformat", "svg", "pdf", "png")
 _BOTH = ("json", "html")  # formats that show both layers if none is chosen
 
+
+def _plugged(name: str, module: Any) -> Mapping[str, str | None] | None:
+    return MappingProxyType({file_name(name): None}) if name in WRITERS else None
+
+
 FORMATS: Registry[Mapping[str, str | None]] = Registry(
     "format",
     {
-        **{name: MappingProxyType({FILE_NAMES[name]: None}) for name in WRITERS},
+        **{name: MappingProxyType({file: None}) for name, file in FILE_NAMES.items()},
         "speakers": MappingProxyType({"speakers.csv": "merc.export.by_speaker:write"}),
         "svg": MappingProxyType({"timeline.svg": "merc.export.figures:write_svg"}),
         "pdf": MappingProxyType({"timeline.pdf": "merc.export.figures:write_pdf"}),
@@ -37,6 +44,7 @@ FORMATS: Registry[Mapping[str, str | None]] = Registry(
             }
         ),
     },
+    Plugins("merc.formats", _plugged),
 )
 """By format, the files of an export and who writes them (None: ``merc.formats``)."""
 

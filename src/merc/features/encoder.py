@@ -6,8 +6,9 @@ To add an encoder, write one file with a subclass of `Encoder` and name it in ``
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,9 +16,12 @@ import numpy as np
 
 from merc import paths
 from merc.errors import InputError, MercError
+from merc.options import one_of
+from merc.plugins import Plugins
 from merc.progress import Progress
 from merc.registry import Registry
 
+MODALITIES = ("text", "voice", "face", "motion")
 INPUTS = {
     "text": "texts, one string each",
     "dialogue": "conversations, for which one array per utterance is returned, in reading order",
@@ -156,20 +160,22 @@ Factory = Callable[..., Encoder]
 class Encoders(Registry[Factory]):
     """Encoders by name; the fine-tuned text encoders shipped with merc follow those that are registered."""
 
-    def __getitem__(self, name: str) -> Factory:
-        if name not in self._entries and name in (shipped := _shipped()):
-            return shipped[name]
-        return super().__getitem__(name)
+    def _more(self) -> Mapping[str, Factory | str]:
+        return _shipped()
 
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in _shipped()
 
-    def __iter__(self) -> Iterator[str]:
-        yield from self._entries
-        yield from _shipped()
-
-    def __len__(self) -> int:
-        return len(self._entries) + len(_shipped())
+def _plugged(name: str, found: Any) -> Factory:
+    """The class of a plug-in; raises InputError for anything but an encoder of that name that describes itself."""
+    if not (isinstance(found, type) and issubclass(found, Encoder)):
+        raise InputError(f"expected a subclass of merc.features.encoder.Encoder, found {found!r}")
+    one = found()
+    if one.name != name:
+        raise InputError(f"{found.__name__} has the name '{one.name}'; expected that of the entry point, '{name}'")
+    one_of(MODALITIES, scope=found.__name__, modality=one.modality)
+    one_of(INPUTS, scope=found.__name__, input=one.input)
+    one_of(CROPS, scope=found.__name__, crop=one.crop)
+    json.dumps(one.describe())
+    return found
 
 
 def _shipped() -> dict[str, Factory]:
@@ -205,6 +211,7 @@ ENCODERS = Encoders(
         "voice-emotion": "merc.features.emotion:VoiceEmotionEncoder",
         "face-emotion": "merc.features.emotion:FaceEmotionEncoder",
     },
+    Plugins("merc.encoders", _plugged, reserved=(*MODALITIES, "prepared", "sound", "words")),
 )
 """Every encoder by name; the order is that in which ``prepared`` looks for a modality's feature."""
 
@@ -238,7 +245,7 @@ def names(modality: str) -> tuple[str, ...]:
 
 def page() -> str:
     """The page docs/reference/encoders.md."""
-    rows = [_row(ENCODERS[name]()) for name in ENCODERS]
+    rows = [_row(ENCODERS[name]()) for name in ENCODERS.own]
     head = ("Name", "Modality", "Reads", "Each row", "Terms of the weights", "What it is")
     lines = [_PAGE, "| " + " | ".join(head) + " |", "|" + "---|" * len(head), *rows]
     return "\n".join(lines) + "\n"

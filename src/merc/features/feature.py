@@ -18,7 +18,6 @@ import numpy as np
 from merc.errors import InputError
 from merc.features.encoder import difference
 
-MODALITIES = ("text", "voice", "face", "motion")
 KINDS = ("values", "tokens", "sound")
 """What a row is: vectors, token numbers of a vocabulary, or samples of sound."""
 _REACH = 5.0  # standard deviations; an outlier beyond them is set to the edge

@@ -31,8 +31,8 @@ from merc.conversation import Conversation
 from merc.corpora import CORPORA, Item
 from merc.errors import FormatError, InputError
 from merc.features import encoder, of_items, sound, stored, tuned_text, vocabulary
-from merc.features.encoder import ENCODERS
-from merc.features.feature import MODALITIES, Feature
+from merc.features.encoder import ENCODERS, MODALITIES
+from merc.features.feature import Feature
 from merc.progress import Progress
 
 TABLE_NAMES: Mapping[str, Mapping[str, str]] = {

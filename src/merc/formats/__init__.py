@@ -9,15 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from merc.cache import replacing
 from merc.conversation import Conversation, Timeline
-from merc.errors import FormatError
+from merc.errors import FormatError, InputError
 from merc.formats.transcript import as_timeline
+from merc.plugins import Plugins
 from merc.registry import Registry
 
 Writer = Callable[[Timeline, Path], None]
 Reader = Callable[[Path], Timeline | Conversation]
+
+
+def _plugged(name: str, module: Any) -> Any:
+    """The module of a plug-in, which has ``write(timeline, path)``, ``read(path)`` or both; raises InputError."""
+    both = [getattr(module, attribute, None) for attribute in ("write", "read")]
+    if not any(both) or not all(one is None or callable(one) for one in both):
+        raise InputError("expected a module with a function write(timeline, path), read(path), or both")
+    return module
+
+
+def _plugged_writer(name: str, module: Any) -> Writer | None:
+    return getattr(_plugged(name, module), "write", None)
+
+
+def _plugged_reader(name: str, module: Any) -> Reader | None:
+    return getattr(_plugged(name, module), "read", None)
+
+
+_ELSEWHERE = ("speakers", "svg", "pdf", "png", "audformat", "tsv")
+"""Names that ``merc export`` and the readers have beside those of ``WRITERS``."""
 
 WRITERS: Registry[Writer] = Registry(
     "format",
@@ -35,6 +57,7 @@ WRITERS: Registry[Writer] = Registry(
         "docx": "merc.formats.docx:write",
         "html": "merc.report:write",
     },
+    Plugins("merc.formats", _plugged_writer, _ELSEWHERE),
 )
 """Output formats by name."""
 
@@ -54,16 +77,21 @@ READERS: Registry[Reader] = Registry(
         "xlsx": "merc.formats.xlsx:read",
         "docx": "merc.formats.docx:read",
     },
+    Plugins("merc.formats", _plugged_reader, (*_ELSEWHERE, "html")),
 )
 """Input formats by file extension, in lower case, without the dot."""
 
 FILE_NAMES: Mapping[str, str] = MappingProxyType(
-    {name: {"html": "report.html", "textgrid": "timeline.TextGrid"}.get(name, f"timeline.{name}") for name in WRITERS}
+    {
+        name: {"html": "report.html", "textgrid": "timeline.TextGrid"}.get(name, f"timeline.{name}")
+        for name in WRITERS.own
+    }
 )
-"""File name that ``save`` uses, by format."""
+"""File name that ``save`` uses, by format of merc's own; see `file_name` for all."""
 
 BY_NAME_ONLY = ("txt", "xlsx", "docx")
-"""Formats that ``save`` writes only when they are named: they hold what others hold, and two of them need an extra."""
+"""Formats that ``save`` writes only when they are named: they hold what others hold, and two of them need an extra.
+Those of plug-ins are written only when they are named too."""
 
 _DOCUMENTS = ("doc", "odt", "rtf", "pdf", "pages")
 
@@ -77,7 +105,8 @@ def save(timeline: Timeline, folder: str | Path, *, formats: Sequence[str] | Non
     Args:
         timeline: The result of an analysis.
         folder: Created if it does not exist.
-        formats: Names of formats in upper or lower case (default: all but ``BY_NAME_ONLY``); duplicates are ignored.
+        formats: Names of formats in upper or lower case (default: merc's own but ``BY_NAME_ONLY``); duplicates are
+            ignored.
 
     Returns:
         The paths of the files, in the order of ``formats``.
@@ -96,7 +125,7 @@ def files(formats: Sequence[str] | None = None) -> dict[str, Writer]:
     """Writers by the name of the file that ``save`` writes.
 
     Args:
-        formats: Names of formats in upper or lower case (default: all but ``BY_NAME_ONLY``).
+        formats: Names of formats in upper or lower case (default: merc's own but ``BY_NAME_ONLY``).
 
     Raises:
         UnknownName: If a format does not exist.
@@ -105,10 +134,20 @@ def files(formats: Sequence[str] | None = None) -> dict[str, Writer]:
         >>> list(files(["srt", "TextGrid"]))
         ['timeline.srt', 'timeline.TextGrid']
     """
-    usual = tuple(name for name in WRITERS if name not in BY_NAME_ONLY)
+    usual = tuple(name for name in FILE_NAMES if name not in BY_NAME_ONLY)
     wanted = usual if formats is None else (formats,) if isinstance(formats, str) else tuple(formats)
     chosen = {name.lower(): WRITERS[name.lower()] for name in wanted}
-    return {FILE_NAMES[name]: writer for name, writer in chosen.items()}
+    return {file_name(name): writer for name, writer in chosen.items()}
+
+
+def file_name(name: str) -> str:
+    """The name of the file that ``save`` writes of a format; of a plug-in its own name is the extension.
+
+    Example:
+        >>> file_name("textgrid"), file_name("toy")
+        ('timeline.TextGrid', 'timeline.toy')
+    """
+    return FILE_NAMES.get(name, f"timeline.{name}")
 
 
 def write(timeline: Timeline | Conversation, path: str | Path) -> Path:

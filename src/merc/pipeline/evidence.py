@@ -255,7 +255,7 @@ def voice_encoder(head: VoiceHead, job: Job) -> Encoder:
     sha256 = head.card["base"]["sha256"]
     for name in ENCODERS:
         one = job.models.encoder(name, device=job.device)
-        if one.modality == "voice" and one.width == head.width and one.describe()["sha256"] == sha256:
+        if one.modality == "voice" and one.width == head.width and one.describe().get("sha256") == sha256:
             return one
     raise WeightError(
         f"voice head: no encoder gives {head.width} numbers from the weights {sha256[:12]}… that its card names; train "

@@ -25,6 +25,7 @@ from merc.recipes.joined import columns, lending, targets
 from merc.recipes.prompting.text_model import TextModel
 from merc.recipes.with_backbone import Upstream
 from merc.systems import SYSTEMS, Setup
+from merc.systems.plugged import module_hash
 from merc.training.device import chosen_device, seeded
 from merc.training.material import Material, refuse_in_sample, refuse_unreadable
 from merc.training.options import TrainOptions
@@ -337,6 +338,8 @@ def settled(request: Request) -> dict[str, Any]:
     training, chosen = merged(request)
     options = system_options(kind, chosen, labels=protocol.label_set)
     values: dict[str, Any] = {"system": asdict(options), "training": training.as_json()}
+    if plugin := SYSTEMS.origin(request.system):
+        values["plugin"] = {"package": plugin.package, "version": plugin.version, "sha256": module_hash(kind)}
     if text_model := TextModel.of(kind, chosen):
         values |= text_model.facts()
     if upstream := Upstream.of(kind, chosen):

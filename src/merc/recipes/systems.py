@@ -29,12 +29,12 @@ from merc.recipes.joined import universal_labels
 from merc.recipes.request import Prepared, Request, settled
 from merc.training import checkpoint
 from merc.training.data import Item, Material, batches
-from merc.training.device import chosen_device, seeded
+from merc.training.device import chosen_device, processes, seeded
 from merc.training.gradients import hooks_of
 from merc.training.loop import Fitted, Run, fit
 from merc.training.options import TrainOptions
 from merc.training.tasks import Predicted, predict, system_task
-from merc.training.tracking import JsonLines
+from merc.training.tracking import TrackedRun, flat, tracking
 
 if TYPE_CHECKING:
     from merc.systems import System
@@ -171,20 +171,32 @@ def named(predicted: Predicted, classes: Sequence[str]) -> dict[str, str]:
 
 
 def train(
-    request: Request, out: Path, *, only: Sequence[str] = (), progress: Progress | None = None
+    request: Request,
+    out: Path,
+    *,
+    only: Sequence[str] = (),
+    trackers: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> Iterator[Trained]:
     """Train every fold of a protocol (or those named) into a folder; what is finished there is read, not repeated.
 
-    Raises InputError where the folder holds another run.
+    ``trackers`` are names in ``TRACKERS``. Raises InputError where the folder holds another run.
     """
     prepared = Prepared(request)
     folds = _selected(prepared.folds(), only)
     for fold in folds:
-        run = Run(folder=out / fold.name, tracker=JsonLines(out / fold.name / "history.jsonl"), progress=progress)
         _claim(out, prepared)
-        trained = train_fold(prepared, fold, run=run)
+        with tracking(trackers if processes().first else (), _tracked(out, fold, request)) as tracker:
+            run = Run(folder=out / fold.name, tracker=tracker, progress=progress)
+            trained = train_fold(prepared, fold, run=run)
         _keep(out, prepared, trained)
         yield trained
+
+
+def _tracked(out: Path, fold: Fold, request: Request) -> TrackedRun:
+    place = out.resolve()
+    settings = flat({"request": request.as_json(), **settled(request)})
+    return TrackedRun(out / fold.name, out.parent, request.system, f"{place.name}/{fold.name}", settings)
 
 
 def _selected(folds: Sequence[Fold], only: Sequence[str]) -> list[Fold]:

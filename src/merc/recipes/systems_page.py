@@ -11,27 +11,30 @@ from merc.corpora import CORPORA
 from merc.errors import InputError, UnknownName
 from merc.features.encoder import ENCODERS
 from merc.features.spec import FeatureSpec
-from merc.nn.facenet import CELLS
 from merc.paths import data_root
 from merc.recipes import RECIPES
 from merc.registry import Registry
 from merc.systems import SYSTEMS, Published, Setup, System
-
-USUAL_WIDTHS = {"text": 768, "voice": 47, "face": 17, "motion": 189}
-"""Widths at which parameters are counted: sentence encoder, acoustic values, action units, markers; ``CELLS`` of frames
-that are read as cells."""
+from merc.systems.plugged import USUAL_WIDTHS, at_usual_widths
 
 
 def targets() -> dict[str, list[tuple[str, str]]]:
     """What ``merc train`` can train, in two groups: names with what each trains."""
     return {
-        "Systems": [(name, f"{SYSTEMS[name].description.title}") for name in sorted(SYSTEMS)],
+        "Systems": [(name, _titled(name)) for name in sorted(SYSTEMS)],
         "Recipes": [(name, recipe.title) for name, recipe in RECIPES.items()],
     }
 
 
+def _titled(name: str) -> str:
+    title, other = SYSTEMS[name].description.title, package(name)
+    return f"{title} (package {other})" if other else title
+
+
 def refuse_unknown_target(name: str) -> None:
     """Raise UnknownName, with the nearest name, for what is neither a system nor a recipe."""
+    if SYSTEMS.origin(name) and SYSTEMS[name]:  # a plug-in, or the reason why it cannot be used
+        return
     known = Registry("system or recipe", dict.fromkeys((*SYSTEMS, *RECIPES), True))  # the names alone
     try:
         known[name]
@@ -64,20 +67,21 @@ def row(name: str) -> dict[str, Any]:
         ],
         "parameters": parameters(kind),
         "licence": described.licence,
+        "package": package(name),
         "published": [_figure(one) for one in described.published],
         "configurations": {name: _setups(setups) for name, setups in described.configurations.items()},
     }
 
 
+def package(name: str) -> str:
+    """Name and version of the package that adds a system as a plug-in; empty: it is merc's own."""
+    origin = SYSTEMS.origin(name)
+    return f"{origin.package} {origin.version}" if origin else ""
+
+
 def parameters(kind: type[System]) -> int:
     """Trained values with six classes (or one dimension) and every modality that is read, at the usual widths."""
-    import torch
-
-    ways = kind.reading()
-    widths = {name: CELLS if ways[name] == "cells" else USUAL_WIDTHS[name] for name in kind.description.modalities}
-    with torch.random.fork_rng():
-        made = kind(widths, 6) if kind.description.predicts_classes else kind(widths, 0, dimensions=1)
-    return sum(one.numel() for one in made.parameters() if one.requires_grad)
+    return sum(one.numel() for one in at_usual_widths(kind).parameters() if one.requires_grad)
 
 
 def _figure(one: Published) -> dict[str, Any]:
@@ -151,6 +155,7 @@ def text(name: str) -> str:
         f"parameters: {found['parameters']:,} at widths "
         + ", ".join(f"{one} {USUAL_WIDTHS[one]}" for one in found["modalities"]),
         f"licence: {found['licence']}",
+        *([f"package: {found['package']}"] if found["package"] else []),
     ]
     lines += [f"published: {_sentence(figure)}" for figure in found["published"]]
     lines += [f"configuration {one}" for one in _configurations(found)]
@@ -176,7 +181,7 @@ def page() -> str:
     )
     recipes = "".join(f"- `{name}`: {recipe.title}\n" for name, recipe in RECIPES.items())
     tail = f"\n## Recipes\n\nWhat else `merc train` trains:\n\n{recipes}"
-    return head + "".join(_section(found) for found in rows()) + tail
+    return head + "".join(_section(found) for found in rows() if not found["package"]) + tail
 
 
 def _section(found: dict[str, Any]) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from merc.nn.losses import UNLABELLED
 from merc.nn.rows import Rows
+from merc.plugins import Plugins
 from merc.registry import Registry
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
+from merc.systems.plugged import accept
 
 __all__ = [
     "SYSTEMS",
@@ -47,4 +49,5 @@ SYSTEMS: Registry[type[System]] = Registry(
         "unimse": "merc.systems.unimse:UniMse",
         "word_alignment": "merc.systems.word_alignment:WordAlignment",
     },
+    Plugins("merc.systems", accept),
 )

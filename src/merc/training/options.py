@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from merc.errors import InputError
 from merc.evaluation.metrics import LOWER_IS_BETTER, NAMES
-from merc.features.feature import MODALITIES
+from merc.features.encoder import MODALITIES
 from merc.options import above, at_least, below_one, one_of, share, typed
 from merc.training.curriculum import MEASURES
 

@@ -66,3 +66,14 @@ def test_a_corpus_that_is_missing_is_named_with_its_path(tmp_path: Path) -> None
 def test_shipped_files_are_in_the_package() -> None:
     assert list(paths.SHIPPED.glob("*.json"))
     assert paths.SHIPPED_ENCODERS.parent == paths.SHIPPED
+
+
+def test_a_corpus_named_by_a_file_needs_no_data_root_and_has_a_store_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MERC_DATA", raising=False)
+    monkeypatch.setenv("MERC_CACHE", str(tmp_path))
+    assert paths.corpus_root("manifest:x", str(tmp_path)) == tmp_path
+    one, other = (paths.store_root(f"manifest:/{folder}/mine.csv") for folder in ("a", "b"))
+    assert one.parent == other.parent == tmp_path / "stores" and one != other
+    assert one.name.startswith("manifest-mine-")

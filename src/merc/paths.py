@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -89,13 +90,13 @@ def corpus_root(name: str, folder: str, data: Path | None = None) -> Path:
 
     Args:
         name: Registry name of the corpus, for messages.
-        folder: Its folder or file below the data root.
+        folder: Its folder or file below the data root; an absolute path, as of a manifest, needs no data root.
         data: The data root (default: ``$MERC_DATA``).
 
     Raises:
         InputError: If it does not exist.
     """
-    root = data_root(data) / folder
+    root = Path(folder) if Path(folder).is_absolute() else data_root(data) / folder
     if not root.exists():
         raise InputError(f"no corpus '{name}' at {root}; set MERC_DATA or --data to the folder that contains it")
     return root
@@ -108,4 +109,19 @@ def heads_root() -> Path:
 
 def store_root(corpus: str) -> Path:
     """Default folder of the feature store of a corpus: ``merc prepare`` writes it, ``merc train`` reads it."""
-    return cache_root() / "stores" / corpus
+    return cache_root() / "stores" / folder_name(corpus)
+
+
+def folder_name(name: str) -> str:
+    """The name of a corpus or protocol as that of a folder.
+
+    One named by a file, as ``manifest:FILE``, has the name of the file and a hash of the whole name.
+
+    Example:
+        >>> folder_name("iemocap6:drawn"), folder_name("manifest:/data/mine.csv")
+        ('iemocap6_drawn', 'manifest-mine-205243a3')
+    """
+    kind, _, file = name.partition(":")
+    if Path(file).is_absolute():
+        return f"{kind}-{Path(file).stem}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return name.replace(":", "_")

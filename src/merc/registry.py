@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from merc.errors import UnknownName
@@ -22,6 +22,8 @@ class Registry(Mapping[str, T], Generic[T]):
         kind: What the names stand for, for messages, such as ``"corpus"``.
         entries: Objects by name; a string ``"module:attribute"`` is imported on access.
         plugins: What other packages add; their names follow merc's own, which they cannot replace.
+        families: Functions by prefix, or their import paths: the name ``"PREFIX:REST"`` is what the function of the
+            prefix makes of ``REST``, such as the corpus of a file. These names are not listed.
 
     Example:
         >>> constants = Registry("constant", {"pi": "math:pi", "two": 2})
@@ -33,10 +35,18 @@ class Registry(Mapping[str, T], Generic[T]):
         merc.errors.UnknownName: unknown constant 'pie': did you mean 'pi'? known are pi, two
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, T | str], plugins: Plugins[T] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        entries: Mapping[str, T | str],
+        plugins: Plugins[T] | None = None,
+        *,
+        families: Mapping[str, Callable[[str], T] | str] | None = None,
+    ) -> None:
         self.kind = kind
         self._entries = dict(entries)
         self._plugins = plugins
+        self._families = dict(families or {})
 
     def __getitem__(self, name: str) -> T:
         entry = self._entries.get(name)
@@ -45,13 +55,26 @@ class Registry(Mapping[str, T], Generic[T]):
         if entry is None and self._plugins:
             entry = self._plugins.get(name)
         if entry is None:
-            raise UnknownName(self._unknown(name))
+            entry = self._of_family(name)
         return load(entry) if isinstance(entry, str) else entry
+
+    def _of_family(self, name: str) -> T:
+        prefix, colon, rest = name.partition(":")
+        if not colon or prefix not in self._families:
+            raise UnknownName(self._unknown(name))
+        family = self._families[prefix]
+        made: T = (load(family) if isinstance(family, str) else family)(rest)
+        return made
 
     def __contains__(self, name: object) -> bool:
         if name in self._entries or name in self._own():
             return True
-        return self._plugins is not None and isinstance(name, str) and self._plugins.usable(name)
+        if not isinstance(name, str):
+            return False
+        prefix, colon, _ = name.partition(":")
+        if colon and prefix in self._families:
+            return True
+        return self._plugins is not None and self._plugins.usable(name)
 
     def __iter__(self) -> Iterator[str]:
         yield from self._own()
@@ -86,7 +109,8 @@ class Registry(Mapping[str, T], Generic[T]):
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        return f"unknown {self.kind} '{name}': {hint}known are {', '.join(sorted(self))}"
+        known = [*sorted(self), *(f"{prefix}:…" for prefix in self._families)]
+        return f"unknown {self.kind} '{name}': {hint}known are {', '.join(known)}"
 
 
 def load(path: str) -> Any:

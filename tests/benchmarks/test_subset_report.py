@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from merc.benchmarks import subset_report
+from merc.benchmarks.subset import Subset
 from merc.errors import InputError
 from merc.evaluation.resampling import Runs, ValueRuns
 from merc.evaluation.scoring import Answers, Values
-from merc.evaluation.subset import Subset
 
 IDS = tuple(f"u{place}" for place in range(8))
 TRUE = np.array([0, 0, 0, 0, 1, 1, 1, 1])

@@ -46,9 +46,21 @@ def test_annotation_alone(tmp_path: Path, merc) -> None:
     assert merc("meld", "--root", tmp_path / "meld", "--out", out, "--only", "dev", "--quiet") == ""
 
 
+def test_what_was_not_measured_is_said_first(tmp_path: Path, merc) -> None:
+    (tmp_path / "mine.csv").write_text("conversation,speaker,text\nc,Ann,Hi.\n")
+    printed = merc(f"manifest:{tmp_path / 'mine.csv'}", "--out", tmp_path / "out")
+    assert "1 of 1 utterances kept, not measured: 1" in printed.replace("\n", " ")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Not measured: 1 (no recording, or one that cannot be read). All 1 utterances passed" in page
+
+
 def test_errors(tmp_path: Path, merc) -> None:
-    with pytest.raises(InputError, match="missing option --root; usage: merc check CORPUS --root DIR --out DIR"):
-        merc("meld")
+    with pytest.raises(InputError, match="missing option --out; usage: merc check CORPUS --root DIR --out DIR"):
+        merc("meld", "--root", tmp_path)
+    with pytest.raises(InputError, match=r"no corpus 'meld' at .*; set MERC_DATA or --data"):
+        merc("meld", "--data", tmp_path, "--out", tmp_path / "out")
+    with pytest.raises(InputError, match="the table is not named; expected manifest:FILE"):
+        merc("manifest", "--out", tmp_path / "out")
     with pytest.raises(InputError, match="missing the folder of a check; usage: merc check review DIR"):
         merc("review")
     with pytest.raises(UnknownName, match="did you mean 'meld'"):

@@ -59,6 +59,7 @@ def features(root: Path, corpus: str) -> Path:
 
 
 def manifest(root: Path, form: str) -> Path:
+    trees.write(root / "a.wav", "")
     if form == "jsonl":
         trees.write(root / "manifest.jsonl", '{"conversation": "c", "start": 1, "end": 2, "media": "a.wav"}\n' * 3)
     else:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from merc.conversation import Segment
-from merc.corpora import CONVERSATIONS, manifest
+from merc.corpora import CONVERSATIONS, CORPORA, READERS, conversations_of, located, manifest
 from merc.errors import FormatError, InputError
 from tests.corpora import trees
 
@@ -102,3 +102,53 @@ def test_broken_files(tmp_path: Path) -> None:
         manifest.conversations(tmp_path)
     with pytest.raises(InputError, match=r"m\.xlsx: expected a file with suffix \.csv, \.parquet, \.jsonl"):
         manifest.conversations(trees.write(tmp_path / "m.xlsx", ""))
+
+
+def test_media_of_which_none_exists_are_an_error(tmp_path: Path) -> None:
+    table = trees.write(tmp_path / "m.csv", "conversation,media\nc,a.wav\nc,b.wav\nd,\n")
+    with pytest.raises(
+        InputError, match=r"none of the 2 media exists, of utterance 'c_0000': no file a\.wav; expected"
+    ):
+        manifest.conversations(table)
+    trees.write(tmp_path / "b.wav", "")
+    first, second = manifest.conversations(table)[0]
+    assert first.meta["media_missing"] == "no file a.wav" and second.meta["media"] == str(tmp_path / "b.wav")
+
+
+def test_ratings_are_scores_and_a_semicolon_separates_too(tmp_path: Path) -> None:
+    trees.write(tmp_path / "m.toml", '[protocol]\ndimensions = ["trust"]')
+    table = trees.write(tmp_path / "m.csv", "conversation;valence;trust;note\nc;1,5;2;x\n")
+    with pytest.raises(FormatError, match="row 2: valence '1,5'; expected a number, or an empty cell"):
+        manifest.conversations(table)
+    trees.write(table, "conversation;valence;trust;note\nc;1.5;2;x\nc;;;y\n")
+    first, second = manifest.conversations(table)[0]
+    assert (dict(first.scores), dict(second.scores)) == ({"valence": 1.5, "trust": 2.0}, {})
+    assert first.meta["note"] == "x" and "valence" not in first.meta
+
+
+def test_a_manifest_is_a_corpus_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trees.write(tmp_path / "m.toml", 'title = "Mine"\nlicence = "internal"\n[ekman7]\ntense = "fear"')
+    table = trees.write(tmp_path / "m.csv", "conversation,label,text\nc,Happy,Hi.\nc,tense,No.\nc,odd,\n")
+    monkeypatch.chdir(tmp_path)
+    described = CORPORA["manifest:m.csv"]
+    assert (described.name, described.title, described.licence) == (f"manifest:{table}", "Mine", "internal")
+    assert dict(described.to_ekman7) == {"Happy": "joy", "odd": None, "tense": "fear"}
+    assert [one.id for one in conversations_of([described.name])] == ["c"]
+    assert [one.labels for one in READERS[described.name](table)] == [("Happy",), ("tense",), ("odd",)]
+    assert manifest.has_text(described)
+
+
+def test_a_manifest_that_is_not_named_or_joins_corpora(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="corpus 'manifest': the table is not named; expected manifest:FILE"):
+        located("manifest")
+    table = trees.write(tmp_path / "a+b.csv", "conversation\nc\n")
+    with pytest.raises(InputError, match=r"a\+b\.csv: '\+' joins corpora on the command line; rename"):
+        CORPORA[f"manifest:{table}"]
+
+
+def test_what_is_stated_changes_the_hash(tmp_path: Path) -> None:
+    table = trees.write(tmp_path / "m.csv", "conversation\nc\n")
+    before = manifest.statement(str(table))[1]
+    trees.write(tmp_path / "m.toml", 'title = "Mine"')
+    stated, after = manifest.statement(str(table))
+    assert stated.title == "Mine" and before != after

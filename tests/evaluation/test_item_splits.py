@@ -10,6 +10,7 @@ import pytest
 from merc.conversation import Conversation, Utterance
 from merc.corpora import CORPORA, Item, conversations_of
 from merc.corpora.items import as_conversations
+from merc.evaluation.item_splits import grouped, media_apart
 from merc.evaluation.protocol import PROTOCOLS, Fold, Ledger, ProtocolError
 from merc.labels import EKMAN7, EMORYNLP7
 from tests.corpora import trees
@@ -136,3 +137,61 @@ def test_what_cannot_be_divided_is_refused() -> None:
     plain: Sequence[Conversation] = [Conversation("c", (Utterance("u", "A", label="angry"),))]
     with pytest.raises(ProtocolError, match="utterance 'u' is no item of a corpus"):
         PROTOCOLS["ravdess-speaker"].folds(plain)
+
+
+def talks(speakers: Sequence[str], *, media: Sequence[str] | None = None) -> list[Conversation]:
+    """Dialogues of two turns; ``speakers`` has the letters of who speaks in each."""
+    return [
+        Conversation(
+            f"d{n}",
+            tuple(
+                Utterance(f"d{n}_{turn}", who, label="x", meta={"media": media[n] if media else None})
+                for turn, who in enumerate((names * 2)[:2])
+            ),
+        )
+        for n, names in enumerate(speakers)
+    ]
+
+
+@pytest.mark.parametrize("by", ["speaker", "dialogue"])
+def test_folds_of_groups_share_nothing_and_follow_the_seed(by: str) -> None:
+    made = talks(["ab", "bc", "d", "e", "f", "g", "h", "i"])
+    apart = {}
+    for drawn_by in (0, 1):
+        for name, cut in grouped(by, 3, drawn_by)(made, 0):
+            where = {one.id: cut(one, one.utterances[0]) for one in made}
+            assert set(where.values()) == {"train", "valid", "test"}
+            assert by == "dialogue" or where["d0"] == where["d1"]
+            apart[drawn_by, name] = [one for one, part in where.items() if part == "test"]
+    tested = [sorted(one for (seed, _), own in apart.items() if seed == drawn_by for one in own) for drawn_by in (0, 1)]
+    assert tested[0] == tested[1] == sorted(one.id for one in made)
+    assert [apart[0, f"fold-{n}"] for n in (1, 2, 3)] != [apart[1, f"fold-{n}"] for n in (1, 2, 3)]
+
+
+def test_groups_that_are_too_few_are_refused() -> None:
+    with pytest.raises(
+        ProtocolError, match=r"4 dialogues form 1 groups that share no speaker .* state by = \"dialogue\""
+    ):
+        grouped("speaker", 3, 0)(talks(["ab", "bc", "cd", "da"]), 0)
+    with pytest.raises(ProtocolError, match="form 3 groups .* expected at least 5 for 5 folds: state fewer folds"):
+        grouped("dialogue", 5, 0)(talks(["a", "b", "c"]), 0)
+    with pytest.raises(ProtocolError, match="utterance 'd0_0' has no speaker; this protocol divides by speaker"):
+        grouped("speaker", 2, 0)([Conversation("d0", (Utterance("d0_0"),))], 0)
+
+
+def test_one_recording_stays_in_one_part(tmp_path: Path) -> None:
+    trees.write(tmp_path / "a.wav", "")
+    (tmp_path / "link.wav").symlink_to(tmp_path / "a.wav")
+    files = [str(tmp_path / name) for name in ("a.wav", "link.wav", "c.wav", "d.wav", "e.wav")]
+    made = talks(["a", "b", "c", "d", "e"], media=files)
+    for _, cut in grouped("dialogue", 2, 0)(made, 0):
+        assert cut(made[0], made[0].utterances[0]) == cut(made[1], made[1].utterances[0])
+    parts = dict(zip(("d0", "d1", "d2", "d3", "d4"), ("train", "test", "train", "valid", "train"), strict=True))
+    rule = media_apart(lambda conversations, seed: [("official", lambda one, turn: parts[one.id])])
+    with pytest.raises(ProtocolError, match=r"link\.wav is in train \(utterance 'd0_0'\) and in test \('d1_0'\)"):
+        rule(made, 0)
+
+
+def test_one_person_of_few_is_left_out() -> None:
+    folds = PROTOCOLS["savee-speaker"].folds(voices("savee", 4))
+    assert [(fold.name, len(set(fold.train.speakers.values()))) for fold in folds] == [(str(n), 2) for n in range(4)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from merc.corpora import CORPORA
+from merc.corpora import CORPORA, conversations_of
 from merc.errors import UnknownName
 from merc.evaluation.metrics import NAMES
 from merc.evaluation.protocol import PROTOCOLS, Fold, Ledger, ProtocolError, default_protocol
@@ -38,7 +39,7 @@ def test_the_first_protocol_of_a_corpus_is_its_default() -> None:
         "cmu-mosi": "cmu-mosi",
         "ravdess+tess+savee": "speech3-speaker",
     }
-    with pytest.raises(UnknownName, match="corpus 'cmu_mosi' has no protocol; expected one of cmu-mosi, emorynlp"):
+    with pytest.raises(UnknownName, match="corpus 'cmu_mosi' has no protocol; expected one of carer, ckplus"):
         default_protocol("cmu_mosi")
 
 
@@ -85,3 +86,57 @@ def test_empty_parts_and_no_labels_are_refused() -> None:
 def test_ids_must_be_unique() -> None:
     with pytest.raises(ProtocolError, match="1 conversation ids occur more than once, first 'train/dia0'"):
         PROTOCOLS["meld-7"].folds([*meld(), meld()[0]])
+
+
+TABLE = "conversation,speaker,text,label,valence,split\n" + "".join(
+    f"d{n},s{n},Words {n} {label}.,{label},{n},{split}\n"
+    for n, split in enumerate(("train", "train", "train", "dev", "test", "test"))
+    for label in ("calm", "tense")
+)
+
+
+def manifest(folder: Path, stated: str = "", table: str = TABLE) -> str:
+    (folder / "mine.csv").write_text(table)
+    (folder / "mine.toml").write_text(stated)
+    return f"manifest:{folder / 'mine.csv'}"
+
+
+def folds_of(name: str) -> list[Fold]:
+    protocol = PROTOCOLS[name]
+    return protocol.folds(conversations_of(protocol.corpora))
+
+
+def test_a_manifest_is_divided_by_its_column_split(tmp_path: Path) -> None:
+    name = manifest(tmp_path)
+    protocol = default_protocol(name)
+    assert (protocol.name, protocol.corpus, protocol.label_set) == (name, name, ("calm", "tense"))
+    (fold,) = folds_of(name)
+    assert [len(part) for part in (fold.train, fold.valid, fold.test)] == [6, 2, 4]
+    (drawn,) = folds_of(manifest(tmp_path, table=TABLE.replace(",dev", ",train")))
+    assert [len(part) for part in (drawn.train, drawn.valid, drawn.test)] == [6, 2, 4]
+
+
+def test_a_manifest_states_folds_labels_and_dimensions(tmp_path: Path) -> None:
+    folds = folds_of(manifest(tmp_path, '[protocol]\nby = "speaker"\nfolds = 3\ndimensions = ["valence"]'))
+    assert len(folds) == 3 and folds[0].train.targets and not folds[0].train.labels
+    both = PROTOCOLS[manifest(tmp_path, '[protocol]\nlabels = ["calm"]\ndimensions = ["valence"]')]
+    assert both.joint and both.label_set == ("calm",) and both.metric == "weighted_f1"
+
+
+@pytest.mark.parametrize(
+    ("stated", "table", "message"),
+    [
+        (
+            "",
+            TABLE.replace(",split", ",part"),
+            r"states no protocol, and its rows have no split; fill the column split",
+        ),
+        ("", TABLE.replace(",test", ",train"), r"the column split has train, valid; expected train, dev"),
+        ("", TABLE.replace("label", "mood"), r"mine\.csv has no label; fill the column label, or state dimensions"),
+        ("[protocol]\nspeakers_apart = true", TABLE.replace("d4,s4", "d4,s0"), "speaker 's0' is in train and in test"),
+        ('[protocol]\nmetric = "smell"', TABLE, "metric 'smell'; expected one of"),
+    ],
+)
+def test_what_a_manifest_may_not_state(tmp_path: Path, stated: str, table: str, message: str) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        folds_of(manifest(tmp_path, stated, table))

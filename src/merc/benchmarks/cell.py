@@ -22,6 +22,7 @@ from merc.cache import key, replacing
 from merc.errors import FormatError, InputError
 from merc.evaluation.protocol import Fold, Ledger, TestTrace
 from merc.evaluation.scoring import Answers, Values
+from merc.paths import folder_name
 from merc.recipes.request import Prepared, Request, settled
 from merc.recipes.systems import Tested, TestedValues, Trained, tested, tested_values, train_fold
 from merc.recipes.with_t5 import WORDS
@@ -51,7 +52,7 @@ class Cell:
     def path(self, folder: Path) -> Path:
         """Where its file lies."""
         protocol, name, modalities = self.row
-        place = Path(protocol.replace(":", "_"), name, "+".join(modalities), f"seed-{self.request.seed}")
+        place = Path(folder_name(protocol), name, "+".join(modalities), f"seed-{self.request.seed}")
         version = key(self.request.as_json(), settled(self.request), code_version())[:8]
         return folder / place / f"{self.fold}-{version}.json"
 

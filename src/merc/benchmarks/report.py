@@ -10,12 +10,12 @@ from merc.benchmarks import runner, subset_report, table2, table2_report, titles
 from merc.benchmarks.cell import Cell, Row
 from merc.benchmarks.runner import BenchOptions, Outcome, Results
 from merc.benchmarks.speech import suite
+from merc.benchmarks.subset import Subset
 from merc.errors import InputError
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import by_kind
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import AnyRuns
-from merc.evaluation.subset import Subset
 from merc.progress import Progress
 from merc.reporting import leaderboard
 from merc.reporting.diagnostics import Diagnostics, stacked

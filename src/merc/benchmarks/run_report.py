@@ -16,6 +16,7 @@ import numpy as np
 
 from merc.benchmarks import subset_report
 from merc.benchmarks.code import code_version
+from merc.benchmarks.subset import Subset
 from merc.cache import replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import softmax
@@ -24,7 +25,6 @@ from merc.evaluation.metrics import DIMENSION_METRICS, RANK_METRICS
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Estimate, Runs, ValueRuns, estimate
 from merc.evaluation.scoring import Answers, Values, pooled
-from merc.evaluation.subset import Subset
 from merc.recipes.request import Prepared, settled, variant
 from merc.recipes.systems import Tested, TestedValues, evaluate, load_run
 from merc.reporting import fairness, markdown

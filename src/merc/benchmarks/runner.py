@@ -77,6 +77,7 @@ class BenchOptions:
     def __post_init__(self) -> None:
         if self.seeds < 1 or self.workers < 1:
             raise InputError(f"{self.seeds} seeds, {self.workers} workers: expected at least 1 of each")
+        object.__setattr__(self, "protocols", tuple(PROTOCOLS[name].name for name in self.protocols))
 
     @property
     def runs(self) -> Path:

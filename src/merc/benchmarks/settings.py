@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from merc.corpora import CORPORA
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, default_protocol
+from merc.features.feature import MODALITIES
+from merc.paths import data_root
+
+_OWN = re.compile(rf"(?P<corpus>manifest:.+?):(?P<features>prepared$|(?:{'|'.join(MODALITIES)})=.*)")
 
 
 def protocol_of(corpus: str | None, protocol: str | None) -> str:
@@ -28,13 +35,46 @@ def protocol_of(corpus: str | None, protocol: str | None) -> str:
     if protocol is None:
         return default_protocol(corpus or "meld").name
     chosen = PROTOCOLS[protocol]
+    if corpus is not None and corpus in CORPORA:
+        corpus = CORPORA[corpus].name
     if corpus not in (None, chosen.corpus):
         own = sorted(one.name for one in PROTOCOLS.values() if one.corpus == corpus)
         raise InputError(
             f"protocol '{protocol}' divides {chosen.corpus}, not {corpus}; expected one of "
             f"{', '.join(own) or 'another corpus (merc protocols lists all)'}"
         )
-    return protocol
+    return chosen.name
+
+
+def protocols_of(
+    named: Sequence[str], corpus: str | None, usual: Sequence[str], data: Path | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """The protocols of a bench, and those of the usual ones that are left out because their corpus is not there.
+
+    Args:
+        named: Protocols that are named; they take precedence.
+        corpus: A corpus, whose default protocol is taken.
+        usual: The protocols where neither is given.
+        data: The data root (default: ``$MERC_DATA``).
+
+    Raises:
+        InputError: None of the usual corpora is there, or both a protocol and a corpus are named.
+    """
+    if named and corpus:
+        raise InputError(f"--protocols {', '.join(named)} and --corpus {corpus}: give one of both")
+    if named or corpus:
+        return tuple(named) or (default_protocol(str(corpus)).name,), []
+    root = data_root(data)
+    there = tuple(name for name in usual if _available(PROTOCOLS[name].corpora, root))
+    if not there:
+        raise InputError(
+            f"no corpus of {', '.join(usual)} is below {root}; set MERC_DATA or --data, or name another with --corpus"
+        )
+    return there, [name for name in usual if name not in there]
+
+
+def _available(corpora: Sequence[str], root: Path) -> bool:
+    return all((root / CORPORA[name].folder).exists() for name in corpora)
 
 
 def listed(names: str | None) -> tuple[str, ...]:
@@ -80,9 +120,18 @@ def by_corpus(choices: Sequence[str]) -> dict[str, str] | None:
     """``CORPUS:MODALITY=SOURCE,…`` by corpus, None where nothing is given; raises InputError for anything else."""
     found = {}
     for choice in choices:
-        corpus, sign, features = choice.partition(":")
+        corpus, sign, features = _parted(choice)
         known = sorted({one.corpus for one in PROTOCOLS.values()} - {"any"})
-        if not sign or corpus not in known:
+        if sign and corpus.startswith("manifest:"):
+            corpus = CORPORA[corpus].name
+        elif not sign or corpus not in known:
             raise InputError(f"features '{choice}': expected CORPUS:MODALITY=SOURCE,… with one of {', '.join(known)}")
         found[corpus] = features
     return found or None
+
+
+def _parted(choice: str) -> tuple[str, str, str]:
+    """The corpus, a colon and the features; the corpus ``manifest:FILE`` has a colon of its own."""
+    if choice.startswith("manifest:") and (found := _OWN.match(choice)):
+        return found["corpus"], ":", found["features"]
+    return choice.partition(":")

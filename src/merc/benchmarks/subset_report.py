@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from merc.benchmarks.subset import Subset
 from merc.errors import InputError
 from merc.evaluation.metrics import NAMES
 from merc.evaluation.resampling import Runs, ValueRuns, estimate
-from merc.evaluation.subset import Subset
 from merc.reporting import markdown, printing
 from merc.reporting.markdown import cell
 

@@ -21,7 +21,8 @@ app.command("texts", short_help="Compare fine-tuned text encoders.")(heads.texts
 app.command("pages", short_help="Print the pages of results again.")(heads.pages)
 
 Only = Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")]
-Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol; may be repeated.")]
+Protocols = Annotated[list[str] | None, typer.Option(help="Only this protocol, or manifest:FILE; may be repeated.")]
+Corpus = Annotated[str | None, typer.Option(help="The default protocol of this corpus, or of manifest:FILE.")]
 Features = Annotated[list[str] | None, typer.Option(help="CORPUS:MODALITY=SOURCE,…; may be repeated.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: a training option, or system.NAME=VALUE.")]
 Seeds = Annotated[int, typer.Option(help="Number of seeds per system.")]
@@ -48,6 +49,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 def systems(
     only: Only = None,
     protocols: Protocols = None,
+    corpus: Corpus = None,
     features: Features = None,
     set_: Set = None,
     seeds: Seeds = 3,
@@ -60,14 +62,20 @@ def systems(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare every system that the features of a corpus allow, with intervals and tests of the differences."""
+    """Compare every system that the features of a corpus allow, with intervals and tests of the differences.
+
+    Protocols by default: iemocap6, iemocap4-session, meld-7 and cmu-mosi, as far as the corpora are there.
+    """
     from merc.benchmarks import settings
     from merc.benchmarks.runner import DEFAULT_PROTOCOLS, BenchOptions
 
+    chosen, absent = settings.protocols_of(protocols or (), corpus, DEFAULT_PROTOCOLS, data)
+    if absent and not quiet:
+        sys.stderr.write(f"merc: left out {', '.join(absent)}: the corpus is not there; --protocols names others\n")
     training, own = settings.settings(set_ or ())
     options = BenchOptions(
         only=tuple(only or ()),
-        protocols=tuple(protocols or DEFAULT_PROTOCOLS),
+        protocols=chosen,
         features=settings.by_corpus(features or ()),
         training=training,
         options=own,

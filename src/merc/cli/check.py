@@ -26,9 +26,11 @@ Scope = Annotated[str, typer.Option(help="A role such as 'Waiter' is one person 
 
 
 def check(
-    corpus: Annotated[str, typer.Argument(help="A corpus of conversations, or 'review' with the folder of a check.")],
+    corpus: Annotated[
+        str, typer.Argument(help="A corpus, manifest:FILE for your own, or 'review' with the folder of a check.")
+    ],
     folder: Annotated[Path | None, typer.Argument(help="With 'review': the folder of a check.")] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the corpus.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder for tables and report.")] = None,
     only: Patterns = None,
     steps: Annotated[str, typer.Option(help="Steps to run, separated by commas.")] = ",".join(STEPS),
@@ -47,6 +49,7 @@ def check(
     timeout: Annotated[float, typer.Option(help="Seconds after which a clip counts as unreadable.")] = 120.0,
     suspects: Annotated[bool, typer.Option(help="List suspected label errors in the report.")] = False,
     retry: Annotated[bool, typer.Option(help="Measure unreadable clips again.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
     """Check speaker, audio, transcript, voice and face of every utterance against each other.
@@ -58,16 +61,15 @@ def check(
     if corpus == "review":
         _review(folder or out, quiet=quiet)
         return
-    root, out = _given(folder, root, out)
+    root, out = _given(corpus, folder, root, out, data)
     thresholds: dict[str, Any] = {"cosine": cosine, "levenshtein": levenshtein, "face": face, "voice": voice}
+    thresholds |= {"voice_spread": voice_spread, "suspects": suspects}
     people: dict[str, Any] = {"rivals": rivals, "remove_voice": remove_voice, "identity": identity, "scope": scope}
     run: dict[str, Any] = {"device": device, "workers": workers, "timeout": timeout, "retry": retry}
     options = CheckOptions(
         steps=tuple(filter(None, map(str.strip, steps.split(",")))),
-        voice_spread=voice_spread,
         only=tuple(only or ()),
         language=language,
-        suspects=suspects,
         **thresholds,
         **people,
         **run,
@@ -75,18 +77,20 @@ def check(
     _check(corpus, root, out, (options, quiet))
 
 
-def _given(extra: Path | None, root: Path | None, out: Path | None) -> tuple[Path, Path]:
+def _given(
+    corpus: str, extra: Path | None, root: Path | None, out: Path | None, data: Path | None
+) -> tuple[Path, Path]:
     """The folders of the corpus and of the results; raises InputError for one that is missing or one too many."""
+    from merc.corpora import located
     from merc.errors import InputError
 
     usage = "usage: merc check CORPUS --root DIR --out DIR"
     if extra is not None:
         raise InputError(f"unexpected argument '{extra}'; {usage}")
-    if root is None:
-        raise InputError(f"missing option --root; {usage}")
+    folder = located(corpus, root, data)
     if out is None:
         raise InputError(f"missing option --out; {usage}")
-    return root, out
+    return folder, out
 
 
 def _check(corpus: str, root: Path, out: Path, how: tuple[CheckOptions, bool]) -> None:
@@ -98,7 +102,8 @@ def _check(corpus: str, root: Path, out: Path, how: tuple[CheckOptions, bool]) -
     if quiet:
         return
     console = terminal.console(stderr=False)
-    console.print(f"{corpus}: {checked.kept:,} of {len(checked.verified):,} utterances kept")
+    absent = f", not measured: {checked.unmeasured:,}" if checked.unmeasured else ""
+    console.print(f"{corpus}: {checked.kept:,} of {len(checked.verified):,} utterances kept{absent}")
     for (step, reason), count in checked.removed().items():
         console.print(f"  {count:,} removed at step {step}: {reason}")
     console.print(f"  {out / 'report.html'}")

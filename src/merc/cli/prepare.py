@@ -24,7 +24,7 @@ Encoders = Annotated[str, typer.Option(help="Encoders, or modalities for their d
 
 
 def prepare(
-    corpus: Annotated[str | None, typer.Argument(help="A corpus of conversations; 'merc corpora' lists them.")] = None,
+    corpus: Annotated[str | None, typer.Argument(help="A corpus of 'merc corpora', or manifest:FILE.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
     out: Out = None,
     verified: Verified = None,
@@ -50,7 +50,7 @@ def prepare(
     if page or listed:
         _show(page=page)
         return
-    conversations, licence = _read(corpus, root, data)
+    conversations, corpus, licence = _read(corpus, root, data)
     out = out or usual_place(str(corpus))
     options = PrepareOptions(
         encoders=tuple(filter(None, map(str.strip, encoders.split(",")))),
@@ -72,17 +72,17 @@ def prepare(
         typer.echo(f"features in {out}")
 
 
-def _read(corpus: str | None, root: Path | None, data: Path | None) -> tuple[list[Conversation], str]:
-    """The conversations of a corpus, and its terms."""
-    from merc.corpora import CONVERSATIONS, CORPORA
+def _read(corpus: str | None, root: Path | None, data: Path | None) -> tuple[list[Conversation], str, str]:
+    """The conversations of a corpus, its name, and its terms."""
+    from merc.corpora import CONVERSATIONS, CORPORA, located
     from merc.errors import InputError
-    from merc.paths import corpus_root
 
     if corpus is None:
         raise InputError("merc prepare: name a corpus of 'merc corpora', or give --list")
-    reader = CONVERSATIONS[corpus]
-    folder = root or corpus_root(corpus, CORPORA[corpus].folder, data)
-    return reader(folder), CORPORA[corpus].licence if corpus in CORPORA else ""
+    read = CONVERSATIONS[corpus](located(corpus, root, data))
+    if corpus not in CORPORA:
+        return read, corpus, ""
+    return read, CORPORA[corpus].name, CORPORA[corpus].licence
 
 
 def _show(*, page: bool) -> None:

@@ -3,7 +3,8 @@
 ``CORPORA`` holds the descriptions by id, ``READERS`` the functions ``read(root) -> list[Item]``, ``CONVERSATIONS`` the
 functions ``conversations(root) -> list[Conversation]``; the items of a corpus of one modality are conversations of one
 utterance. ``conversations_of`` reads one or several corpora below the data root, ``verify`` compares a copy with the
-published counts; ``merc.corpora.tables`` reads features that come with a corpus.
+published counts; ``merc.corpora.tables`` reads features that come with a corpus. The name ``manifest:FILE`` is the
+corpus of a table, see ``merc.corpora.manifest``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "Verification",
     "contents",
     "conversations_of",
+    "located",
     "verify",
 ]
 
@@ -87,10 +89,16 @@ GROUP = "merc.corpora"
 """Entry points of plug-ins: modules with ``CORPUS``, ``read``, and for conversations ``conversations``."""
 
 CORPORA: Registry[Corpus] = Registry(
-    "corpus", {name: _lazy(name, "CORPUS") for name in _NAMES}, Plugins(GROUP, _plugged_corpus, ("manifest",))
+    "corpus",
+    {name: _lazy(name, "CORPUS") for name in _NAMES},
+    Plugins(GROUP, _plugged_corpus, ("manifest",)),
+    families={"manifest": "merc.corpora.manifest:corpus"},
 )
 READERS: Registry[Callable[..., list[Item]]] = Registry(
-    "corpus", {name: _lazy(name, "read") for name in _NAMES}, Plugins(GROUP, _plugged_reader, ("manifest",))
+    "corpus",
+    {name: _lazy(name, "read") for name in _NAMES},
+    Plugins(GROUP, _plugged_reader, ("manifest",)),
+    families={"manifest": "merc.corpora.manifest:items_reader"},
 )
 CONVERSATIONS: Registry[Callable[[Path], list[Conversation]]] = Registry(
     "corpus",
@@ -99,12 +107,33 @@ CONVERSATIONS: Registry[Callable[[Path], list[Conversation]]] = Registry(
         **{name: _lazy(name, "conversations") for name in CONVERSATIONAL},
     },
     Plugins(GROUP, _plugged_conversations),
+    families={"manifest": "merc.corpora.manifest:reader"},
 )
 
 
 def is_conversational(name: str) -> bool:
     """Whether the utterances of a corpus are part of dialogues or monologues."""
     return name in CONVERSATIONAL or (name in CORPORA and CORPORA[name].modality == "conversation")
+
+
+def located(name: str, root: Path | None = None, data: Path | None = None) -> Path:
+    """The folder or file of a corpus: the one given, or where it lies below the data root.
+
+    Args:
+        name: Id of a corpus, or ``manifest:FILE``.
+        root: Takes precedence.
+        data: The data root (default: ``$MERC_DATA``).
+
+    Raises:
+        UnknownName: If the id does not exist.
+        InputError: If it is not there, or the table of a manifest is not named.
+    """
+    if name == "manifest":
+        if root is None:
+            raise InputError("corpus 'manifest': the table is not named; expected manifest:FILE")
+        return root
+    described = CORPORA[name]
+    return root or corpus_root(name, described.folder, data)
 
 
 def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Conversation]:
@@ -123,7 +152,7 @@ def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Con
     """
     found: list[Conversation] = []
     for name in names:
-        own = CONVERSATIONS[name](corpus_root(name, CORPORA[name].folder, data))
+        own = CONVERSATIONS[name](located(name, data=data))
         found += own if len(names) == 1 or not is_conversational(name) else [_prefixed(one, name) for one in own]
     return found
 

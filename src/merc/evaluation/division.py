@@ -45,6 +45,7 @@ class Protocol:
         dialogues_apart: Pairs of parts that must not share a dialogue.
         speakers_apart: Pairs of parts that must not share a speaker.
         warning: Why figures are not comparable, where they are not.
+        data: Hash of what the division depends on where that may be edited, as a manifest; else empty.
 
     Raises:
         ProtocolError: A metric that is not known, or of the other kind.
@@ -67,6 +68,7 @@ class Protocol:
     dialogues_apart: tuple[tuple[str, str], ...] = ALL_APART
     speakers_apart: tuple[tuple[str, str], ...] = ()
     warning: str | None = None
+    data: str = ""
 
     def __post_init__(self) -> None:
         known = [name for name in NAMES if self.joint or (name in REGRESSION) == self.regression]

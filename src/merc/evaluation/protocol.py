@@ -2,19 +2,22 @@
 
 ``PROTOCOLS["meld-7"].folds(conversations)`` gives folds of train, validation and a sealed test. A name with a colon is
 a variant, the same corpus and label set under another rule; figures of different protocols are not comparable. The
-first protocol of a corpus is its default.
+first protocol of a corpus is its default. ``PROTOCOLS["manifest:FILE"]`` is what a manifest states.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from merc.corpora import CORPORA, GROUP
+from merc.corpora import CORPORA, GROUP, manifest
+from merc.corpora.statement import Division
 from merc.errors import InputError, ProtocolError, UnknownName
 from merc.evaluation import item_splits, splits
-from merc.evaluation.classes import ekman7, iemocap4, iemocap4_excited, iemocap6, iemocap6_majority
+from merc.evaluation.classes import iemocap4, iemocap4_excited, iemocap6, iemocap6_majority
 from merc.evaluation.division import ALL_APART, TEST_APART, TRAIN_APART, Protocol, ProtocolWarning
+from merc.evaluation.item_protocols import ITEM_PROTOCOLS
 from merc.evaluation.parts import Fold, Ledger, Opening, Part, Sealed, SharedTexts
 from merc.evaluation.selection import Best, Epoch, NotAResult, TestTrace, select
 from merc.labels import EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, SENTIMENT2
@@ -42,29 +45,6 @@ __all__ = [
 
 _IEMOCAP4 = "5,531 turns: angry, happy (with excited), neutral, sad"
 _DIMENSIONS = MappingProxyType({"valence": "val", "activation": "act", "dominance": "dom"})
-_FOLDS = "five folds of speakers, an eighth of the others validates"
-_LEFT_OUT = "tested on each corpus as a whole, trained on the others"
-
-
-def _items(
-    name: str,
-    corpus: str,
-    description: str,
-    rule: splits.Rule,
-    metric: str = "unweighted_recall",
-    labels: tuple[str, ...] = EKMAN7,
-) -> Protocol:
-    """A protocol over items in the seven classes or some of them, which never has a person in two parts."""
-    return Protocol(
-        name=name,
-        corpus=corpus,
-        label_set=labels,
-        metric=metric,
-        description=f"{corpus.replace('+', ', ')}; {description}",
-        rule=rule,
-        label=ekman7,
-        speakers_apart=ALL_APART,
-    )
 
 
 def _valence_across(learned: str, tested: str, description: str) -> Protocol:
@@ -80,8 +60,6 @@ def _valence_across(learned: str, tested: str, description: str) -> Protocol:
         speakers_apart=TEST_APART,
     )
 
-
-_NO_DISGUST = tuple(label for label in EKMAN7 if label != "disgust")
 
 _KNOWN = (
     Protocol(
@@ -267,24 +245,7 @@ _KNOWN = (
         description="EmoryNLP in its own seven classes; official train, dev (validates) and test",
         rule=splits.official,
     ),
-    _items("ravdess-speaker", "ravdess", _FOLDS, item_splits.by_person),
-    _items("speech3-speaker", "ravdess+tess+savee", _FOLDS, item_splits.by_person),
-    _items("speech3-cross", "ravdess+tess+savee", _LEFT_OUT, item_splits.corpora_left_out),
-    _items("speech4", "ravdess+tess+savee+nemo", _FOLDS, item_splits.by_person),
-    _items(
-        "speech-cross", "ravdess+tess+savee+nemo", f"{_LEFT_OUT}, in the classes it has", item_splits.corpora_left_out
-    ),
-    _items("speech3-crema-speaker", "ravdess+tess+savee+crema-d", _FOLDS, item_splits.by_person),
-    _items("speech3-crema-cross", "ravdess+tess+savee+crema-d", _LEFT_OUT, item_splits.corpora_left_out),
-    _items("nemo-speaker", "nemo", _FOLDS, item_splits.by_person, labels=_NO_DISGUST),
-    _items("speech-cross:nemo", "ravdess+savee+nemo", f"without TESS; {_LEFT_OUT}", item_splits.corpora_left_out),
-    _items(
-        "rafdb",
-        "rafdb",
-        "faces in seven classes; official test, an eighth of the training part validates",
-        item_splits.official_test,
-        metric="accuracy",
-    ),
+    *ITEM_PROTOCOLS,
     Protocol(
         name="utterance-random",
         corpus="any",
@@ -310,8 +271,53 @@ def _plugged(name: str, module: Any) -> Protocol | None:
     return stated
 
 
+def stated(file: str) -> Protocol:
+    """The protocol that a manifest states: by its column ``split``, or folds of speakers or dialogues.
+
+    Args:
+        file: The table, or a folder with one.
+
+    Raises:
+        InputError: The manifest cannot be read, or a stated value cannot be used.
+        ProtocolError: A metric that is not known, or labels and ratings that are absent.
+    """
+    described = CORPORA[f"{manifest.NAME}:{file}"]
+    told, sha256 = manifest.statement(file)
+    own = told.protocol
+    labels = own.labels or (() if own.dimensions else described.labels)
+    if not labels and not own.dimensions:
+        raise ProtocolError(
+            f'{described.name} has no label; fill the column label, or state dimensions = ["valence"] in the '
+            f"[protocol] of {Path(described.folder).with_suffix('.toml').name}"
+        )
+    words, rule = _division(own)
+    return Protocol(
+        name=described.name,
+        corpus=described.name,
+        label_set=labels,
+        metric=own.metric or ("weighted_f1" if labels else "ccc"),
+        description=f"{described.title}; {words}",
+        rule=rule,
+        label=lambda turn: turn.label if turn.label in labels else None,
+        dimensions=MappingProxyType({name: name for name in own.dimensions}),
+        speakers_apart=ALL_APART if own.speakers_apart or own.by == "speaker" else (),
+        data=sha256,
+    )
+
+
+def _division(own: Division) -> tuple[str, splits.Rule]:
+    """How a manifest is divided, in words and as a rule."""
+    if own.by == "split":
+        return "divided by its column split", item_splits.media_apart(splits.stated)
+    words = f"{own.folds} folds of {own.by}s, an eighth of the others validates"
+    return words, item_splits.grouped(own.by, own.folds, own.seed)
+
+
 PROTOCOLS: Registry[Protocol] = Registry(
-    "protocol", {protocol.name: protocol for protocol in _KNOWN}, Plugins(GROUP, _plugged)
+    "protocol",
+    {protocol.name: protocol for protocol in _KNOWN},
+    Plugins(GROUP, _plugged),
+    families={manifest.NAME: stated},
 )
 """Every protocol by name; that of a corpus of another package has the name of the corpus."""
 
@@ -329,10 +335,12 @@ def default_protocol(corpus: str) -> Protocol:
         >>> default_protocol("iemocap").name
         'iemocap6'
     """
+    if corpus in PROTOCOLS and corpus.startswith(f"{manifest.NAME}:"):
+        return PROTOCOLS[corpus]
     for protocol in _KNOWN:
         if protocol.corpus == corpus:
             return protocol
     if CORPORA.origin(corpus) and corpus in PROTOCOLS:
         return PROTOCOLS[corpus]
     known = ", ".join(sorted({protocol.corpus for protocol in PROTOCOLS.values()} - {"any"}))
-    raise UnknownName(f"corpus '{corpus}' has no protocol; expected one of {known}")
+    raise UnknownName(f"corpus '{corpus}' has no protocol; expected one of {known}, or manifest:FILE for your own")

@@ -38,6 +38,24 @@ def official_drawn(conversations: Sequence[Conversation], seed: int) -> list[tup
     return [("official", _by_conversation({**splits, **dict.fromkeys(drawn, "valid")}))]
 
 
+def stated(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
+    """Train, dev and test as ``meta["split"]`` says; without dev, a sixth of the training conversations validate.
+
+    Raises:
+        ProtocolError: A split of another name, or none at all.
+    """
+    if {str(one.meta.get("split")) for one in conversations} == {"all"}:
+        raise ProtocolError(
+            "the manifest states no protocol, and its rows have no split; fill the column split with train, dev and "
+            'test, or write a file of the same name with the suffix .toml that holds [protocol] and by = "speaker" or '
+            'by = "dialogue"'
+        )
+    parts = {_split(one) for one in conversations}
+    if "test" not in parts or "train" not in parts:
+        raise ProtocolError(f"the column split has {', '.join(sorted(parts))}; expected train, dev (optional) and test")
+    return (official if "valid" in parts else official_drawn)(conversations, seed)
+
+
 def sessions(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
     """One fold a session, which is the test; an eighth of each other session's dialogues validate.
 

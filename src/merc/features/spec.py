@@ -28,7 +28,7 @@ import numpy as np
 
 from merc.cache import Cache, key
 from merc.conversation import Conversation
-from merc.corpora import CORPORA, Item
+from merc.corpora import CORPORA, Item, manifest
 from merc.errors import FormatError, InputError
 from merc.features import encoder, of_items, sound, stored, tuned_text, vocabulary
 from merc.features.encoder import ENCODERS, MODALITIES
@@ -109,6 +109,8 @@ class FeatureSpec(Mapping[str, str]):
         """
         if corpus in USUAL:
             return cls.parse(USUAL[corpus])
+        if corpus.startswith(f"{manifest.NAME}:"):
+            return cls({"text": "mpnet"}) if manifest.has_text(CORPORA[corpus]) else cls.parse(stored.PREPARED)
         kinds = {CORPORA[name].modality for name in corpus.split("+") if name in CORPORA}
         if len(kinds) == 1 and (kind := kinds.pop()) in of_items.DEFAULT:
             return cls({kind: of_items.DEFAULT[kind]})

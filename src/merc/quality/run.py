@@ -35,7 +35,7 @@ from merc.quality.options import CheckOptions
 from merc.quality.report import page
 from merc.quality.speakers import Naming, name_speakers
 from merc.quality.transcripts import comparable, judge_texts
-from merc.quality.utterances import NO_MEDIA, Reading, Subject, subjects_of, tables
+from merc.quality.utterances import NO_MEDIA, Reading, Subject, subjects_of, tables, unmeasured
 from merc.quality.voices import judge_voices
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Checked:
     def kept(self) -> int:
         """How many utterances no step removed."""
         return int((self.verified["verdict"] == "keep").sum())
+
+    @property
+    def unmeasured(self) -> int:
+        """How many utterances have no recording, or one that cannot be read."""
+        return unmeasured(self.verified)
 
     def removed(self) -> dict[tuple[str, str], int]:
         """How many utterances were removed, by step and reason, in the order of the steps."""

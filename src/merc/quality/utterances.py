@@ -169,6 +169,13 @@ def tables(subjects: Sequence[Subject]) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
 
+def unmeasured(verified: pl.DataFrame) -> int:
+    """How many utterances of the table have no recording, or one that cannot be read."""
+    import polars as pl
+
+    return len(verified.filter(pl.col("media").is_null() | pl.col("reason").is_in([NO_MEDIA, UNREADABLE])))
+
+
 def _row(subject: Subject) -> dict[str, str | float | None]:
     return {
         "utterance": subject.id,

@@ -215,6 +215,7 @@ def _claim(out: Path, prepared: Prepared) -> None:
         "classes": list(prepared.classes),
         **settled(prepared.request),
         "licence": prepared.kind.description.licence,
+        **({"manifest": prepared.protocol.data} if prepared.protocol.data else {}),
     }
     facts = json.loads(json.dumps(facts))
     if path.exists() and _written(path) == facts:
@@ -253,13 +254,20 @@ def load_run(folder: Path, *, data: Path | None = None) -> Prepared:
     path = folder / "run.json"
     if not path.exists():
         raise InputError(f"{folder}: no run.json; expected the folder that 'merc train --out' wrote")
+    facts = _written(path)
     try:
-        values = _written(path)["request"]
+        values = facts["request"]
         values = {**values, "modalities": tuple(values["modalities"]), "data": data}
         request = Request(**{**values, "weights": Path(values["weights"]) if values["weights"] else None})
     except (KeyError, TypeError) as error:
         raise WeightError(f"{path} is damaged ({error}); remove {folder} and train again") from error
-    return Prepared(request)
+    prepared = Prepared(request)
+    if facts.get("manifest", "") != prepared.protocol.data:
+        raise InputError(
+            f"{folder}: {prepared.corpus} or what it states was changed since the training, so that its test part may "
+            "hold what was trained on; restore the table, or train again into another folder"
+        )
+    return prepared
 
 
 def _written(path: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from merc.quality.report.bias import Association
 from merc.quality.report.duplicates import shared_conversations, twin_counts
 from merc.quality.report.rates import rates
 from merc.quality.report.summary import Analysis, composition, measured, removals, speakers
+from merc.quality.utterances import unmeasured
 from merc.web.charts import bars, histogram
 from merc.web.html import about, masthead, safe, section
 from merc.web.tables import table
@@ -69,6 +71,13 @@ def _outcome(analysis: Analysis) -> str:
     total = composition(analysis.verified)[-1]
     if not total["original"]:
         return "The corpus holds no utterance."
+    absent = unmeasured(analysis.verified)
+    return (f"Not measured: {absent:,} (no recording, or one that cannot be read). " if absent else "") + _passed(
+        analysis, total
+    )
+
+
+def _passed(analysis: Analysis, total: Mapping[str, Any]) -> str:
     if not total["removed"]:
         return f"All {total['original']:,} utterances passed every step that was taken."
     first = max(removals(analysis.verified), key=lambda row: row["count"])

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from merc.benchmarks.subset import Subset
 from merc.errors import InputError
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers
-from merc.evaluation.subset import Subset
 
 IDS = ("a", "b", "c", "d")
 ANSWERS = Answers(("joy", "fear"), IDS, np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0]), IDS, (None,) * 4)

@@ -70,6 +70,8 @@ def test_an_unknown_target_is_answered_with_the_nearest() -> None:
             "text-encoder takes no --fold; it takes --data, --device, --out",
         ),
         (["concat", "--start", "texts"], "system 'concat' takes no --start; it takes --corpus"),
+        (["concat", "--seeds", "3", "--corpus", "meld"], "'merc bench systems --only concat --corpus meld --seeds 3'"),
+        (["text-head", "--seeds", "2"], "'merc train text-head' takes no --seeds; for 2 seeds give --set seeds=[0, 1]"),
         (["text-head", "--set", "width=3"], "text-head has no option 'width'; it has seeds=[0, 1, 2, 3, 4]"),
         (["text-head", "--set", "system.width=3"], "text-head has no option 'system.width'"),
         (["text-head", "--set", "epochs=many"], 'epochs is "many": expected a whole number'),

@@ -11,7 +11,7 @@ from typing import Any
 from merc.corpora import CORPORA
 from merc.errors import InputError
 from merc.evaluation.protocol import PROTOCOLS, default_protocol
-from merc.features.feature import MODALITIES
+from merc.features.encoder import MODALITIES
 from merc.paths import data_root
 
 _OWN = re.compile(rf"(?P<corpus>manifest:.+?):(?P<features>prepared$|(?:{'|'.join(MODALITIES)})=.*)")

@@ -46,7 +46,9 @@ Set = Annotated[
         help="NAME=VALUE: option of the recipe or training; system.NAME, hook.NAME: of the system, of its hook.",
     ),
 ]
-Protocol = Annotated[str | None, typer.Option(help="A name from 'merc protocols' (default: the first of the corpus).")]
+Protocol = Annotated[
+    str | None, typer.Option(help="A name from 'merc protocols', or manifest:FILE (default: that of the corpus).")
+]
 Features = Annotated[
     str | None,
     typer.Option(
@@ -72,10 +74,13 @@ def train(
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     set_: Set = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    seeds: Annotated[int | None, typer.Option(hidden=True)] = None,
     threads: Annotated[int | None, typer.Option(help="Number of PyTorch threads.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     start: Annotated[str | None, typer.Option(help="Encoders: initial parameters, as a file or a name.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="Corpus, or several joined by + (default: meld).")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="Corpus, several joined by +, or manifest:FILE (default: meld).")
+    ] = None,
     protocol: Protocol = None,
     fold: Annotated[list[str] | None, typer.Option(help="Only this fold; may be repeated.")] = None,
     features: Features = None,
@@ -94,11 +99,30 @@ def train(
     flags |= {"protocol": protocol, "fold": fold, "features": features, "modalities": modalities}
     flags |= {"sample-weights": sample_weights, "tracker": tracker}
     given = {name: value for name, value in flags.items() if value is not None and value != []}
+    _refuse_seeds(target, seeds, given)
     folder = out or Path("runs") / target
     if target in RECIPES:
         _recipe(RECIPES[target], given, set_ or (), data=data, out=folder, quiet=quiet)
     else:
         _system(target, given, set_ or (), data=data, out=folder, quiet=quiet)
+
+
+def _refuse_seeds(target: str, seeds: int | None, given: Mapping[str, Any]) -> None:
+    """Raise InputError for a number of seeds, naming the command that takes one."""
+    from merc.errors import InputError
+    from merc.recipes import RECIPES
+
+    if seeds is None:
+        return
+    if target in RECIPES:
+        several = f"--set seeds={[*range(seeds)]}" if "seeds" in RECIPES[target].names else "--seed 1 --out OTHER"
+        raise InputError(f"'merc train {target}' takes no --seeds; for {seeds} seeds give {several}")
+    flags = {"protocol": "protocols", "corpus": "corpus"}
+    divided = [f" --{flags[name]} {given[name]}" for name in flags if name in given][:1]
+    raise InputError(
+        f"'merc train' trains one seed at a time (--seed 0); {seeds} seeds with their intervals are a bench: "
+        f"'merc bench systems --only {target}{''.join(divided)} --seeds {seeds}'"
+    )
 
 
 def _recipe(

@@ -106,7 +106,11 @@ def _plugged(name: str, found: Any) -> Factory:
 
 TRACKERS: Registry[Factory] = Registry(
     "tracker",
-    {},
+    {
+        "tensorboard": "merc.training.trackers.tensorboard:TensorBoard",
+        "mlflow": "merc.training.trackers.mlflow:MLflow",
+        "wandb": "merc.training.trackers.wandb:WandB",
+    },
     Plugins("merc.trackers", _plugged, reserved=("jsonl",)),
 )
 """What makes a tracker of a run, by name."""

@@ -1,43 +1,13 @@
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from merc.formats import files, written
-from merc.server.store import Store, result_name
-from tests.server.queue.test_worker import timeline
-
-
-class Answering:
-    """A worker without models, which ends jobs with a timeline or a reason."""
-
-    def __init__(self, store: Store, reason: str | None) -> None:
-        self._store, self._reason, self._ending = store, reason, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            job = self._store.queue.claim("w")
-            if job is None:
-                time.sleep(0.02)
-            elif self._reason:
-                self._store.queue.fail(job, self._reason)
-            else:
-                name = result_name(job.name)
-                written.save(timeline(job.name), self._store.folder(job.id) / name, files(["json"]))
-                self._store.queue.finish(job, name, lambda: None, recorded=1)
+from merc.server.store import Store
+from tests.server.answering import Answering
 
 
 def ask(client: TestClient, store: Store, tone: Path, reason: str | None = None, **values: Any) -> Any:

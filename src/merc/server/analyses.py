@@ -19,6 +19,7 @@ from merc.formats import READERS
 from merc.server.intake.paths import below
 from merc.server.intake.requests import form_schema, options
 from merc.server.intake.uploads import Form, received
+from merc.server.problems import Problem
 from merc.server.queue.jobs import Event, Job
 from merc.server.store import Store, file_name
 
@@ -183,6 +184,20 @@ def _readable(name: str) -> str:
     if suffix not in READERS:
         raise FormatError(f"unknown transcript format '{suffix}': known are {', '.join(sorted(READERS))}")
     return name
+
+
+def ended(store: Store, id_: str) -> bool:
+    """Whether the analysis of a request that waits for it is done.
+
+    Raises:
+        Problem: 422 with the reason if it failed, 409 if somebody removed it.
+    """
+    found = store.queue.get(id_)
+    if found is None:
+        raise Problem(409, "the analysis was removed while it ran: send the request again")
+    if found.state == "failed":
+        raise Problem(422, found.reason or "the analysis failed")
+    return found.ended
 
 
 async def _events(store: Store, id_: str, after: int) -> AsyncIterator[dict[str, str]]:

@@ -18,6 +18,7 @@ from merc.server.analyses import analyses_router
 from merc.server.guards.access import Access
 from merc.server.guards.audit import Audit
 from merc.server.guards.bodies import Bodies
+from merc.server.live.offline import Offline
 from merc.server.live.routes import Streams, live_router
 from merc.server.page import Service, page_router
 from merc.server.results import results_router
@@ -47,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         InputError: the data folder, the token file or the database cannot be used.
     """
     store = Store(settings)
-    meter, streams = Meter(store.queue), Streams(settings)
+    meter, streams = Meter(store.queue), Streams(settings, Offline(store))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

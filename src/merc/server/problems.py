@@ -67,6 +67,14 @@ def status_of(error: MercError) -> int:
     return 507 if isinstance(error, OutputError) else 500
 
 
+def unexpected(error: Exception, where: str) -> Problem:
+    """The problem of an error that merc does not know, which is logged with the place where it came up."""
+    _LOG.error("%s", where, exc_info=error)
+    return Problem(
+        500, f"{type(error).__name__}: merc did not expect this; the server's log says more, please report it"
+    )
+
+
 def response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """A problem document as a response."""
     readable = detail.encode("utf-8", "replace").decode()  # what is quoted may hold half a character
@@ -134,7 +142,5 @@ def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
-    return response(
-        500, f"{type(error).__name__}: merc did not expect this; the server's log says more, please report it"
-    )
+    refused = unexpected(error, f"{request.method} {request.url.path}")
+    return response(refused.status_code, refused.detail)

@@ -86,10 +86,11 @@ class Store:
             raise Problem(409, f"analysis '{id_}' {why}")
         return self.folder(id_) / job.result
 
-    def add(self, job: Job, recording: Path, transcript: Path | None) -> None:
+    def add(self, job: Job, recording: Path, transcript: Path | None, *, waits: bool = False) -> None:
         """Move a recording to the folder of a new analysis, copy its transcript there, and queue it.
 
-        A recording that was named by its path is linked to, not copied. Raises a problem 429 if the queue is full.
+        A recording that was named by its path is linked to, not copied. Raises a problem 429 if the queue is full,
+        unless the analysis was promised a place and ``waits`` for it.
         """
         folder = self.folder(job.id)
         try:
@@ -100,7 +101,7 @@ class Store:
                 (folder / job.name).symlink_to(recording)
             if transcript is not None and job.transcript is not None:
                 shutil.copyfile(transcript, folder / ".transcript" / job.transcript)
-            if not self.queue.add(job, most=self.settings.limits.queued):
+            if not self.queue.add(job, most=None if waits else self.settings.limits.queued):
                 raise self.full()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ from merc.conversation import Prediction, Timeline, Utterance, Word
 from merc.errors import InputError
 from merc.formats import WRITERS, native, written
 from merc.options import one_of
-from merc.server.analyses import POLL, queued
+from merc.server.analyses import POLL, ended, queued
 from merc.server.intake.uploads import Form, received
 from merc.server.problems import Problem
 from merc.server.queue.jobs import Job
@@ -115,14 +115,7 @@ def _asked(form: Form) -> tuple[str, tuple[str, ...]]:
 
 async def _ended(request: Request, store: Store, job: Job) -> None:
     """Wait for the end of an analysis, or of the client's patience."""
-    while True:
-        found = await run_in_threadpool(store.queue.get, job.id)
-        if found is None:
-            raise Problem(409, "the analysis was removed while it ran: send the request again")
-        if found.state == "failed":
-            raise Problem(422, found.reason or "the analysis failed")
-        if found.ended:
-            return
+    while not await run_in_threadpool(ended, store, job.id):
         if await request.is_disconnected():
             raise Problem(408, "the client has gone")
         await asyncio.sleep(POLL)

@@ -14,8 +14,10 @@ from merc.pipeline.live import history
 from merc.pipeline.live import stream as module
 from merc.pipeline.live.options import StreamOptions
 from merc.pipeline.live.stream import Stream
+from merc.server.live.offline import Offline
 from merc.server.live.routes import Streams, live_router
 from merc.server.settings import Limits, Settings
+from merc.server.store import Store
 
 from ...pipeline.live.scenes import job
 from ...pipeline.live.test_stream import Drafter, Loudness
@@ -39,8 +41,13 @@ def recognizer(light):
 
 
 @pytest.fixture
-def streams(light, tmp_path):
-    return Streams(Settings(tmp_path, "tests", limits=Limits(streams=2, duration=60)))
+def store(tmp_path):
+    return Store(Settings(tmp_path, "tests", limits=Limits(streams=2, duration=60, queued=2, free=0)))
+
+
+@pytest.fixture
+def streams(light, store):
+    return Streams(store.settings, Offline(store))
 
 
 @pytest.fixture

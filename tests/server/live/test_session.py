@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from merc import Recognizer
 from merc.errors import InputError, MediaError
 from merc.server.live.messages import Start
 from merc.server.live.session import Session, Sessions
@@ -72,21 +71,15 @@ def test_a_stream_that_is_too_long_is_refused(recognizer):
     session.close()
 
 
-def test_the_offline_analysis_gets_all_of_the_sound(recognizer, monkeypatch):
-    seen = []
-    monkeypatch.setattr(Recognizer, "analyze", lambda self, path: seen.append(path) or pytest.fail("analysed"))
-    session = Session(Start(type="start", then_analyze=True), recognizer, None, longest=60.0)
+def test_the_sound_is_kept_for_the_offline_analysis_alone(recognizer, tmp_path):
+    sound = tmp_path / "stream.wav"
+    session = Session(Start(type="start", then_analyze=True), recognizer, None, longest=60.0, sound=sound)
     session.write(speech((0.5, 1), end=2), 0)
-
-    def analyze(self, path):
-        seen.append(len(soundfile.read(path)[0]))
-        return session.stream.timeline("again")
-
-    monkeypatch.setattr(Recognizer, "analyze", analyze)
-    session.finish()
-    assert seen == [32000]
-    assert session.end["timeline"]["recording"]["name"] == "again"
+    assert session.finish() and not session.finish()
+    assert soundfile.info(sound).frames == 32000
+    assert session.end is None, "it comes from the offline analysis"
     session.close()
+    assert not sound.exists()
 
 
 def test_a_new_connection_takes_over_and_the_former_is_woken(session):

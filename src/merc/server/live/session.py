@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,23 +26,28 @@ class Session:
         recognizer: Shares its models with the stream.
         who: Name of the token; only the same one can resume.
         longest: Seconds of sound that are accepted.
+        sound: Where the sound is kept for the offline analysis, which then gives the end; None: there is none.
 
     Raises:
         MercError: the options are wrong, or a weight is missing.
     """
 
-    def __init__(self, start: Start, recognizer: Recognizer, who: str | None, *, longest: float) -> None:
+    def __init__(
+        self, start: Start, recognizer: Recognizer, who: str | None, *, longest: float, sound: Path | None = None
+    ) -> None:
         self.id, self.who = secrets.token_urlsafe(18), who
         self.received = 0  # bytes of input
         self.end: dict[str, Any] | None = None
+        self.analysis: str | None = None  # id of the offline analysis
         self.connection = 0  # number of the latest one
         self.wake: Callable[[], None] = lambda: None
-        self._longest, self._again = longest, start.then_analyze
+        self.options, self.sound = start.options, sound
+        self._longest = longest
         self._resources, self._lock, self._over = ExitStack(), Lock(), False
-        self._recognizer = recognizer.sharing(start.analysis(recognizer.options))
+        sharing = recognizer.sharing(start.analysis(recognizer.options))
         pcm = start.pcm
-        self.stream = self._resources.enter_context(self._recognizer.open_stream(lambda _: self.wake()))
-        self._record = self._recording() if start.then_analyze else None
+        self.stream = self._resources.enter_context(sharing.open_stream(lambda _: self.wake()))
+        self._record = self._resources.enter_context(Recording(sound)) if sound else None
         self._decoder = PcmDecoder(pcm) if pcm else None
         self._pipe = Pipe()
         self._failure: MercError | None = None
@@ -92,15 +96,18 @@ class Session:
                 self._pipe.write(data)
             self.received += len(data)
 
-    def finish(self) -> None:
-        """No more bytes come: all that was said is judged, and `end` is the last message.
+    def finish(self) -> bool:
+        """No more bytes come: all that was said is judged; without an offline analysis `end` is the last message then.
+
+        Returns:
+            Whether this ended it; False if it was ended before.
 
         Raises:
             MercError: what stopped the analysis.
         """
         with self._lock:  # not while the rest is judged: another connection may come and wait for the end
             if self._over:
-                return
+                return False
             self._over = True
         self._pipe.close()
         if self._reader is not None:
@@ -110,28 +117,24 @@ class Session:
         if self._failure is not None:
             raise self._failure
         self.stream.finish()
-        self.end = {"event": "end", "timeline": document(self._timeline())}
+        if self._record is None:
+            self.end = {"event": "end", "timeline": document(self.stream.timeline())}
+        else:
+            self._record.close()
         self.wake()
+        return True
 
     def events(self, after: int) -> Iterator[dict[str, Any]]:
         """The events after one with this number that are there."""
         return self.stream.journal.since(after)
 
     def close(self) -> None:
-        """Give everything back; what waits is not judged."""
+        """Give everything back; what waits is not judged, and sound that was not analysed is removed."""
         self._pipe.close()
         self._resources.close()
+        if self.sound is not None:
+            self.sound.unlink(missing_ok=True)
         self.wake()
-
-    def _timeline(self) -> Any:
-        if self._record is None:
-            return self.stream.timeline()
-        self._record.close()
-        return self._recognizer.analyze(self._record.path)
-
-    def _recording(self) -> Recording:
-        folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="merc-stream-")))
-        return self._resources.enter_context(Recording(folder / "stream.wav"))
 
     def _feed(self, block: Float) -> None:
         if self._record is not None:
@@ -161,6 +164,9 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, session: Session) -> bool:
+        return session.id in self._open
 
     def add(self, session: Session) -> None:
         """Keep a session."""

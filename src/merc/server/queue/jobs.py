@@ -88,10 +88,10 @@ class Queue:
     def __init__(self, database: Database, *, attempts: int = 10) -> None:
         self._database, self._attempts = database, attempts
 
-    def add(self, job: Job, *, most: int) -> bool:
-        """Append a job; False if ``most`` are already waiting or running."""
+    def add(self, job: Job, *, most: int | None) -> bool:
+        """Append a job; False if ``most`` are already waiting or running (None: however many are)."""
         with self._database.write() as connection:
-            if _unfinished(connection) >= most:
+            if most is not None and _unfinished(connection) >= most:
                 return False
             time = now(connection)
             row = {name: getattr(job, name) for name in _COLUMNS} | {"options": json.dumps(dict(job.options))}

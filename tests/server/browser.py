@@ -17,13 +17,13 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 @contextmanager
-def serving(app: FastAPI, opened: socket.socket) -> Iterator[None]:
+def serving(app: FastAPI, opened: socket.socket) -> Iterator[uvicorn.Server]:
     """Serve an app at a socket while the block runs."""
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
     thread.start()
     try:
-        yield
+        yield server
     finally:
         server.should_exit = True
         thread.join(20)

@@ -19,6 +19,13 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
             run.server(settings)
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such limit")
+def test_a_connection_ends_whose_client_reads_nothing(tmp_path: Path) -> None:
+    bound = run._bound(Settings(tmp_path, "Tests", port=0))
+    with bound, socket.create_connection(bound.getsockname()), bound.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+
+
 def test_the_committed_description_is_the_apps(tmp_path: Path) -> None:
     committed = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
     made = run.description(Settings(tmp_path / "data", "Tests"))

@@ -21,6 +21,7 @@ from merc.server.store import Store
 NEEDED = ("mpnet", "whisper-base", "silero-vad", "campplus", "segmentation", "mtcnn", "facenet")
 """Weights without which no analysis can be done."""
 _PATIENCE = 5  # seconds that open streams are given when the server ends
+_UNREAD = 60  # seconds after which a connection ends whose client reads nothing of what it is sent
 
 
 def server(settings: Settings) -> None:
@@ -39,10 +40,17 @@ def server(settings: Settings) -> None:
             import uvicorn  # seconds in which a worker loads its models
 
             from merc.server.app import create_app
+            from merc.server.live.messages import LARGEST
 
             app = create_app(settings)
             sys.stderr.write(f"merc: serving {settings.url} ({settings.purpose}); Ctrl-C ends it\n")
-            options = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=_PATIENCE)
+            options = uvicorn.Config(
+                app,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=_PATIENCE,
+                ws_max_size=4 * LARGEST,
+            )
             uvicorn.Server(options).run(sockets=[listening])
 
 
@@ -76,9 +84,12 @@ def _bound(settings: Settings) -> socket.socket:
     """A socket that listens where the settings say."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((settings.host, settings.port), family=family, backlog=512)
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=512)
     except OSError as error:
         raise InputError(
             f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose others with --host and "
             "--port"
         ) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: connections inherit it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD * 1000)
+    return listening

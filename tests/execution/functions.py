@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+from merc.cache import replacing
 from merc.errors import InputError, OutputError, WeightError
 
 
@@ -25,7 +26,20 @@ def act(item):
         os._exit(7)
     if word == "hang":
         time.sleep(600)
+    if word == "large":
+        return word, bytes(10**6)
+    if word == "told" and not Path(item[1]).exists():
+        tell(Path(item[1]))
+        time.sleep(600)
     return word, os.getpid()
+
+
+def tell(path):
+    """Write the id of the node of a Ray cluster that this process is on."""
+    import ray
+
+    with replacing(path) as temporary:
+        temporary.write_text(ray.get_runtime_context().get_node_id())
 
 
 def make():

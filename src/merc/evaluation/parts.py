@@ -9,10 +9,13 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
+
+from filelock import FileLock
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError, OutputError
@@ -117,13 +120,17 @@ class Ledger:
         if not reason.strip():
             raise InputError(f"test part of {protocol}, {fold}: give the reason for opening it, e.g. 'final result'")
         opening = Opening(protocol, fold, self.system, self.seed, reason, 1)
-        before = sum(earlier.key == opening.key for earlier in self.openings)
-        opening = replace(opening, count=before + 1)
         if self.path is None:
+            opening = self._counted(opening)
             self._held.append(opening)
-        else:
+            return opening
+        with _locked(self.path):  # other processes, and other machines, write into it too
+            opening = self._counted(opening)
             _append(self.path, json.dumps(asdict(opening), ensure_ascii=False) + "\n")
         return opening
+
+    def _counted(self, opening: Opening) -> Opening:
+        return replace(opening, count=1 + sum(earlier.key == opening.key for earlier in self.openings))
 
 
 def _opening(line: str, where: str) -> Opening:
@@ -133,10 +140,23 @@ def _opening(line: str, where: str) -> Opening:
         raise InputError(f"{where}: not an opening of a test part ({error}); move the ledger away") from error
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock")
+        lock.acquire()
+    except OSError as error:
+        raise OutputError(f"cannot write the ledger {path}: {error.strerror}; choose another file") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _append(path: Path, line: str) -> None:
     """One write of the whole line, so that it is there or not."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(handle, line.encode())

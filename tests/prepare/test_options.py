@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from merc.prepare.options import PrepareOptions
 def test_encoders_by_name_or_modality() -> None:
     assert PrepareOptions().names == ("mpnet", "mpnet-tokens", "campplus", "facenet", "facenet-expression")
     assert PrepareOptions(encoders=("egemaps", "voice")).names == ("egemaps", "campplus")
-    assert PrepareOptions(workers=3).processes == 3 and PrepareOptions().processes == os.cpu_count()
 
 
 @pytest.mark.parametrize(

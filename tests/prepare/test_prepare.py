@@ -79,13 +79,13 @@ class Here:
     def __exit__(self, *error: object) -> None:
         return
 
-    def map(self, make: Callable[[], Any], clips: Sequence[Clip]) -> Iterator[Row[Clip, Encoded]]:
-        return Serial().map(make, list(reversed(clips)))  # rows come in any order
+    def map(self, make: Callable[[], Any], clips: Sequence[Any], *, kept: Any = None) -> Iterator[Row[Any, Any]]:
+        return Serial().map(make, list(reversed(clips)), kept=kept)  # rows come in any order
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
+    monkeypatch.setattr("merc.execution.engine.Processes", Here)
 
 
 @pytest.fixture

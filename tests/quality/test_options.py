@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from merc.conversation import Conversation, Utterance
@@ -41,7 +39,3 @@ def test_patterns_of_ids_dialogues_and_splits() -> None:
     assert split_of(talk, turn) == "dev"
     assert split_of(talk, Utterance("a", text="x", meta={"split": "train"})) == "train"
     assert split_of(Conversation("d", (turn,)), turn) is None
-
-
-def test_one_process_per_core_unless_a_number_is_given() -> None:
-    assert CheckOptions(workers=3).processes == 3 and CheckOptions().processes == os.cpu_count()

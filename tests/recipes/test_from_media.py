@@ -180,7 +180,7 @@ class MadeUp:
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
+    monkeypatch.setattr("merc.execution.engine.Processes", Here)
     monkeypatch.setattr("merc.prepare.prepare.ClipEncoder", MadeUp)
     monkeypatch.setitem(ENCODERS._entries, "mpnet-tokens", Words)
     monkeypatch.setattr("merc.weights.require", lambda names: None)
@@ -218,7 +218,7 @@ def test_meld_raw_is_prepared_trained_and_judged(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, weight: Callable[..., None]
 ) -> None:
     weight("mpnet", "campplus", "mtcnn", "facenet")
-    monkeypatch.setattr("merc.prepare.prepare.Processes", Here)
+    monkeypatch.setattr("merc.execution.engine.Processes", Here)
     small(Film().clip, tmp_path)
     out = tmp_path / "run"
     stages = "text,voice,face,voice-emotion,face-emotion"

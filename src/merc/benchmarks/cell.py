@@ -44,6 +44,10 @@ class Cell:
     fold: str
     name: str = ""
 
+    def __hash__(self) -> int:
+        """By row, seed and fold: options are mappings."""
+        return hash((self.row, self.request.seed, self.fold))
+
     @property
     def row(self) -> Row:
         """Protocol, name and modalities."""

@@ -5,13 +5,13 @@ Every cell (protocol, system, modalities, seed, fold) has a file of its own, so 
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,9 @@ from merc.evaluation.calibration import expected_calibration_error, softmax
 from merc.evaluation.protocol import PROTOCOLS, Protocol
 from merc.evaluation.scoring import pooled
 from merc.evaluation.significance import Comparison, compare_all
+from merc.execution import Engine
 from merc.features.spec import FeatureSpec
+from merc.options import at_least
 from merc.paths import cache_root
 from merc.progress import Progress
 from merc.recipes.request import Request, corpus_root, read
@@ -60,7 +62,7 @@ class BenchOptions:
     seeds: int = 3
     """Runs of each system, with seeds 0, 1, 2, …"""
     workers: int = 2
-    """Processes, one thread each."""
+    """Processes, one thread each; 0: one per core, or as many as a cluster has room for."""
     training: Mapping[str, Any] | None = None
     """Changes of every recipe, by name."""
     options: Mapping[str, Any] | None = None
@@ -73,10 +75,12 @@ class BenchOptions:
     """The folder of all corpora."""
     subset: Path | None = None
     """``verified.parquet`` of a check: what it keeps is measured beside the whole test part."""
+    engine: Engine = field(default_factory=Engine)
+    """Whether the cells run on this machine or on a cluster."""
 
     def __post_init__(self) -> None:
-        if self.seeds < 1 or self.workers < 1:
-            raise InputError(f"{self.seeds} seeds, {self.workers} workers: expected at least 1 of each")
+        at_least(1, seeds=self.seeds)
+        at_least(0, hint=" (0: one per core)", workers=self.workers)
         object.__setattr__(self, "protocols", tuple(PROTOCOLS[name].name for name in self.protocols))
 
     @property
@@ -170,23 +174,44 @@ def _folds(protocol: str, seed: int, data: Path | None) -> tuple[str, ...]:
 
 def run(cells: Sequence[Cell], options: BenchOptions, *, progress: Progress | None = None) -> list[Failed]:
     """Run the cells that have no result yet, in several processes; gives those that failed, with their reasons."""
-    folder = options.runs
-    missing = [one for one in cells if not one.path(folder).exists()]
+    missing = [one for one in cells if not one.path(options.runs).exists()]
     done = len(cells) - len(missing)
     failed = []
-    pool = ProcessPoolExecutor(options.workers, mp_context=get_context("spawn"), initializer=_alone)
-    try:
-        waiting = {pool.submit(cell.run, one, folder, code=code_version()): one for one in missing}
-        for finished in as_completed(waiting):
+    with options.engine.open(options.workers, timeout=math.inf) as executor:
+        for row in executor.map(Running(options.runs, code_version()), missing):
             done += 1
-            if (error := finished.exception()) is not None:
-                reason = str(error) if isinstance(error, MercError) else f"{type(error).__name__}: {error}"
-                failed.append(Failed(waiting[finished], reason))
+            if row.reason is not None:
+                failed.append(Failed(row.item, row.reason))
             if progress:
                 progress("runs", done, len(cells))
-    finally:
-        pool.shutdown(cancel_futures=True)  # what has not begun is left when the user interrupts
     return sorted(failed, key=lambda one: (one.cell.row, one.cell.request.seed, one.cell.fold))
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Builds the function that runs a cell: what an executor is given.
+
+    Attributes:
+        folder: Of the files of the cells.
+        code: The version of the code that planned them.
+    """
+
+    folder: Path
+    code: str
+
+    def __call__(self) -> Callable[[Cell], None]:
+        """The function, in a process of one thread."""
+        _alone()
+        return self.run
+
+    def run(self, one: Cell) -> None:
+        """Run a cell; whatever it raises is an InputError with the reason, so that other cells run on."""
+        try:
+            cell.run(one, self.folder, code=self.code)
+        except MercError as error:
+            raise InputError(str(error)) from error
+        except Exception as error:
+            raise InputError(f"{type(error).__name__}: {error}") from error
 
 
 def _alone() -> None:

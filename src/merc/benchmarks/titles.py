@@ -12,6 +12,7 @@ from typing import Any
 from merc.benchmarks import runner, table2
 from merc.benchmarks.runner import BenchOptions
 from merc.evaluation.protocol import PROTOCOLS
+from merc.execution import Engine
 from merc.features import spec
 from merc.reporting.markdown import cell
 from merc.reporting.records import Record
@@ -191,6 +192,7 @@ def portable(options: BenchOptions) -> BenchOptions:
         variants={name: tuple(map(_portable, own)) for name, own in (options.variants or {}).items()} or None,
         folder=None,
         data=None,
+        engine=Engine(),
         subset=Path(options.subset.name) if options.subset else None,
     )
 

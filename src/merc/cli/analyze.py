@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from merc.cli import terminal
+from merc.cli.engine import LOCAL, with_engine
+from merc.execution.engine import Engine
 from merc.speech.models import SIZES
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ Workers = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
 
 
+@with_engine
 def analyze(
     recordings: Recordings,
     out: Out = None,
@@ -114,14 +117,13 @@ def analyze(
     json_lines: JsonLines = False,
     workers: Workers = 0,
     quiet: Quiet = False,
+    engine: Engine = LOCAL,
 ) -> None:
     """Analyse recordings: a timeline of predicted labels for each utterance and speaker.
 
     Exit code 0: all succeeded; 1: some of several recordings failed, each with its reason; 2: all failed.
     """
-    from merc.pipeline.options import AnalyzeOptions
-
-    options = AnalyzeOptions(
+    options = _options(
         speakers=speakers,
         min_speakers=min_speakers,
         max_speakers=max_speakers,
@@ -139,7 +141,14 @@ def analyze(
         device=device,
         voices=_voices() if voices else None,
     )
-    sys.exit(_run(recordings, _batch(out, formats, transcript, options), workers, quiet=quiet, echo=json_lines))
+    batch = _batch(out, formats, transcript, options)
+    sys.exit(_run(recordings, batch, workers, engine=engine, quiet=quiet, echo=json_lines))
+
+
+def _options(**given: Any) -> AnalyzeOptions:
+    from merc.pipeline.options import AnalyzeOptions
+
+    return AnalyzeOptions(**given)
 
 
 def _batch(out: Path | None, formats: str | None, transcript: Path | None, options: AnalyzeOptions) -> BatchOptions:
@@ -149,26 +158,25 @@ def _batch(out: Path | None, formats: str | None, transcript: Path | None, optio
 
 
 def _rows(
-    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool
+    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, engine: Engine, quiet: bool
 ) -> Iterator[Row[Request, Analysed]]:
     """Analyse recordings with progress; rows come as they are ready."""
-    from merc.execution import Processes
-    from merc.pipeline.batch import run, share_cores, suggested_workers
+    from merc.pipeline.batch import limit_threads, run, share_cores, suggested_workers
     from merc.pipeline.recordings import search
 
     found = search(recordings)
     total = len(found.recordings)
     if (note := found.note()) and not quiet:
         sys.stderr.write(f"merc: {note}\n")
-    if not workers and (workers := suggested_workers(total)) > 1 and not quiet:
+    if not engine.distributed and not workers and (workers := suggested_workers(total)) > 1 and not quiet:
         sys.stderr.write(f"merc: {total} recordings, {workers} at a time (--workers)\n")
     with ExitStack() as stack:
         progress = stack.enter_context(terminal.progress(quiet=quiet))
-        if workers == 1:
+        if workers == 1 and not engine.distributed:
             yield from run(recordings, batch=batch, progress=progress)
             return
-        executor = stack.enter_context(Processes(workers, timeout=math.inf))
-        batch = share_cores(batch, workers)
+        executor = stack.enter_context(engine.open(workers, timeout=math.inf))
+        batch = limit_threads(batch, engine.threads) if engine.distributed else share_cores(batch, workers)
         report = progress or (lambda *_: None)
         report("recordings", 0, total)
         for done, row in enumerate(run(recordings, batch=batch, executor=executor), 1):
@@ -193,13 +201,15 @@ def names(formats: str | None) -> list[str] | None:
     return [name.strip() for name in formats.split(",") if name.strip()] if formats else None
 
 
-def _run(recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool) -> int:
+def _run(
+    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool, engine: Engine = LOCAL
+) -> int:
     """Analyse recordings, and print each row as soon as it is ready; returns the exit code."""
     from merc.cli.results import show
     from merc.pipeline.batch import as_json
 
     failed = succeeded = 0
-    for row in _rows(recordings, batch, workers, quiet=quiet):
+    for row in _rows(recordings, batch, workers, engine=engine, quiet=quiet):
         if row.reason:
             failed += 1
             sys.stderr.write(f"merc: {row.reason}\n")

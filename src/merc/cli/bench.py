@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merc.cli import heads, terminal
+from merc.cli.engine import LOCAL, with_engine
+from merc.execution.engine import Engine
 
 if TYPE_CHECKING:
     from merc.benchmarks.runner import BenchOptions
@@ -26,7 +28,7 @@ Corpus = Annotated[str | None, typer.Option(help="The default protocol of this c
 Features = Annotated[list[str] | None, typer.Option(help="CORPUS:MODALITY=SOURCE,…; may be repeated.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: a training option, or system.NAME=VALUE.")]
 Seeds = Annotated[int, typer.Option(help="Number of seeds per system.")]
-Workers = Annotated[int, typer.Option(help="Processes, one thread each.")]
+Workers = Annotated[int, typer.Option(help="Processes, one thread each (0: one per core).")]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -46,6 +48,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
 @app.command(short_help="Compare the published systems.")
+@with_engine
 def systems(
     only: Only = None,
     protocols: Protocols = None,
@@ -61,6 +64,7 @@ def systems(
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    engine: Engine = LOCAL,
 ) -> None:
     """Compare every system that the features of a corpus allow, with intervals and tests of the differences.
 
@@ -84,11 +88,13 @@ def systems(
         folder=out,
         data=data,
         subset=subset,
+        engine=engine,
     )
     _run("systems", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
 @app.command(short_help="Compare systems that listen.")
+@with_engine
 def speech(
     only: Only = None,
     protocols: Protocols = None,
@@ -103,6 +109,7 @@ def speech(
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    engine: Engine = LOCAL,
 ) -> None:
     """Compare systems that listen: parameters tuned, hours of speech, accuracy, recall, F1; dimensions and ranks.
 
@@ -123,11 +130,13 @@ def speech(
         folder=out,
         data=data,
         subset=subset,
+        engine=engine,
     )
     _run("speech", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
 @app.command(short_help="Compare with Table II of QC-MERC.")
+@with_engine
 def paper(
     only: Only = None,
     protocols: Protocols = None,
@@ -142,6 +151,7 @@ def paper(
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    engine: Engine = LOCAL,
 ) -> None:
     """Compare the Mamba fusion on T, V, A and their combinations with Table II of Wang & Beigi 2025 (QC-MERC).
 
@@ -163,11 +173,13 @@ def paper(
         folder=out,
         data=data,
         subset=subset,
+        engine=engine,
     )
     _run("paper", options, title=title, results=results, as_json=as_json, quiet=quiet)
 
 
 @app.command(short_help="Compare variants of one system.")
+@with_engine
 def variants(
     system: Annotated[str, typer.Argument(help="A name from 'merc systems'.")],
     variant: Annotated[list[str], typer.Option(help="NAME:SETTING,SETTING; may be repeated.")],
@@ -183,6 +195,7 @@ def variants(
     data: Data = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    engine: Engine = LOCAL,
 ) -> None:
     """Compare a system with variants of its options (ablation): what each part contributes."""
     from merc.benchmarks import settings
@@ -202,6 +215,7 @@ def variants(
         folder=out,
         data=data,
         subset=subset,
+        engine=engine,
     )
     _run("variants", chosen, title=title, results=results, as_json=as_json, quiet=quiet)
 

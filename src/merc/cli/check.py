@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from merc.cli import terminal
+from merc.cli.engine import LOCAL, with_engine
+from merc.execution.engine import Engine
 
 if TYPE_CHECKING:
     from merc.quality.options import CheckOptions
 
 STEPS = ("speakers", "audio", "text", "voice", "bank", "face")
+Corpus = Annotated[
+    str, typer.Argument(help="A corpus, manifest:FILE for your own, or 'review' with the folder of a check.")
+]
 Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")]
 
 
@@ -25,10 +30,9 @@ Identity = Annotated[str, typer.Option(help="Resolve shared names by annotation,
 Scope = Annotated[str, typer.Option(help="A role such as 'Waiter' is one person within a dialogue or an episode.")]
 
 
+@with_engine
 def check(
-    corpus: Annotated[
-        str, typer.Argument(help="A corpus, manifest:FILE for your own, or 'review' with the folder of a check.")
-    ],
+    corpus: Corpus,
     folder: Annotated[Path | None, typer.Argument(help="With 'review': the folder of a check.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder for tables and report.")] = None,
@@ -51,6 +55,7 @@ def check(
     retry: Annotated[bool, typer.Option(help="Measure unreadable clips again.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    engine: Engine = LOCAL,
 ) -> None:
     """Check speaker, audio, transcript, voice and face of every utterance against each other.
 
@@ -65,7 +70,7 @@ def check(
     thresholds: dict[str, Any] = {"cosine": cosine, "levenshtein": levenshtein, "face": face, "voice": voice}
     thresholds |= {"voice_spread": voice_spread, "suspects": suspects}
     people: dict[str, Any] = {"rivals": rivals, "remove_voice": remove_voice, "identity": identity, "scope": scope}
-    run: dict[str, Any] = {"device": device, "workers": workers, "timeout": timeout, "retry": retry}
+    run: dict[str, Any] = {"device": device, "workers": workers, "timeout": timeout, "retry": retry, "engine": engine}
     options = CheckOptions(
         steps=tuple(filter(None, map(str.strip, steps.split(",")))),
         only=tuple(only or ()),

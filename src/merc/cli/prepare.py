@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merc.cli import plugins, terminal
+from merc.cli.engine import LOCAL, with_engine
+from merc.execution.engine import Engine
 
 if TYPE_CHECKING:
     from merc.conversation import Conversation
@@ -23,6 +25,7 @@ Verified = Annotated[
 Encoders = Annotated[str, typer.Option(help="Encoders, or modalities for their default encoders, separated by commas.")]
 
 
+@with_engine
 def prepare(
     corpus: Annotated[str | None, typer.Argument(help="A corpus of 'merc corpora', or manifest:FILE.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
@@ -39,6 +42,7 @@ def prepare(
     retry: Annotated[bool, typer.Option(help="Prepare shards with missing items again.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    engine: Engine = LOCAL,
 ) -> None:
     """Encode every utterance of a corpus into a feature store; repeating the command resumes an interrupted run."""
     from merc.cli import store
@@ -61,6 +65,7 @@ def prepare(
         timeout=timeout,
         device=device,
         retry=retry,
+        engine=engine,
     )
     verdicts = Verdicts.read(verified, conversations) if verified else None
     with terminal.progress(quiet=quiet) as progress:

@@ -110,9 +110,14 @@ def suggested_workers(recordings: int) -> int:
 
 def share_cores(batch: BatchOptions, workers: int) -> BatchOptions:
     """The options of a batch for several processes, which share the cores unless a number of threads was requested."""
+    return limit_threads(batch, max(1, cores() // workers))
+
+
+def limit_threads(batch: BatchOptions, threads: int) -> BatchOptions:
+    """The options of a batch with a number of threads, unless one was requested."""
     if batch.options.threads:
         return batch
-    return replace(batch, options=replace(batch.options, threads=max(1, cores() // workers)))
+    return replace(batch, options=replace(batch.options, threads=threads))
 
 
 def _size(path: Path) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from merc.execution import Engine
 from merc.features.encoder import DEFAULT, chosen
 from merc.options import above, at_least
 
@@ -22,13 +22,15 @@ class PrepareOptions:
     only: tuple[str, ...] = ()
     """Patterns of the utterances to prepare, such as ``dev/dia29_*``; none: all."""
     workers: int = 0
-    """Processes that encode clips; 0: one per core. Each takes about 1 GB."""
+    """Processes that encode clips; 0: one per core, or as many as a cluster has room for. Each takes about 1 GB."""
     timeout: float = 600.0
     """Seconds after which a clip counts as unreadable."""
     device: str = "cpu"
     """Where encoders run; see `merc.nn.device.resolve`. On a GPU each process holds the encoders of its clips there."""
     retry: bool = False
     """Whether shards in which something is missing are prepared again, after clips were added or repaired."""
+    engine: Engine = field(default_factory=Engine)
+    """Whether clips are encoded on this machine or on a cluster; texts and dialogues are encoded on this machine."""
 
     def __post_init__(self) -> None:
         chosen(self.encoders)
@@ -39,8 +41,3 @@ class PrepareOptions:
     def names(self) -> tuple[str, ...]:
         """The encoders by name."""
         return chosen(self.encoders)
-
-    @property
-    def processes(self) -> int:
-        """How many processes encode."""
-        return self.workers or os.cpu_count() or 1

@@ -19,7 +19,7 @@ import numpy as np
 from merc import weights
 from merc.conversation import Conversation
 from merc.errors import InputError
-from merc.execution import Executor, Processes
+from merc.execution import Executor
 from merc.features.encoder import ENCODERS, Encoder
 from merc.features.store import SHARD, Feature, Store, Writer
 from merc.media.clip import OFFSETS
@@ -74,7 +74,7 @@ def prepare(
         for feature in features(options, verdicts):
             size = SHARD if encoders[feature.name].input in ("sound", "face") else TEXTS
             writers[feature.name] = stack.enter_context(Writer(out, feature, size=size, retry=options.retry))
-        executor = stack.enter_context(Processes(options.processes, timeout=options.timeout))
+        executor = stack.enter_context(options.engine.open(options.workers, timeout=options.timeout))
         run = _Run(encoders, verdicts, progress, writers, executor, options.device)
         run.texts(utterances)
         run.dialogues(utterances, conversations)
@@ -281,7 +281,13 @@ def checked(
     from merc.quality.report import page
     from merc.quality.run import check
 
-    choices = CheckOptions(only=options.only, workers=options.workers, retry=options.retry, device=options.device)
+    choices = CheckOptions(
+        only=options.only,
+        workers=options.workers,
+        retry=options.retry,
+        device=options.device,
+        engine=options.engine,
+    )
     recorded = any(one.sound for one in subjects.subjects_of(conversations, choices))
     if not recorded or all(ENCODERS[name]().modality in ("text", "motion") for name in options.names):
         return None

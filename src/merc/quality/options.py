@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
+from merc.execution import Engine
 from merc.options import above, at_least, between, one_of
 from merc.quality.findings import STEPS
 
@@ -47,13 +47,15 @@ class CheckOptions:
     language: str = "en"
     """ISO 639-1 code of what is spoken: a short clip tells too little to find out."""
     workers: int = 0
-    """Processes that measure; 0: one per core. Each takes about 1 GB."""
+    """Processes that measure; 0: one per core, or as many as a cluster has room for. Each takes about 1 GB."""
     timeout: float = 120.0
     """Seconds after which a clip counts as unreadable."""
     device: str = "cpu"
     """Where encoders run; see `merc.nn.device.resolve`. Speech recognition and face detection stay on the CPU."""
     retry: bool = False
     """Whether clips that could not be read in an earlier run are measured again."""
+    engine: Engine = field(default_factory=Engine)
+    """Whether clips are measured on this machine or on a cluster."""
 
     def __post_init__(self) -> None:
         if unknown := [step for step in self.steps if step not in STEPS]:
@@ -66,11 +68,6 @@ class CheckOptions:
         at_least(1, clips=self.clips)
         at_least(0, hint=" (0: one per core)", workers=self.workers)
         above(0, hint=" seconds", timeout=self.timeout)
-
-    @property
-    def processes(self) -> int:
-        """How many processes measure."""
-        return self.workers or os.cpu_count() or 1
 
     def wants(self, conversation: Conversation, utterance: Utterance) -> bool:
         """Whether an utterance is to be checked: its id, its conversation's id or its split matches a pattern."""

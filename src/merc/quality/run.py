@@ -20,7 +20,7 @@ from merc import cache, weights
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS
 from merc.errors import InputError
-from merc.execution import Executor, Processes, Row
+from merc.execution import Executor, Row
 from merc.nn.device import resolve
 from merc.people.link import Bank
 from merc.progress import Progress
@@ -152,7 +152,7 @@ def check(
         weights.require(sorted({name for step in options.steps for name in _NEEDED.get(step, ())}))
         measuring = partial(Measurer, device=options.device)
     decisions = review.read_decisions(folder / review.DECISIONS)
-    with Processes(options.processes, timeout=options.timeout) as executor:
+    with options.engine.open(options.workers, timeout=options.timeout) as executor:
         kept = _Results(Store(folder / "measured"), retry=options.retry)
         bench = _Bench(executor, measuring, kept, options, progress)
         bank = _judge(subjects, name_speakers(conversations, scope=options.scope), decisions, bench=bench)

@@ -127,6 +127,13 @@ def test_page_can_be_read_without_its_script(make: Make) -> None:
     assert next(form for form in page.all("form")).keys() >= {"hidden"}
 
 
+def test_notes_stand_where_they_belong(make: Make) -> None:
+    name, lost = "stored voice: Speaker 1 has the name of Anna (cosine 0.81, at least 0.6)", "0.5 s have no sound"
+    html = render(replace(make(), notes=(name, lost)))
+    assert html.index(lost) < html.index("Over time</h2>") < html.index("By speaker</h2>") < html.index(name)
+    assert "What was lost or withheld" not in render(replace(make(), notes=(name,)))
+
+
 def test_page_is_accessible(make: Make) -> None:
     page = Page(render(make()))
     tags = [tag for tag, _ in page.elements]

@@ -8,6 +8,7 @@ from pathlib import Path
 from merc import __version__
 from merc.cache import replacing
 from merc.conversation import Timeline
+from merc.people.known_voices import NOTE as NAMED
 from merc.report import charts
 from merc.report.notice import NOTICE
 from merc.report.summary import Row, axis, by_speaker
@@ -98,10 +99,13 @@ def _language(timeline: Timeline) -> tuple[object, str]:
 
 
 def _notes(timeline: Timeline) -> str:
-    if not timeline.notes:
-        return ""
-    items = "".join(f"<li>{safe(note)}</li>" for note in timeline.notes)
-    return section("notes", "What was lost or withheld", f'<ul class="notes">{items}</ul>')
+    lost = [note for note in timeline.notes if not note.startswith(NAMED)]
+    return section("notes", "What was lost or withheld", _note_list(lost)) if lost else ""
+
+
+def _note_list(notes: list[str]) -> str:
+    items = "".join(f"<li>{safe(note)}</li>" for note in notes)
+    return f'<ul class="notes">{items}</ul>' if notes else ""
 
 
 def _notice() -> str:
@@ -137,7 +141,8 @@ def _step(seconds: float) -> str:
 def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     cards = "".join(charts.share_card(timeline, name, own) for name, own in rows.items() if own)
     lead = "Top bar: share of speaking time per label; bottom bar: share of utterances."
-    return section("by-speaker", "By speaker", f'<p class="about">{lead}</p><div class="shares">{cards}</div>')
+    named = _note_list([note for note in timeline.notes if note.startswith(NAMED)])
+    return section("by-speaker", "By speaker", f'<p class="about">{lead}</p>{named}<div class="shares">{cards}</div>')
 
 
 def _beside(name: str) -> str:

@@ -29,14 +29,18 @@ def dialogue(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return target, join(data, target)
 
 
-@pytest.fixture(scope="session")
-def short_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cut(target: Path, seconds: float) -> Path:
     """The first seconds of the bundled sample, cut packet by packet."""
-    target = tmp_path_factory.mktemp("short") / "short.mp4"
     with av.open(str(sample.path())) as source, av.open(str(target), "w") as out:
         streams = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
         for packet in source.demux():
-            if packet.dts is not None and packet.dts * packet.time_base < 16:
+            if packet.dts is not None and packet.dts * packet.time_base < seconds:
                 packet.stream = streams[packet.stream.index]
                 out.mux(packet)
     return target
+
+
+@pytest.fixture(scope="session")
+def short_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 16 seconds of the bundled sample."""
+    return cut(tmp_path_factory.mktemp("short") / "short.mp4", 16)

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from merc.cli.store import app
-from merc.features.store import Feature, Writer
+from merc.features.store import Feature, Store, Writer
 
 KIND = Feature("voice", (3,), {"encoder": "made", "sha256": "ab" * 32}, licence="free")
 
@@ -40,3 +40,15 @@ def test_an_intact_store_and_a_damaged_one(store: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-3])
     broken = CliRunner().invoke(app, ["verify", str(store)])
     assert broken.exit_code == 1 and "cannot be read as a shard" in broken.output
+
+
+def test_a_file_of_ones_own_becomes_a_store(tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.eye(3, 4))
+    (tmp_path / "ids.txt").write_text("c_0000\nc_0001\nx\n")
+    (tmp_path / "m.csv").write_text("conversation,text\nc,Hi.\nc,Oh.\nc,So.\n")
+    where = [str(tmp_path / name) for name in ("mine.npy", "ids.txt", "store")]
+    corpus = ["--corpus", f"manifest:{tmp_path / 'm.csv'}"]
+    done = CliRunner().invoke(app, ["import", where[0], "--ids", where[1], "--out", where[2], *corpus])
+    assert done.exit_code == 0 and "mine: 1 missing: no row in mine.npy" in done.output
+    assert f"--features MODALITY={where[2]}:mine" in done.output.replace("\n", "")
+    assert Store.open(where[2]).ids("mine") == ["c_0000", "c_0001", "c_0002"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from merc.benchmarks import runner
@@ -12,6 +13,7 @@ from merc.benchmarks.runner import BenchOptions
 from merc.corpora import CORPORA
 from merc.errors import InputError
 from merc.features.spec import FeatureSpec
+from merc.recipes import request as prepared_request
 from merc.recipes.request import Prepared, Request
 from merc.recipes.systems import train
 from tests.recipes import own_corpus
@@ -34,6 +36,20 @@ def test_a_manifest_is_trained_on_and_measured_while_it_stays_as_it_was(tmp_path
     assert report.record.protocol == f"manifest:{table}" and report.record.mean == 1
     table.write_text(table.read_text().replace("dev", "train"))
     with pytest.raises(InputError, match=r"mine\.csv or what it states was changed since the training"):
+        report_run(tmp_path / "run", split="test")
+
+
+def test_features_of_ones_own_are_read_from_a_file_and_what_they_lack_is_noted(tmp_path: Path) -> None:
+    table = own_corpus.manifest(tmp_path)
+    ids, rows = [name for name, _ in own_corpus.utterances()], own_corpus.vectors()
+    np.savez(tmp_path / "mine.npz", **dict(zip(ids[1:], rows[1:], strict=True)))
+    request = Request("concat", f"manifest:{table}", f"text={tmp_path / 'mine.npz'}", training=QUICK)
+    list(train(request, tmp_path / "run"))
+    report = report_run(tmp_path / "run", split="test")
+    assert report.record.mean == 1 and "1 of 20 utterances have no row in mine.npz" in report.text()
+    np.savez(tmp_path / "mine.npz", **dict(zip(ids, rows, strict=True)))
+    prepared_request._loaded.cache_clear()
+    with pytest.raises(InputError, match=r"the text features were made with other weights or from another file"):
         report_run(tmp_path / "run", split="test")
 
 

@@ -62,15 +62,17 @@ def protocols_of(
     """
     if named and corpus:
         raise InputError(f"--protocols {', '.join(named)} and --corpus {corpus}: give one of both")
-    if named or corpus:
-        return tuple(named) or (default_protocol(str(corpus)).name,), []
+    if named:
+        return tuple(named), []
+    if corpus:
+        return (default_protocol(corpus).name,), []
     root = data_root(data)
-    there = tuple(name for name in usual if _available(PROTOCOLS[name].corpora, root))
+    there = tuple(filter(lambda name: _available(PROTOCOLS[name].corpora, root), usual))
     if not there:
         raise InputError(
             f"no corpus of {', '.join(usual)} is below {root}; set MERC_DATA or --data, or name another with --corpus"
         )
-    return there, [name for name in usual if name not in there]
+    return there, sorted(set(usual) - set(there), key=usual.index)
 
 
 def _available(corpora: Sequence[str], root: Path) -> bool:

@@ -14,7 +14,7 @@ from merc.cli import terminal
 if TYPE_CHECKING:
     from merc.features.store import Store, Summary
 
-app = typer.Typer(help="Feature stores: info, verify.", no_args_is_help=True)
+app = typer.Typer(help="Feature stores: info, verify, import.", no_args_is_help=True)
 
 _SHOWN = 3  # reasons a feature that are printed; all of them with --json
 
@@ -46,6 +46,38 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of a store.")]) -
     if problems:
         raise typer.Exit(1)
     typer.echo(f"{folder}: {len(opened.encoders)} features, intact")
+
+
+@app.command("import", short_help="Write a file of features as a store.")
+def import_(
+    file: Annotated[Path, typer.Argument(help="npz, npy, parquet, csv or h5 with one array per utterance.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the store.")],
+    name: Annotated[str | None, typer.Option(help="Name of the feature (default: that of the file).")] = None,
+    ids: Annotated[
+        Path | None, typer.Option(help="Text file with the id of each row, where the file has none.")
+    ] = None,
+    array: Annotated[str | None, typer.Option(help="Which array, data set or column, where there are several.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="Corpus or manifest:FILE: utterances without a row are marked as missing.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
+) -> None:
+    """Write features of your own as a store, for --features MODALITY=STORE:NAME, and say what has no row."""
+    from merc.corpora import conversations_of
+    from merc.features import own
+
+    said = [turn.id for one in conversations_of([corpus], data) for turn in one] if corpus else []
+    rows = own.read(file, array, ids=_lines(ids) if ids else None)
+    feature = name or file.stem
+    made = own.to_store(rows, file, out, name=feature, utterances=said, corpus=corpus or "")
+    show(made)
+    typer.echo(f"use it as --features MODALITY={out}:{feature}")
+
+
+def _lines(path: Path) -> list[str]:
+    from merc.corpora.rows import text_of
+
+    return text_of(path).split()
 
 
 def show(store: Store) -> None:

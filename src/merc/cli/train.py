@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from merc.cli import terminal
 
 if TYPE_CHECKING:
+    from merc.features.feature import Feature
     from merc.recipes.recipe import Recipe
 
 _ANY_RECIPE = ("data", "out", "set", "quiet")
@@ -52,8 +53,8 @@ Protocol = Annotated[
 Features = Annotated[
     str | None,
     typer.Option(
-        help="Systems: source per modality, such as text=mpnet,voice=egemaps47; DIR:NAME reads a feature store, "
-        "'prepared' the output of 'merc prepare'."
+        help="Systems: source per modality, such as text=mpnet,voice=egemaps47; text=mine.npz is a file of yours, "
+        "DIR:NAME a feature store, 'prepared' the output of 'merc prepare'."
     ),
 ]
 Modalities = Annotated[
@@ -202,6 +203,14 @@ def _system(
                 typer.echo(f"{trained.fold.name}: epoch {trained.fitted.best}, validation {figures}")
     if first and not quiet:
         typer.echo(f"weights in {out}; next: merc evaluate {out} --split test")
+
+
+def _tell(features: Iterable[Feature], noted: set[str]) -> None:
+    """Print what was done to features and what they lack, each once."""
+    for note in (note for one in features for note in one.notes):
+        if note not in noted:
+            typer.echo(f"note: {note}")
+        noted.add(note)
 
 
 def _refuse(target: str, flag: str, allowed: set[str], hint: str = "") -> None:

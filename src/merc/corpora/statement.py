@@ -50,6 +50,11 @@ class Division:
         at_least(2, folds=self.folds)
         at_least(0, seed=self.seed)
 
+    @property
+    def parts_speakers(self) -> bool:
+        """Whether no speaker may be in two parts."""
+        return self.speakers_apart or self.by == "speaker"
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

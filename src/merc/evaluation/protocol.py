@@ -285,7 +285,7 @@ def stated(file: str) -> Protocol:
     told, sha256 = manifest.statement(file)
     own = told.protocol
     labels = own.labels or (() if own.dimensions else described.labels)
-    if not labels and not own.dimensions:
+    if not {*labels, *own.dimensions}:
         raise ProtocolError(
             f'{described.name} has no label; fill the column label, or state dimensions = ["valence"] in the '
             f"[protocol] of {Path(described.folder).with_suffix('.toml').name}"
@@ -300,7 +300,7 @@ def stated(file: str) -> Protocol:
         rule=rule,
         label=lambda turn: turn.label if turn.label in labels else None,
         dimensions=MappingProxyType({name: name for name in own.dimensions}),
-        speakers_apart=ALL_APART if own.speakers_apart or own.by == "speaker" else (),
+        speakers_apart=ALL_APART if own.parts_speakers else (),
         data=sha256,
     )
 

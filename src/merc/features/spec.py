@@ -8,6 +8,7 @@ A source is one of
 - ``prepared``: what ``merc prepare`` made of this modality; alone, ``prepared`` stands for text, voice and face;
 - ``FOLDER:ENCODER``: any feature store; in FOLDER ``{fold}``, ``{seed}`` and ``{corpus}`` are replaced, so that each
   fold can have an encoder of its own;
+- a file of one's own: ``mine.npz``, ``.parquet``, ``.csv`` or ``.h5``, keyed by utterance, see ``merc.features.own``;
 - ``table`` or the name of the table that comes with the corpus;
 - ``voice=sound``: raw samples; ``text=words``: word numbers of a vocabulary built from the fold's training part.
 
@@ -30,7 +31,7 @@ from merc.cache import Cache, key
 from merc.conversation import Conversation
 from merc.corpora import CORPORA, Item, manifest
 from merc.errors import FormatError, InputError
-from merc.features import encoder, of_items, sound, stored, tuned_text, vocabulary
+from merc.features import encoder, of_items, own, sound, stored, tuned_text, vocabulary
 from merc.features.encoder import ENCODERS, MODALITIES
 from merc.features.feature import Feature
 from merc.progress import Progress
@@ -188,7 +189,7 @@ def parts(source: str) -> list[list[str]]:
 
 
 def _single(part: str) -> bool:
-    if ":" in part or part in (stored.PREPARED, sound.NAME, vocabulary.NAME):
+    if ":" in part or own.is_file(part) or part in (stored.PREPARED, sound.NAME, vocabulary.NAME):
         return False
     return part not in ENCODERS or (ENCODERS[part]().input in ("text", "dialogue") and not ENCODERS[part]().sequence)
 
@@ -206,6 +207,8 @@ class _Wanted:
 def _one(source: str, conversations: Sequence[Conversation], place: Place, wanted: _Wanted) -> Feature:
     """A feature by the first rule that knows its source."""
     modality = wanted.modality
+    if own.is_file(source):
+        return own.load(_filled(source, place), _ids(conversations), corpus=place.corpus)
     if ":" in source:
         return _stored(source, conversations, place=place, tokens=wanted.tokens)
     if modality == "voice" and source == sound.NAME:
@@ -260,8 +263,8 @@ def _tabled(modality: str, source: str, place: Place) -> Feature:
         known = [f"{one}={name}" for one, name in names.items()]
         raise InputError(
             f"features {modality}={source}: corpus '{place.corpus}' has {', '.join(known) or 'no tables'}; else "
-            f"an encoder ({', '.join(encoder.names(modality)) or 'none for this modality'}), {stored.PREPARED}, or a "
-            "feature store as FOLDER:ENCODER"
+            f"an encoder ({', '.join(encoder.names(modality)) or 'none for this modality'}), {stored.PREPARED}, a "
+            "feature store as FOLDER:ENCODER, or a file such as mine.npz"
         )
     try:
         table = features(place.corpus, place.root)[modality]
@@ -276,9 +279,16 @@ def _tabled(modality: str, source: str, place: Place) -> Feature:
 
 def _stored(source: str, conversations: Sequence[Conversation], *, place: Place, tokens: bool) -> Feature:
     folder, _, name = source.rpartition(":")
-    path = Path(folder.format(fold=place.fold, seed=place.seed, corpus=place.corpus)).expanduser()
-    ids = [utterance.id for conversation in conversations for utterance in conversation]
-    return stored.read(path, name, ids, corpus=place.corpus, tokens=tokens)
+    path = Path(_filled(folder, place)).expanduser()
+    return stored.read(path, name, _ids(conversations), corpus=place.corpus, tokens=tokens)
+
+
+def _filled(path: str, place: Place) -> str:
+    return path.format(fold=place.fold, seed=place.seed, corpus=place.corpus)
+
+
+def _ids(conversations: Sequence[Conversation]) -> list[str]:
+    return [utterance.id for conversation in conversations for utterance in conversation]
 
 
 def _complete(corpus: str, name: str) -> bool:

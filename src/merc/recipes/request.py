@@ -94,6 +94,14 @@ class Prepared:
         able = [name for name in named if name in self.kind.description.modalities]
         return named.only(able) if able else named
 
+    def refuse_edited(self, data: str, *, where: Path) -> None:
+        """Raise InputError where what divides the corpus is not what it was; ``data``: its hash at the training."""
+        if data != self.protocol.data:
+            raise InputError(
+                f"{where}: {self.corpus} or what it states was changed since the training, so that its test part may "
+                "hold what was trained on; restore the table, or train again into another folder"
+            )
+
     def folds(self) -> list[Fold]:
         """The folds of the protocol; those that draw validation dialogues draw them by the request's seed."""
         return self.protocol.folds(self.conversations, seed=self.request.seed)

@@ -262,11 +262,7 @@ def load_run(folder: Path, *, data: Path | None = None) -> Prepared:
     except (KeyError, TypeError) as error:
         raise WeightError(f"{path} is damaged ({error}); remove {folder} and train again") from error
     prepared = Prepared(request)
-    if facts.get("manifest", "") != prepared.protocol.data:
-        raise InputError(
-            f"{folder}: {prepared.corpus} or what it states was changed since the training, so that its test part may "
-            "hold what was trained on; restore the table, or train again into another folder"
-        )
+    prepared.refuse_edited(str(facts.get("manifest", "")), where=folder)
     return prepared
 
 

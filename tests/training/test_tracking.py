@@ -68,3 +68,9 @@ def test_a_plug_in_that_does_not_track_is_refused() -> None:
 
 def test_numbers_alone_are_figures() -> None:
     assert figures({"a": 1, "b": 0.5, "c": "text", "d": None}) == {"a": 1.0, "b": 0.5}
+
+
+def test_a_fold_of_a_run_is_named_by_both(tmp_path: Path) -> None:
+    run = TrackedRun.of(tmp_path / "cogmen", "session-5", "cogmen", {"training": {"epochs": 3}})
+    assert run.folder == tmp_path / "cogmen" / "session-5" and run.shared == tmp_path
+    assert (run.name, dict(run.settings)) == ("cogmen/session-5", {"training.epochs": 3})

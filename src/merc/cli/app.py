@@ -24,6 +24,7 @@ from merc.cli import (
     prepare,
     protocols,
     review,
+    search,
     serve,
     store,
     systems,
@@ -85,6 +86,7 @@ app.command("systems")(systems.systems)
 app.command("plugins", short_help="List what other packages add.")(plugins.plugins)
 app.command("protocols", short_help="List protocols, or describe one.")(protocols.protocols)
 app.command("train", cls=train.TrainCommand, short_help="Train a system or a recipe.")(train.train)
+app.command("search", short_help="Search options by validation.")(search.search)
 app.command("evaluate", short_help="Evaluate a trained system.")(evaluate.evaluate)
 app.add_typer(bench.app, name="bench")
 app.add_typer(corpora.app, name="corpora")

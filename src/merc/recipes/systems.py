@@ -34,7 +34,7 @@ from merc.training.gradients import hooks_of
 from merc.training.loop import Fitted, Run, fit
 from merc.training.options import TrainOptions
 from merc.training.tasks import Predicted, predict, system_task
-from merc.training.tracking import TrackedRun, flat, tracking
+from merc.training.tracking import TrackedRun, tracking
 
 if TYPE_CHECKING:
     from merc.systems import System
@@ -186,17 +186,12 @@ def train(
     folds = _selected(prepared.folds(), only)
     for fold in folds:
         _claim(out, prepared)
-        with tracking(trackers if processes().first else (), _tracked(out, fold, request)) as tracker:
+        tracked = TrackedRun.of(out, fold.name, request.system, {"request": request.as_json(), **settled(request)})
+        with tracking(trackers if processes().first else (), tracked) as tracker:
             run = Run(folder=out / fold.name, tracker=tracker, progress=progress)
             trained = train_fold(prepared, fold, run=run)
         _keep(out, prepared, trained)
         yield trained
-
-
-def _tracked(out: Path, fold: Fold, request: Request) -> TrackedRun:
-    place = out.resolve()
-    settings = flat({"request": request.as_json(), **settled(request)})
-    return TrackedRun(out / fold.name, out.parent, request.system, f"{place.name}/{fold.name}", settings)
 
 
 def _selected(folds: Sequence[Fold], only: Sequence[str]) -> list[Fold]:

@@ -39,6 +39,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +56,9 @@ from merc.systems.contract import Batch, Description, Output, Published, Recipe,
 class CogmenOptions:
     """Sizes of the two parts; the source's own values are named where ours differ."""
 
+    SEARCH: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"dropout": "0.1..0.7", "layers": "1..4", "graph": "50,100,200", "past": "1..10", "future": "1..10"}
+    )
     context: int = 128  # h, width of the transformer; 0: features side by side, without a projection, as in the source
     layers: int = 2  # of the transformer
     feedforward: int = 256  # width inside a transformer layer; 2048 in the source

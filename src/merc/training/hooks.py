@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 class Hook(Protocol):
-    """Called by the loop: ``start`` once, ``losses``, ``before_step``, ``after_step`` each step, ``epoch`` each epoch.
+    """Called by the loop: ``start`` once; ``losses``, ``before_step``, ``after_step`` each step; ``epoch`` and then
+    ``after_epoch`` each epoch.
 
     With several processes the state of the first one is copied to the others before ``before_step``, so that all change
     the summed gradient alike.
@@ -45,6 +46,10 @@ class Hook(Protocol):
         """Give figures for the history, after an epoch."""
         ...
 
+    def after_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Look at the row of the history of an epoch, from 1; an exception that is raised here ends the training."""
+        ...
+
     def state_dict(self) -> dict[str, Tensor]:
         """Give what a resumed training needs; the tensors are the hook's own, not copies."""
         ...
@@ -74,6 +79,9 @@ class BaseHook:
     def epoch(self) -> Mapping[str, float]:
         """No figures."""
         return {}
+
+    def after_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Let the training continue."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """No state."""

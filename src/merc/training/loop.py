@@ -299,6 +299,8 @@ class _Loop:
     def _tell(self) -> None:
         if self.run.tracker and self.processes.first:
             self.run.tracker.log(len(self.fitted.history), self.fitted.history[-1])
+        for hook in self.run.hooks:
+            hook.after_epoch(len(self.fitted.history), self.fitted.history[-1])
         self.reported = 0.0
         self._report(0.0)
 

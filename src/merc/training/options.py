@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from merc.errors import InputError
 from merc.evaluation.metrics import LOWER_IS_BETTER, NAMES
@@ -103,6 +103,10 @@ class LoopOptions:
 class TrainOptions(LoopOptions):
     """Options of the training of a system; ``of_recipe`` merges them from the system, the protocol and the user."""
 
+    SEARCH: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"learning_rate": "1e-5..1e-2", "weight_decay": "1e-5..1e-1", "smoothing": "0..0.2"}
+    )
+    """What ``merc search`` draws of a training by default, as ``--over`` takes it."""
     config: str | None = None
     """Named configuration of the system that replaces its defaults, such as "source"; None: its defaults."""
     batch: int = 16

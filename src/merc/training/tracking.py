@@ -38,6 +38,11 @@ class TrackedRun:
     name: str
     settings: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, run: Path, fold: str, experiment: str, settings: Mapping[str, Any]) -> TrackedRun:
+        """A fold of the run in a folder, with nested settings."""
+        return cls(run / fold, run.parent, experiment, f"{run.resolve().name}/{fold}", flat(settings))
+
 
 class Tracker(Protocol):
     """Takes the figures of each epoch; write one of these for any other place than a file."""

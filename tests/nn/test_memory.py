@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from merc.nn.memory import keep_freed_memory
+from merc.nn.memory import keep_freed_memory, share_arenas
 
 _STEPS = """
 import resource, sys
@@ -40,3 +40,32 @@ def test_later_steps_touch_hardly_a_new_page() -> None:
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert keep_freed_memory() is False
+    share_arenas()
+
+
+_ARENAS = """
+import ctypes, sys, threading
+from merc.nn.memory import share_arenas
+if sys.argv[1] == "shared":
+    share_arenas(2)
+ready = threading.Barrier(6)
+def work():
+    ready.wait()
+    bytearray(50_000)
+    ready.wait()
+threads = [threading.Thread(target=work) for _ in range(6)]
+for one in threads: one.start()
+for one in threads: one.join()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has arenas")
+@pytest.mark.parametrize(("how", "fewest", "most"), [("usual", 3, 99), ("shared", 1, 2)])
+def test_many_threads_allocate_from_few_arenas(how: str, fewest: int, most: int) -> None:
+    done = subprocess.run([sys.executable, "-c", _ARENAS, how], capture_output=True, text=True, check=True)
+    assert fewest <= done.stdout.count("<heap nr=") <= most

@@ -108,3 +108,35 @@ def test_a_network_of_another_size_and_the_steps_of_its_forward_pass() -> None:
     assert states.shape == (2, 4, 6, 16) and torch.equal(torch.stack(found, 1), states)
     assert torch.equal(below, states[:, :3])  # the norm belongs to the last layer alone
     assert network.front_end(mels)[1] is None
+
+
+@pytest.mark.parametrize("block", [1, 4, 7])
+def test_blocks_of_equal_silence_are_read_as_its_frames(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(whisper, "BLOCK", block)
+    torch.manual_seed(0)
+    network = whisper.WhisperNetwork(16, 2, 2).eval()
+    if block == 1:
+        network.positions.normal_()  # else all frames of silence are alike
+    mels = torch.randn(1, whisper.MELS, 61)
+    with torch.inference_mode():
+        whole = network(torch.nn.functional.pad(mels, (0, 3000 - 61)))[:, -1]
+        found = network.in_silence(mels)
+    assert found.shape == whole.shape
+    torch.testing.assert_close(found[:, :-1], whole[:, :-1], atol=1e-3, rtol=0)  # the last frame sees the edge
+
+
+def test_a_sound_that_leaves_no_room_for_silence_is_read_whole() -> None:
+    torch.manual_seed(0)
+    network = whisper.WhisperNetwork(16, 2, 2).eval()
+    mels = torch.randn(1, whisper.MELS, 2950)
+    with torch.inference_mode():
+        whole = network(torch.nn.functional.pad(mels, (0, 50)))[:, -1]
+        torch.testing.assert_close(network.in_silence(mels), whole, atol=1e-2, rtol=0)
+
+
+def test_readers_share_one_network_while_one_of_them_lives(weight) -> None:
+    weight("whisper-base")
+    from merc.features.expression import MiddleEncoder
+
+    encoder = MiddleEncoder()
+    assert whisper.shared() is whisper.shared() is encoder._backbone.network

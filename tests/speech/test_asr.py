@@ -9,7 +9,7 @@ import pytest
 from merc import weights
 from merc.conversation import Segment, Word
 from merc.errors import InputError, UnknownName
-from merc.speech.asr import AsrOptions, Language, Recognizer, _unlooped, _words, decided, mean_probability
+from merc.speech.asr import AsrOptions, Language, Recognizer, _words, decided, mean_probability
 from merc.speech.matching import tokens
 from merc.speech.vad import RATE, detect_speech
 from merc.speech.windows import windows
@@ -29,16 +29,6 @@ def test_options_that_cannot_work_are_refused(options, says):
     with pytest.raises(InputError) as caught:
         AsrOptions(**options)
     assert says in str(caught.value)
-
-
-def test_loops_are_cut_and_ordinary_repetition_stays():
-    def said(text: str) -> list[Word]:
-        return [Word(w, Segment(n, n + 1)) for n, w in enumerate(text.split())]
-
-    assert len(_unlooped(said("no no no no"))) == 4
-    assert len(_unlooped(said("Wendy! Wendy, Wendy. " * 20))) == 4
-    assert len(_unlooped(said("a bit of " * 30))) == 12
-    assert len(_unlooped(said("one two three four five six seven"))) == 7
 
 
 def test_pieces_are_joined_to_their_word():

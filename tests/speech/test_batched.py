@@ -161,3 +161,35 @@ def test_a_shorter_padding_is_read_where_it_is_asked_for():
     Batched(Measured(), padding=1.0).encode(bins[..., :0])
     Batched(Measured(), padding=30.0).encode(bins)
     assert [shape[-1] for shape in seen] == [3000, 802, 0, 3000]
+
+
+@pytest.mark.parametrize(("sounding", "short"), [(0, True), (1500, True), (1501, False)])
+def test_only_short_sounds_are_encoded_by_the_other_network(sounding, short):
+    seen = []
+
+    def encode(mels):
+        seen.append(mels.shape)
+        return np.zeros((1, 1500, 4), np.float32)
+
+    model = Model()
+    spectrogram = np.zeros((80, 3000), np.float32)
+    spectrogram[3, :sounding] = 1
+    Batched(model, short=encode).encode(spectrogram)
+    assert seen == ([(1, 80, sounding)] if short else [])
+    assert model.encodings == (not short)
+
+
+def test_a_short_sound_has_the_words_and_the_language_that_whisper_itself_finds(weight, data):
+    weight("whisper-base")
+    samples = decoded(data / "clips" / "jfk.flac")
+    speech = [Segment(0, 11)]
+    recognizer = Recognizer()
+
+    def found() -> tuple[list[str], str]:
+        words = recognizer.transcribe(samples, speech[0], "en", speech=speech)
+        return [word.text.strip(".,").casefold() for word in words], recognizer.language(samples, speech).code
+
+    in_blocks = found()
+    recognizer._batched.forget()
+    recognizer._batched._short = None
+    assert in_blocks == found() and len(in_blocks[0]) > 15

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merc.conversation import Segment, Word
-from merc.speech.words import lengthened, onto_speech, ordered, spread
+from merc.speech.words import lengthened, onto_speech, ordered, spread, unlooped
 
 instants = st.floats(-5, 40, allow_nan=False)
 within = st.tuples(st.floats(0, 20), st.floats(0.01, 20)).map(lambda p: Segment(p[0], p[0] + p[1]))
@@ -66,3 +66,13 @@ def test_a_short_word_grows_neither_into_its_neighbours_nor_out_of_the_speech() 
     (last,) = lengthened([Word("yes", Segment(2.98, 3.0))], [Segment(2.9, 3.0)])
     assert last.segment == Segment(2.9, 3.0)
     assert lengthened(words[:1], []) == words[:1]
+
+
+def test_loops_are_cut_and_ordinary_repetition_stays():
+    def said(text: str) -> list[Word]:
+        return [Word(w, Segment(n, n + 1)) for n, w in enumerate(text.split())]
+
+    assert len(unlooped(said("no no no no"))) == 4
+    assert len(unlooped(said("Wendy! Wendy, Wendy. " * 20))) == 4
+    assert len(unlooped(said("a bit of " * 30))) == 12
+    assert len(unlooped(said("one two three four five six seven"))) == 7

@@ -61,14 +61,19 @@ class WhisperBackbone(SpeechBackbone):
         self._mels = mels
 
     @classmethod
-    def load(cls, *, device: str = "cpu") -> WhisperBackbone:
-        """The pretrained network; raises WeightError when it is absent, InputError for a device that is not there."""
+    def load(cls, *, device: str = "cpu", network: WhisperNetwork | None = None) -> WhisperBackbone:
+        """The pretrained network; raises WeightError when it is absent, InputError for a device that is not there.
+
+        Args:
+            device: Where it runs; see `merc.nn.device.resolve`.
+            network: One that is loaded, such as `merc.nn.whisper.shared`; None: a new one.
+        """
         from faster_whisper.feature_extractor import FeatureExtractor
 
         from merc.nn import whisper
         from merc.weights import WEIGHTS
 
-        made = cls(whisper.load(), FeatureExtractor(), sha256=WEIGHTS[cls.name].sha256)
+        made = cls(network or whisper.load(), FeatureExtractor(), sha256=WEIGHTS[cls.name].sha256)
         return made.to(resolve(device)).eval()
 
     def steps(self, samples: int) -> int:

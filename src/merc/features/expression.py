@@ -103,10 +103,14 @@ class MiddleEncoder(Encoder):
     @cached_property
     def _backbone(self) -> WhisperBackbone:
         from merc.backbones.whisper import WhisperBackbone
-        from merc.nn.device import multiplies_bfloat16
+        from merc.nn.device import multiplies_bfloat16, resolve
+        from merc.nn.whisper import shared
 
+        device = resolve(self.device)
+        if device.type == "cpu":
+            return WhisperBackbone.load(network=shared())
         made = WhisperBackbone.load(device=self.device)
-        if multiplies_bfloat16(made.device):
+        if multiplies_bfloat16(device):
             made.network.bfloat16()
         return made
 

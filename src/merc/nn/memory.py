@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 
-_MMAP_MAX, _TRIM_THRESHOLD = -4, -1  # of mallopt(3)
+_MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8  # of mallopt(3)
 
 
 def keep_freed_memory() -> bool:
@@ -25,13 +25,30 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
 
 
+def share_arenas(count: int = 2) -> None:
+    """Configure glibc to allocate from few arenas, for the rest of the process.
+
+    By default it makes one for each of many threads, and each keeps what fits no later tensor: over a batch of
+    recordings, whose stages have threads of their own, a process grows (``bench/batch.py``).
+
+    Args:
+        count: The most arenas.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, count)
+    except (OSError, AttributeError, TypeError):  # not glibc
+        return
+
+
 def release_memory() -> None:
     """Collect cycles and give freed memory back to the operating system.
 
     Models in cycles hold native memory that the collector does not count, and glibc keeps what is freed: over a batch
-    of recordings both would grow.
+    of recordings both would grow. What is alive afterwards are mostly the modules and models of the process: later
+    collections pass over it, which would take a quarter of a second each, until ``gc.unfreeze()``.
     """
     gc.collect()
+    gc.freeze()
     trim_memory()
 
 

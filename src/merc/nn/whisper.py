@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
+from weakref import ref
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from merc.errors import WeightError
+from merc.nn.device import multiplies_bfloat16
 
 WIDTH = 512
 LAYERS = 6
@@ -26,7 +29,11 @@ HEADS = 8
 MELS = 80
 POSITIONS = 1500
 """Frames of 20 ms in 30 s, the length of the training data."""
+MARGIN, BLOCK = 50, 4
+"""Frames of silence behind a short sound that are read one by one, and frames of a block behind them."""
 
+_LOADING = Lock()
+_living: ref[WhisperNetwork] | None = None
 _KINDS = (np.float32, np.int8, np.int16, np.int32, np.float16)  # numbered as in the file
 
 
@@ -48,7 +55,8 @@ class Layer(nn.Module):
 
         Args:
             states: Of all frames.
-            seen: bool (batch, frames), the frames that may be attended to; None: all.
+            seen: bool (batch, frames), the frames that may be attended to, or float, what is added to the scores of
+                each; None: all.
         """
         batch, frames, width = states.shape
         joined = self.attention_in(self.attention_norm(states))
@@ -105,6 +113,30 @@ class WhisperNetwork(nn.Module):
         sound = F.gelu(self.second(F.gelu(self.first(mels * real)) * real))
         return sound.transpose(1, 2), seen
 
+    def in_silence(self, mels: Tensor) -> Tensor:
+        """The last states of a window of thirty seconds that begins with a short sound, for a fraction of its cost.
+
+        Nearly all of such a window is silence. Behind `MARGIN` frames of it each `BLOCK` frames are read as one, at
+        the position of their middle, and attention counts it as often as there are frames in it.
+
+        Args:
+            mels: (1, 80, 2 × frames) of the sound alone; what follows has the value 0.
+
+        Returns:
+            (1, 1500, width) float32: frames of one block have the same state.
+        """
+        mels = mels.to(self.positions.dtype)
+        real = min(POSITIONS, -(-mels.shape[-1] // 2) + MARGIN)
+        extended = F.pad(mels, (0, 2 * real + 8 - mels.shape[-1]))
+        sound, _ = self.front_end(extended)
+        starts = torch.arange(real, POSITIONS, BLOCK)
+        sizes = torch.cat([torch.ones(real, dtype=torch.int64), (POSITIONS - starts).clamp(max=BLOCK)])
+        silence = sound[:, real : real + 1].expand(-1, len(starts), -1)
+        places = torch.cat([torch.arange(real), starts + sizes[real:] // 2])
+        states = torch.cat([sound[:, :real], silence], 1) + self.positions[places]
+        found = self.transform(states, sizes.log()[None].to(states.dtype))[-1]
+        return found.float().repeat_interleave(sizes, 1)
+
     def transform(
         self, states: Tensor, seen: Tensor | None = None, layers: int | None = None, *, first: int = 0
     ) -> list[Tensor]:
@@ -137,6 +169,25 @@ def load() -> WhisperNetwork:
     except (KeyError, RuntimeError) as error:
         raise WeightError(f"weight 'whisper-base' is not the base model of Whisper: {error}") from error
     return network.eval()
+
+
+def shared() -> WhisperNetwork:
+    """The network of ``load`` on the CPU, the same one for all who only read it, as long as one of them lives.
+
+    It is in bfloat16 where the CPU multiplies that natively.
+
+    Raises:
+        WeightError: as ``load``.
+    """
+    global _living
+    with _LOADING:
+        found = _living() if _living else None
+        if found is None:
+            found = load()
+            if multiplies_bfloat16(torch.device("cpu")):
+                found.bfloat16()
+            _living = ref(found)
+        return found
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, field
@@ -148,6 +149,7 @@ class Models:
         """Forget all models, which gives their memory back once nobody uses them."""
         with self._lock:
             self._made.clear()
+        gc.unfreeze()  # those in cycles are looked at again
 
 
 @dataclass(frozen=True, slots=True)

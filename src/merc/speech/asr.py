@@ -27,11 +27,12 @@ from merc.conversation import Segment, Word
 from merc.errors import InputError
 from merc.options import above, at_least, one_of, share
 from merc.registry import Registry
-from merc.speech.batched import Batched
+from merc.speech.batched import Batched, ShortWindows
 from merc.speech.models import COMPUTE_TYPES, find, number_format
 from merc.speech.vad import RATE, check_samples
 from merc.speech.windows import LONGEST, windows
-from merc.speech.words import lengthened, onto_speech, ordered
+from merc.speech.words import lengthened, onto_speech, ordered, unlooped
+from merc.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,11 +158,11 @@ class Recognizer:
         from merc.nn.threads import restored_threads
 
         self.options = options or AsrOptions()
-        folder = str(find(self.options.model).checked())
+        files = find(self.options.model)
         kind, _, number = self.options.device.partition(":")
         with restored_threads():
             self._model = WhisperModel(
-                folder,
+                str(files.checked()),
                 device=kind,
                 device_index=int(number or 0),
                 compute_type=number_format(self.options.compute_type, kind),
@@ -169,7 +170,12 @@ class Recognizer:
                 num_workers=self.options.cpu_threads if kind == "cpu" else 1,
                 local_files_only=True,
             )
-        self._model.model = self._batched = Batched(self._model.model, padding=self.options.padding)
+        base = files.sha256 == WEIGHTS["whisper-base"].sha256 and kind == "cpu"
+        self._model.model = self._batched = Batched(
+            self._model.model,
+            padding=self.options.padding,
+            short=ShortWindows(self.options.window_threads) if base and self.options.padding is None else None,
+        )
         self._languages: Registry[bool] = Registry("language", dict.fromkeys(self._model.supported_languages, True))
 
     def language(self, samples: NDArray[np.int16], speech: Sequence[Segment]) -> Language:
@@ -257,7 +263,7 @@ class Recognizer:
         elif len(inside) > 1:
             return [w for region in inside for w in self.transcribe(samples, region, language, speech=speech)]
         else:
-            words = _unlooped(self._kept(self._passages(sound, language, unrepeated=4), extent, language))
+            words = unlooped(self._kept(self._passages(sound, language, unrepeated=4), extent, language))
         if speech is None:
             return _in_order(words, window)
         words = _in_order(onto_speech(_in_order(words, window), inside, slack=self.options.slack), window)
@@ -378,19 +384,6 @@ def _words(passage: Any, window: Segment, language: str) -> list[Word]:
         elif text:
             words.append(Word(text, segment, float(piece.probability)))
     return words
-
-
-def _unlooped(words: list[Word], *, most: int = 4, phrase: int = 6) -> list[Word]:
-    """Cut a phrase of up to ``phrase`` words that repeats more than ``most`` times in a row down to ``most``."""
-    kept: list[Word] = []
-    for word in words:
-        kept.append(word)
-        for length in range(1, phrase + 1):
-            tail = [w.text.casefold().strip(".,!?…") for w in kept[-length * (most + 1) :]]
-            if len(tail) == length * (most + 1) and tail == tail[:length] * (most + 1):
-                del kept[-length:]
-                break
-    return kept
 
 
 def _in_order(words: list[Word], window: Segment) -> list[Word]:

@@ -13,14 +13,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Condition, Lock, local
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from merc.nn.whisper import WhisperNetwork
 
 GROUP = 4
 """Windows that are decoded together: one more adds little speed, and waits for the longest."""
 KEPT = 16
 """Encoded windows that are kept, 3 MB each: language and words are read from the same ones."""
+
+SHORT = 15.0
+"""Seconds up to which a sound is short: `merc.nn.whisper.WhisperNetwork.in_silence` reads it in less time."""
 
 _FRAMES = 100  # of a spectrogram in a second
 _FEWEST = 500  # frames that are read at the least
@@ -35,10 +43,18 @@ class Batched:
     Args:
         model: Its ``encode`` and ``generate`` are replaced; all else is passed on.
         padding: Seconds of silence that are read behind the sound; None: up to the thirty of a window.
+        short: Encodes a spectrogram ``(1, 80, frames)`` of at most `SHORT` seconds as if silence followed; None: all
+            are encoded by the model.
     """
 
-    def __init__(self, model: Any, *, padding: float | None = None) -> None:
-        self._model, self._padding = model, padding
+    def __init__(
+        self,
+        model: Any,
+        *,
+        padding: float | None = None,
+        short: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    ) -> None:
+        self._model, self._padding, self._short = model, padding, short
         self._encoded: dict[bytes, Any] = {}
         self._lock, self._own = Lock(), local()
 
@@ -53,12 +69,21 @@ class Batched:
         with self._lock:
             known = self._encoded.get(name)
         if known is None:
-            known = self._model.encode(features, **how)
+            known = self._read(features, how)
             with self._lock:
                 self._encoded[name] = known
                 while len(self._encoded) > KEPT:
                     del self._encoded[next(iter(self._encoded))]
         return known
+
+    def _read(self, features: Any, how: dict[str, Any]) -> Any:
+        bins = np.asarray(features)
+        last = _sounding(bins)
+        if self._short is None or last > SHORT * _FRAMES:
+            return self._model.encode(features, **how)
+        from ctranslate2 import StorageView
+
+        return StorageView.from_array(self._short(bins.reshape(1, *bins.shape[-2:])[..., :last]))
 
     def forget(self) -> None:
         """Drop the windows that are kept: another recording needs none of them."""
@@ -88,6 +113,30 @@ class Batched:
 
         with ThreadPoolExecutor(len(items)) as pool:
             return list(pool.map(work, items))
+
+
+class ShortWindows:
+    """Encodes short windows of Whisper base with its network in PyTorch, which is loaded with the first one.
+
+    Args:
+        threads: CPU threads for one window.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
+        self._network: WhisperNetwork | None = None
+
+    def __call__(self, mels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The states ``(1, 1500, 512)`` of a spectrogram ``(1, 80, frames)`` that silence follows."""
+        import torch
+
+        from merc.nn import whisper
+        from merc.nn.threads import threads
+
+        self._network = self._network or whisper.shared()
+        with threads(self._threads):
+            states: NDArray[np.float32] = self._network.in_silence(torch.from_numpy(mels)).numpy()
+        return states
 
 
 @dataclass(slots=True, eq=False)
@@ -163,7 +212,11 @@ def _shortened(features: Any, padding: int) -> Any:
     from ctranslate2 import StorageView
 
     bins = np.asarray(features)
-    sounding = np.flatnonzero(bins.any(axis=tuple(range(bins.ndim - 1))))
-    last = int(sounding[-1]) + 1 if len(sounding) else 0
-    frames = max(_FEWEST, last + padding)  # the network halves them
+    frames = max(_FEWEST, _sounding(bins) + padding)  # the network halves them
     return StorageView.from_array(np.ascontiguousarray(bins[..., : frames + frames % 2]))
+
+
+def _sounding(bins: NDArray[np.float32]) -> int:
+    """Frames of a spectrogram ``(…, 80, frames)`` up to the last that is not empty."""
+    sounding = np.flatnonzero(bins.any(axis=tuple(range(bins.ndim - 1))))
+    return int(sounding[-1]) + 1 if len(sounding) else 0

@@ -98,3 +98,16 @@ def _cut(segment: Segment, reached: Sequence[Segment]) -> Segment:
     if segment.overlap(region) >= LEAST:
         return Segment(max(segment.start, region.start), min(segment.end, region.end))
     return segment
+
+
+def unlooped(words: Sequence[Word], *, most: int = 4, phrase: int = 6) -> list[Word]:
+    """Cut a phrase of up to ``phrase`` words that repeats more than ``most`` times in a row down to ``most``."""
+    kept: list[Word] = []
+    for word in words:
+        kept.append(word)
+        for length in range(1, phrase + 1):
+            tail = [w.text.casefold().strip(".,!?…") for w in kept[-length * (most + 1) :]]
+            if len(tail) == length * (most + 1) and tail == tail[:length] * (most + 1):
+                del kept[-length:]
+                break
+    return kept

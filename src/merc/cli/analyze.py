@@ -139,7 +139,7 @@ def analyze(
         video_track=video_track,
         channel=channel,
         device=device,
-        voices=_voices() if voices else None,
+        voices=stored_voices() if voices else None,
     )
     batch = _batch(out, formats, transcript, options)
     sys.exit(_run(recordings, batch, workers, engine=engine, quiet=quiet, echo=json_lines))
@@ -184,8 +184,8 @@ def _rows(
             yield row
 
 
-def _voices() -> Path:
-    """The file of the stored voices."""
+def stored_voices() -> Path:
+    """The file of the stored voices; raises InputError if there are none."""
     from merc.errors import InputError
     from merc.paths import voices_file
     from merc.people.known_voices import load

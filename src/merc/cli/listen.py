@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from merc.cli import analyze, terminal
-from merc.cli.analyze import Asr, ComputeType, Formats, Language, MaxSpeakers, MinSpeakers, Speakers, Threads, Threshold
+from merc.cli.analyze import (
+    Asr,
+    ComputeType,
+    Formats,
+    Language,
+    MaxSpeakers,
+    MinSpeakers,
+    Speakers,
+    Threads,
+    Threshold,
+    Voices,
+)
 from merc.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,6 +73,7 @@ def listen(
     asr: Asr = "base",
     compute_type: ComputeType = "auto",
     threshold: Threshold = None,
+    voices: Voices = False,
     threads: Threads = 0,
     device: Device = "auto",
     json_lines: JsonLines = False,
@@ -85,6 +97,7 @@ def listen(
         asr=asr,
         compute_type=compute_type,
         threshold=threshold,
+        voices=analyze.stored_voices() if voices else None,
         threads=threads,
         device=device,
     )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from merc.cli.analyze import stored_voices
 from merc.errors import MissingExtra
-
-if TYPE_CHECKING:
-    pass
 
 Purpose = Annotated[str, typer.Option(help="Why recordings are analysed here; shown to everybody who uses the server.")]
 Data = Annotated[Path, typer.Option(help="Folder of the queue, the recordings and the results.")]
@@ -29,6 +27,10 @@ WorkersOnly = Annotated[
 ]
 Threads = Annotated[int, typer.Option(help="CPU threads of a worker (0: as many as cores, at most 4).")]
 Device = Annotated[str, typer.Option(help="Device of the networks: auto, cpu, cuda or mps.")]
+Voices = Annotated[
+    bool,
+    typer.Option("--voices", help="Let clients have speakers named by the voices stored with 'merc voices add'."),
+]
 Keep = Annotated[str | None, typer.Option(help="Remove analyses after this time, such as 7d or 12h (default: never).")]
 MaxUpload = Annotated[int, typer.Option(min=1, help="MB of an upload.")]
 MaxMinutes = Annotated[float, typer.Option(help="Minutes of a recording.")]
@@ -51,6 +53,7 @@ def serve(
     workers_only: WorkersOnly = False,
     threads: Threads = 0,
     device: Device = "auto",
+    voices: Voices = False,
     keep: Keep = None,
     max_upload: MaxUpload = 2048,
     max_minutes: MaxMinutes = 240.0,
@@ -78,12 +81,11 @@ def serve(
         workers=workers,
         threads=threads,
         device=device,
+        voices=stored_voices() if voices else None,
         keep=period(keep) if keep else None,
         limits=limits,
     )
     if openapi:
         typer.echo(run.description(settings), nl=False)
-    elif workers_only:
-        run.workers(settings)
-    else:
-        run.server(settings)
+        return
+    (run.workers if workers_only else run.server)(settings)

@@ -99,6 +99,11 @@ def matched(speakers: Sequence[np.ndarray], voices: Sequence[KnownVoice]) -> lis
     return found
 
 
+def note(speaker: str, match: Match) -> str:
+    """What a timeline says of a speaker who has the name of a stored voice."""
+    return f"{NOTE} {speaker} has the name of {match.name} (cosine {match.cosine:.2f}, at least {THRESHOLD:g})"
+
+
 def load(path: Path) -> list[KnownVoice]:
     """The voices of a file, by name; none where it does not exist.
 

@@ -284,7 +284,7 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
         found = observations(job, audio, linked.faces, sounds)
         ahead.result()
     if file := job.options.voices:
-        audio = named(audio, sounds, job.models.once(("voices", file), lambda: known_voices.load(file)))
+        audio = named(audio, sounds, known_voices.load(file))  # each time: a voice may have been removed
     return Examined(audio, linked, tuple(found))
 
 

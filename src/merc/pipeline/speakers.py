@@ -20,12 +20,10 @@ from merc.people.joint import Voiced, grouped
 from merc.people.known_voices import (
     LEAST_SPOKEN,
     LEAST_STORED,
-    NOTE,
-    THRESHOLD,
     KnownVoice,
-    Match,
     joined,
     matched,
+    note,
 )
 from merc.people.speaking import Speaking
 from merc.pipeline.evidence import RATE, SHORTEST_VOICE, SPEAKER_ENCODER, Sounds
@@ -146,23 +144,20 @@ def named(audio: AudioResult, sounds: Sounds, voices: Sequence[KnownVoice]) -> A
     if audio.samples is None or audio.named or not voices:
         return audio
     encoder = sounds.job.models.encoder(SPEAKER_ENCODER, device=sounds.job.device)
-    _check_weights(voices, encoder.describe()["sha256"])
+    check_weights(voices, encoder.describe()["sha256"])
     speakers = _speakers(audio, sounds.by_utterance(encoder))
     found = dict(zip(speakers, matched(list(speakers.values()), voices), strict=True))
     names = {speaker: match.name for speaker, match in found.items() if match}
     spoken = tuple(replace(one, speaker=names.get(one.speaker or "", one.speaker)) for one in audio.utterances)
-    notes = tuple(_note(speaker, match) for speaker, match in found.items() if match)
+    notes = tuple(note(speaker, match) for speaker, match in found.items() if match)
     return replace(audio, utterances=spoken, notes=(*audio.notes, *notes))
 
 
-def _check_weights(voices: Sequence[KnownVoice], sha256: str) -> None:
+def check_weights(voices: Sequence[KnownVoice], sha256: str) -> None:
+    """Raise InputError if a voice was stored with other weights than those of a hash."""
     for voice in voices:
         if voice.model != sha256:
             raise InputError(f"voice '{voice.name}' was stored with other weights: remove it and add it again")
-
-
-def _note(speaker: str, match: Match) -> str:
-    return f"{NOTE} {speaker} has the name of {match.name} (cosine {match.cosine:.2f}, at least {THRESHOLD:g})"
 
 
 def _speakers(audio: AudioResult, rows: Sequence[np.ndarray | None]) -> dict[str, np.ndarray]:

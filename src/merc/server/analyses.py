@@ -141,9 +141,11 @@ def queued(store: Store, form: Form, *, transient: bool = False) -> Job:
         recording = below(store.settings.root, _path(values, "path"))
         source, name = str(recording), file_name(recording.name, default="recording")
         transcript, title = _named(store, values)
+    chosen = options(values, strict="file" not in files)
+    store.settings.voices_for(chosen.get("voices", False))
     job = Job(
         name,
-        options(values, strict="file" not in files),
+        chosen,
         source=source,
         transcript=title,
         transient=transient,

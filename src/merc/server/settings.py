@@ -87,6 +87,8 @@ everybody there may use the server
     """CPU threads of a worker; 0: as many as there are cores, at most four."""
     device: str = "auto"
     """Device of the networks."""
+    voices: Path | None = None
+    """File of stored voices by which clients may have speakers named; None: they may not."""
     keep: float | None = None
     """Seconds after which an analysis and its recording are removed; None: never."""
     limits: Limits = field(default_factory=Limits)
@@ -105,6 +107,16 @@ everybody there may use the server
                 f"host is '{self.host}', which other machines reach: give --token-file, or --no-token if everybody "
                 "there may use the server"
             )
+
+    def voices_for(self, wanted: bool) -> Path | None:
+        """The file of stored voices for a request that wants names by them, or does not.
+
+        Raises:
+            InputError: it wants names, and the server gives none.
+        """
+        if wanted and self.voices is None:
+            raise InputError("voices is true: this server names nobody; leave it out, or start it with --voices")
+        return self.voices if wanted else None
 
     @property
     def url(self) -> str:

@@ -1,5 +1,7 @@
 """Control messages, and what is said of those that are none."""
 
+from pathlib import Path
+
 import pytest
 
 from merc.errors import InputError
@@ -20,6 +22,12 @@ def test_options_reach_the_analysis():
     assert isinstance(start, Start)
     assert start.pcm is None
     assert start.analysis(AnalyzeOptions(threads=1)) == AnalyzeOptions(threads=1, language="de", speakers=2)
+
+
+def test_stored_voices_are_compared_where_the_client_wants_it():
+    base = AnalyzeOptions(voices=Path("voices.json"))
+    assert parsed('{"type": "start"}').analysis(base).voices is None
+    assert parsed('{"type": "start", "options": {"voices": true}}').analysis(base).voices == Path("voices.json")
 
 
 def test_resume_names_the_session():

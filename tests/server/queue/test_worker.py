@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,13 @@ def test_a_fault_fails_its_job_alone(working: Callable[..., Worker], tone: Path,
     assert claimed is not None
     one.work(claimed)
     assert one.store.get(job.id).reason == "TypeError: odd; merc did not expect this"
+
+
+def test_stored_voices_are_those_of_the_server(tmp_path: Path, working: Callable[..., Worker]) -> None:
+    one = working(lambda path, **_: timeline(path.name))
+    one.settings = replace(one.settings, voices=tmp_path / "voices.json")
+    assert one._options(Job("talk.wav")).voices is None
+    assert one._options(Job("talk.wav", {"voices": True})).voices == tmp_path / "voices.json"
 
 
 def test_a_long_recording_is_refused(working: Callable[..., Worker], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from merc.conversation import Segment, Utterance, Word
 from merc.heads.voice import VoiceHead
 from merc.people.diarise import Diarisation, DiariseOptions, diarise
-from merc.pipeline.evidence import Sounds, Voices, latest_text, voice_encoder
+from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds, Voices, latest_text, voice_encoder
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.live.options import StreamOptions
 from merc.pipeline.options import Job
@@ -58,6 +58,7 @@ class Draft:
         voices: Their sound as vectors, which may still be worked on.
         people: Its voices, numbered for themselves.
         seconds: How long each of these speaks.
+        own: How the speaker of each utterance sounds, where stored voices are compared.
         languages: Probability of each language; empty where it was not detected.
     """
 
@@ -67,6 +68,7 @@ class Draft:
     people: Diarisation
     seconds: Sequence[float]
     languages: dict[str, float]
+    own: Future[list[np.ndarray | None]] | None = None
 
 
 class Languages:
@@ -114,6 +116,7 @@ class Drafter:
         given = job.options
         self._diarise = DiariseOptions(max_speakers=given.speakers or given.max_speakers, device=job.device)
         self.encoder = voice_encoder(VoiceHead.load(), job)
+        self._speakers = job.models.encoder(SPEAKER_ENCODER, device=job.device) if given.voices else None
 
     @property
     def recognizer(self) -> Recognizer:
@@ -147,11 +150,13 @@ class Drafter:
         audio = AudioResult(
             stretch.samples, tuple(spoken), tuple(numbers), people.turns, people.overlaps, said, (), speech=(speech,)
         )
-        heard = self._second.submit(Sounds(self.job, audio).voices, self.encoder)
+        sounds = Sounds(self.job, audio)
+        heard = self._second.submit(sounds.voices, self.encoder)
+        own = self._second.submit(sounds.by_utterance, self._speakers) if self._speakers else None
         seconds = [0.0] * people.count
         for turn in people.turns:
             seconds[turn.speaker] += turn.segment.duration
-        return Draft(stretch, audio, heard, people, seconds, found)
+        return Draft(stretch, audio, heard, people, seconds, found, own)
 
 
 def moved(utterance: Utterance, by: float) -> Utterance:

@@ -19,6 +19,7 @@ from merc.heads.late_fusion import LateFusion, Observation
 from merc.people.online import OnlineOptions, OnlineVoices
 from merc.pipeline.evidence import Voices, latest_text, no_text, voice_evidence
 from merc.pipeline.live.draft import Draft, Languages, moved
+from merc.pipeline.live.names import Names, numbered
 from merc.pipeline.live.options import StreamOptions
 from merc.pipeline.options import Job
 
@@ -39,6 +40,7 @@ class _Said:
     silent: str | None  # why its voice is no evidence
     vector: np.ndarray
     steps: np.ndarray
+    own: np.ndarray | None  # how its speaker sounds in it
 
 
 class History:
@@ -59,6 +61,7 @@ class History:
         self._said: deque[_Said] = deque(maxlen=options.history)
         self._texts: deque[tuple[str, str | None]] = deque(maxlen=_CONTEXT)
         self._voices = OnlineVoices(OnlineOptions(most=most, fewest=fewest, window=options.history))
+        self.names = Names(job)
         self._fusion = LateFusion(fusion_card(), threshold=given.threshold)
         self._stretches = 0
 
@@ -75,37 +78,64 @@ class History:
             local = draft.audio.voices[place]
             voice = None if local is None else people[local]
             self.count += 1
-            said = moved(replace(one, id=f"u{self.count:04d}", speaker=_name(voice)), draft.stretch.begin)
+            own = self._heard(draft, place, voice)
+            said = moved(replace(one, id=f"u{self.count:04d}", speaker=self._name(voice)), draft.stretch.begin)
             silent = no_text(one, draft.audio, place)
-            text = Evidence("text", None, silent) if silent else self._read(said)
+            text = Evidence("text", None, silent) if silent else self._read(said.text or "", voice)
             voices = draft.voices.result()  # after the words, which are read meanwhile
             rows = rows or iter(zip(voices.vectors, voices.steps, strict=True))
             reason = voices.reasons[place]
             vector, steps = _NO_VOICE if reason else next(rows)
-            self._said.append(_Said(said, f"{self._stretches}.{local}", voice, text, reason, vector, _half(steps)))
+            self._said.append(_Said(said, f"{self._stretches}.{local}", voice, text, reason, vector, _half(steps), own))
             yield said, self._judged(len(self._said) - 1)
 
     def revised(self, *, now: bool = False) -> Iterator[Judged]:
         """The utterances that have another speaker once the voices are clustered again, which is done at times.
 
+        Those of a speaker who has the name of a stored voice by now are among them.
+
         Args:
             now: Whether it is done in any case.
         """
-        if not now and self._stretches % self._options.divide:
-            return
+        if now or not self._stretches % self._options.divide:
+            self._divide()
+        changed = [one.utterance.speaker != self._name(one.voice) for one in self._said]
+        for said in self._said:
+            said.utterance = replace(said.utterance, speaker=self._name(said.voice))
+        for place in np.flatnonzero(changed).tolist():
+            yield self._said[place].utterance, self._judged(place)
+
+    def _divide(self) -> None:
+        """Cluster the voices again."""
         changes = {one.name: one.speaker for one in self._voices.divide()}
         for said in self._said:
-            if said.voice is not None and changes.get(said.piece, said.voice) != said.voice:
-                said.voice = changes[said.piece]
-                said.utterance = replace(said.utterance, speaker=_name(said.voice))
-        for place, said in enumerate(self._said):
-            if said.piece in changes and said.voice is not None:
-                yield said.utterance, self._judged(place)
+            if said.voice is not None and (voice := changes.get(said.piece, said.voice)) != said.voice:
+                self._count(said, said.voice, -1)
+                self._count(said, voice, 1)
+                said.voice = voice
+        self.names.update()
 
-    def _read(self, said: Utterance) -> Evidence:
-        text = said.text or ""
-        found, _ = latest_text(self._job, self._texts, text, said.speaker)
-        self._texts.append((text, said.speaker))
+    def _heard(self, draft: Draft, place: int, voice: int | None) -> np.ndarray | None:
+        """How the speaker of an utterance sounds in it, which counts for the name; None without stored voices."""
+        segment = draft.audio.utterances[place].segment
+        own = draft.own.result()[place] if draft.own and voice is not None else None
+        if own is not None and voice is not None and segment is not None:
+            self.names.add(voice, own, segment.duration)
+            self.names.update()
+        return own
+
+    def _count(self, said: _Said, voice: int, sign: int) -> None:
+        """Count an utterance for the name of a speaker, or take it back."""
+        if said.own is not None and said.utterance.segment is not None:
+            self.names.add(voice, said.own, sign * said.utterance.segment.duration)
+
+    def _name(self, voice: int | None) -> str | None:
+        return None if voice is None else self.names.name(voice)
+
+    def _read(self, text: str, voice: int | None) -> Evidence:
+        speaker = None if voice is None else numbered(voice)  # no name, which may come later
+        found, _ = latest_text(self._job, self._texts, text, speaker)
+        self._texts.append((text, speaker))
         return found
 
     def _judged(self, place: int) -> Prediction:
@@ -120,7 +150,7 @@ class History:
         )
         evidence = voice_evidence(voices, [one.voice for one in known])
         observed = [
-            Observation((one.text, voice, _NO_FACE), {}, one.utterance.speaker)
+            Observation((one.text, voice, _NO_FACE), {}, self._name(one.voice))
             for one, (voice, _) in zip(known, evidence, strict=True)
         ]
         return self._fusion.predict(observed)[-1]
@@ -131,10 +161,6 @@ _NO_VOICE = (np.zeros(0, np.float32), np.zeros((0, 0), np.float32))
 
 def _half(steps: np.ndarray) -> np.ndarray:
     return np.asarray(steps, np.float16)  # they are the largest part of what is remembered
-
-
-def _name(voice: int | None) -> str | None:
-    return None if voice is None else f"Speaker {voice + 1}"
 
 
 def speaking(utterances: Sequence[Utterance]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -47,11 +47,12 @@ class Journal:
                 line = self._file.readline()
             yield json.loads(line)
 
-    def timeline(self, base: Timeline) -> Timeline:
+    def timeline(self, base: Timeline, names: Mapping[str, str] | None = None) -> Timeline:
         """The utterances as they are by their latest events.
 
         Args:
             base: What the timeline has beside utterances and speakers.
+            names: Names that speakers have by now, also in utterances of which no revision came any more.
         """
         from merc.formats import schema  # pydantic, which is loaded only where JSON is read
 
@@ -62,6 +63,9 @@ class Journal:
         entries = sorted(latest.values(), key=lambda one: (one["start"], one["end"]))
         written = json.dumps({**document(base), "utterances": entries}, ensure_ascii=False)
         found = schema.timeline_of(schema.TimelineFields.model_validate_json(written))
+        if names:
+            spoken = (replace(one, speaker=names.get(one.speaker or "", one.speaker)) for one in found.utterances)
+            found = replace(found, utterances=tuple(spoken))
         seconds = speaking(found.utterances)
         reason = "a live analysis has sound alone"
         return replace(found, speakers=tuple(Speaker(name, round(s, 3), False, reason) for name, s in seconds.items()))

@@ -152,8 +152,10 @@ class Stream:
             language_probability=round(language.probability, 4) if language else None,
         )
         options = self._job.options.record() | {"live": asdict(self.options)}
-        notes = ("live analysis: each utterance was judged by what came before it",)
-        return self.journal.timeline(Timeline(recording, (), (), models=self._models, options=options, notes=notes))
+        names = self._history.names
+        notes = ("live analysis: each utterance was judged by what came before it", *names.notes())
+        base = Timeline(recording, (), (), models=self._models, options=options, notes=notes)
+        return self.journal.timeline(base, names.renamed())
 
     def _found(self, mark: Mark) -> None:
         """Queue the work on a stretch of speech, in the thread that feeds."""

@@ -38,6 +38,7 @@ class RequestOptions(BaseModel):
     translate: bool = Field(False, description="Whether other languages are translated into English.")
     beam: int = Field(1, description="Beam size of Whisper.")
     threshold: float | None = Field(None, description="Confidence below which no label is given.")
+    voices: bool = Field(False, description="Whether speakers get the names of the voices stored on the server.")
 
 
 def options(values: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def options(values: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
     for name, most in MOST.items():
         limited: dict[str, float | None] = {name: found.get(name)}
         between(1, most, scope="", hint=" on this server", **limited)
-    AnalyzeOptions(**found)
+    AnalyzeOptions(**{name: value for name, value in found.items() if name != "voices"})
     installed(found.get("asr", "base"))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ class Options(_Message):
     min_speakers: int | None = Field(default=None, description="Minimum number of speakers.")
     max_speakers: int | None = Field(default=None, description="Maximum number of speakers.")
     threshold: float | None = Field(default=None, description="Confidence below which no label is given.")
+    voices: bool = Field(default=False, description="Whether speakers get the names of voices stored on the server.")
 
 
 class Start(_Message):
@@ -46,10 +48,13 @@ class Start(_Message):
         return None if self.format == "container" else Pcm(self.format, self.rate, self.channels)
 
     def analysis(self, base: AnalyzeOptions) -> AnalyzeOptions:
-        """The options of the analysis; raises InputError where one is out of range."""
-        from dataclasses import replace
+        """The options of the analysis, with the stored voices of ``base`` where they are wanted.
 
-        return replace(base, **self.options.model_dump())
+        Raises:
+            InputError: one is out of range.
+        """
+        voices = base.voices if self.options.voices else None
+        return replace(base, **self.options.model_dump(exclude={"voices"}), voices=voices)
 
 
 class Resume(_Message):

@@ -41,7 +41,7 @@ class Offline:
         Returns:
             The id of the analysis.
         """
-        job = Job("stream.wav", options.model_dump(exclude_none=True), transient=True)
+        job = Job("stream.wav", options.model_dump(exclude_defaults=True), transient=True)
         self._store.add(job, sound, None, waits=True)
         return job.id
 

@@ -44,7 +44,10 @@ class Streams:
         self._offline = offline
         self.sessions = Sessions(settings.limits.streams)
         self.longest = settings.limits.duration
-        self._options = AnalyzeOptions(video=False, threads=settings.threads, device=settings.device)
+        self._settings = settings
+        self._options = AnalyzeOptions(
+            video=False, threads=settings.threads, device=settings.device, voices=settings.voices
+        )
         self._recognizer: Recognizer | None = None
         self._lock = Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,6 +59,7 @@ class Streams:
                 raise Problem(
                     429, f"{len(self.sessions)} streams are open, of at most {self.sessions.most}: try again later"
                 )
+            self._settings.voices_for(start.options.voices)
             self._recognizer = self._recognizer or Recognizer(self._options)
             sound = self._offline.place() if start.then_analyze else None
             session = Session(start, self._recognizer, who, longest=self.longest, sound=sound)

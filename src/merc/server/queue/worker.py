@@ -121,7 +121,8 @@ class Worker:
         """The options of a job; the models are forgotten if it needs another Whisper, so that memory stays bounded."""
         settings = self.settings
         threads = settings.threads or min(4, os.cpu_count() or 1)
-        options = AnalyzeOptions(**job.options, threads=threads, device=settings.device)
+        own = {"voices": settings.voices_for(job.options.get("voices", False)), "threads": threads}
+        options = AnalyzeOptions(**{**job.options, **own}, device=settings.device)
         if self._asr not in (("", ""), (options.asr, options.compute_type)):
             self._models.clear()
         self._asr = (options.asr, options.compute_type)

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from merc.cli import analyze
 from merc.cli.app import app
 from merc.conversation import Recording
 from merc.errors import InputError
-from merc.execution import Processes, Row
+from merc.execution import Engine, Processes, Row
 from merc.pipeline import batch
 from merc.pipeline.batch import Analysed, BatchOptions, Request
+from merc.storage import Address
 
 RUN = CliRunner()
 
@@ -131,13 +133,36 @@ def test_an_option_that_cannot_work_is_refused_with_what_was_expected(tmp_path: 
     assert str(error) == "speakers is 0: expected at least 1"
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("-", "'-' is standard input, .*'merc listen -' analyses it while it comes"),
-        ("https://example.org/a.mp4", r"https://example\.org/a\.mp4 is an address, .*download the recording"),
-    ],
-)
-def test_what_is_no_file_says_what_to_do(given: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        RUN.invoke(app, ["analyze", given], catch_exceptions=False)
+def test_standard_input_says_which_command_reads_it() -> None:
+    with pytest.raises(InputError, match="'-' is standard input, .*'merc listen -' analyses it while it comes"):
+        RUN.invoke(app, ["analyze", "-"], catch_exceptions=False)
+
+
+def test_recordings_and_results_may_be_behind_addresses(
+    given: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = Address("s3://talks/a.wav")
+    monkeypatch.setattr(Address, "with_suffix", lambda self, suffix: self.parent / f"a{suffix}", raising=False)
+    done = RUN.invoke(app, ["analyze", str(talk), "--out", "s3://results"], catch_exceptions=False)
+    assert given[0]["paths"] == [talk] and given[0]["batch"].out == Address("s3://results")
+    assert done.stdout.splitlines()[-1] == "  s3://talks/a.merc/report.html"
+
+
+def test_a_transcript_behind_an_address_is_refused() -> None:
+    with pytest.raises(InputError, match="transcript s3://a/b.srt is an address: fetch it and give a path"):
+        RUN.invoke(app, ["analyze", "a.wav", "--transcript", "s3://a/b.srt"], catch_exceptions=False)
+
+
+def test_work_on_a_cluster_has_the_threads_of_a_worker(
+    given: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[Engine, int]] = []
+
+    def open_(self: Engine, workers: int, *, timeout: float) -> nullcontext[str]:
+        opened.append((self, workers))
+        return nullcontext("the cluster")
+
+    monkeypatch.setattr(Engine, "open", open_)
+    done = RUN.invoke(app, ["analyze", "a.wav", "--engine", "ray", "--cpus-per-worker", "3", "--address", "auto"])
+    assert done.exit_code == 0 and opened == [(Engine("ray", "auto", cpus=3), 0)]
+    assert given[0]["executor"] == "the cluster" and given[0]["batch"].options.threads == 3

@@ -44,8 +44,9 @@ def reasons(rows):
 def test_an_address_without_a_cluster_is_refused_and_the_environment_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     monkeypatch.setenv("RAY_ADDRESS", "somewhere")
-    with pytest.raises(InputError, match="no Ray cluster answers at somewhere .*'ray start --head"):
-        Ray(Engine("ray"), timeout=30).__enter__()
+    for engine, address in ((Engine("ray"), "somewhere"), (Engine("ray", "127.0.0.1:9"), "127.0.0.1:9")):
+        with pytest.raises(InputError, match=f"no Ray cluster answers at {address} .*'ray start --head"):
+            Ray(engine, timeout=30).__enter__()
     assert "RAY_USAGE_STATS_ENABLED" not in os.environ
 
 

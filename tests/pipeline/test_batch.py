@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from merc.pipeline import batch
 from merc.pipeline.batch import Analysed, BatchOptions, Request, as_json, run
 from merc.pipeline.options import AnalyzeOptions
 from merc.pipeline.recognizer import Recognizer
+from merc.storage import Address
+from tests.s3 import bucket
 
 
 @pytest.fixture
@@ -192,3 +195,26 @@ def test_processes_share_the_cores_unless_threads_are_requested(monkeypatch: pyt
     assert batch.share_cores(BatchOptions(), 2).options.threads == 2
     assert batch.share_cores(BatchOptions(), 9).options.threads == 1
     assert batch.share_cores(BatchOptions(options=AnalyzeOptions(threads=3)), 2).options.threads == 3
+
+
+def test_recordings_and_results_in_s3_are_as_on_a_disk(tmp_path: Path, analysed: list[dict[str, Any]]) -> None:
+    names = recordings(tmp_path / "in", "a.wav", "bad.wav", "b.wav")
+    names[2].write_bytes(b"long")
+    local = list(run([tmp_path / "in"], batch=BatchOptions(out=tmp_path / "out")))
+    with bucket("talks") as place:
+        folder, out = Address(f"{place}/in"), Address(f"{place}/out")
+        for path in names:
+            (folder / path.name).put(path)
+        rows = list(run([folder], batch=BatchOptions(out=out), executor=Serial()))
+        assert [row.item.recording.name for row in rows] == ["b.wav", "a.wav", "bad.wav"]  # the longest first
+        assert {row.reason for row in rows} == {row.reason for row in local} == {"bad.wav: cannot be decoded", None}
+        for file in out.files():
+            target = tmp_path / "again" / file.path.relative_to(out.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.fetch(target)
+    assert _bytes(tmp_path / "again") == _bytes(tmp_path / "out") and len(_bytes(tmp_path / "out")) > 10
+    assert not list(Path(tempfile.gettempdir()).glob("merc-*/*.wav"))
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

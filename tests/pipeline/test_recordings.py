@@ -11,6 +11,7 @@ import pytest
 
 from merc.errors import InputError
 from merc.pipeline.recordings import named, result_folders, search, transcript_for
+from merc.storage import Address
 
 
 def sound(path: Path, container: str = "wav", codec: str = "pcm_s16le") -> Path:
@@ -103,3 +104,27 @@ def test_each_recording_gets_the_transcript_of_its_name(tmp_path: Path) -> None:
     for name in ("two.wav", "n" * 251 + ".wav"):
         with pytest.raises(InputError, match="no transcript in"):
             transcript_for(Path(name), tmp_path)
+
+
+def test_recordings_behind_an_address_are_found_by_their_extensions(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    folder = Address(f"memory://{tmp_path.name}")
+    for name in ("a.wav", "b.srt", "c.bin", "day 2/a.wav", ".hidden/d.wav", "a.merc/e.wav"):
+        (folder / name).put(tmp_path / "empty")
+    found = search([folder])
+    assert found.recordings == (folder / "a.wav", folder / "day 2" / "a.wav")
+    assert found.note() == "skipped 1 of the files: c.bin (not a recording by its extension)"
+    assert search([folder / "c.bin"]).recordings == (folder / "c.bin",)
+    assert result_folders(found.recordings, None) == [folder / "a.merc", folder / "day 2" / "a.merc"]
+    assert result_folders(found.recordings, tmp_path / "out") == [
+        tmp_path / "out/a.merc",
+        tmp_path / "out/day 2/a.merc",
+    ]
+
+
+def test_results_cannot_be_written_beside_a_recording_on_the_web(tmp_path: Path) -> None:
+    talk = Address("https://example.org/a.mp4")
+    assert search([talk]).recordings == (talk,)  # nothing is opened for it
+    with pytest.raises(InputError, match=r"nothing can be written to https://example.org/a.mp4: .* with --out"):
+        result_folders([talk], None)
+    assert result_folders([talk], tmp_path) == [tmp_path]

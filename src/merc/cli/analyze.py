@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from merc.cli import terminal
 from merc.cli.engine import LOCAL, with_engine
 from merc.execution.engine import Engine
 from merc.speech.models import SIZES
+from merc.storage import Place, place
 
 if TYPE_CHECKING:
     from merc.execution import Row
@@ -23,8 +23,16 @@ if TYPE_CHECKING:
     from merc.pipeline.options import AnalyzeOptions
 
 
-def _recording(text: str) -> Path:
-    """The path of a recording; what is no file says which command reads it."""
+def _on_disk(text: str) -> Path:
+    from merc.errors import InputError
+
+    if isinstance(found := place(text), Path):
+        return found
+    raise InputError(f"transcript {text} is an address: fetch it and give a path that all workers see")
+
+
+def _recording(text: str) -> Place:
+    """The path or address of a recording; standard input says which command reads it."""
     from merc.errors import InputError
 
     if text == "-":
@@ -32,23 +40,26 @@ def _recording(text: str) -> Path:
             "'-' is standard input, which has no end to go back from: 'merc listen -' analyses it while it comes; or "
             "save it to a file and give its path"
         )
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) and not Path(text).exists():
-        raise InputError(
-            f"{text} is an address, and an analysis opens no connections: download the recording and give the path of "
-            "the file"
-        )
-    return Path(text)
+    return place(text)
 
 
 Recordings = Annotated[
     list[Path],
-    typer.Argument(parser=_recording, metavar="recordings", help="Video or audio files, or folders of them."),
+    typer.Argument(
+        parser=_recording, metavar="recordings", help="Video or audio files, or folders of them; paths or addresses."
+    ),
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Output folder (default: NAME.merc next to the recording).")
+    Path | None,
+    typer.Option(
+        "--out", "-o", parser=place, metavar="path", help="Output folder (default: NAME.merc next to the recording)."
+    ),
 ]
 Transcript = Annotated[
-    Path | None, typer.Option(help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm, txt, docx or xlsx.")
+    Path | None,
+    typer.Option(
+        parser=_on_disk, metavar="path", help="Transcript: srt, vtt, csv, json, TextGrid, eaf, rttm, txt, docx or xlsx."
+    ),
 ]
 Speakers = Annotated[int | None, typer.Option(help="Number of speakers (default: estimated).")]
 MinSpeakers = Annotated[int | None, typer.Option(help="Minimum number of speakers, where it is estimated.")]
@@ -151,14 +162,14 @@ def _options(**given: Any) -> AnalyzeOptions:
     return AnalyzeOptions(**given)
 
 
-def _batch(out: Path | None, formats: str | None, transcript: Path | None, options: AnalyzeOptions) -> BatchOptions:
+def _batch(out: Place | None, formats: str | None, transcript: Path | None, options: AnalyzeOptions) -> BatchOptions:
     from merc.pipeline.batch import BatchOptions
 
     return BatchOptions(out=out, formats=names(formats), transcript=transcript, options=options)
 
 
 def _rows(
-    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, engine: Engine, quiet: bool
+    recordings: Sequence[Place], batch: BatchOptions, workers: int, *, engine: Engine, quiet: bool
 ) -> Iterator[Row[Request, Analysed]]:
     """Analyse recordings with progress; rows come as they are ready."""
     from merc.pipeline.batch import limit_threads, run, share_cores, suggested_workers
@@ -202,7 +213,7 @@ def names(formats: str | None) -> list[str] | None:
 
 
 def _run(
-    recordings: Sequence[Path], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool, engine: Engine = LOCAL
+    recordings: Sequence[Place], batch: BatchOptions, workers: int, *, quiet: bool, echo: bool, engine: Engine = LOCAL
 ) -> int:
     """Analyse recordings, and print each row as soon as it is ready; returns the exit code."""
     from merc.cli.results import show

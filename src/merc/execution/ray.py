@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +30,7 @@ NODE_LOSSES = 5
 """How often an item may be in flight on a node that is lost before it fails."""
 _FAILED_STARTS = 5  # workers in a row that died before they were ready, after which the run ends
 _RECOUNT = 10.0  # seconds after which the nodes are counted again
+_ANSWER = 10.0  # seconds that the head node may take to answer
 _STATISTICS = "RAY_USAGE_STATS_ENABLED"
 _STORE = 80_000_000  # bytes of the object store of a cluster of our own, which holds next to nothing
 
@@ -216,9 +218,17 @@ def _connected(ray: Any, engine: Engine) -> Iterator[None]:
 def _connect(ray: Any, address: str) -> None:
     own = {"object_store_memory": _STORE, "include_dashboard": False} if address == "local" else {}
     try:
+        _require_answer(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"no Ray cluster answers at {address} ({error}): start one with 'ray start --head --disable-usage-stats', "
             "or give the address of another with --address"
         ) from error
+
+
+def _require_answer(address: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT, for which Ray would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()

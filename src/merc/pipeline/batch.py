@@ -13,7 +13,7 @@ from merc.conversation import Timeline
 from merc.errors import InputError, MercError, MissingExtra, OutputError, WeightError
 from merc.execution import Executor, Row, Serial, processes
 from merc.execution.resources import cores
-from merc.formats import WRITERS, files, written
+from merc.formats import WRITERS, files, mirror, written
 from merc.formats.native import document
 from merc.formats.source import shown
 from merc.nn.device import resolve
@@ -22,6 +22,7 @@ from merc.pipeline.options import AnalyzeOptions
 from merc.pipeline.recognizer import Recognizer
 from merc.pipeline.recordings import result_folders, search, transcript_for
 from merc.progress import Progress
+from merc.storage import Address, Place
 
 MEMORY = 2e9
 """Bytes that a process takes for the analysis of a video; of sound alone it is 1.3e9."""
@@ -36,7 +37,7 @@ class BatchOptions:
         InputError: the transcript or the device does not exist.
     """
 
-    out: Path | None = None
+    out: Place | None = None
     """Output folder (of several recordings: the folder of their folders); None: next to each recording."""
     formats: Sequence[str] | None = None
     """Names of output formats; None: all."""
@@ -57,8 +58,8 @@ class BatchOptions:
 class Request:
     """One recording to analyse, and the folder that its results are written to."""
 
-    recording: Path
-    folder: Path
+    recording: Place
+    folder: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ class Analysed:
     """The timeline of a recording and the files that were written."""
 
     timeline: Timeline
-    written: tuple[Path, ...]
+    written: tuple[Place, ...]
 
 
 def run(
-    paths: Sequence[Path],
+    paths: Sequence[Place],
     *,
     batch: BatchOptions | None = None,
     executor: Executor | None = None,
@@ -79,7 +80,7 @@ def run(
     """Analyse recordings and write their folders.
 
     Args:
-        paths: Recordings and folders of them.
+        paths: Recordings and folders of them, on a disk or behind addresses.
         batch: See `BatchOptions`.
         executor: Runs the analyses (default: one after the other, in this process).
         progress: Called with a stage of an analysis, the amount done and the total; in this process only.
@@ -120,8 +121,10 @@ def limit_threads(batch: BatchOptions, threads: int) -> BatchOptions:
     return replace(batch, options=replace(batch.options, threads=threads))
 
 
-def _size(path: Path) -> int:
+def _size(path: Place) -> int:
     """Bytes of a file; 0 where it cannot be told, which its analysis will explain."""
+    if isinstance(path, Address):
+        return path.size
     try:
         return path.stat().st_size
     except OSError:
@@ -156,7 +159,7 @@ class Analysis:
         """The timeline of a recording; whatever fails because of it is an InputError with the reason."""
         name = request.recording.name
         try:
-            return self._analysed(recognizer, request)
+            return self._anywhere(recognizer, request)
         except (WeightError, MissingExtra):  # no recording causes these: the run ends
             raise
         except MercError as error:  # also OutputError: each recording has a folder of its own
@@ -170,17 +173,33 @@ class Analysis:
         finally:
             release_memory()
 
-    def _analysed(self, recognizer: Recognizer, request: Request) -> Analysed:
-        written.refuse_edited(request.folder, files(self.batch.formats))
-        existed = writable(request.folder)
+    def _anywhere(self, recognizer: Recognizer, request: Request) -> Analysed:
+        """Analyse a recording; what lies behind an address is fetched into a temporary folder, and put from there."""
+        recording, folder = request.recording, request.folder
+        with tempfile.TemporaryDirectory(prefix="merc-") as place:
+            if isinstance(folder, Address):
+                (local := Path(place) / "results").mkdir()
+                mirror.fetch(folder, local, files(self.batch.formats))
+                mirror.require_writable(folder)
+            else:
+                local = folder
+            if isinstance(recording, Address):
+                recording.fetch(source := Path(place) / recording.name)
+            else:
+                source = recording
+            made, paths = self._analysed(recognizer, source, local)
+            return Analysed(made, mirror.put(paths, folder) if isinstance(folder, Address) else tuple(paths))
+
+    def _analysed(self, recognizer: Recognizer, recording: Path, folder: Path) -> tuple[Timeline, list[Path]]:
+        written.refuse_edited(folder, files(self.batch.formats))
+        existed = writable(folder)
         try:
-            timeline = recognizer.analyze(
-                request.recording, transcript=self._transcript(request.recording), progress=self.progress
-            )
-            return Analysed(timeline, tuple(written.save(timeline, request.folder, files(self.batch.formats))))
+            transcript = self._transcript(recording)
+            timeline = recognizer.analyze(recording, transcript=transcript, progress=self.progress)
+            return timeline, written.save(timeline, folder, files(self.batch.formats))
         except BaseException:
             if not existed:
-                _remove_empty(request.folder)
+                _remove_empty(folder)
             raise
 
     def _transcript(self, recording: Path) -> Path | None:

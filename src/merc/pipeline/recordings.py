@@ -7,10 +7,11 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from merc.errors import InputError, MediaError
 from merc.media.container import probe
+from merc.storage import READ_ONLY, Address, Place
 
 VIDEO = (
     *(".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".m2t", ".wmv", ".asf"),
@@ -40,8 +41,8 @@ class Found:
             Transcripts, pages and hidden files are passed over in silence.
     """
 
-    recordings: tuple[Path, ...]
-    skipped: tuple[tuple[Path, str], ...]
+    recordings: tuple[Place, ...]
+    skipped: tuple[tuple[Place, str], ...]
 
     def note(self) -> str | None:
         """A sentence on what was skipped; None if nothing was."""
@@ -52,17 +53,18 @@ class Found:
         return f"skipped {len(self.skipped)} of the files: {named}{more}"
 
 
-def search(paths: Sequence[Path]) -> Found:
+def search(paths: Sequence[Place]) -> Found:
     """Find the recordings among files and folders; a file that is named is taken as one, whatever it is.
 
     Raises:
-        InputError: A folder holds no recording and nothing else is given.
+        InputError: A folder holds no recording and nothing else is given, or nothing answers at an address.
+        MissingExtra: The driver of an address is not installed.
     """
-    recordings: list[Path] = []
-    skipped: list[tuple[Path, str]] = []
+    recordings: list[Place] = []
+    skipped: list[tuple[Place, str]] = []
     for path in paths:
-        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for names that are too long
-            inside = _inside(path, skipped)
+        if _is_folder(path):
+            inside = _behind(path, skipped) if isinstance(path, Address) else _inside(path, skipped)
             if not inside and len(paths) == 1:
                 beside = f"; {note}" if (note := Found((), tuple(skipped)).note()) else ""
                 raise InputError(
@@ -74,7 +76,27 @@ def search(paths: Sequence[Path]) -> Found:
     return Found(tuple(dict.fromkeys(recordings)), tuple(skipped))
 
 
-def _inside(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
+def _is_folder(path: Place) -> bool:
+    if isinstance(path, Address):
+        return path.suffix.lower() not in SUFFIXES and path.is_folder()
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for names that are too long
+
+
+def _behind(folder: Address, skipped: list[tuple[Place, str]]) -> list[Address]:
+    """The recordings in a folder behind an address, by their extensions: to open each would be to fetch it."""
+    found = []
+    for file in folder.files():
+        inner = file.path.relative_to(folder.path).parts
+        if any(part.startswith(".") for part in inner) or any(part.endswith(_OURS) for part in inner[:-1]):
+            continue
+        if file.suffix.lower() in SUFFIXES:
+            found.append(file)
+        elif file.suffix.lower() not in _BESIDE:
+            skipped.append((file, "not a recording by its extension"))
+    return found
+
+
+def _inside(folder: Path, skipped: list[tuple[Place, str]]) -> list[Path]:
     """The recordings in a folder; the reasons why others are none are appended to ``skipped``."""
 
     def unreadable(error: OSError) -> None:
@@ -91,7 +113,7 @@ def _inside(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
                 found.append(path)
             else:
                 skipped.append((path, reason))
-    skipped.sort()
+    skipped.sort(key=lambda one: str(one[0]))
     return sorted(found)
 
 
@@ -110,15 +132,21 @@ def _not_recording(path: Path) -> str | None:
     return None if found.audio or found.video else "neither sound nor video"
 
 
-def result_folders(recordings: Sequence[Path], out: Path | None) -> list[Path]:
+def result_folders(recordings: Sequence[Place], out: Place | None) -> list[Place]:
     """The folder of each recording's results: ``NAME.merc`` beside it or in ``out``.
 
     Recordings of one name keep the folders in which they lie, below ``out``; in one folder they keep their extensions.
+
+    Raises:
+        InputError: Results cannot be written beside a recording, or into ``out``.
     """
+    for place in [out] if out is not None else recordings:
+        if isinstance(place, Address) and place.scheme in READ_ONLY:
+            raise InputError(f"nothing can be written to {place}: give a folder for the results with --out")
     if out is not None and len(recordings) == 1:
         return [out]
     names = [named(path.stem) for path in recordings]
-    parents = [out or path.parent for path in recordings]
+    parents: list[Place] = [path.parent for path in recordings] if out is None else [out] * len(recordings)
     if out is not None:
         for group in _same(parents, names):
             apart = _apart([recordings[number].parent for number in group], out)
@@ -128,16 +156,19 @@ def result_folders(recordings: Sequence[Path], out: Path | None) -> list[Path]:
     return [parent / name for parent, name in zip(parents, names, strict=True)]
 
 
-def _apart(folders: Sequence[Path], out: Path) -> list[Path]:
+def _apart(folders: Sequence[Place], out: Place) -> list[Place]:
     """For each folder one below ``out``: its path from what all have in common."""
-    absolute = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100 - links stay as named
-    common = Path(os.path.commonpath(absolute))
-    return [out / folder.relative_to(common) for folder in absolute]
+    absolute = [
+        PurePath(folder.path) if isinstance(folder, Address) else PurePath(os.path.abspath(folder))  # noqa: PTH100 - links stay as named
+        for folder in folders
+    ]
+    common = PurePath(os.path.commonpath(absolute))
+    return [out / folder.relative_to(common).as_posix() for folder in absolute]
 
 
-def _same(parents: Sequence[Path], names: Sequence[str]) -> list[list[int]]:
+def _same(parents: Sequence[Place], names: Sequence[str]) -> list[list[int]]:
     """The numbers of those that share a parent and a name."""
-    groups: dict[tuple[Path, str], list[int]] = defaultdict(list)
+    groups: dict[tuple[Place, str], list[int]] = defaultdict(list)
     for number, key in enumerate(zip(parents, names, strict=True)):
         groups[key].append(number)
     return [group for group in groups.values() if len(group) > 1]

@@ -1,4 +1,4 @@
-"""A folder of results behind an address, worked on in a local folder: what is there is fetched, what is new is put."""
+"""A folder of results behind an address, worked on in a local folder: earlier files are fetched, new ones are put."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -39,6 +40,13 @@ def test_one_annotator_is_compared_with_the_model(tmp_path: Path) -> None:
     out = merc(saved(tmp_path / "a.merc", Relabel("u1", "anger")))
     assert "against the model: 3 utterances" in out and "most often different: anger / joy 1" in out
     assert json.loads(merc(str(tmp_path / "a.merc"), "--by-hand", "--json"))["pairs"] == [["anger", "joy", 1]]
+
+
+def test_another_recording_is_said(tmp_path: Path) -> None:
+    one, made = saved(tmp_path / "a.merc"), talk()
+    other = replace(made, recording=replace(made.recording, name="take-2.mp4", sha256="ab" * 32))
+    written.save(other, tmp_path / "b.merc", formats.files(["json"]))
+    assert "the recordings are not the same file: call.mp4 and take-2.mp4" in merc(one, str(tmp_path / "b.merc"))
 
 
 def test_figures_that_are_not_defined_say_so(tmp_path: Path) -> None:

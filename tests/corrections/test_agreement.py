@@ -87,10 +87,25 @@ def test_nothing_in_common_is_said() -> None:
     with pytest.raises(InputError, match=r"call\.mp4 and other\.wav: no utterance is in both; expected results of one"):
         agreement(talk(), other)
     mute = timeline(Utterance("u1", segment=Segment(0, 1)), predictions=(prediction(None, 0.4),))
-    with pytest.raises(
-        InputError, match=r"of 1 utterances none has a label on both sides; --unlabelled counts 'no label'"
-    ):
+    with pytest.raises(InputError, match=r"of 1 utterances none has a label on both sides; --unlabelled \(unlabelled"):
         agreement(mute, mute)
+    with pytest.raises(InputError, match="of 4 utterances none has a label that people set or rejected, as was asked"):
+        agreement(talk(), view(Relabel("u1", "fear")), by_hand=(True, True))
+
+
+def test_results_of_two_recordings_are_named_as_such() -> None:
+    recording = talk().recording
+    other = replace(talk(), recording=replace(recording, name="take-2.mp4", sha256="ab" * 32))
+    assert agreement(talk(), other).recordings == ("call.mp4", "take-2.mp4")
+    assert agreement(talk(), talk()).recordings is None
+    hidden = replace(other, recording=replace(other.recording, sha256=""))
+    assert agreement(talk(), hidden).recordings is None
+
+
+def test_an_interval_needs_draws_with_two_labels() -> None:
+    few = [Utterance(f"u{n}", segment=Segment(n, n + 1)) for n in range(2)]
+    made = timeline(*few, predictions=(prediction(), prediction("anger")))
+    assert agreement(made, made).alpha == 1.0 and agreement(made, made).interval is None
 
 
 def test_only_one_label_leaves_alpha_undefined() -> None:

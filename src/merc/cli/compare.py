@@ -51,6 +51,8 @@ def _table(found: Agreement, first: str, second: str) -> str:
         f"Cohen's kappa         {_figure(found.kappa)}",
         f"Krippendorff's alpha  {_figure(found.alpha)}{interval}",
     ]
+    if found.recordings:
+        rows.append("the recordings are not the same file: {} and {}".format(*found.recordings))
     if sum(found.unmatched):
         rows.append(f"utterances that only one has: {found.unmatched[0]} and {found.unmatched[1]}")
     if differ:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from merc.conversation import Timeline, Utterance
+from merc.conversation import Recording, Timeline, Utterance
 from merc.errors import InputError
 
 Pair: TypeAlias = tuple[str, str]
@@ -23,6 +23,8 @@ Pair: TypeAlias = tuple[str, str]
 NO_LABEL = "no label"
 _LEAST = 0.5  # of the time that two utterances cover together, which must be common to both
 _DRAWS, _SEED = 1000, 0
+_DEFINED = 0.9  # of the draws, which must hold two labels for an interval
+_NEVER = (np.nan, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Agreement:
         agreed: Share of utterances with the same label.
         kappa: Cohen's kappa; None if it is not defined, because only one label was given.
         alpha: Krippendorff's alpha; None likewise.
-        interval: 95 % interval of alpha, by resampling utterances 1,000 times; None likewise.
+        recordings: Names of the two recordings, if they are not the same file; None: they are, or one is anonymised.
+        interval: 95 % interval of alpha, by resampling utterances 1,000 times; None likewise, or if there are too few.
     """
 
     pairs: tuple[Pair, ...]
@@ -46,6 +49,7 @@ class Agreement:
     kappa: float | None
     alpha: float | None
     interval: tuple[float, float] | None
+    recordings: tuple[str, str] | None = None
 
     def record(self) -> dict[str, Any]:
         """The figures as JSON holds them; of the pairs, how often each occurs, and where they differ."""
@@ -56,6 +60,7 @@ class Agreement:
             "kappa": self.kappa,
             "alpha": self.alpha,
             "interval": self.interval,
+            "recordings": self.recordings,
             "pairs": [[*pair, count] for pair, count in sorted(Counter(self.pairs).items())],
             "different": [[name, *pair] for name, pair in zip(self.ids, self.pairs, strict=True) if pair[0] != pair[1]],
         }
@@ -79,23 +84,28 @@ def agreement(
         InputError: If there is nothing to compare.
     """
     places = matched(one.utterances, other.utterances)
-    guesses = [(one.utterances[a].id, one.predictions[a], other.predictions[b]) for a, b in places]
-    counted = [
-        (name, a, b) for name, a, b in guesses if (a.correction or not by_hand[0]) and (b.correction or not by_hand[1])
-    ]
-    none = NO_LABEL if unlabelled else None
-    labels = [(name, a.label or none, b.label or none) for name, a, b in counted]
-    both = [(name, (a, b)) for name, a, b in labels if a is not None and b is not None]
-    pairs = tuple(pair for _, pair in both)
     if not places:
         raise InputError(
             f"{one.recording.name} and {other.recording.name}: no utterance is in both; expected results of one "
             "recording"
         )
+    guesses = [(one.utterances[a].id, one.predictions[a], other.predictions[b]) for a, b in places]
+    counted = [
+        (name, a, b) for name, a, b in guesses if (a.correction or not by_hand[0]) and (b.correction or not by_hand[1])
+    ]
+    if not counted:
+        raise InputError(
+            f"{one.recording.name}: of {len(places)} utterances none has a label that people set or rejected, as was "
+            "asked for; compare all labels"
+        )
+    none = NO_LABEL if unlabelled else None
+    labels = [(name, a.label or none, b.label or none) for name, a, b in counted]
+    both = [(name, (a, b)) for name, a, b in labels if a is not None and b is not None]
+    pairs = tuple(pair for _, pair in both)
     if not pairs:
         raise InputError(
-            f"{one.recording.name}: of {len(places)} utterances none has a label on both sides; --unlabelled counts "
-            f"'{NO_LABEL}' as one"
+            f"{one.recording.name}: of {len(places)} utterances none has a label on both sides; --unlabelled "
+            f"(unlabelled=true) counts '{NO_LABEL}' as one"
         )
     return Agreement(
         pairs,
@@ -105,21 +115,33 @@ def agreement(
         cohens_kappa(pairs),
         krippendorffs_alpha(pairs),
         _interval(pairs),
+        _two(one.recording, other.recording),
     )
+
+
+def _two(one: Recording, other: Recording) -> tuple[str, str] | None:
+    differ = one.sha256 and other.sha256 and one.sha256 != other.sha256
+    return (one.name, other.name) if differ else None
 
 
 def matched(one: Sequence[Utterance], other: Sequence[Utterance]) -> list[tuple[int, int]]:
     """Indices of utterances that are the same, each at most once, in order of the first."""
-    shared = [
-        (a.id != b.id, -common, i, j)
-        for i, a in enumerate(one)
-        for j, b in enumerate(other)
-        if (common := _common(a, b)) >= _LEAST
-    ]
+    untimed = {b.id: j for j, b in enumerate(other) if b.segment is None}
+    starts, ends = np.array([(b.segment.start, b.segment.end) if b.segment else _NEVER for b in other]).reshape(-1, 2).T
+    shared = []
+    for i, a in enumerate(one):
+        if a.segment is None:
+            shared += [(False, -1.0, i, untimed[a.id])] if a.id in untimed else []
+            continue
+        both = np.minimum(ends, a.segment.end) - np.maximum(starts, a.segment.start)
+        common = both / (ends - starts + a.segment.duration - both)
+        shared += [(a.id != other[j].id, -common[j], i, j) for j in np.flatnonzero(common >= _LEAST).tolist()]
     found: dict[int, int] = {}
+    taken = set()
     for _, _, i, j in sorted(shared):
-        if i not in found and j not in found.values():
+        if i not in found and j not in taken:
             found[i] = j
+            taken.add(j)
     return sorted(found.items())
 
 
@@ -151,19 +173,17 @@ def cohens_kappa(pairs: Sequence[Pair]) -> float | None:
     return float(cohen_kappa_score([a for a, _ in pairs], [b for _, b in pairs]))
 
 
-def _common(a: Utterance, b: Utterance) -> float:
-    """Share of the time that two utterances cover together that both have; without times, whether their id is one."""
-    if a.segment is None or b.segment is None:
-        return float(a.segment is b.segment and a.id == b.id)
-    both = a.segment.overlap(b.segment)
-    return both / (a.segment.duration + b.segment.duration - both)
-
-
 def _interval(pairs: Sequence[Pair]) -> tuple[float, float] | None:
-    generator = np.random.default_rng(_SEED)
-    draws = generator.integers(len(pairs), size=(_DRAWS, len(pairs)))
-    found = [alpha for draw in draws if (alpha := krippendorffs_alpha([pairs[place] for place in draw])) is not None]
-    if not found or krippendorffs_alpha(pairs) is None:
+    """None also where too many draws have one label alone: those that are left would say too little of agreement."""
+    labels = sorted({label for pair in pairs for label in pair})
+    given = np.array([[pair.count(label) for label in labels] for pair in pairs])  # (N, C), how often
+    differ = np.array([a != b for a, b in pairs])
+    draws = np.random.default_rng(_SEED).integers(len(pairs), size=(_DRAWS, len(pairs)))
+    counts = np.array([given[draw].sum(0) for draw in draws])  # (draws, C), n_c
+    n = 2 * len(pairs)
+    expected = 1 - (counts * (counts - 1)).sum(1) / (n * (n - 1))
+    found = 1 - differ[draws].mean(1)[expected > 0] / expected[expected > 0]
+    if len(found) < _DEFINED * _DRAWS:
         return None
     low, high = np.quantile(found, (0.025, 0.975))
     return float(low), float(high)

@@ -53,7 +53,7 @@ def opened(browser: Any, folder: Path, **context: Any) -> Iterator[tuple[Any, Wa
         watch = Watch(page)
         page.goto(door.link)
         page.wait_for_selector(".row[aria-current]")
-        page.wait_for_function("!document.querySelector('#play').disabled")
+        page.wait_for_selector("#play:not([disabled])")
         yield page, watch
         tab.close()
 
@@ -119,6 +119,35 @@ def test_everything_is_corrected_by_keyboard_undone_exported_and_read_back(brows
         assert {url.split("/")[2] for url in watch.requests if url.startswith("http")} == {page.url.split("/")[2]}
         assert sum(watch.bytes.values()) <= 300_000 and min(watch.bytes.values()) > 0
     assert "Anna" in (folder / "timeline.csv").read_text(), "the other files follow when the page is closed"
+
+
+def test_two_annotators_are_compared_in_the_page(browser: Any, folder: Path, tmp_path: Path) -> None:
+    other = edited(recording(), Relabel("u1", "fear"), by="Max")
+    elsewhere = replace(other, recording=replace(other.recording, name="take-2.wav", sha256="ab" * 32))
+    paths = [formats.write(one, tmp_path / f"{n}.json") for n, one in enumerate((other, elsewhere))]
+    with opened(browser, folder) as (page, _):
+
+        def shows(text: str) -> None:
+            page.wait_for_function("text => document.querySelector('.agreement').textContent.includes(text)", arg=text)
+
+        page.keyboard.press("c")
+        shows("Nobody has changed anything yet")
+        page.set_input_files("[name=other]", str(paths[0]))
+        shows("This result against 0.json: 3 utterances with a label in both")
+        assert "other annotator: fear" in page.inner_text("#row-u1")
+        page.check("[name=by_hand]")
+        shows("none has a label that people set or rejected")
+        assert "other annotator" not in page.inner_text("#row-u1"), "it is of the comparison that failed"
+        page.uncheck("[name=by_hand]")
+        page.set_input_files("[name=other]", str(paths[1]))
+        shows("The recordings are not the same file: talk.wav and take-2.wav")
+
+
+def test_what_the_analysis_noted_is_shown(browser: Any, folder: Path) -> None:
+    written.save(replace(recording(), notes=("the last 2 s are lost",)), folder, formats.files(["json"]))
+    with opened(browser, folder) as (page, _):
+        page.click("summary:has-text('1 note on this analysis')")
+        assert page.inner_text("#notes li") == "the last 2 s are lost"
 
 
 def test_nothing_keeps_anybody_from_using_the_page(browser: Any, folder: Path) -> None:

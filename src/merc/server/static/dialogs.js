@@ -91,7 +91,16 @@ export function compare() {
   const result = h("div", { class: "agreement", "aria-live": "polite" });
   const hand = h("input", { type: "checkbox", name: "by_hand" });
   const file = h("input", { type: "file", accept: ".json,application/json", name: "other" });
+  const differ = (pairs) => {
+    state.other = new Map(pairs.map(([id, , other]) => [id, other]));
+    changed.dispatchEvent(new CustomEvent("compared"));
+  };
   const run = async () => {
+    if (!file.files.length && !state.edits.length) {
+      differ([]);
+      result.replaceChildren(h("p", { class: "quiet" }, "Nobody has changed anything yet: all labels are the model’s."));
+      return;
+    }
     result.replaceChildren(h("p", { class: "quiet" }, "Comparing …"));
     try {
       const query = `?by_hand=${hand.checked}`;
@@ -99,10 +108,10 @@ export function compare() {
       const found = chosen
         ? await (await send("POST", `${state.path}/agreement${query}`, slim(JSON.parse(await chosen.text())))).json()
         : await get(`${state.path}/agreement${query}`);
-      state.other = new Map(found.different.map(([id, , other]) => [id, other]));
-      changed.dispatchEvent(new CustomEvent("compared"));
+      differ(found.different);
       result.replaceChildren(...agreed(found, chosen?.name ?? "the model"));
     } catch (error) {
+      differ([]);
       result.replaceChildren(h("p", { class: "failed" }, error instanceof SyntaxError ? `${file.files[0].name} is not JSON: choose the timeline.json of the other annotator` : error.message));
     }
   };
@@ -127,6 +136,7 @@ function agreed(found, other) {
   const go = (id) => (event) => { event.target.closest("dialog").close(""); select(id, { last: state.current, focus: true }); };
   return [
     h("p", { class: "about" }, `This result against `, h("bdi", {}, other), `: ${found.utterances} utterances with a label in both; only in one: ${found.unmatched[0]} and ${found.unmatched[1]}.`),
+    found.recordings && h("p", { class: "failed" }, "The recordings are not the same file: ", h("bdi", {}, found.recordings[0]), " and ", h("bdi", {}, found.recordings[1]), "."),
     h("dl", { class: "facts" }, h("div", {}, row("same label", percent(found.agreed))), h("div", {}, row("Cohen’s κ", figure(found.kappa))), h("div", {}, row("Krippendorff’s α", figure(found.alpha)), h("small", {}, interval))),
     found.different.length > 0 && h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Utterances that differ" }, h("table", { class: "list" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "utterance"), h("th", { scope: "col" }, "here"), h("th", { scope: "col" }, "there"))),

@@ -35,6 +35,8 @@ function facts() {
   document.title = `${name} – merc`;
   byId("name").textContent = name;
   byId("facts").textContent = [length(duration), counted(names().length, "speaker"), counted(count, "utterance"), language && spelled(language)].filter(Boolean).join(" · ");
+  byId("notes").hidden = !state.notes.length;
+  byId("notes").replaceChildren(h("summary", {}, counted(state.notes.length, "note"), " on this analysis"), h("ul", {}, state.notes.map((note) => h("li", {}, note))));
   byId("edit-count").textContent = state.edits.length;
   byId("undo").disabled = !state.edits.length;
 }
@@ -92,5 +94,5 @@ byId("show-compare").addEventListener("click", compare);
 byId("show-export").addEventListener("click", exports);
 byId("show-keys").addEventListener("click", help);
 byId("home").addEventListener("click", (event) => { event.preventDefault(); location.hash = ""; });
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => { scrollTo(0, 0); show(); });
 begin().catch((error) => say(error.message, true));

@@ -30,7 +30,7 @@ export function join() {
 }
 
 export function focusOn(name) {
-  byId("panel").classList.add("open");
+  unfold(true);
   const field = one(`[name=${name}]`, byId("panel"));
   field?.focus({ preventScroll: true });
   field?.scrollIntoView({ block: "nearest" });
@@ -39,7 +39,7 @@ export function focusOn(name) {
 
 export function showEvidence() {
   evidence = !evidence;
-  byId("panel").classList.add("open");
+  unfold(true);
   const box = one("details", byId("panel"));
   if (box) box.open = evidence;
 }
@@ -52,6 +52,8 @@ function fill() {
 }
 
 function head(row) {
+  const button = h("button", { type: "button", class: "unfold", title: "The fields of this utterance", onclick: () => unfold(!opened()) });
+  unfold(opened(), button);
   const at = rows().indexOf(row);
   const to = (by) => rows()[at + by] && select(rows()[at + by].id, {});
   return h("div", { class: "head-line" },
@@ -60,7 +62,17 @@ function head(row) {
       h("button", { type: "button", "aria-label": "Previous utterance", title: "Previous (↑ or K)", disabled: at === 0, onclick: () => to(-1) }, "↑"),
       h("button", { type: "button", "aria-label": "Play this utterance", title: "Play it (Enter)", onclick: () => play(row) }, "▸"),
       h("button", { type: "button", "aria-label": "Next utterance", title: "Next (↓ or J)", disabled: at === rows().length - 1, onclick: () => to(1) }, "↓"),
-      h("button", { type: "button", class: "unfold", "aria-label": "Show the fields of this utterance", onclick: () => byId("panel").classList.toggle("open") }, "Edit")));
+      button));
+}
+
+const opened = () => byId("panel").classList.contains("open");
+
+/** On a narrow page the fields are folded away. */
+function unfold(open, button = one(".unfold", byId("panel"))) {
+  byId("panel").classList.toggle("open", open);
+  if (!button) return;
+  button.textContent = open ? "Close" : "Edit";
+  button.setAttribute("aria-expanded", String(open));
 }
 
 function labels(row) {

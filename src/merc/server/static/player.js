@@ -22,6 +22,7 @@ export async function open() {
   byId("picture").replaceChildren();
   byId("picture").hidden = true;
   explain("");
+  button();
   moved();
   const found = await there();
   if (found) use(`${state.path}/media`, video);

@@ -89,24 +89,19 @@ def agreement(
             f"{one.recording.name} and {other.recording.name}: no utterance is in both; expected results of one "
             "recording"
         )
-    guesses = [(one.utterances[a].id, one.predictions[a], other.predictions[b]) for a, b in places]
+    guesses = ((one.utterances[a].id, one.predictions[a], other.predictions[b]) for a, b in places)
     counted = [
-        (name, a, b) for name, a, b in guesses if (a.correction or not by_hand[0]) and (b.correction or not by_hand[1])
+        row for row in guesses if (row[1].correction or not by_hand[0]) and (row[2].correction or not by_hand[1])
     ]
+    nothing = f"{one.recording.name}: of {len(places)} utterances none has a label"
     if not counted:
-        raise InputError(
-            f"{one.recording.name}: of {len(places)} utterances none has a label that people set or rejected, as was "
-            "asked for; compare all labels"
-        )
-    none = NO_LABEL if unlabelled else None
-    labels = [(name, a.label or none, b.label or none) for name, a, b in counted]
-    both = [(name, (a, b)) for name, a, b in labels if a is not None and b is not None]
+        raise InputError(f"{nothing} that people set or rejected, as was asked for; compare all labels")
+    none = NO_LABEL if unlabelled else ""
+    labels = [(name, (a.label or none, b.label or none)) for name, a, b in counted]
+    both = [(name, pair) for name, pair in labels if all(pair)]
+    if not both:
+        raise InputError(f"{nothing} on both sides; --unlabelled (unlabelled=true) counts '{NO_LABEL}' as one")
     pairs = tuple(pair for _, pair in both)
-    if not pairs:
-        raise InputError(
-            f"{one.recording.name}: of {len(places)} utterances none has a label on both sides; --unlabelled "
-            f"(unlabelled=true) counts '{NO_LABEL}' as one"
-        )
     return Agreement(
         pairs,
         tuple(name for name, _ in both),

@@ -17,7 +17,7 @@ from merc.server.about import about_router
 from merc.server.analyses import analyses_router
 from merc.server.guards.access import Access
 from merc.server.guards.audit import Audit
-from merc.server.guards.bodies import Bodies
+from merc.server.guards.bodies import Bodies, ReadOut
 from merc.server.live.offline import Offline
 from merc.server.live.routes import Streams, live_router
 from merc.server.page import Service, page_router
@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Bodies, settings.limits)
     app.add_middleware(Access, settings)
     app.add_middleware(Audit, store.root / "audit.jsonl", settings.purpose)
+    app.add_middleware(ReadOut)
     app.add_middleware(meter.around)
     return app
 

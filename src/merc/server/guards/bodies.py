@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +15,8 @@ SLOWEST = 1024
 """Bytes a second that a client must send on average."""
 UPLOADS = ("/v1/analyses", "/v1/audio/transcriptions")
 """Routes that take recordings."""
+UNREAD, PATIENCE = 64 << 20, 10.0
+"""Bytes of a refused request that are read and dropped at the most, and seconds that this may take."""
 _CLOSE = {"Connection": "close"}  # what is left of the body is not read
 
 
@@ -39,6 +42,56 @@ class Bodies:
             await response(413, _large(most), _CLOSE)(scope, receive, send)
             return
         await self._app(scope, _limited(receive, most, self._limits.stall), send)
+
+
+class ReadOut:
+    """ASGI middleware that reads what is left of the body of a refused request before the refusal is sent.
+
+    A connection that is closed with unread bytes is reset, and many clients then never see why they were refused.
+
+    Args:
+        app: What refuses requests.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http" or not _sends_body(dict(scope["headers"])):
+            await self._app(scope, receive, send)
+            return
+        ended = False
+
+        async def watched() -> Message:
+            nonlocal ended
+            message = await receive()
+            ended = not message.get("more_body", False)
+            return message
+
+        async def answered(message: Message) -> None:
+            if not ended and message.get("status", 0) >= 400:
+                await _drop(watched)
+            await send(message)
+
+        await self._app(scope, watched, answered)
+
+
+def _sends_body(headers: dict[bytes, bytes]) -> bool:
+    """Whether a body comes that can be read out: not one that is too long, or waits to be asked for."""
+    stated = headers.get(b"content-length", b"")
+    length = int(stated) if stated.isdigit() else UNREAD * (b"transfer-encoding" in headers)
+    return 0 < length <= UNREAD and b"expect" not in headers
+
+
+async def _drop(receive: Receive) -> None:
+    left, more = UNREAD, True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while more and left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                more = message.get("more_body", False)
 
 
 def _limited(receive: Receive, most: int, stall: float) -> Receive:

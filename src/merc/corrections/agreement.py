@@ -95,7 +95,7 @@ def agreement(
     ]
     nothing = f"{one.recording.name}: of {len(places)} utterances none has a label"
     if not counted:
-        raise InputError(f"{nothing} that people set or rejected, as was asked for; compare all labels")
+        raise InputError(f"{nothing} that people set or rejected: compare all labels")
     none = NO_LABEL if unlabelled else ""
     labels = [(name, (a.label or none, b.label or none)) for name, a, b in counted]
     both = [(name, pair) for name, pair in labels if all(pair)]

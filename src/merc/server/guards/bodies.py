@@ -78,7 +78,7 @@ class ReadOut:
 
 
 def _sends_body(headers: dict[bytes, bytes]) -> bool:
-    """Whether a body comes that can be read out: not one that is too long, or waits to be asked for."""
+    """Whether a body comes that can be read out: not one that is too long, or that its client holds back."""
     stated = headers.get(b"content-length", b"")
     length = int(stated) if stated.isdigit() else UNREAD * (b"transfer-encoding" in headers)
     return 0 < length <= UNREAD and b"expect" not in headers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from hypothesis import strategies as st
 from pympi.Elan import Eaf
 
 from merc import edits, formats
-from merc.conversation import Timeline
+from merc.conversation import Segment, Timeline, Utterance
 from merc.corrections import changes_in
 from merc.edits import Assign, Join, Merge, Note, Relabel, Rename, Retime, Rewrite, Split, predicted_label
 from merc.errors import InputError
 from tests.edits.made_edits import edited, talk
-from tests.formats.made_timelines import timelines
+from tests.formats.made_timelines import prediction, timeline, timelines
 
 EXACT = ("json", "csv", "xlsx", "eaf")
 
@@ -190,3 +191,37 @@ def test_formats_without_ids_are_refused(tmp_path: Path) -> None:
     path = formats.write(talk(), tmp_path / "t.srt")
     with pytest.raises(InputError, match=r"t\.srt has no ids of utterances .*expected one of \.csv, \.eaf"):
         changes_in(path, talk())
+
+
+NASTY = (
+    *('"', "'", 'a"b', "=1+1", "-x", "@home", "a;b", "a,b", "a\tb", "a\nb", "a\n\nb", "\u200bx", "İstanbul", "ß", "ﬀ"),
+    *(
+        "Å",
+        "A\u030a",
+        "日本語",
+        "مرحبا",
+        "👩‍👩‍👧",
+        "\u202eabc",
+        "#x",
+        "<b>&amp;",
+        "[joy .71]",
+        "no label",
+        "None",
+        "null",
+        "NaN",
+    ),
+    *("1", "01", "1,5", "TRUE", "...", '"quoted", text', "'=x", "''", "Ann: hi", "u1", "\\n", "%s {0}", "x\u2028y"),
+)
+"""Texts that one format or another has an own meaning for, that look alike, or that are read from right to left."""
+
+
+@pytest.mark.parametrize("extension", EXACT)
+def test_names_words_and_notes_come_back_whatever_is_in_them(extension: str, tmp_path: Path) -> None:
+    said = tuple(Utterance(f"u{n}", "Speaker 1", "Yes.", Segment(n, n + 0.5)) for n in range(len(NASTY) + 1))
+    before = timeline(*said, predictions=(prediction(),) * len(said))
+    each = [(Assign(f"u{n}", text), Rewrite(f"u{n}", text), Note(f"u{n}", text)) for n, text in enumerate(NASTY, 1)]
+    made = edits.edited(before, Rewrite("u0", ""), Relabel("u0", "fear"), *chain(*each[::2]), by="Eve")
+    made = edits.edited(made, *chain(*each[1::2]), by="Max")
+    path = formats.write(made.corrected, tmp_path / f"t.{extension}")
+    found = edits.edited(before, *changes_in(path, before), by="Eve")
+    assert seen(found.corrected, extension) == seen(made.corrected, extension)

@@ -63,6 +63,18 @@ def test_an_utterance_can_be_given_to_somebody_new() -> None:
     assert made.speakers[-1] == Speaker("Anna", 2.0, face=False, face_reason="named by a person: no face was linked")
 
 
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ((0.5, 0.5003), "u1 would last from 0.5 to 0.5003 s: expected at least 1 ms"),
+        ((0.5, 75.0), "u1 would end at 75 s: expected a time within the recording, which lasts 60 s"),
+    ],
+)
+def test_times_that_no_file_or_recording_has_are_refused(times: tuple[float, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        view(Retime("u1", *times))
+
+
 def test_times_are_moved_and_the_order_follows() -> None:
     made = view(Retime("u1", 4.5, 6.0))
     assert [one.id for one in made.utterances] == ["u2", "u3", "u4", "u1"]

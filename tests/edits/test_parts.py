@@ -62,6 +62,10 @@ def test_the_same_label_of_all_parts_stays() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            (Split("u2", 2.0003),),
+            "utterance u2 cannot be split at 2.0003 s: its time is 2 to 4 s; expected a time within",
+        ),
         ((Split("u2", 4.0),), "utterance u2 cannot be split at 4 s: its time is 2 to 4 s; expected a time within"),
         ((Split("u4", 4.0),), "its time is unknown"),
         ((Join(("u1", "u1")),), "cannot join u1, u1: expected at least two different utterances"),

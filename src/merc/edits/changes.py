@@ -6,12 +6,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from merc.conversation import Segment, Speaker, Timeline, Word
-from merc.edits.view import changed, filled, in_order, known, names, near, position, predicted_label, quoted, renamed
+from merc.edits.view import (
+    SHORTEST,
+    changed,
+    filled,
+    in_order,
+    known,
+    names,
+    near,
+    position,
+    predicted_label,
+    quoted,
+    renamed,
+)
 from merc.errors import InputError
 
 if TYPE_CHECKING:
     from merc.edits import Edit
 
+_LATE = 1.0  # seconds behind the end of the recording that an utterance may end: lengths of files are inexact
 _NO_FACE = "named by a person: no face was linked"
 
 
@@ -181,6 +194,15 @@ class Retime:
         """The timeline with the new times, in order of time; without words' times if one of them is outside."""
         place = position(view, self.utterance)
         segment = Segment(self.start, self.end)
+        if segment.end - segment.start < SHORTEST:
+            raise InputError(
+                f"utterance {self.utterance} would last from {self.start:g} to {self.end:g} s: expected at least 1 ms"
+            )
+        if segment.end > (end := view.recording.duration) + _LATE:
+            raise InputError(
+                f"utterance {self.utterance} would end at {self.end:g} s: expected a time within the recording, which "
+                f"lasts {end:g} s"
+            )
         before = view.utterances[place]
         inside = all(segment.start <= word.segment.start and word.segment.end <= segment.end for word in before.words)
         made = replace(before, segment=segment, words=before.words if inside else ())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from merc.conversation import Prediction, Segment, Timeline, Utterance
-from merc.edits.view import in_order, position, spliced
+from merc.edits.view import SHORTEST, in_order, position, spliced
 from merc.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Split:
         """The timeline with both parts."""
         place = position(view, self.utterance)
         before = view.utterances[place]
-        if before.segment is None or not before.segment.start < self.at < before.segment.end:
+        if before.segment is None or not _within(before.segment, self.at):
             between = f"{before.segment.start:g} to {before.segment.end:g} s" if before.segment else "unknown"
             raise InputError(
                 f"utterance {self.utterance} cannot be split at {self.at:g} s: its time is {between}; expected a time "
@@ -93,6 +93,11 @@ def unjudged(before: Prediction, reason: str) -> Prediction:
         return Prediction(None, None, 0.0, abstained=True, reason=reason)
     correction = replace(before.correction, predicted=None)
     return Prediction(None, before.label, 0.0, before.abstained, before.reason, correction=correction)
+
+
+def _within(segment: Segment, at: float) -> bool:
+    """Whether two parts of a millisecond or more are left, which is as exact as files are."""
+    return segment.start + SHORTEST <= at <= segment.end - SHORTEST
 
 
 def _halves(before: Utterance, at: float, name: str) -> tuple[Utterance, Utterance]:

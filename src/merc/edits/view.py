@@ -11,6 +11,8 @@ from merc.conversation import Prediction, Timeline, Utterance
 from merc.errors import InputError
 
 Pair: TypeAlias = tuple[Utterance, Prediction]
+SHORTEST = 0.0009
+"""Seconds that an utterance lasts at least: the millisecond of files, but for rounding."""
 
 
 def predicted_label(prediction: Prediction) -> str | None:

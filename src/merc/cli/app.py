@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from merc import __version__
 from merc.cli import (
@@ -20,6 +21,7 @@ from merc.cli import (
     evaluate,
     export,
     listen,
+    onnx,
     plugins,
     prepare,
     protocols,
@@ -33,8 +35,25 @@ from merc.cli import (
     weights,
 )
 
+
+class Commands(TyperGroup):
+    """Commands of one or two words; ``merc export onnx`` is not the export of results in a file named onnx."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # of click, which typer may bring under another name
+        """Prefer the command of two words."""
+        both = " ".join(args[:2])
+        if both in self.commands and len(args) > 1:
+            return both, self.commands[both], args[2:]
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete the first word alone."""
+        return [one for one in super().shell_complete(ctx, incomplete) if " " not in one.value]
+
+
 app = typer.Typer(
     name="merc",
+    cls=Commands,
     help="Predict an emotion label, with confidence, for each utterance of a recorded conversation. Runs locally.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -77,6 +96,7 @@ app.command("listen", cls=plugins.FormatsCommand, short_help="Analyse a conversa
 app.command("edit", short_help="Correct results: speakers, words, labels, times.")(edit.edit)
 app.command("review", short_help="Correct results in the browser.")(review.review)
 app.command("export", cls=plugins.FormatsCommand, short_help="Write results in other formats.")(export.export)
+app.command("export onnx", short_help="Write a trained system as ONNX.")(onnx.onnx)
 app.command("compare", short_help="Agreement of two annotators.")(compare.compare)
 app.command("serve", short_help="Serve analyses over HTTP, and a page.")(serve.serve)
 app.command("demo", short_help="Analyse the bundled sample.")(demo.demo)

@@ -20,7 +20,8 @@ from merc.features.encoder import difference
 
 KINDS = ("values", "tokens", "sound")
 """What a row is: vectors, token numbers of a vocabulary, or samples of sound."""
-_REACH = 5.0  # standard deviations; an outlier beyond them is set to the edge
+LIMIT = 5.0
+"""Standard deviations; an outlier beyond them is set to the edge."""
 _BLOCK = 1 << 23  # numbers that are measured at once, 64 MB
 
 
@@ -132,7 +133,7 @@ class Scaling:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Scaled values, cut off at five standard deviations."""
-        scaled: np.ndarray = np.clip((values - self.mean) / self.deviation, -_REACH, _REACH)
+        scaled: np.ndarray = np.clip((values - self.mean) / self.deviation, -LIMIT, LIMIT)
         return scaled
 
 

@@ -125,4 +125,4 @@ def sinusoids(length: int, width: int, *, like: Tensor) -> Tensor:
 def kept_or_all(present: Tensor, mask: Tensor) -> Tensor:
     """Steps to attend to: those present, or all real ones in a row where none is present; bool ``(B, T)`` each."""
     kept = present & mask
-    return torch.where(kept.any(-1, keepdim=True), kept, mask)
+    return kept | (mask & ~kept.any(-1, keepdim=True))

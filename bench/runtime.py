@@ -1,0 +1,85 @@
+"""What predicting with an exported folder needs: packages on disk, and seconds until the first prediction.
+
+    python bench/runtime.py [FOLDER]
+
+Without a folder the shipped text head is exported. Packages are ONNX Runtime and numpy with what they require, by the
+sizes of their installed files; seconds are those of a new process that imports merc.runtime, loads the folder and
+predicts ten utterances, the least of five runs.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+import merc
+
+LEVELS = {"MB": 250.0, "seconds": 1.0}
+
+PREDICT = """
+import sys
+import numpy as np
+import merc.runtime
+model = merc.runtime.load(sys.argv[1])
+features = {one["name"]: np.zeros((10, one["width"]), np.float32) for one in model.manifest["inputs"]}
+assert model.probabilities(features).shape == (10, len(model.labels))
+assert "torch" not in sys.modules
+"""
+
+
+def closure(*names: str) -> list[str]:
+    """Distributions that these need, with themselves."""
+    found: list[str] = []
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.append(name)
+        needed = [one for one in metadata.requires(name) or [] if "extra ==" not in one]
+        waiting += [re.split(r"[\s<>=!~;\[(]", one)[0].lower() for one in needed]
+    return sorted(found)
+
+
+def megabytes(name: str) -> float:
+    files = metadata.files(name) or []
+    return sum(path.stat().st_size for one in files if (path := Path(str(one.locate()))).is_file()) / 1e6
+
+
+def seconds(folder: Path) -> float:
+    runs = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", PREDICT, str(folder)], check=True)
+        runs.append(time.perf_counter() - began)
+    return min(runs)
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        folder = Path(sys.argv[1])
+    else:
+        from merc.onnx import heads
+        from merc.onnx.folder import write
+
+        folder = Path(tempfile.mkdtemp()) / "text-head"
+        write(heads.exported("text-head"), folder)
+    packages = {name: megabytes(name) for name in closure("onnxruntime", "numpy")}
+    own = sum(one.stat().st_size for one in Path(merc.__file__).parent.rglob("*.py")) / 1e6
+    exported = sum(one.stat().st_size for one in folder.iterdir()) / 1e6
+    for name, size in packages.items():
+        print(f"{name}: {size:.1f} MB")
+    print(f"merc, code alone: {own:.1f} MB; exported folder: {exported:.1f} MB")
+    found = {"MB": sum(packages.values()) + own + exported, "seconds": seconds(folder)}
+    for what, level in LEVELS.items():
+        print(f"{what}: {found[what]:.2f}, level {level:g}: {'met' if found[what] <= level else 'MISSED'}")
+    sys.exit(any(found[what] > level for what, level in LEVELS.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
 
-from merc.nn.memory import keep_freed_memory, share_arenas
+from merc.nn.memory import bound_memory, keep_freed_memory
 
 _STEPS = """
 import resource, sys
@@ -40,14 +41,14 @@ def test_later_steps_touch_hardly_a_new_page() -> None:
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert keep_freed_memory() is False
-    share_arenas()
+    bound_memory()
 
 
 _ARENAS = """
 import ctypes, sys, threading
-from merc.nn.memory import share_arenas
+from merc.nn.memory import bound_memory
 if sys.argv[1] == "shared":
-    share_arenas(2)
+    bound_memory(2)
 ready = threading.Barrier(6)
 def work():
     ready.wait()
@@ -69,3 +70,13 @@ libc.fflush(out)
 def test_many_threads_allocate_from_few_arenas(how: str, fewest: int, most: int) -> None:
     done = subprocess.run([sys.executable, "-c", _ARENAS, how], capture_output=True, text=True, check=True)
     assert fewest <= done.stdout.count("<heap nr=") <= most
+
+
+def test_kernels_are_kept_in_the_number_that_the_user_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+    bound_memory(kernels=9)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    bound_memory(kernels=9)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "9"

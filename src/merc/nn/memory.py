@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 
 _MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8  # of mallopt(3)
 
@@ -25,17 +26,19 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
 
 
-def share_arenas(count: int = 2) -> None:
-    """Configure glibc to allocate from few arenas, for the rest of the process.
+def bound_memory(arenas: int = 2, kernels: int = 64) -> None:
+    """Limit what glibc and oneDNN keep, for the rest of the process, so that it does not grow over a batch of recordings.
 
-    By default it makes one for each of many threads, and each keeps what fits no later tensor: over a batch of
-    recordings, whose stages have threads of their own, a process grows (``bench/batch.py``).
+    glibc makes an arena for each of many threads, and each keeps what fits no later tensor. oneDNN keeps a thousand
+    kernels, and makes new ones for each length of a sound (``bench/batch.py``).
 
     Args:
-        count: The most arenas.
+        arenas: The most arenas.
+        kernels: The most kernels, unless ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set or oneDNN has run.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(kernels))
     try:
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, count)
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, arenas)
     except (OSError, AttributeError, TypeError):  # not glibc
         return
 

@@ -17,7 +17,7 @@ from merc.formats import WRITERS, files, mirror, written
 from merc.formats.native import document
 from merc.formats.source import shown
 from merc.nn.device import resolve
-from merc.nn.memory import release_memory, share_arenas
+from merc.nn.memory import release_memory
 from merc.pipeline.options import AnalyzeOptions
 from merc.pipeline.recognizer import Recognizer
 from merc.pipeline.recordings import result_folders, search, transcript_for
@@ -152,7 +152,6 @@ class Analysis:
 
     def __call__(self) -> Callable[[Request], Analysed]:
         """The function, with models of its own."""
-        share_arenas()
         return partial(self.analysed, Recognizer(self.batch.options))
 
     def analysed(self, recognizer: Recognizer, request: Request) -> Analysed:

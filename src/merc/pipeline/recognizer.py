@@ -24,7 +24,7 @@ from merc.heads.voice import VoiceHead
 from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
-from merc.nn.memory import release_memory, trim_memory
+from merc.nn.memory import bound_memory, release_memory, trim_memory
 from merc.nn.threads import restored_threads
 from merc.people import known_voices
 from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds, dialogue_encoder, observations, voice_encoder
@@ -129,6 +129,7 @@ class Recognizer:
     def __init__(
         self, options: AnalyzeOptions | None = None, *, cache: Cache | None = None, models: Models | None = None
     ) -> None:
+        bound_memory()
         self.options = options or AnalyzeOptions()
         self.device = str(resolve(self.options.device))
         self._cache, self._models = cache or Cache(), models or Models()

@@ -26,7 +26,7 @@ from merc.errors import MediaError, MercError
 from merc.formats import files, written
 from merc.formats.source import shown
 from merc.media.container import probe
-from merc.nn.memory import release_memory, share_arenas
+from merc.nn.memory import release_memory
 from merc.pipeline.options import AnalyzeOptions, Models
 from merc.pipeline.recognizer import Recognizer
 from merc.server.queue.jobs import LEASE, Job
@@ -221,5 +221,4 @@ def _cut(target: Path) -> None:
 def work(settings: Settings, name: str) -> None:
     """The life of a worker process."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    share_arenas()
     Worker(settings, name).run()

@@ -27,7 +27,7 @@ def keep_freed_memory() -> bool:
 
 
 def bound_memory(arenas: int = 2, kernels: int = 64) -> None:
-    """Limit what glibc and oneDNN keep, for the rest of the process, so that it does not grow over a batch of recordings.
+    """Limit what glibc and oneDNN keep for the rest of the process: it does not grow over a batch of recordings.
 
     glibc makes an arena for each of many threads, and each keeps what fits no later tensor. oneDNN keeps a thousand
     kernels, and makes new ones for each length of a sound (``bench/batch.py``).

@@ -89,7 +89,7 @@ def test_nothing_in_common_is_said() -> None:
     mute = timeline(Utterance("u1", segment=Segment(0, 1)), predictions=(prediction(None, 0.4),))
     with pytest.raises(InputError, match=r"of 1 utterances none has a label on both sides; --unlabelled \(unlabelled"):
         agreement(mute, mute)
-    with pytest.raises(InputError, match="of 4 utterances none has a label that people set or rejected, as was asked"):
+    with pytest.raises(InputError, match="of 4 utterances none has a label that people set or rejected: compare all"):
         agreement(talk(), view(Relabel("u1", "fear")), by_hand=(True, True))
 
 

@@ -66,7 +66,7 @@ def test_an_utterance_can_be_given_to_somebody_new() -> None:
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        ((0.5, 0.5003), "u1 would last from 0.5 to 0.5003 s: expected at least 1 ms"),
+        ((0.5, 0.5003), "u1 would last from 0.5 to 0.5003 s: expected an end 1 ms after the start"),
         ((0.5, 75.0), "u1 would end at 75 s: expected a time within the recording, which lasts 60 s"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_note_is_left_and_removed() -> None:
         (Relabel("u1", "angry"), "utterance u1: unknown label 'angry': did you mean 'anger'? expected one of anger,"),
         (Relabel("u9", "anger"), "no utterance 'u9' in call.mp4: "),
         (Assign("u1", ""), "the speaker of utterance u1 is empty"),
-        (Retime("u1", 3.0, 1.0), "segment 3.0 to 1.0 s: expected 0 <= start < end"),
+        (Retime("u1", 3.0, 1.0), "u1 would last from 3 to 1 s: expected an end 1 ms after"),
     ],
 )
 def test_what_cannot_be_changed_says_why(change: Change, message: str) -> None:

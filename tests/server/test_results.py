@@ -133,7 +133,7 @@ def test_an_edit_of_a_state_that_has_passed_is_refused(client: TestClient) -> No
         ("1", {"label": "angry"}, 422, "unknown label 'angry': did you mean 'anger'"),
         ("1", {}, 422, "nothing to change in utterance u1"),
         ("1", {"start": 1.0}, 422, "has only one of start and end"),
-        ("1", {"start": 2.0, "end": 1.0}, 422, "segment 2.0 to 1.0 s: expected 0 <= start < end"),
+        ("1", {"start": 2.0, "end": 1.0}, 422, "u1 would last from 2 to 1 s: expected an end 1 ms after"),
         ("1", {"split": 9.0}, 422, "cannot be split at 9 s"),
         ("1", {"join": "2"}, 422, "they have several speakers"),
         ("1", {"speaker": " "}, 422, "speaker of utterance u1 is empty"),
@@ -195,6 +195,48 @@ def test_only_a_recording_beside_the_results_is_given(tmp_path: Path) -> None:
         "a\0.wav",
     )
     assert [beside(folder, name) for name in hostile] == [None] * len(hostile)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"by": "", "label": "joy"}, "by is '': expected at least 1 characters"),
+        ({"by": "E", "label": "joy", "reject": True}, "utterance u1 has both label and reject: expected one of them"),
+        ({"by": "E", "speaker": "\0"}, "the speaker of utterance u1 is '\\x00': expected a name without control"),
+        ({"by": "a\x07", "label": "joy"}, "the name of who makes an edit is 'a\\x07': expected a name without control"),
+        (
+            {"by": "E", "start": 2, "end": 1},
+            "utterance u1 would last from 2 to 1 s: expected an end 1 ms after the start",
+        ),
+        ({"by": "E", "start": 0, "end": 1e308}, "utterance u1 would end at 1e+308 s: expected a time within the"),
+        ({"by": "E", "start": -1, "end": 1}, "start is '-1': expected at least 0"),
+        ([], "the body is '[]': expected an object, sent as JSON with 'Content-Type: application/json'"),
+    ],
+)
+def test_corrections_that_cannot_be_made_are_refused_in_words(client: TestClient, body: Any, words: str) -> None:
+    refused = client.patch(f"{AT}/utterances/1", json=body)
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert refused.json()["detail"].startswith(words)
+
+
+def test_changes_and_bodies_that_are_none_are_refused_in_words(client: TestClient) -> None:
+    refused = client.post(f"{AT}/edits", json={"by": "E", "changes": [{"kind": "x"}]}).json()["detail"]
+    assert "changes.0 is '{'kind': 'x'}': expected one of 'rename', 'merge'" in refused
+    refused = client.post(f"{AT}/edits", json={"by": "E", "changes": []}).json()["detail"]
+    assert refused == "changes is '[]': expected at least 1 of them"
+    path, as_json = f"{AT}/utterances/1", {"Content-Type": "application/json"}
+    refused = client.patch(path, content='{"by": "E"}', headers={"Content-Type": "text/plain"}).json()["detail"]
+    assert refused.startswith('the body is \'{"by": "E"}\': expected an object, sent as JSON with \'Content-Type')
+    refused = client.patch(path, content="[" * 100_000, headers=as_json)
+    assert refused.status_code == 400 and "JSON that is not nested so deeply" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(("given", "status"), [("bytes=99999999-", 416), ("lines=1-2", 400)])
+def test_a_range_that_the_recording_does_not_have_is_a_problem(client: TestClient, given: str, status: int) -> None:
+    refused = client.get(f"{AT}/media", headers={"Range": given})
+    assert (refused.status_code, refused.headers["content-type"]) == (status, "application/problem+json")
+    assert refused.json()["detail"].startswith(f"range is '{given}': expected bytes=FIRST-LAST of the ")
+    assert refused.headers["content-range"].startswith("bytes */")
 
 
 def test_agreement_with_the_model_and_with_another_annotator(client: TestClient, tmp_path: Path) -> None:

@@ -193,11 +193,11 @@ class Retime:
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with the new times, in order of time; without words' times if one of them is outside."""
         place = position(view, self.utterance)
-        segment = Segment(self.start, self.end)
-        if segment.end - segment.start < SHORTEST:
+        if self.end - self.start < SHORTEST:
             raise InputError(
-                f"utterance {self.utterance} would last from {self.start:g} to {self.end:g} s: expected at least 1 ms"
+                f"utterance {self.utterance} would last from {self.start:g} to {self.end:g} s: expected an end 1 ms after the start or later"
             )
+        segment = Segment(self.start, self.end)
         if segment.end > (end := view.recording.duration) + _LATE:
             raise InputError(
                 f"utterance {self.utterance} would end at {self.end:g} s: expected a time within the recording, which "

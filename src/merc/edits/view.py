@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -11,6 +12,7 @@ from merc.conversation import Prediction, Timeline, Utterance
 from merc.errors import InputError
 
 Pair: TypeAlias = tuple[Utterance, Prediction]
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SHORTEST = 0.0009
 """Seconds that an utterance lasts at least: the millisecond of files, but for rounding."""
 
@@ -66,9 +68,11 @@ def quoted(listed: Iterable[str]) -> str:
 
 
 def filled(what: str, text: str) -> str:
-    """The text; raises InputError if it is empty."""
+    """The text; raises InputError if it is empty, or holds what no file of XML can."""
     if not text.strip():
         raise InputError(f"the {what} is empty: expected a name")
+    if _CONTROL.search(text):
+        raise InputError(f"the {what} is {text[:40]!r}: expected a name without control characters")
     return text
 
 

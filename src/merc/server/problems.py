@@ -29,8 +29,21 @@ _EXPECTED = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "string_type": "text",
+    "string_unicode": "text without halves of characters",
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_attributes_type": "an object, sent as JSON with 'Content-Type: application/json'",
+    "union_tag_invalid": "one of {expected_tags} as its kind",
+    "union_tag_not_found": "an object with a kind",
 }
 """Kinds of validation errors, in the words of ``merc.options``."""
+_UNREAD = "There was an error parsing the body"  # what FastAPI says of JSON that exhausts the parser
 
 
 class ProblemDocument(BaseModel):
@@ -109,15 +122,16 @@ def in_words(error: dict[str, Any]) -> str:
     kind = error["type"]
     if kind == "missing":
         return f"{name} is missing: see /openapi.json for what the request has to hold"
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown field '{name}': see /openapi.json for those that are known"
     if kind == "json_invalid":
         return f"the body is not JSON: {error.get('ctx', {}).get('error', 'it cannot be read')}"
-    value = shown(error.get("input"), 80)
+    value = shown(given.decode("utf-8", "replace") if isinstance(given := error.get("input"), bytes) else given, 80)
     if kind == "literal_error":
         return f"{name} is '{value}': expected {error['ctx']['expected']}"
-    expected = _EXPECTED.get(kind)
-    return f"{name} is '{value}': expected {expected}" if expected else f"{name} is '{value}': {_lowered(error['msg'])}"
+    if kind in _EXPECTED:
+        return f"{name} is '{value}': expected {_EXPECTED[kind].format_map(error.get('ctx', {}))}"
+    return f"{name} is '{value}': {_lowered(error['msg'])}"
 
 
 def _lowered(message: str) -> str:
@@ -132,6 +146,8 @@ def _http(request: Request, error: HTTPException) -> JSONResponse:
     detail = str(error.detail)
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"there is nothing at {shown(request.url.path, 200)}: see /openapi.json for the routes"
+    if error.status_code == 400 and detail == _UNREAD:
+        detail = "the body cannot be read: expected JSON that is not nested so deeply"
     if error.status_code == 405:
         detail = f"{request.method} is not possible at {shown(request.url.path, 200)}: see /openapi.json for the routes"
     return response(error.status_code, detail, dict(error.headers or {}))

@@ -19,6 +19,8 @@ from fastapi import APIRouter, Body, Header, Query, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 
 from merc import formats, report
 from merc.conversation import Timeline
@@ -78,6 +80,8 @@ class Correction(Signed):
 
     def changes(self, view: Timeline, name: str) -> list[Change]:
         """The changes of an utterance."""
+        if self.reject and self.label is not None:
+            raise InputError(f"utterance {name} has both label and reject: expected one of them")
         if (self.start is None) != (self.end is None):
             raise InputError(f"utterance {name} has only one of start and end: expected both")
         makers: Mapping[str, Callable[[Any], Change]] = {
@@ -191,7 +195,7 @@ def _recording(router: APIRouter, open_: Callable[[str], Opened], media: Callabl
             raise Problem(
                 404, f"the recording of '{shown(analysis)}' is not beside its results: put it there, or name its place"
             )
-        return FileResponse(path, media_type=_kind(path), content_disposition_type="inline")
+        return _Media(path, media_type=_kind(path), content_disposition_type="inline")
 
 
 def _correcting(router: APIRouter, find: Find, editing: Editing) -> None:
@@ -237,6 +241,25 @@ def _comparing(router: APIRouter, open_: Callable[[str], Opened]) -> None:
         """Agreement with another annotator: Cohen's kappa, Krippendorff's alpha."""
         one, two = open_(analysis).corrected, _timeline(other).corrected
         return agreement(one, two, unlabelled=unlabelled, by_hand=(by_hand, by_hand)).record()
+
+
+class _Media(FileResponse):
+    """A file in ranges of bytes; a range that it does not have is a problem document as other errors are."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the file."""
+
+        async def checked(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (400, 416):
+                given, size = Headers(scope=scope)["range"], Path(self.path).stat().st_size
+                raise Problem(
+                    message["status"],
+                    f"range is '{shown(given, 40)}': expected bytes=FIRST-LAST of the {size} that the recording has",
+                    {"Content-Range": f"bytes */{size}"},
+                )
+            await send(message)
+
+        await super().__call__(scope, receive, checked)
 
 
 def _kind(path: Path) -> str:

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from merc.errors import MediaError
@@ -163,6 +164,12 @@ def test_what_stops_the_analysis_is_said(client, monkeypatch):
         socket.send_json({"type": "stop"})
         assert until(socket, "problem")[-1]["detail"] == "cannot go on"
         assert closed(socket) == routes.REFUSED
+
+
+def test_a_request_that_is_no_websocket_is_told_so(client):
+    with TestClient(client.app) as plain:
+        refused = plain.get(PATH)
+    assert (refused.status_code, refused.headers["upgrade"]) == (426, "websocket")
 
 
 def test_a_client_without_a_first_message(client, monkeypatch):

@@ -137,6 +137,12 @@ def live_router(streams: Streams) -> APIRouter:
             return
         await Connection(socket, streams, session).run(last)
 
+    @router.get("/v1/stream", include_in_schema=False)
+    def plain() -> None:
+        raise Problem(
+            426, "/v1/stream is a WebSocket: connect by ws://, see docs/reference/stream.md", {"Upgrade": "websocket"}
+        )
+
     return router
 
 

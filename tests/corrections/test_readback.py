@@ -19,6 +19,7 @@ from merc.conversation import Segment, Timeline, Utterance
 from merc.corrections import changes_in
 from merc.edits import Assign, Join, Merge, Note, Relabel, Rename, Retime, Rewrite, Split, predicted_label
 from merc.errors import InputError
+from merc.formats import written
 from tests.edits.made_edits import edited, talk
 from tests.formats.made_timelines import prediction, timeline, timelines
 
@@ -185,6 +186,12 @@ def test_a_timeline_that_extends_the_edits_gives_its_further_ones(tmp_path: Path
     assert changes_in(path, talk()) == [Rename("Speaker 1", "Anna"), *further]
     path.write_text(path.read_text().replace('"text": "Yes."', '"text": "No."'))
     assert Rewrite("u3", "No.") in changes_in(path, talk())
+
+
+def test_the_folder_of_another_annotator_is_read_too(tmp_path: Path) -> None:
+    other = edits.edited(talk(), Relabel("u2", "fear"), by="Max")
+    written.save(other, tmp_path / "max.merc", formats.files(["json"]))
+    assert changes_in(tmp_path / "max.merc", talk()) == [Relabel("u2", "fear")]
 
 
 def test_formats_without_ids_are_refused(tmp_path: Path) -> None:

@@ -71,5 +71,8 @@ def test_what_is_not_a_result_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.merc does not exist: give a folder"):
         Results.open(tmp_path / "gone.merc")
     (tmp_path / "timeline.json").write_text('[{"text": "Hi."}]')
+    (tmp_path / "talk.wav").write_bytes(b"RIFF")
+    with pytest.raises(InputError, match=r"talk\.wav is not a timeline: give the folder that 'merc analyze' wrote"):
+        Results.open(tmp_path / "talk.wav")
     with pytest.raises(InputError, match="is a transcript: expected the timeline of an analysis"):
         Results.open(tmp_path)

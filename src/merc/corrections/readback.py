@@ -14,7 +14,7 @@ from merc.conversation import Timeline, Utterance
 from merc.corrections import bounds
 from merc.edits import Assign, Change, Merge, Note, Relabel, Rename, Retime, Rewrite, names, predicted_label
 from merc.errors import InputError
-from merc.formats import clock
+from merc.formats import clock, written
 from merc.formats.table import NOTE
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def changes_in(path: Path, timeline: Timeline) -> list[Change]:
     the edits of the same results, the changes are those of its further edits.
 
     Args:
-        path: A file in one of the formats of ``READABLE``.
+        path: A file in one of the formats of ``READABLE``, or the folder of another annotator's results.
         timeline: The timeline that it was written from.
 
     Raises:
@@ -43,6 +43,7 @@ def changes_in(path: Path, timeline: Timeline) -> list[Change]:
             speaker or time.
         FormatError: If the file is malformed.
     """
+    path = path / written.TIMELINE if path.is_dir() else path
     if path.suffix.lower() not in READABLE:
         raise InputError(
             f"{path.name} has no ids of utterances that corrections could be read by: expected one of "

@@ -9,7 +9,7 @@ from merc import formats
 from merc.cache import replacing
 from merc.conversation import Timeline
 from merc.errors import InputError
-from merc.formats import WRITERS, file_name, written
+from merc.formats import READERS, WRITERS, file_name, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,12 @@ class Results:
             InputError: If there is none.
         """
         file = path / written.TIMELINE if path.is_dir() else path
+        suffix = file.suffix.lower().lstrip(".")
+        if file.is_file() and suffix != "json" and suffix not in READERS:
+            raise InputError(
+                f"{path} is not a timeline: give the folder that 'merc analyze' wrote (NAME.merc), or a timeline "
+                "in JSON"
+            )
         if not file.is_file():
             raise InputError(
                 f"{path} has no {written.TIMELINE}: give a folder that 'merc analyze' wrote"

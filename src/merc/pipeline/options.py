@@ -179,7 +179,9 @@ class Job:
         options = self.options
         chosen = [options.audio_track, options.video_track, options.channel, self.channel or None]
         read = [chosen] if any(one is not None for one in chosen) else []
-        return key(STAGES_VERSION, self.sha256, stage, parts, hashes, *where, *read)
+        name = key(STAGES_VERSION, self.sha256, stage, parts, hashes, *where, *read)
+        self.cache.about(name, stage, self.path.name)
+        return name
 
     def report(self, stage: str, done: float, total: float) -> None:
         """Report progress, where there is a reporter."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from merc.execution.engine import Engine
 
-_SMALL: dict[str, Any] = {"object_store_memory": 80_000_000, "include_dashboard": False}
-_SOON = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
-"""Lost nodes are noticed within two seconds instead of fifteen."""
+STORE = 80_000_000
+"""Bytes of the object store of a node, about the least that Ray takes."""
+_SMALL: dict[str, Any] = {"object_store_memory": STORE, "include_dashboard": False}
+_SETTINGS = {
+    "health_check_initial_delay_ms": 500,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 3,
+    "worker_niceness": 0,
+}
+"""Lost nodes are noticed within two seconds instead of fifteen, and workers have the priority of this process."""
 
 
 class Nodes:
@@ -34,7 +44,17 @@ class Nodes:
         """Kill all processes of the node of an id; none: of the one that was added first."""
         (*_, node) = [one for one in reversed(self._added) if name in ("", one.node_id)]
         self._added.remove(node)
+        (raylet,) = node.all_processes["raylet"]
+        workers = _children(raylet.process.pid)
         self._cluster.remove_node(node, allow_graceful=False)
+        for process in workers:  # they would end an item that is nearly done
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 @contextmanager
@@ -45,7 +65,7 @@ def nodes(count: int, *, head: int = 0, **settings: Any) -> Iterator[Nodes]:
         from ray.cluster_utils import Cluster
 
         started = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": head, "_system_config": _SOON | settings, **_SMALL}
+            initialize_head=True, head_node_args={"num_cpus": head, "_system_config": _SETTINGS | settings, **_SMALL}
         )
         try:
             made = Nodes(started)

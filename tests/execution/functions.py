@@ -26,10 +26,19 @@ def act(item):
         os._exit(7)
     if word == "hang":
         time.sleep(600)
+    return work(*item)
+
+
+def work(word, *given):
+    """Give a word back: "large" with bytes, "logged" after a line in a file and a wait; "told" hangs the first time."""
     if word == "large":
-        return word, bytes(10**6)
-    if word == "told" and not Path(item[1]).exists():
-        tell(Path(item[1]))
+        return word, bytes(given[1] if len(given) > 1 else 10**6)
+    if word == "logged":
+        with Path(given[1]).open("a") as log:
+            log.write(f"{given[0]}\n")
+        time.sleep(given[2])
+    if word == "told" and not Path(given[0]).exists():
+        tell(Path(given[0]))
         time.sleep(600)
     return word, os.getpid()
 

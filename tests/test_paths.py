@@ -77,3 +77,11 @@ def test_a_corpus_named_by_a_file_needs_no_data_root_and_has_a_store_of_its_own(
     one, other = (paths.store_root(f"manifest:/{folder}/mine.csv") for folder in ("a", "b"))
     assert one.parent == other.parent == tmp_path / "stores" and one != other
     assert one.name.startswith("manifest-mine-")
+
+
+def test_the_configuration_is_where_the_platform_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MERC_CONFIG", str(tmp_path))
+    assert paths.config_root() == tmp_path
+    monkeypatch.delenv("MERC_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert paths.config_root() == tmp_path / "config" / "merc"

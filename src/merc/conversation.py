@@ -181,7 +181,7 @@ class Evidence:
         probabilities: Probability by label; None if the modality is missing.
         missing: Reason why the modality is missing; None if there are probabilities.
         detail: What the prediction is based on, such as ``{"frames": 3}``.
-        steps: How the prediction changes within the utterance, in order of time; may be empty, and may have gaps.
+        steps: How the prediction changes within the utterance, in order of time; may have gaps.
 
     Raises:
         InputError: If both or neither of ``probabilities`` and ``missing`` are given.
@@ -218,6 +218,7 @@ class Prediction:
         reason: Why there is no label or no distribution; None otherwise.
         evidence: Predictions of the single modalities.
         correction: Who set or rejected ``label``, in ``Timeline.corrected``; None if the label is the model's.
+        values: Predicted values on dimensions, such as valence.
 
     Example:
         >>> sure = Prediction({"joy": 0.75, "anger": 0.25}, "joy", 0.75, abstained=False)
@@ -235,6 +236,7 @@ class Prediction:
     reason: str | None = None
     evidence: tuple[Evidence, ...] = ()
     correction: Correction | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def top(self) -> str | None:
@@ -258,8 +260,7 @@ class Recording:
         language_probability: Probability of that language, or None.
         audio_track: Number of the audio track that was heard, from 1, or None.
         video_track: Number of the video track that was seen, from 1, or None.
-        channel: What of the audio track was heard, such as "mono", "left", "mix of left, right" or "separate: left,
-            right"; None without sound.
+        channel: What of the audio track was heard, such as "mono" or "mix of left, right"; None without sound.
         translated: Whether the words of other languages are the speech recogniser's translation into English.
     """
 
@@ -390,8 +391,7 @@ class Timeline:
             UnknownName: If a format does not exist.
             OutputError: If a file cannot be written.
         """
-        # The writers are in packages that import this module, so they are looked up by name.
-        written: list[Path] = importlib.import_module("merc.formats").save(self, folder, formats=formats)
+        written: list[Path] = importlib.import_module("merc.formats").save(self, folder, formats=formats)  # no circle
         return written
 
     def _repr_html_(self) -> str:

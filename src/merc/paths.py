@@ -50,6 +50,23 @@ def _platform_cache(variable: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "merc"
 
 
+def config_root() -> Path:
+    """Folder of what a user has set up: ``$MERC_CONFIG``, or else ``merc`` in the platform's configuration folder.
+
+    Raises:
+        InputError: If neither is known.
+    """
+    if chosen := os.environ.get("MERC_CONFIG"):
+        return Path(chosen)
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise InputError("there is no home folder for the configuration: set MERC_CONFIG to a folder") from error
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "merc"
+    return Path(os.environ.get("XDG_CONFIG_HOME", home / ".config")) / "merc"
+
+
 def voices_file() -> Path:
     """File of the stored voices: ``$MERC_VOICES``, or else ``merc/voices.json`` in the platform's data folder.
 

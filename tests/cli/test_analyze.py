@@ -21,6 +21,7 @@ from merc.errors import InputError
 from merc.execution import Engine, Processes, Row
 from merc.pipeline import batch
 from merc.pipeline.batch import Analysed, BatchOptions, Request
+from merc.pipeline.trained import run
 from merc.storage import Address
 
 RUN = CliRunner()
@@ -131,6 +132,18 @@ def test_each_recording_has_a_line_with_its_notes_and_report(given: list[dict[st
 def test_an_option_that_cannot_work_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     error = RUN.invoke(app, ["analyze", str(tmp_path / "a.wav"), "--speakers", "0"]).exception
     assert str(error) == "speakers is 0: expected at least 1"
+
+
+def test_a_trained_run_reaches_the_analysis_or_is_refused_before_it(
+    given: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERC_CONFIG", str(tmp_path))
+    assert RUN.invoke(app, ["analyze", "a.wav", "--system", "mine"]).exit_code == 1 and not given
+    monkeypatch.setattr(run, "opened", lambda folder: None)
+    (tmp_path / "runs" / "official").mkdir(parents=True)
+    (tmp_path / "runs" / "official" / "best.json").touch()
+    assert RUN.invoke(app, ["analyze", "a.wav", "--system", str(tmp_path / "runs")]).exit_code == 0
+    assert given[0]["batch"].options.system == tmp_path / "runs" / "official"
 
 
 def test_standard_input_says_which_command_reads_it() -> None:

@@ -176,3 +176,14 @@ def test_whisper_and_whisperx(tmp_path: Path):
 def test_other_json_says_what_was_expected(tmp_path: Path, value: str, message: str):
     with pytest.raises(FormatError, match=re.escape(message)):
         listed(tmp_path, value)
+
+
+def test_predicted_values_come_back_and_are_written_only_where_there_are_any(tmp_path: Path) -> None:
+    made = sample()
+    first, *rest = made.predictions
+    valued = replace(made, predictions=(replace(first, values={"valence": 3.25}), *rest))
+    for one, count in ((made, 0), (valued, 1)):
+        path = formats.write(one, tmp_path / "t.json")
+        assert path.read_text("utf-8").count('"values"') == count
+        back = formats.read(path)
+        assert [dict(guess.values) for _, guess in back] == [dict(guess.values) for _, guess in one]

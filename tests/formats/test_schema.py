@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,11 @@ def test_the_models_and_the_writer_have_the_same_fields(tmp_path: Path):
         names = {field.alias or name: field for name, field in model.model_fields.items()}
         assert list(value) == list(names)
 
-    found = written(edits.edited(sample(), Relabel("u1", "fear"), by="Eve"), tmp_path)
+    first, *rest = sample().predictions
+    made = replace(
+        sample(), predictions=(replace(first, values={"valence": 1.0}), *rest)
+    )  # written where there are any
+    found = written(edits.edited(made, Relabel("u1", "fear"), by="Eve"), tmp_path)
     keys(found, schema.TimelineFields)
     keys(found["edits"][0], schema.EditFields)
     keys(found["recording"], schema.RecordingFields)

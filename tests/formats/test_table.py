@@ -7,6 +7,7 @@ import io
 import math
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from merc import edits, formats
 from merc.conversation import Conversation, Evidence, Prediction, Segment, Timeline, Utterance
 from merc.edits import Relabel, predicted_label
 from merc.errors import FormatError
-from merc.formats.table import columns, shielded
+from merc.formats.table import columns, rows, shielded
 from merc.labels import EKMAN7
 from tests.edits.made_edits import edited, talk
 from tests.formats.made_timelines import sample, timeline, timelines
@@ -240,3 +241,11 @@ def test_the_meld_layout(data: Path):
     assert len(found) == 1109
     assert {one.label for one in found} == set(EKMAN7)
     assert sum(one.segment is not None for one in found) >= 1100
+
+
+def test_predicted_values_have_columns_of_their_own(tmp_path: Path) -> None:
+    made = sample()
+    first, *rest = made.predictions
+    valued = replace(made, predictions=(replace(first, values={"valence": 3.25678}), *rest))
+    assert "v_valence" in columns(valued) and "v_valence" not in columns(made)
+    assert [row.get("v_valence") for row in rows(valued)][:2] == [3.2568, None]

@@ -68,3 +68,10 @@ def test_corrected_words_and_speakers_show_what_the_model_heard(make: Make) -> N
     assert '<bdi>Speaker 1</bdi><small class="was">predicted: <bdi>Speaker 2</bdi></small>' in shown
     assert shown.count('class="was"') == 2
     assert 'class="was"' not in utterance_list(timeline, timeline)
+
+
+def test_predicted_values_stand_beside_the_labels(make: Make) -> None:
+    timeline = make(1)
+    (given,) = timeline.predictions
+    item = utterance_list(replace(timeline, predictions=(replace(given, values={"valence": 3.256}),)))
+    assert "together<small>valence 3.26</small>" in item and "<small>valence" not in utterance_list(timeline)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from merc.errors import InputError, WeightError
+from merc.errors import InputError
 from merc.training import checkpoint
 
 
@@ -23,34 +23,6 @@ def test_tensors_and_facts_come_back_and_an_older_write_is_removed(tmp_path: Pat
     assert not list(tmp_path.glob(".*"))
 
 
-def test_damage_is_refused_with_what_is_wrong(tmp_path: Path) -> None:
-    checkpoint.write(tmp_path, "state", tensors={"a": torch.ones(2)}, facts={})
-    with pytest.raises(WeightError, match=r"state.json is damaged \(it does not say epoch, n\)"):
-        checkpoint.read(tmp_path, "state", needs=("epoch", "n"))
-    path = next(tmp_path.glob("*.safetensors"))
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(bytes(content))
-    with pytest.raises(WeightError, match=r"is damaged: SHA-256 .*expected"):
-        checkpoint.read(tmp_path, "state")
-    path.unlink()
-    with pytest.raises(WeightError, match="which is missing"):
-        checkpoint.read(tmp_path, "state")
-    (tmp_path / "state.json").write_text("{", encoding="utf-8")
-    with pytest.raises(WeightError, match=r"state.json is damaged"):
-        checkpoint.read(tmp_path, "state")
-    with pytest.raises(InputError, match=r"no best.json; expected the folder of a run"):
-        checkpoint.read(tmp_path, "best")
-
-
-def test_another_format_is_refused(tmp_path: Path) -> None:
-    checkpoint.write(tmp_path, "state", tensors={"a": torch.ones(2)}, facts={})
-    path = tmp_path / "state.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"format": 1', '"format": 9'), encoding="utf-8")
-    with pytest.raises(WeightError, match="has format 9; this merc reads 1"):
-        checkpoint.read(tmp_path, "state")
-
-
 def test_of_several_processes_only_the_first_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
@@ -59,19 +31,6 @@ def test_of_several_processes_only_the_first_writes(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("RANK", "0")
     checkpoint.write(tmp_path, "state", tensors={"a": torch.ones(2)}, facts={})
     assert (tmp_path / "state.json").exists()
-
-
-def test_a_module_keeps_what_is_frozen_and_refuses_the_tensors_of_another() -> None:
-    module, other = nn.Linear(2, 3), nn.Linear(2, 3)
-    frozen = module.weight.detach().clone()
-    checkpoint.restore(module, {"bias": other.bias}, source="there", frozen={"weight"})
-    assert torch.equal(module.bias, other.bias) and torch.equal(module.weight, frozen)
-    with pytest.raises(WeightError, match=r"there holds the weights of another system .*Missing key: weight"):
-        checkpoint.restore(module, {"bias": other.bias}, source="there")
-    with pytest.raises(WeightError, match=r"Unexpected key: extra"):
-        checkpoint.restore(module, {**other.state_dict(), "extra": other.bias}, source="there")
-    with pytest.raises(WeightError, match=r"size mismatch for weight"):
-        checkpoint.restore(module, nn.Linear(4, 3).state_dict(), source="there")
 
 
 def test_the_first_difference_is_named(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from merc.errors import FormatError, InputError
 from merc.evaluation.protocol import Fold, Ledger, TestTrace
 from merc.evaluation.scoring import Answers, Values
 from merc.paths import folder_name
+from merc.recipes.prompting.with_t5 import WORDS
 from merc.recipes.request import Prepared, Request, settled
 from merc.recipes.systems import Tested, TestedValues, Trained, tested, tested_values, train_fold
-from merc.recipes.with_t5 import WORDS
 
 FORMAT = 3
 SOURCE = "source"

@@ -93,6 +93,10 @@ Device = Annotated[
 Voices = Annotated[
     bool, typer.Option("--voices", help="Give speakers the names of voices stored with 'merc voices add'.")
 ]
+System = Annotated[
+    str | None,
+    typer.Option(help="Run folder of 'merc train', one of its folds, or a name: it predicts instead of merc's models."),
+]
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print the timeline on stdout (JSON lines for several recordings).")
 ]
@@ -125,6 +129,7 @@ def analyze(
     threads: Threads = 0,
     device: Device = "auto",
     voices: Voices = False,
+    system: System = None,
     json_lines: JsonLines = False,
     workers: Workers = 0,
     quiet: Quiet = False,
@@ -134,23 +139,22 @@ def analyze(
 
     Exit code 0: all succeeded; 1: some of several recordings failed, each with its reason; 2: all failed.
     """
+    tracks = {"video": video, "audio_track": audio_track, "video_track": video_track, "channel": channel}
     options = _options(
         speakers=speakers,
         min_speakers=min_speakers,
         max_speakers=max_speakers,
         language=language,
-        video=video,
         asr=asr,
         compute_type=compute_type,
         translate=translate,
         beam=beam,
         threshold=threshold,
         threads=threads,
-        audio_track=audio_track,
-        video_track=video_track,
-        channel=channel,
         device=device,
+        **tracks,
         voices=stored_voices() if voices else None,
+        system=_run_folder(system) if system else None,
     )
     batch = _batch(out, formats, transcript, options)
     sys.exit(_run(recordings, batch, workers, engine=engine, quiet=quiet, echo=json_lines))
@@ -193,6 +197,15 @@ def _rows(
         for done, row in enumerate(run(recordings, batch=batch, executor=executor), 1):
             report("recordings", done, total)
             yield row
+
+
+def _run_folder(system: str) -> Path:
+    """The fold of a trained run; one that cannot analyse is refused before any recording is opened."""
+    from merc.pipeline.trained.run import located, opened
+
+    folder = located(system).resolve()
+    opened(folder)
+    return folder
 
 
 def stored_voices() -> Path:

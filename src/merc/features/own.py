@@ -171,6 +171,10 @@ def _arrays(arrays: Mapping[str, np.ndarray], path: Path, array: str | None, ids
         values = {name: one for name, one in arrays.items() if name != place}
         chosen = _chosen(values, array, path)
         return _by_id(names, _numbers(values[chosen], f"{path}, '{chosen}'"), path)
+    return _keyed(arrays, path, array)
+
+
+def _keyed(arrays: Mapping[str, np.ndarray], path: Path, array: str | None) -> Rows:
     if array is not None:
         raise FormatError(f"{path}: no array of ids for '{array}'; expected one of {', '.join(IDS)}")
     return {name: _numbers(one, f"{path}, '{name}'") for name, one in arrays.items()}
@@ -203,11 +207,7 @@ def _numbers(values: np.ndarray, where: str) -> np.ndarray:
 def _table(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
     import polars as pl
 
-    reader = pl.read_csv if path.suffix.lower() == ".csv" else pl.read_parquet
-    try:
-        frame = reader(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise FormatError(f"{path}: {str(error).splitlines()[0]}; expected a table") from error
+    frame = _frame(path)
     columns = {name: frame[name] for name in frame.columns}
     place = next((name for name in IDS if name in columns), "")
     if not place and ids is None:
@@ -215,6 +215,15 @@ def _table(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
     names = [str(one) for one in columns.pop(place).to_list()] if place else ids or ()
     chosen = pl.DataFrame(columns) if array is None else frame.select(_chosen(columns, array, path))
     return _by_id(names, _values(chosen, path), path)
+
+
+def _frame(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return (pl.read_csv if path.suffix.lower() == ".csv" else pl.read_parquet)(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise FormatError(f"{path}: {str(error).splitlines()[0]}; expected a table") from error
 
 
 def _values(frame: pl.DataFrame, path: Path) -> np.ndarray:
@@ -260,10 +269,14 @@ def _feature(rows: Rows, source: str) -> Feature:
     if max(forms)[0] == 1:
         return Feature.of(list(rows), np.stack(list(rows.values())), source=source)
     present = {name: np.atleast_2d(row) for name, row in rows.items() if np.isfinite(row).any()}
-    for name, row in present.items():
+    _refuse_infinite(present, source)
+    return Feature(source, max(forms)[1], present)
+
+
+def _refuse_infinite(rows: Rows, source: str) -> None:
+    for name, row in rows.items():
         if not np.isfinite(row).all():
             raise FormatError(f"{source}: the array of '{name}' holds NaN or infinity; leave the utterance out instead")
-    return Feature(source, max(forms)[1], present)
 
 
 def to_store(

@@ -203,6 +203,7 @@ def _utterance(utterance: Utterance, prediction: Prediction, order: Mapping[str,
         "annotated_scores": _plain(utterance.scores, f"scores of {name}"),
         "meta": _plain(utterance.meta, f"meta of {name}"),
         "correction": None if prediction.correction is None else asdict(prediction.correction),
+        **({"values": _plain(prediction.values, f"values of {name}")} if prediction.values else {}),
     }
 
 

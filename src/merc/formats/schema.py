@@ -125,6 +125,9 @@ class UtteranceFields(_Strict):
     correction: CorrectionFields | None = Field(
         None, description="In a file of the corrected layer alone: who set the label; null: it is the model's."
     )
+    values: dict[str, float] = Field(
+        {}, description="Predicted values on dimensions such as valence, by a system that predicts them beside labels."
+    )
 
 
 class StretchFields(_Strict):
@@ -220,6 +223,7 @@ def _made_prediction(fields: UtteranceFields) -> Prediction:
         reason=fields.reason,
         evidence=tuple(evidence),
         correction=None if fields.correction is None else Correction(**fields.correction.model_dump()),
+        values=fields.values,
     )
 
 

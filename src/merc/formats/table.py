@@ -34,6 +34,7 @@ def columns(timeline: Timeline) -> dict[str, type]:
 
     The columns of the utterance are followed by ``p_<label>`` (fused distribution) and, for every modality,
     ``<modality>_label`` (the most probable label), ``<modality>_p_<label>`` and ``<modality>_missing`` (the reason).
+    A system that predicts values on dimensions adds ``v_<dimension>``.
     Where people corrected labels or left notes, ``predicted``, ``corrected_by``, ``corrected_at`` and ``note`` are in
     between. A transcript has the columns of the utterance only.
     """
@@ -44,6 +45,7 @@ def columns(timeline: Timeline) -> dict[str, type]:
     if any(guess.correction or NOTE in one.meta for one, guess in timeline):
         names |= dict.fromkeys(CORRECTED, str)
     names |= {f"p_{label}": float for label in timeline.labels}
+    names |= {f"v_{name}": float for guess in timeline.predictions for name in guess.values}
     seen = {evidence.modality: None for prediction in timeline.predictions for evidence in prediction.evidence}
     for modality in dict.fromkeys((*MODALITIES, *seen)):
         names[f"{modality}_label"] = str
@@ -64,7 +66,7 @@ def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
         row |= {"label": prediction.label, "confidence": round(float(prediction.confidence), 4)}
         row |= {"abstained": bool(prediction.abstained), "reason": prediction.reason} | _correction(prediction)
         row[NOTE] = utterance.meta.get(NOTE)
-        row |= _shares("p_", prediction.probabilities)
+        row |= _shares("p_", prediction.probabilities) | _shares("v_", prediction.values)
         for evidence in prediction.evidence:
             row |= _modality(evidence)
         yield row

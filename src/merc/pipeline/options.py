@@ -80,6 +80,8 @@ class AnalyzeOptions:
     On the CPU the same input gives the same bytes."""
     voices: Path | None = None
     """File of stored voices, whose names the speakers get that they fit; None: speakers have numbers."""
+    system: Path | None = None
+    """Folder of a fold of a trained run that predicts in place of the shipped fusion; None: the shipped fusion."""
 
     def __post_init__(self) -> None:
         speaker_counts(self.speakers, self.min_speakers, self.max_speakers)
@@ -108,8 +110,10 @@ class AnalyzeOptions:
         A folder is recorded by its name, so that the same model gives the same bytes wherever it lies; of stored
         voices, that they were used.
         """
-        chosen = {name: value for name, value in asdict(self).items() if name not in ("threads", "device", "voices")}
-        return chosen | {"asr": Path(self.asr).name} | ({"voices": True} if self.voices else {})
+        elsewhere = ("threads", "device", "voices", "system")
+        chosen = {name: value for name, value in asdict(self).items() if name not in elsewhere}
+        chosen |= {"asr": Path(self.asr).name} | ({"voices": True} if self.voices else {})
+        return chosen | ({"system": f"{self.system.parent.name}/{self.system.name}"} if self.system else {})
 
 
 class Models:

@@ -15,12 +15,13 @@ import numpy as np
 from merc import weights
 from merc.cache import Cache, Uncached, file_hash
 from merc.conversation import Conversation, Model, Prediction, Recording, Speaker, Timeline
-from merc.errors import FormatError
+from merc.errors import FormatError, InputError
 from merc.execution import Row, Serial
 from merc.formats import read
 from merc.heads.head import Head, fusion_card, head_models, spoken_head
-from merc.heads.late_fusion import LateFusion, Observation
+from merc.heads.late_fusion import Fusion, LateFusion, Observation
 from merc.heads.voice import VoiceHead
+from merc.labels import EKMAN7
 from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
@@ -33,6 +34,9 @@ from merc.pipeline.listening import AudioResult, listen
 from merc.pipeline.options import AnalyzeOptions, Job, Models
 from merc.pipeline.sound import on_track
 from merc.pipeline.speakers import named, seen_and_heard
+from merc.pipeline.trained.encoding import observations as trained_observations
+from merc.pipeline.trained.fusion import SystemFusion
+from merc.pipeline.trained.run import TrainedRun, trained_run
 from merc.pipeline.watching import LinkedFaces, detect_faces, link_faces
 from merc.progress import Progress
 from merc.speech.models import WhisperFiles, find
@@ -159,15 +163,20 @@ class Recognizer:
         file, options = Path(path), self.options
         found = probe(file, options.tracks)
         job = Job(file, found, file_hash(file), options, self._cache, progress, self.device, models=self._models)
-        fusion = LateFusion(fusion_card(), threshold=options.threshold)
-        used = _used(found, options)
+        run = trained_run(job)
+        fusion: Fusion = (
+            LateFusion(fusion_card(), threshold=options.threshold)
+            if run is None
+            else SystemFusion(run, threshold=options.threshold)
+        )
+        used = _used(found, options, run)
         _require(used)
         heard = find(options.asr) if found.audio else None
         with restored_threads():  # stages that run at the same time may each restore the other's number
             examined = examine(job, given)
         predictions = fusion.predict(examined.observations)
         job.report("predict", 1, 1)
-        return _timeline(job, examined, predictions, _models(used, heard))
+        return _timeline(job, examined, predictions, _models(used, heard, run))
 
     def stream(self, samples: Iterable[np.ndarray], *, options: StreamOptions | None = None) -> Iterator[Event]:
         """Analyse sound while it comes.
@@ -200,11 +209,14 @@ class Recognizer:
             options: See ``StreamOptions``.
 
         Raises:
-            WeightError: a weight has not been fetched.
+            InputError: the options name a trained run, which reads whole conversations.
+        WeightError: a weight has not been fetched.
         """
         from merc.pipeline.live.options import StreamOptions
         from merc.pipeline.live.stream import Stream
 
+        if self.options.system:
+            raise InputError(f"system '{self.options.system}': a stream is read by the shipped models; analyse a file")
         used = [*_SPOKEN, "mpnet"]
         _require(used)
         return Stream(self._job(), options or StreamOptions(), deliver, models=_models(used, find(self.options.asr)))
@@ -252,13 +264,14 @@ def _require(used: list[str]) -> None:
 
 
 def _timeline(job: Job, examined: Examined, predictions: list[Prediction], models: tuple[Model, ...]) -> Timeline:
-    audio = examined.audio
+    audio, run = examined.audio, trained_run(job)
     return Timeline(
         recording=_recording(job, audio),
         utterances=audio.utterances,
         predictions=tuple(predictions),
         speakers=_speakers(audio, examined.faces),
         overlaps=audio.overlaps,
+        labels=run.labels if run else EKMAN7,
         models=models,
         options=_recorded(job.options, job.device),
         notes=_notes(job, audio, examined.faces),
@@ -282,7 +295,9 @@ def examine(job: Job, transcript: Conversation | None) -> Examined:
         faces = detect_faces(job, audio)
         audio = seen_and_heard(audio, faces, sounds, job.options)
         linked = link_faces(audio, faces)
-        found = observations(job, audio, linked.faces, sounds)
+        run = trained_run(job)
+        given = (job, audio, linked.faces, sounds)
+        found = observations(*given) if run is None else trained_observations(*given, run)
         ahead.result()
     if file := job.options.voices:
         audio = named(audio, sounds, known_voices.load(file))  # each time: a voice may have been removed
@@ -293,6 +308,8 @@ def _ahead(job: Job, audio: AudioResult, sounds: Sounds, *, seen: bool) -> None:
     """Encode the voices, and load what reads the words, while faces are detected or words are read."""
     if seen and audio.samples is not None and not (audio.named or audio.apart):
         sounds.vectors(job.models.encoder(SPEAKER_ENCODER, device=job.device))
+    if job.options.system:
+        return
     sounds.windows(voice_encoder(VoiceHead.load(), job))
     head = spoken_head()
     if seen and sounds.fresh and head is not None:
@@ -350,27 +367,32 @@ def _speakers(audio: AudioResult, faces: LinkedFaces) -> tuple[Speaker, ...]:
     return tuple(Speaker(name, round(spoken, 3), *faces.linked(voice_of[name])) for name, spoken in seconds.items())
 
 
-def _used(found: Probe, options: AnalyzeOptions) -> list[str]:
+def _used(found: Probe, options: AnalyzeOptions, run: TrainedRun | None = None) -> list[str]:
     """The names of the weights that a recording needs: checked before the analysis starts."""
     sound = list(_SPOKEN) if found.audio else []
     faces = ["mtcnn", "facenet"] if found.video and options.video else []
-    return ["mpnet", *sound, *faces]
+    return list(dict.fromkeys([*(("mpnet",) if run is None else run.weights), *sound, *faces]))
 
 
-def _models(used: list[str], heard: WhisperFiles | None) -> tuple[Model, ...]:
-    """The models of an analysis; Whisper base reads the voice also where another model recognises the words."""
+def _models(used: list[str], heard: WhisperFiles | None, run: TrainedRun | None = None) -> tuple[Model, ...]:
+    """The models of an analysis, at the end what fuses the modalities.
+
+    Whisper base reads the voice also where another model recognises the words.
+    """
     listed = [weights.WEIGHTS[name] for name in used]
     found = [Model(w.slot, w.title, w.licence, w.sha256) for w in listed]
     base = weights.WEIGHTS["whisper-base"].sha256
     if heard is not None and heard.sha256 != base:
         found = [replace(model, slot="voice") if model.sha256 == base else model for model in found]
         found.append(Model("asr", heard.name, heard.licence, heard.sha256))
-    return tuple(found) + head_models()
+    return tuple(found) + (head_models() if run is None else (run.model,))
 
 
 def _notes(job: Job, audio: AudioResult, faces: LinkedFaces) -> tuple[str, ...]:
     several = note(job.probe.video_tracks, "video")
     notes = [*audio.notes, *([several] if several else []), *faces.notes]
+    if run := trained_run(job):
+        return (run.words, *notes)
     language = audio.language
     if language is not None and language.code != "en":
         origin = "set by you" if job.options.language else f"detected, probability {language.probability:.2f}"

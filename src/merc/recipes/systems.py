@@ -25,6 +25,7 @@ from merc.evaluation.scoring import Answers, Values, answers, values
 from merc.features import spec
 from merc.features.feature import Scaling, origins, refuse_others
 from merc.progress import Progress
+from merc.recipes import deployment
 from merc.recipes.joined import universal_labels
 from merc.recipes.request import Prepared, Request, settled
 from merc.training import checkpoint
@@ -240,6 +241,7 @@ def _keep(out: Path, prepared: Prepared, trained: Trained) -> None:
         "counts": trained.material.counts(trained.fold.train.scored),
         "notes": trained.notes,
         "variant": trained.variant,
+        "analysis": deployment.facts(prepared, trained),
     }
     checkpoint.write(out / trained.fold.name, "best", tensors=tensors, facts=facts)
 

@@ -134,8 +134,13 @@ def _evidence(timeline: Timeline, index: int, place: dict[str, int]) -> str:
 
 def _together(prediction: Prediction) -> Evidence:
     if prediction.probabilities:
-        return Evidence("together", prediction.probabilities)
+        return Evidence("together", prediction.probabilities, None, _values(prediction))
     return Evidence("together", missing=prediction.reason or "no evidence")
+
+
+def _values(prediction: Prediction) -> dict[str, float]:
+    """Predicted values on dimensions, to two decimals."""
+    return {name: round(value, 2) for name, value in prediction.values.items()}
 
 
 def _best(evidence: Evidence, place: dict[str, int]) -> str:

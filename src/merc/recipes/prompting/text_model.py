@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from merc.conversation import Conversation
 from merc.features.feature import Feature
-from merc.recipes import with_t5
-from merc.recipes.prompting import with_llm
+from merc.recipes.prompting import with_llm, with_t5
 
 if TYPE_CHECKING:
     from merc.systems import System

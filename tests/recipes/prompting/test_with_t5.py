@@ -21,7 +21,7 @@ from merc.cli import evaluate as evaluate_verb
 from merc.cli import train as train_verb
 from merc.errors import InputError, WeightError
 from merc.recipes import request as asking
-from merc.recipes import with_t5
+from merc.recipes.prompting import with_t5
 from merc.recipes.request import Prepared, Request, settled
 from merc.recipes.systems import train
 from merc.reporting.leaderboard import table

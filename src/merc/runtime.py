@@ -90,14 +90,18 @@ class Model:
         if missing or not features:
             raise InputError(f"features: {missing[0] if missing else 'nothing'} is missing; this model reads {known}")
         rows = {name: np.asarray(values, np.float32) for name, values in features.items()}
-        count = len(next(iter(rows.values()))) if next(iter(rows.values())).ndim else 0
+        count = max(next(iter(rows.values())).shape[:1], default=0)
         for name, values in rows.items():
-            if values.shape != (count, self._inputs[name]["width"]) or not count:
-                raise InputError(
-                    f"features '{name}' have shape {values.shape}; expected ({count or 'T'}, "
-                    f"{self._inputs[name]['width']}): one row for each utterance, one or more"
-                )
+            _check_shape(name, values, count, self._inputs[name]["width"])
         return rows
+
+
+def _check_shape(name: str, values: np.ndarray, count: int, width: int) -> None:
+    if values.shape != (count, width) or not count:
+        raise InputError(
+            f"features '{name}' have shape {values.shape}; expected ({count or 'T'}, {width}): one row for each "
+            "utterance, one or more"
+        )
 
 
 def load(folder: str | Path, *, threads: int = 1) -> Model:

@@ -58,6 +58,17 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchOptions:
     return BenchOptions(only=("concat", "cogmen"), protocols=("meld-7",), seeds=2, folder=tmp_path / "bench")
 
 
+def check_latex_and_figures(report: Report, folder: Path) -> None:
+    """The rows are printed in LaTeX too, and drawn."""
+    head, *lines = report.latex().splitlines()
+    assert head == f"% \\usepackage{{booktabs}}; made by: {report.command()}"
+    names = {one.name for one in report.outcome.records}
+    assert sum(line.strip().startswith(tuple(names)) for line in lines) >= len(names)
+    drawn = [path.name for path in report.draw(folder)]
+    assert "meld-7-weighted-f1.pdf" in drawn and any("confusion" in name for name in drawn)
+    assert all((folder / name).stat().st_size for name in drawn)
+
+
 def done(kind: str, options: BenchOptions, *, title: str = "") -> Report:
     plan = table2.plan if kind == "paper" else runner.plan
     for one in plan(options):
@@ -111,6 +122,7 @@ def test_the_paper_stands_beside_ours_with_both_figures_and_a_closer_look(
     assert "| A | not printed | not printed | " in tables
     assert "**mamba, small** against itself on T, the text alone, by weighted F1" in tables
     assert ": a closer look" in tables and "| gender (UA) | 2 | " in tables
+    check_latex_and_figures(report, tmp_path / "drawn")
     section = publish(report, tmp_path)
     assert edited(tmp_path) == []
     back = read(tmp_path / "saved" / f"{section.name}.json")

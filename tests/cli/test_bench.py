@@ -43,3 +43,11 @@ def test_a_bench_keeps_its_runs_in_the_cache_by_default(monkeypatch: pytest.Monk
     monkeypatch.setenv("MERC_CACHE", str(tmp_path))
     assert BenchOptions().runs == tmp_path / "bench"
     assert BenchOptions(folder=tmp_path / "x").runs == tmp_path / "x"
+
+
+def test_tables_in_latex_and_figures_are_written_where_they_are_asked_for(quick: Path) -> None:
+    shown = RUN.invoke(app, ["bench", "systems", "-q", "--latex", "--figures", "drawn"])
+    assert shown.exit_code == 0, shown.exception
+    assert shown.stdout.startswith("% \\usepackage{booktabs}; made by: merc bench systems")
+    both = RUN.invoke(app, ["bench", "systems", "-q", "--latex", "--json"])
+    assert "--json and --latex are two forms of the same rows" in str(both.exception)

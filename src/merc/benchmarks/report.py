@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from merc.benchmarks import runner, subset_report, table2, table2_report, titles, variants
 from merc.benchmarks.cell import Cell, Row
 from merc.benchmarks.runner import BenchOptions, Outcome, Results
 from merc.benchmarks.speech import suite
 from merc.benchmarks.subset import Subset
+from merc.cache import replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import by_kind
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import AnyRuns
 from merc.progress import Progress
-from merc.reporting import leaderboard
+from merc.reporting import charts, latex, leaderboard
 from merc.reporting.diagnostics import Diagnostics, stacked
 from merc.reporting.leaderboard import row_name, short_names
 from merc.reporting.markdown import joined
@@ -105,6 +107,25 @@ class Report:
     def json(self) -> str:
         """The records, one JSON object a line."""
         return "\n".join(json.dumps(record.to_dict(), ensure_ascii=False) for record in self.outcome.records)
+
+    def latex(self) -> str:
+        """The same rows as tables in LaTeX, with the command that makes them."""
+        head = f"% \\usepackage{{booktabs}}; made by: {self.command()}\n"
+        return head + latex.tables(self.outcome.records)
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Write the intervals of each table as SVG and PDF, and the pictures of closer looks as SVG; their paths.
+
+        Raises:
+            MissingExtra: If matplotlib is not installed.
+            OutputError: If a file cannot be written.
+        """
+        written = charts.write(self.outcome.records, folder)
+        for name, svg in self.pictures().items():
+            with replacing(folder / name) as temporary:
+                temporary.write_text(svg, encoding="utf-8")
+            written.append(folder / name)
+        return written
 
     def tables(self) -> str:
         """Markdown for each protocol: its table, what differs significantly, its settings, and diagnostics."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,10 @@ SubsetOf = Annotated[
 Title = Annotated[str, typer.Option(help="Heading of the section (default: the names of its features).")]
 Data = Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")]
+Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX tables (booktabs) of the same rows.")]
+Figures = Annotated[
+    Path | None, typer.Option(help="Folder for figures of the intervals, as SVG and PDF (default: none).")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
@@ -63,6 +68,8 @@ def systems(
     subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
+    latex: Latex = False,
+    figures: Figures = None,
     quiet: Quiet = False,
     engine: Engine = LOCAL,
 ) -> None:
@@ -90,7 +97,7 @@ def systems(
         subset=subset,
         engine=engine,
     )
-    _run("systems", options, title=title, results=results, as_json=as_json, quiet=quiet)
+    _run("systems", options, _Output(title, results, as_json, latex, figures, quiet))
 
 
 @app.command(short_help="Compare systems that listen.")
@@ -108,6 +115,8 @@ def speech(
     subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
+    latex: Latex = False,
+    figures: Figures = None,
     quiet: Quiet = False,
     engine: Engine = LOCAL,
 ) -> None:
@@ -132,7 +141,7 @@ def speech(
         subset=subset,
         engine=engine,
     )
-    _run("speech", options, title=title, results=results, as_json=as_json, quiet=quiet)
+    _run("speech", options, _Output(title, results, as_json, latex, figures, quiet))
 
 
 @app.command(short_help="Compare with Table II of QC-MERC.")
@@ -150,6 +159,8 @@ def paper(
     subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
+    latex: Latex = False,
+    figures: Figures = None,
     quiet: Quiet = False,
     engine: Engine = LOCAL,
 ) -> None:
@@ -175,7 +186,7 @@ def paper(
         subset=subset,
         engine=engine,
     )
-    _run("paper", options, title=title, results=results, as_json=as_json, quiet=quiet)
+    _run("paper", options, _Output(title, results, as_json, latex, figures, quiet))
 
 
 @app.command(short_help="Compare variants of one system.")
@@ -194,6 +205,8 @@ def variants(
     subset: SubsetOf = None,
     data: Data = None,
     as_json: AsJson = False,
+    latex: Latex = False,
+    figures: Figures = None,
     quiet: Quiet = False,
     engine: Engine = LOCAL,
 ) -> None:
@@ -217,17 +230,35 @@ def variants(
         subset=subset,
         engine=engine,
     )
-    _run("variants", chosen, title=title, results=results, as_json=as_json, quiet=quiet)
+    _run("variants", chosen, _Output(title, results, as_json, latex, figures, quiet))
 
 
-def _run(kind: str, options: BenchOptions, *, title: str, results: Path | None, as_json: bool, quiet: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Where the result of a bench goes, and in which form."""
+
+    title: str
+    results: Path | None
+    as_json: bool
+    latex: bool
+    figures: Path | None
+    quiet: bool
+
+
+def _run(kind: str, options: BenchOptions, output: _Output) -> None:
     from merc.benchmarks.report import run_bench
+    from merc.errors import InputError
 
-    with terminal.progress(quiet=quiet) as progress:
-        report = run_bench(kind, options, title=title, progress=progress)
-    typer.echo(report.json() if as_json else report.tables())
-    if results is not None:
-        heads.publish(report, results, quiet=quiet)
+    if output.as_json and output.latex:
+        raise InputError("--json and --latex are two forms of the same rows; give one of them")
+    with terminal.progress(quiet=output.quiet) as progress:
+        report = run_bench(kind, options, title=output.title, progress=progress)
+    typer.echo(report.json() if output.as_json else report.latex() if output.latex else report.tables())
+    if output.figures is not None:
+        for path in report.draw(output.figures):
+            sys.stderr.write(f"{path}\n")
+    if output.results is not None:
+        heads.publish(report, output.results, quiet=output.quiet)
     for line in report.failures:
         sys.stderr.write(f"merc: {line}\n")
     sys.exit(1 if report.failures else 0)

@@ -32,10 +32,24 @@ def table(
             by the name ``row_name(record)``. Where none was made the column says so.
         columns: Further columns behind the figures: by heading the text of each system, by its name.
     """
-    kinds = dict.fromkeys(_kind(record) for record in records)
-    return "\n".join(
-        _one([record for record in records if _kind(record) == kind], comparisons, columns or {}) for kind in kinds
-    )
+    return "\n".join(_one(group, comparisons, columns or {}) for group in by_test_set(records))
+
+
+def by_test_set(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each protocol and test set (by its label counts), in the order of the first."""
+    groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[Record]] = {}
+    for record in records:
+        groups.setdefault(_kind(record), []).append(record)
+    return list(groups.values())
+
+
+def ranked(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """By ``row_name`` the records of each system on one test set, the best first by the metric of the first record."""
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(row_name(record), []).append(record)
+    sign = 1 if records[0].metric in LOWER_IS_BETTER else -1
+    return sorted(rows.items(), key=lambda row: (sign * row[1][0].mean, row[0]))
 
 
 def row_name(record: Record) -> str:
@@ -159,12 +173,7 @@ def _kind(record: Record) -> tuple[str, tuple[tuple[str, int], ...]]:
 
 
 def _one(records: Sequence[Record], comparisons: Sequence[Comparison], columns: Mapping[str, Mapping[str, str]]) -> str:
-    rows: dict[str, list[Record]] = {}
-    for record in records:
-        rows.setdefault(row_name(record), []).append(record)
     metrics = list(dict.fromkeys(record.metric for record in records))
-    sign = 1 if metrics[0] in LOWER_IS_BETTER else -1
-    ranked = sorted(rows.items(), key=lambda row: (sign * row[1][0].mean, row[0]))
     notes = _Notes()
     alike = len({record.modalities for record in records}) == 1
     sized = ["parameters", "source's"] if any(one.source_parameters for one in records) else ["parameters"]
@@ -172,7 +181,8 @@ def _one(records: Sequence[Record], comparisons: Sequence[Comparison], columns: 
     head += [f"{printing.title(name)} ± sd [95 % interval]" for name in metrics]
     head += [*columns, "published", f"best test epoch ({NOT_A_RESULT})", "better than (p < .05)"]
     body = [
-        _row(row, metrics, comparisons, notes=notes, records=records, alike=alike, columns=columns) for _, row in ranked
+        _row(row, metrics, comparisons, notes=notes, records=records, alike=alike, columns=columns)
+        for _, row in ranked(records)
     ]
     return "\n".join([_caption(records, alike=alike), "", markdown.table([head, *body]), *notes.lines(), ""])
 

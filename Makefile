@@ -41,6 +41,7 @@ bench: install
 	$(BIN)/python bench/epoch.py
 	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/rows.py
+	$(BIN)/python bench/runtime.py
 	$(BIN)/python bench/check.py
 	$(BIN)/python bench/planted.py
 	$(BIN)/python bench/fuzz.py

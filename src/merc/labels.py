@@ -22,6 +22,9 @@ IEMOCAP6 = ("angry", "excited", "frustrated", "happy", "neutral", "sad")
 EMORYNLP7 = ("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared")
 """The seven classes of EmoryNLP: Willcox's feeling wheel and neutral."""
 
+DAILYDIALOG7 = ("anger", "disgust", "fear", "happiness", "no emotion", "sadness", "surprise")
+"""The seven classes of DailyDialog."""
+
 SENTIMENT2 = ("negative", "positive")
 """The two classes of the binary form of CMU-MOSI."""
 
@@ -33,6 +36,7 @@ LABEL_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "iemocap6": IEMOCAP6,
         "iemocap10": IEMOCAP10,
         "emorynlp7": EMORYNLP7,
+        "dailydialog7": DAILYDIALOG7,
         "sentiment2": SENTIMENT2,
     }
 )

@@ -11,8 +11,6 @@ from merc.corpora.verification import compare, tally
 from merc.errors import InputError, UnknownName
 from tests.corpora import trees
 
-HERE = tuple(name for name in CORPORA if name not in {"emodb", "emorynlp", "fer2013"})
-
 
 def test_tally_counts_splits_labels_groups_and_speakers() -> None:
     items = (
@@ -69,8 +67,10 @@ def test_a_missing_or_unknown_corpus(tmp_path: Path) -> None:
         verify("mled", tmp_path)
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", CORPORA.own)
 def test_every_corpus_of_the_data_folder_has_its_published_counts(name: str, data: Path) -> None:
+    if not (data / CORPORA[name].folder).exists():
+        pytest.skip(f"corpus '{name}' is not below {data} ({CORPORA[name].folder})")
     result = verify(name, data / CORPORA[name].folder)
     assert result.rows
     assert result.unequal == ()

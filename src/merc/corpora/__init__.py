@@ -41,10 +41,11 @@ __all__ = [
 ]
 
 _NAMES = (
-    *("carer", "ckplus", "cmu-mosi", "crema-d", "crowdflower", "emodb", "emorynlp", "fer2013", "goemotions"),
+    *("carer", "ckplus", "cmu-mosi", "crema-d", "crowdflower", "dailydialog", "emodb", "emorynlp", "emovo", "esd"),
+    *("fer2013", "goemotions"),
     *("iemocap", "isear", "meld", "nemo", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
-CONVERSATIONAL = ("cmu-mosi", "emorynlp", "iemocap", "manifest", "meld")
+CONVERSATIONAL = ("cmu-mosi", "dailydialog", "emorynlp", "iemocap", "manifest", "meld")
 """Ids of merc's own corpora whose utterances are part of dialogues or monologues; `is_conversational` knows all."""
 
 

@@ -83,4 +83,6 @@ ITEM_PROTOCOLS = (
         "macro_f1",
         _without("disgust", "fear"),
     ),
+    _items("emovo-speaker", "emovo", _FOLDS, item_splits.by_person),
+    _items("esd-speaker", "esd", _FOLDS, item_splits.by_person, labels=_without("disgust", "fear")),
 )

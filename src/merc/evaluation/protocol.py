@@ -20,7 +20,7 @@ from merc.evaluation.division import ALL_APART, TEST_APART, TRAIN_APART, Protoco
 from merc.evaluation.item_protocols import ITEM_PROTOCOLS
 from merc.evaluation.parts import Fold, Ledger, Opening, Part, Sealed, SharedTexts
 from merc.evaluation.selection import Best, Epoch, NotAResult, TestTrace, select
-from merc.labels import EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, SENTIMENT2
+from merc.labels import DAILYDIALOG7, EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, SENTIMENT2
 from merc.plugins import Plugins
 from merc.registry import Registry
 
@@ -243,6 +243,14 @@ _KNOWN = (
         label_set=EMORYNLP7,
         metric="weighted_f1",
         description="EmoryNLP in its own seven classes; official train, dev (validates) and test",
+        rule=splits.official,
+    ),
+    Protocol(
+        name="dailydialog",
+        corpus="dailydialog",
+        label_set=DAILYDIALOG7,
+        metric="macro_f1",
+        description="DailyDialog in its own seven classes; official train, dev (validates) and test",
         rule=splits.official,
     ),
     *ITEM_PROTOCOLS,

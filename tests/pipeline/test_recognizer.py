@@ -174,7 +174,7 @@ def test_voices_are_encoded_and_the_reader_of_words_is_loaded_while_faces_are_de
     monkeypatch.setattr(recognizer, "voice_encoder", lambda head, job: "voice")
     monkeypatch.setattr(recognizer, "dialogue_encoder", lambda job, head: done.append("words"))
     models = SimpleNamespace(encoder=lambda name, device: name)
-    job: Any = SimpleNamespace(device="cpu", models=models)
+    job: Any = SimpleNamespace(device="cpu", models=models, options=AnalyzeOptions())
     sounds: Any = SimpleNamespace(
         vectors=lambda encoder: done.append(encoder), windows=lambda encoder: done.append(encoder), fresh=True
     )

@@ -92,16 +92,13 @@ def prune(root: Path, *, age: float | None = None, size: int | None = None, dry_
     if age is None and size is None:
         raise InputError("nothing to prune by: give an age or a size")
     found = entries(root)
-    due = list(_due(found, age, size))
-    since = _running_since(root)
-    removed = [one for one in due if one.used < since]
-    kept = {one.path for one in found} - {one.path for one in removed}
-    if not dry_run:
-        for one in removed:
-            _remove(one.path)
-        _keep_notes(root, {path.name for path in kept})
+    due, since = list(_due(found, age, size)), _running_since(root)
     in_use = tuple(one for one in due if one.used >= since)
-    return Pruned(tuple(removed), in_use, sum(one.bytes for one in found if one.path in kept))
+    removed = tuple(one for one in due if one.used < since)
+    stay = set(found).difference(removed)
+    if not dry_run:
+        _remove(root, removed, stay)
+    return Pruned(removed, in_use, sum(one.bytes for one in stay))
 
 
 def _due(found: Sequence[Entry], age: float | None, size: int | None) -> Iterator[Entry]:
@@ -128,13 +125,15 @@ def _running_since(root: Path) -> float:
     return since
 
 
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot remove {path}: {error.strerror or error}; check who owns its folder") from error
-    with suppress(OSError):  # not empty
-        path.parent.rmdir()
+def _remove(root: Path, removed: Sequence[Entry], stay: set[Entry]) -> None:
+    for path in (one.path for one in removed):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {path}: {error.strerror or error}; check who owns its folder") from error
+        with suppress(OSError):  # not empty
+            path.parent.rmdir()
+    _keep_notes(root, {one.path.name for one in stay})
 
 
 def _notes(root: Path) -> Mapping[str, tuple[str, str]]:

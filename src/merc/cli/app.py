@@ -28,6 +28,7 @@ from merc.cli import (
     review,
     search,
     serve,
+    share,
     store,
     systems,
     train,
@@ -108,6 +109,8 @@ app.command("protocols", short_help="List protocols, or describe one.")(protocol
 app.command("train", cls=train.TrainCommand, short_help="Train a system or a recipe.")(train.train)
 app.command("search", short_help="Search options by validation.")(search.search)
 app.command("evaluate", short_help="Evaluate a trained system.")(evaluate.evaluate)
+app.command("push", short_help="Upload a trained system or head.")(share.push)
+app.command("pull", short_help="Download what was pushed.")(share.pull)
 app.add_typer(bench.app, name="bench")
 app.add_typer(corpora.app, name="corpora")
 app.add_typer(store.app, name="store")

@@ -193,3 +193,9 @@ def test_a_short_sound_has_the_words_and_the_language_that_whisper_itself_finds(
     recognizer._batched.forget()
     recognizer._batched._short = None
     assert in_blocks == found() and len(in_blocks[0]) > 15
+
+
+def test_a_number_format_or_padding_that_is_named_holds_for_short_sounds_too(weight):
+    weight("whisper-base")
+    for options in (AsrOptions(compute_type="int8"), AsrOptions(padding=2.0)):
+        assert Recognizer(options)._batched._short is None

@@ -53,7 +53,8 @@ class AsrOptions:
     model: str = "base"
     """Size of Whisper, or the folder of a model for CTranslate2; see `merc.speech.models.find`."""
     compute_type: str = "auto"
-    """Number format; "auto": int8 on the CPU, float16 on a graphics card."""
+    """Number format; "auto": int8 on the CPU, and for what `merc.nn.whisper.WhisperNetwork.in_silence` encodes that of
+    `merc.nn.whisper.shared`; float16 on a graphics card."""
     device: str = "cpu"
     """Device: "cpu", "cuda" or "cuda:1"."""
     translate: bool = False
@@ -170,11 +171,12 @@ class Recognizer:
                 num_workers=self.options.cpu_threads if kind == "cpu" else 1,
                 local_files_only=True,
             )
-        base = files.sha256 == WEIGHTS["whisper-base"].sha256 and kind == "cpu"
+        usual = (kind, self.options.compute_type, self.options.padding) == ("cpu", "auto", None)
+        base = files.sha256 == WEIGHTS["whisper-base"].sha256
         self._model.model = self._batched = Batched(
             self._model.model,
             padding=self.options.padding,
-            short=ShortWindows(self.options.window_threads) if base and self.options.padding is None else None,
+            short=ShortWindows(self.options.window_threads) if usual and base else None,
         )
         self._languages: Registry[bool] = Registry("language", dict.fromkeys(self._model.supported_languages, True))
 

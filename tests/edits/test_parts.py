@@ -51,7 +51,12 @@ def test_joined_utterances_are_one_with_all_words() -> None:
 
 def test_joining_what_was_split_gives_the_utterance_back() -> None:
     made = view(Split("u1", 0.9), Join(("u1", "u1.2")))
-    assert made.utterances[0] == view().utterances[0]
+    assert list(made) == list(view())
+    labelled = view(Split("u1", 0.9), Join(("u1", "u1.2")), Relabel("u1", "fear"))
+    assert labelled == view(Relabel("u1", "fear"))
+    assert view(Relabel("u1", "fear"), Split("u1", 0.9), Join(("u1", "u1.2"))) == labelled
+    moved = view(Split("u1", 0.9), Join(("u1", "u1.2")), Rewrite("u1", "How good!"))
+    assert moved.predictions[0] == view(Rewrite("u1", "How good!")).predictions[0]
 
 
 def test_the_same_label_of_all_parts_stays() -> None:

@@ -24,7 +24,7 @@ from typing import TypeAlias
 
 from merc.conversation import Timeline
 from merc.edits.changes import Assign, Correction, Merge, Note, Relabel, Rename, Retime, Rewrite
-from merc.edits.parts import ESTIMATED, Join, Split
+from merc.edits.parts import ESTIMATED, Join, Split, made_whole
 from merc.edits.view import filled, names, position, predicted_label
 from merc.errors import InputError
 
@@ -115,4 +115,6 @@ def corrected(timeline: Timeline) -> Timeline:
     view = replace(timeline, edits=()) if timeline.edits else timeline
     for edit in timeline.edits:
         view = edit.change.applied(view, edit)
+        if isinstance(edit.change, Join) and edit.change.of_one:
+            view = made_whole(view, timeline)
     return view

@@ -55,7 +55,8 @@ class Split:
 class Join:
     """Make consecutive utterances of a speaker one, which keeps the id of the first.
 
-    The model judged the parts, so the whole has no prediction; a label that a person gave to all parts stays.
+    The model judged the parts, so the whole has no prediction, unless it is an utterance that was cut before; a label
+    that a person gave to all parts stays.
     """
 
     utterances: tuple[str, ...]
@@ -65,6 +66,12 @@ class Join:
     def sentence(self) -> str:
         """What it does, for a list of edits."""
         return f"{', '.join(self.utterances)}: joined"
+
+    @property
+    def of_one(self) -> bool:
+        """Whether they are parts that one utterance was cut into."""
+        first = min(self.utterances, key=len)
+        return all(name == first or name.startswith(f"{first}.") for name in self.utterances)
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
         """The timeline with one utterance for all of them."""
@@ -93,6 +100,30 @@ def unjudged(before: Prediction, reason: str) -> Prediction:
         return Prediction(None, None, 0.0, abstained=True, reason=reason)
     correction = replace(before.correction, predicted=None)
     return Prediction(None, before.label, 0.0, before.abstained, before.reason, correction=correction)
+
+
+def made_whole(view: Timeline, judged: Timeline) -> Timeline:
+    """The timeline in which utterances that were cut and joined again have the prediction that the model made of them.
+
+    Args:
+        view: After a join.
+        judged: As the model judged it.
+    """
+    before = {one.id: (one.segment, guess) for one, guess in judged}
+    pairs = []
+    for one, guess in view:
+        span, found = before.get(one.id, (None, guess))
+        whole = span is not None and span == one.segment and guess.probabilities is None
+        pairs.append((one, _judged(guess, found) if whole else guess))
+    return spliced(view, 0, len(view), pairs)
+
+
+def _judged(guess: Prediction, found: Prediction) -> Prediction:
+    """What the model found, with the label that a person set."""
+    if guess.correction is None:
+        return found
+    correction = replace(guess.correction, predicted=found.label)
+    return replace(found, label=guess.label, abstained=guess.abstained, reason=guess.reason, correction=correction)
 
 
 def _within(segment: Segment, at: float) -> bool:

@@ -136,6 +136,8 @@ def _differences(
     take([Merge((now, old)) if now in names(view) else Rename(old, now) for old, now in new.items()])
     take(changes(one for one in after if one not in waiting))
     for kept, gone in waiting.items():
+        who, now = after[kept].speaker, known()
+        take([Assign(one, who) for one in (kept, *gone) if who and now[one].speaker != who])
         take(changes([unite(kept, gone)]))
     return found
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="torch exports through onnx: pip install 'merc[onnx]'")
@@ -46,6 +47,14 @@ def test_a_model_whose_length_the_graph_fixes_is_refused_and_leaves_nothing(tmp_
         "have the length that it was traced with"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_that_gives_no_number_where_torch_gives_one_is_refused(
+    tmp_path: Path, older_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "_run", lambda loaded, what, inputs: np.full((inputs[0].numel(), 3), np.nan))
+    with pytest.raises(InputError, match="the graph gives other probabilities than torch"):
+        write(concat(), tmp_path)
 
 
 def test_the_first_line_of_what_torch_says_is_the_reason(

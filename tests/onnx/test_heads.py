@@ -14,16 +14,19 @@ from merc.onnx.folder import write
 from merc.runtime import load
 
 
-@pytest.mark.parametrize("name", heads.NAMES)
+@pytest.mark.parametrize("name", ["text-head", "face-head"])
 def test_a_shipped_head_gives_the_same_probabilities_without_torch(name: str, tmp_path: Path) -> None:
     write(heads.exported(name), tmp_path)
     head = Head.load(name.removesuffix("-head"), conversation=False)
     vectors = np.random.default_rng(0).normal(size=(500, head.width)).astype(np.float32)
+    vectors[3] = np.nan
     found = load(tmp_path)
-    np.testing.assert_allclose(found.probabilities({head.name: vectors}), head.probabilities(vectors), atol=1e-4)
+    probabilities = found.probabilities({head.name: vectors})
+    assert np.isnan(probabilities[3]).all()
+    np.testing.assert_allclose(np.delete(probabilities, 3, 0), head.probabilities(np.delete(vectors, 3, 0)), atol=1e-4)
     assert found.labels == head.labels and "research" in found.manifest["licence"]
 
 
 def test_another_head_is_refused() -> None:
-    with pytest.raises(InputError, match="head 'voice-head': expected text-head or face-head"):
-        heads.exported("voice-head")
+    with pytest.raises(InputError, match="head 'body-head': expected text-head, face-head, voice-head"):
+        heads.exported("body-head")

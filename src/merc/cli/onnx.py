@@ -10,7 +10,10 @@ import typer
 
 def onnx(
     what: Annotated[
-        str, typer.Argument(metavar="RUN", help="Folder that 'merc train SYSTEM' wrote, or text-head or face-head.")
+        str,
+        typer.Argument(
+            metavar="RUN", help="Folder that 'merc train SYSTEM' wrote, or text-head, voice-head, face-head."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     fold: Annotated[str | None, typer.Option(help="Fold of the run (default: the only one).")] = None,

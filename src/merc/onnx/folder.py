@@ -191,7 +191,7 @@ def _difference(what: Exported, out: Path) -> str:
         with torch.no_grad():
             logits = what.module(*inputs).reshape(count, len(what.labels)).double().numpy()
         wanted, found = (_softmax(one) for one in (logits, _run(loaded, what, inputs)))
-        if found.shape != wanted.shape or np.abs(found - wanted).max() > TOLERANCE:
+        if found.shape != wanted.shape or not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
             return (
                 f"with {count} utterances the graph gives other probabilities than torch, as its loops have the "
                 "length that it was traced with"

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from merc.errors import InputError
 from merc.heads.head import Head
 from merc.heads.mlp import Weights
+from merc.onnx import voice
 from merc.onnx.folder import Exported, Input
 
-NAMES = ("text-head", "face-head")
-"""Heads that read one vector per utterance; that of the voice also reads the other utterances of its speaker."""
+NAMES = ("text-head", "face-head", "voice-head")
+"""Heads of words and faces read one vector per utterance; that of the voice all utterances of a recording."""
 
 
 class Layers(nn.Module):
@@ -27,12 +28,12 @@ class Layers(nn.Module):
             self.layers.append(layer)
 
     def forward(self, speakers: Tensor, *tensors: Tensor) -> Tensor:
-        """Logits ``(T, 1, 7)`` of values ``(T, 1, d)``; an absent row is one of zeros."""
+        """Logits ``(T, 1, 7)`` of values ``(T, 1, d)``; an absent row gives NaN."""
         values, present = tensors
-        state = values * present[..., None]
+        state = values
         for layer in list(self.layers)[:-1]:
             state = torch.relu(layer(state))
-        logits: Tensor = self.layers[-1](state)
+        logits: Tensor = torch.where(present[..., None], self.layers[-1](state), torch.nan)
         return logits
 
 
@@ -44,7 +45,9 @@ def exported(name: str) -> Exported:
         WeightError: For a file that is missing or not the one of its card.
     """
     if name not in NAMES:
-        raise InputError(f"head '{name}': expected {' or '.join(NAMES)}")
+        raise InputError(f"head '{name}': expected {', '.join(NAMES)}")
+    if name == "voice-head":
+        return voice.exported()
     head = Head.load(name.removesuffix("-head"), conversation=False)
     card = head.card
     return Exported(

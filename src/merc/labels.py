@@ -49,7 +49,7 @@ _OTHER_NAMES: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("fea", "fearful", "scared"), "fear"),
         **dict.fromkeys(("fru", "frustration"), "frustrated"),
         **dict.fromkeys(("hap", "happiness", "happy", "joyful"), "joy"),
-        **dict.fromkeys(("neu", "neutral state"), "neutral"),
+        **dict.fromkeys(("neu", "neutral state", "no emotion"), "neutral"),
         "oth": "other",
         "sad": "sadness",
         **dict.fromkeys(("sur", "surprised"), "surprise"),

@@ -88,11 +88,15 @@ class Model:
             raise InputError(f"features '{strange[0]}': this model reads {known}")
         missing = [name for name, one in self._inputs.items() if one["needed"] and name not in features]
         if missing or not features:
-            raise InputError(f"features: {missing[0] if missing else 'nothing'} is missing; this model reads {known}")
+            raise InputError(
+                f"features: {missing[0] + ' is missing' if missing else 'none given'}; this model reads {known}"
+            )
         rows = {name: np.asarray(values, np.float32) for name, values in features.items()}
         count = max(next(iter(rows.values())).shape[:1], default=0)
         for name, values in rows.items():
             _check_shape(name, values, count, self._inputs[name]["width"])
+            if self._inputs[name].get("probabilities"):
+                _check_probabilities(name, values)
         return rows
 
 
@@ -101,6 +105,18 @@ def _check_shape(name: str, values: np.ndarray, count: int, width: int) -> None:
         raise InputError(
             f"features '{name}' have shape {values.shape}; expected ({count or 'T'}, {width}): one row for each "
             "utterance, one or more"
+        )
+
+
+def _check_probabilities(name: str, values: np.ndarray) -> None:
+    """Refuse rows, other than absent ones, that are no probabilities, such as logits."""
+    known = values[~np.isnan(values).any(1)]
+    wrong = known[(known < 0).any(1) | (np.abs(known.sum(1) - 1) > 1e-3)]
+    if len(wrong):
+        row = wrong[0].astype(float).round(3).tolist()
+        raise InputError(
+            f"features '{name}' have the row {row}; expected probabilities of the labels, from 0 to 1 and 1 in sum, or "
+            "NaN"
         )
 
 

@@ -12,7 +12,8 @@ def onnx(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", help="Folder that 'merc train SYSTEM' wrote, or text-head, voice-head, face-head."
+            metavar="RUN",
+            help="Folder that 'merc train SYSTEM' wrote, or text-head, voice-head, face-head or late-fusion.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],

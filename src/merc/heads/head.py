@@ -285,6 +285,11 @@ def fusion_card(*, folder: Path | None = None) -> dict[str, Any]:
     return dict(_read_card((folder or SHIPPED) / "fusion.json", "fusion")["fusion"])
 
 
+def shipped_card(name: str) -> dict[str, Any]:
+    """The whole card of a shipped head, or of the "fusion"; raises WeightError when it is missing."""
+    return _read_card(SHIPPED / f"{name}.json", name)
+
+
 def head_models(*, folder: Path | None = None) -> tuple[Model, ...]:
     """The heads and the classifier of text in conversation, as a result lists them."""
     place = folder or SHIPPED

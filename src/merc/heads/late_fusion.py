@@ -36,8 +36,8 @@ from merc.labels import EKMAN7
 MODALITIES = ("text", "voice", "face")
 LEAST_GAIN = 0.1
 """Without words, a label must be so much more probable than by the prior alone: half of all utterances are neutral."""
-
-_FLOOR = 1e-6
+FLOOR = 1e-6
+"""Least probability that an expert gives to a label, so that no single one can rule it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,13 @@ class LateFusion:
             ``merc.heads.head.fusion_card``.
         threshold: Confidence below which no label is predicted; default: that of the card.
 
+    Attributes:
+        prior: ``(7,)``, log prior of conversation.
+        trust: In voice and face.
+        priors: Of the corpora of voice and face, ``(7,)`` logs each.
+        levels: What the trust in a voice may be.
+        temperature: Of utterances without words.
+
     Raises:
         InputError: for a threshold that is no probability.
 
@@ -85,12 +92,12 @@ class LateFusion:
     """
 
     def __init__(self, card: Mapping[str, Any], *, threshold: float | None = None) -> None:
-        self._prior = _scaled(_log(card["prior"]))
-        self._trust = {name: float(card[name]["weight"]) for name in ("voice", "face")}
-        self._priors = {name: _log(card[name]["prior"]) for name in ("voice", "face")}
-        levels = card["voice"].get("levels") or ((self._trust["voice"], 1.0),)
-        self._levels = Levels(tuple(map(tuple, levels)), float(card["voice"].get("agreement") or 0.0))
-        self._temperature = float(card.get("temperature_without_words") or 1.0)
+        self.prior = _scaled(_log(card["prior"]))
+        self.trust = {name: float(card[name]["weight"]) for name in ("voice", "face")}
+        self.priors = {name: _log(card[name]["prior"]) for name in ("voice", "face")}
+        levels = card["voice"].get("levels") or ((self.trust["voice"], 1.0),)
+        self.levels = Levels(tuple(map(tuple, levels)), float(card["voice"].get("agreement") or 0.0))
+        self.temperature = float(card.get("temperature_without_words") or 1.0)
         self.threshold = float(card["abstention"]["threshold"]) if threshold is None else threshold
         if not 0 <= self.threshold <= 1:
             raise InputError(f"abstention threshold {self.threshold}: expected a probability from 0 to 1")
@@ -102,7 +109,7 @@ class LateFusion:
         bases = np.array([found[place].base for place in heard]).reshape(-1, len(EKMAN7))  # type: ignore[union-attr]
         voices = np.array([found[place].voice for place in heard]).reshape(-1, len(EKMAN7))  # type: ignore[union-attr]
         speakers = [observations[place].speaker for place in heard]
-        fused = dict(zip(heard, mixed(bases, voices, speakers, self._prior, self._levels), strict=True))
+        fused = dict(zip(heard, mixed(bases, voices, speakers, self.prior, self.levels), strict=True))
         return [
             self._decided(one, fused.get(place), observation.evidence)
             for place, (one, observation) in enumerate(zip(found, observations, strict=True))
@@ -113,10 +120,10 @@ class LateFusion:
         seen = {item.modality: _log(item.probabilities) for item in evidence if item.probabilities is not None}
         if not seen:
             return None
-        base = seen.get("text", self._prior).copy()
+        base = seen.get("text", self.prior).copy()
         if "face" in seen:
-            base += self._trust["face"] * (seen["face"] - self._priors["face"])
-        voice = seen["voice"] - self._priors["voice"] if "voice" in seen else None
+            base += self.trust["face"] * (seen["face"] - self.priors["face"])
+        voice = seen["voice"] - self.priors["voice"] if "voice" in seen else None
         return _Weighed(_scaled(base), voice, "text" in seen)
 
     def _decided(self, one: _Weighed | None, fused: np.ndarray | None, evidence: tuple[Evidence, ...]) -> Prediction:
@@ -124,10 +131,10 @@ class LateFusion:
             return Prediction(None, None, 0.0, True, "no modality has evidence", evidence)
         probability = np.exp(one.base) if fused is None else fused
         if not one.worded:
-            probability = softmax(np.log(np.maximum(probability, 1e-12)) / self._temperature)
+            probability = softmax(np.log(np.maximum(probability, 1e-12)) / self.temperature)
         probabilities = {label: float(p) for label, p in zip(EKMAN7, probability, strict=True)}
         decided = decide(probabilities, threshold=self.threshold, evidence=evidence)
-        gain = probability.max() - np.exp(self._prior[probability.argmax()])
+        gain = probability.max() - np.exp(self.prior[probability.argmax()])
         if one.worded or decided.abstained or gain >= LEAST_GAIN:
             return decided
         reason = "without words, voice and face add too little to what is usual in conversation"
@@ -212,5 +219,5 @@ def decide(probabilities: Mapping[str, float], *, threshold: float, evidence: tu
 
 def _log(probabilities: Mapping[str, float]) -> np.ndarray:
     """Log probabilities in the order of EKMAN7, floored so that no single expert can rule a label out."""
-    logs: np.ndarray = np.log(np.maximum([probabilities[label] for label in EKMAN7], _FLOOR))
+    logs: np.ndarray = np.log(np.maximum([probabilities[label] for label in EKMAN7], FLOOR))
     return logs

@@ -45,6 +45,7 @@ class Input:
         needed: Whether it may not be left out.
         encoder: What makes it, as the feature store describes it.
         normalisation: ``mean`` and ``deviation`` of the training part and the ``limit`` where values are cut; None.
+        probabilities: Whether a row holds the probabilities of the labels, in their order.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Input:
     needed: bool
     encoder: Mapping[str, Any] = field(default_factory=dict)
     normalisation: Mapping[str, Any] | None = None
+    probabilities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ def example(what: Exported, count: int, *, seed: int = 0) -> tuple[Tensor, ...]:
     speakers = torch.randint(2, (count,), generator=random)
     speakers = (speakers != speakers[0]).long()  # numbers in order of appearance
     values = [torch.randn(count, one.width, generator=random) for one in what.inputs]
+    values = [torch.softmax(3 * v, -1) if one.probabilities else v for one, v in zip(what.inputs, values, strict=True)]
     present = [torch.rand(count, generator=random) > 0.1 for _ in what.inputs]
     return tuple(one.unsqueeze(1 - what.axis) for one in (speakers, *values, *present))
 

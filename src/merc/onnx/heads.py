@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from merc.errors import InputError
 from merc.heads.head import Head
 from merc.heads.mlp import Weights
-from merc.onnx import voice
+from merc.onnx import fusion, voice
 from merc.onnx.folder import Exported, Input
 
-NAMES = ("text-head", "face-head", "voice-head")
-"""Heads of words and faces read one vector per utterance; that of the voice all utterances of a recording."""
+NAMES = ("text-head", "face-head", "voice-head", "late-fusion")
+"""Heads of words and faces read utterances by themselves; that of the voice and the fusion a whole recording."""
+
+_WHOLE = {"voice-head": voice.exported, "late-fusion": fusion.exported}
 
 
 class Layers(nn.Module):
@@ -46,8 +48,8 @@ def exported(name: str) -> Exported:
     """
     if name not in NAMES:
         raise InputError(f"head '{name}': expected {', '.join(NAMES)}")
-    if name == "voice-head":
-        return voice.exported()
+    if name in _WHOLE:
+        return _WHOLE[name]()
     head = Head.load(name.removesuffix("-head"), conversation=False)
     card = head.card
     return Exported(

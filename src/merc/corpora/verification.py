@@ -70,6 +70,7 @@ MISSING: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
         "crema-d": "merc.corpora.crema_d:missing",
         "iemocap": "merc.corpora.iemocap:missing",
         "meld": "merc.corpora.meld:missing",
+        "msp-podcast": "merc.corpora.msp_podcast:missing",
     },
 )
 ORPHANS: Registry[Callable[[Path], tuple[str, ...]]] = Registry(

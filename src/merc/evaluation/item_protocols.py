@@ -85,4 +85,6 @@ ITEM_PROTOCOLS = (
     ),
     _items("emovo-speaker", "emovo", _FOLDS, item_splits.by_person),
     _items("esd-speaker", "esd", _FOLDS, item_splits.by_person, labels=_without("disgust", "fear")),
+    _items("msp-podcast", "msp-podcast", f"{_OFFICIAL} 1", item_splits.official_parts("test1"), "macro_f1"),
+    _items("msp-podcast:test2", "msp-podcast", f"{_OFFICIAL} 2", item_splits.official_parts("test2"), "macro_f1"),
 )

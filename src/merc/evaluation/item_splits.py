@@ -163,6 +163,20 @@ def official_test(conversations: Sequence[Conversation], seed: int) -> list[tupl
     return [("official", cut_at(found, tested, seed=seed))]
 
 
+def official_parts(test: str) -> Rule:
+    """The corpus's own train, dev (validates) and the named test part; its other parts are left out.
+
+    Args:
+        test: Name of the part that is the test, of a corpus that has several.
+    """
+    parts = {"train": "train", "dev": "valid", test: "test"}
+
+    def rule(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
+        return [("official", lambda one, utterance: parts.get(str(one.meta["split"])))]
+
+    return rule
+
+
 def corpora_left_out(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
     """One fold a corpus, which is the test as a whole; of the others an eighth, drawn by the seed, validates."""
     found = people(conversations)

@@ -24,7 +24,9 @@ def test_what_does_not_fit_is_named() -> None:
         InputError, match="protocol 'meld-7' divides meld, not iemocap; expected one of iemocap-dimensions"
     ):
         protocol_of("iemocap", "meld-7")
-    with pytest.raises(UnknownName, match="corpus 'friends' has no protocol; expected one of carer, ckplus, cmu-mosi"):
+    with pytest.raises(
+        UnknownName, match="corpus 'friends' has no protocol; expected one of affectnet, carer, ckplus, cmu-mosi"
+    ):
         protocol_of("friends", None)
     with pytest.raises(UnknownName, match="unknown protocol 'meld7': did you mean 'meld-7'"):
         protocol_of(None, "meld7")

@@ -39,7 +39,9 @@ def test_the_first_protocol_of_a_corpus_is_its_default() -> None:
         "cmu-mosi": "cmu-mosi",
         "ravdess+tess+savee": "speech3-speaker",
     }
-    with pytest.raises(UnknownName, match="corpus 'cmu_mosi' has no protocol; expected one of carer, ckplus"):
+    with pytest.raises(
+        UnknownName, match="corpus 'cmu_mosi' has no protocol; expected one of affectnet, carer, ckplus"
+    ):
         default_protocol("cmu_mosi")
 
 

@@ -186,7 +186,7 @@ def test_words_of_the_command_line_become_values() -> None:
     assert protocol_of("iemocap", None) == "iemocap6"
     with pytest.raises(InputError, match="protocol 'meld-7' divides meld, not iemocap; expected one of iemocap-dim"):
         protocol_of("iemocap", "meld-7")
-    with pytest.raises(UnknownName, match="corpus 'friends' has no protocol; expected one of carer, ckplus"):
+    with pytest.raises(UnknownName, match="corpus 'friends' has no protocol; expected one of affectnet, carer, ckplus"):
         protocol_of("friends", None)
     assert by_corpus(["meld:text=/a/b:enc,voice=table"]) == {"meld": "text=/a/b:enc,voice=table"}
     with pytest.raises(InputError, match="expected CORPUS:MODALITY=SOURCE"):

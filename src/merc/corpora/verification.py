@@ -62,7 +62,7 @@ CHECKS: Registry[Callable[[Path], list[tuple[str, int, int]]]] = Registry(
     "corpus with checks", {name: f"merc.corpora.{name}:checks" for name in ("iemocap", "semeval2018")}
 )
 PUBLISHED: Registry[Callable[[Path], Mapping[str, int]]] = Registry(
-    "corpus in several layouts", {"emorynlp": "merc.corpora.emorynlp:published"}
+    "corpus in several layouts", {name: f"merc.corpora.{name}:published" for name in ("affectnet", "emorynlp")}
 )
 MISSING: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
     "corpus with media",

@@ -85,6 +85,13 @@ ITEM_PROTOCOLS = (
     ),
     _items("emovo-speaker", "emovo", _FOLDS, item_splits.by_person),
     _items("esd-speaker", "esd", _FOLDS, item_splits.by_person, labels=_without("disgust", "fear")),
+    _items(
+        "affectnet",
+        "affectnet",
+        "faces in seven classes; official validation part as the test, an eighth of the training part validates",
+        item_splits.official_test,
+        metric="accuracy",
+    ),
     _items("msp-podcast", "msp-podcast", f"{_OFFICIAL} 1", item_splits.official_parts("test1"), "macro_f1"),
     _items("msp-podcast:test2", "msp-podcast", f"{_OFFICIAL} 2", item_splits.official_parts("test2"), "macro_f1"),
 )

@@ -25,6 +25,9 @@ EMORYNLP7 = ("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared"
 DAILYDIALOG7 = ("anger", "disgust", "fear", "happiness", "no emotion", "sadness", "surprise")
 """The seven classes of DailyDialog."""
 
+M3ED7 = ("Anger", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
+"""The seven classes of M3ED: those of MELD by other names."""
+
 SENTIMENT2 = ("negative", "positive")
 """The two classes of the binary form of CMU-MOSI."""
 
@@ -37,6 +40,7 @@ LABEL_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "iemocap10": IEMOCAP10,
         "emorynlp7": EMORYNLP7,
         "dailydialog7": DAILYDIALOG7,
+        "m3ed7": M3ED7,
         "sentiment2": SENTIMENT2,
     }
 )

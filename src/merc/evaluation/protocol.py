@@ -20,7 +20,7 @@ from merc.evaluation.division import ALL_APART, TEST_APART, TRAIN_APART, Protoco
 from merc.evaluation.item_protocols import ITEM_PROTOCOLS
 from merc.evaluation.parts import Fold, Ledger, Opening, Part, Sealed, SharedTexts
 from merc.evaluation.selection import Best, Epoch, NotAResult, TestTrace, select
-from merc.labels import DAILYDIALOG7, EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, SENTIMENT2
+from merc.labels import DAILYDIALOG7, EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, M3ED7, SENTIMENT2
 from merc.plugins import Plugins
 from merc.registry import Registry
 
@@ -251,6 +251,14 @@ _KNOWN = (
         label_set=DAILYDIALOG7,
         metric="macro_f1",
         description="DailyDialog in its own seven classes; official train, dev (validates) and test",
+        rule=splits.official,
+    ),
+    Protocol(
+        name="m3ed",
+        corpus="m3ed",
+        label_set=M3ED7,
+        metric="weighted_f1",
+        description="M3ED in its own seven classes; official train, dev (validates) and test, of other series each",
         rule=splits.official,
     ),
     *ITEM_PROTOCOLS,

@@ -42,7 +42,7 @@ __all__ = [
 
 _NAMES = (
     *("carer", "ckplus", "cmu-mosi", "crema-d", "crowdflower", "dailydialog", "emodb", "emorynlp", "emovo", "esd"),
-    *("affectnet", "fer2013", "goemotions", "m3ed", "msp-podcast"),
+    *("affectnet", "fer2013", "goemotions", "m3ed", "msp-improv", "msp-podcast"),
     *("iemocap", "isear", "meld", "nemo", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
 CONVERSATIONAL = ("cmu-mosi", "dailydialog", "emorynlp", "iemocap", "m3ed", "manifest", "meld")

@@ -70,6 +70,7 @@ MISSING: Registry[Callable[[Path], tuple[str, ...]]] = Registry(
         "crema-d": "merc.corpora.crema_d:missing",
         "iemocap": "merc.corpora.iemocap:missing",
         "meld": "merc.corpora.meld:missing",
+        "msp-improv": "merc.corpora.msp_improv:missing",
         "msp-podcast": "merc.corpora.msp_podcast:missing",
     },
 )

@@ -92,6 +92,13 @@ ITEM_PROTOCOLS = (
         item_splits.official_test,
         metric="accuracy",
     ),
+    _items(
+        "msp-improv-speaker",
+        "msp-improv",
+        _FOLDS,
+        item_splits.by_person,
+        labels=_without("disgust", "fear", "surprise"),
+    ),
     _items("msp-podcast", "msp-podcast", f"{_OFFICIAL} 1", item_splits.official_parts("test1"), "macro_f1"),
     _items("msp-podcast:test2", "msp-podcast", f"{_OFFICIAL} 2", item_splits.official_parts("test2"), "macro_f1"),
 )

@@ -8,8 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from merc import weights
+
+# How long drawing takes is the machine's affair: a busy one fails no test.
+settings.register_profile("merc", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("merc")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

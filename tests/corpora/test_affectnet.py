@@ -64,6 +64,10 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "sets/train_set/annotations/7_val.npy", np.zeros(2))
     with pytest.raises(FormatError, match=r"7_val\.npy: 2 values; expected one"):
         READERS["affectnet"](tmp_path / "sets")
+    header = b"\x93NUMPY\x01\x00\x08\x00{'descr'"  # ends within the header
+    (tmp_path / "sets/train_set/annotations/7_val.npy").write_bytes(header)
+    with pytest.raises(InputError, match=r"cannot read .*7_val\.npy"):
+        READERS["affectnet"](tmp_path / "sets")
     (lists(tmp_path / "lists") / "Manually_Annotated_Images/12/a.jpg").unlink()
     with pytest.raises(InputError, match=r"training\.csv, row 2: .*a\.jpg does not exist"):
         READERS["affectnet"](tmp_path / "lists")

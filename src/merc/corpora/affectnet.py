@@ -10,6 +10,7 @@ write a manifest.
 from __future__ import annotations
 
 import math
+import tokenize
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +30,8 @@ _LISTS = {"training": "train", "validation": "test"}
 _TABLES, _PICTURES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
 LIST_COUNTS: Mapping[str, int] = MappingProxyType({"train": 414_799, "test": 5_500})
 """Published counts of the lists."""
+_BROKEN_ARRAY = (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError)
+"""Exceptions of numpy for a damaged file: it reads the header as Python."""
 _BOX = ("face_x", "face_y", "face_width", "face_height")
 
 CORPUS = Corpus(
@@ -123,8 +126,9 @@ def _within(text: str, least: float, most: float, what: str) -> float:
 def _array(path: Path) -> str:
     """The one value of an array file, as text: some copies store text, others numbers."""
     try:
-        value = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            value = np.lib.format.read_array(file, allow_pickle=False)
+    except _BROKEN_ARRAY as error:
         raise InputError(f"cannot read {path}: {error}; expected an array of one value; see {CORPUS.source}") from error
     if value.size != 1:
         raise FormatError(f"{path}: {value.size} values; expected one")

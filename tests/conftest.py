@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from merc import weights
 
-# How long drawing takes is the machine's affair: a busy one fails no test.
+# how long drawing takes depends on the machine, and fails no test
 settings.register_profile("merc", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("merc")
 

@@ -95,7 +95,9 @@ export function compare() {
     state.other = new Map(pairs.map(([id, , other]) => [id, other]));
     changed.dispatchEvent(new CustomEvent("compared"));
   };
+  let latest = 0; // an answer that comes after that of a later question is dropped
   const run = async () => {
+    const own = ++latest;
     if (!file.files.length && !state.edits.length) {
       differ([]);
       result.replaceChildren(h("p", { class: "quiet" }, "Nobody has changed anything yet: all labels are the model’s."));
@@ -108,9 +110,11 @@ export function compare() {
       const found = chosen
         ? await (await send("POST", `${state.path}/agreement${query}`, slim(JSON.parse(await chosen.text())))).json()
         : await get(`${state.path}/agreement${query}`);
+      if (own !== latest) return;
       differ(found.different);
       result.replaceChildren(...agreed(found, chosen?.name ?? "the model"));
     } catch (error) {
+      if (own !== latest) return;
       differ([]);
       result.replaceChildren(h("p", { class: "failed" }, error instanceof SyntaxError ? `${file.files[0].name} is not JSON: choose the timeline.json of the other annotator` : error.message));
     }

@@ -42,6 +42,7 @@ __all__ = [
     "Retime",
     "Rewrite",
     "Split",
+    "applied",
     "corrected",
     "edited",
     "names",
@@ -114,7 +115,20 @@ def corrected(timeline: Timeline) -> Timeline:
     """
     view = replace(timeline, edits=()) if timeline.edits else timeline
     for edit in timeline.edits:
-        view = edit.change.applied(view, edit)
-        if isinstance(edit.change, Join) and edit.change.of_one:
-            view = made_whole(view, timeline)
+        view = applied(edit, view, timeline)
     return view
+
+
+def applied(edit: Edit, view: Timeline, judged: Timeline) -> Timeline:
+    """A corrected timeline after one more edit.
+
+    Args:
+        edit: What is changed.
+        view: As the edits before make it.
+        judged: As the model judged it.
+
+    Raises:
+        InputError: If the edit does not fit.
+    """
+    view = edit.change.applied(view, edit)
+    return made_whole(view, judged) if isinstance(edit.change, Join) and edit.change.of_one else view

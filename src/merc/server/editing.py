@@ -15,7 +15,7 @@ from filelock import FileLock
 from merc.cache import file_hash
 from merc.conversation import Timeline
 from merc.corrections import Results
-from merc.edits import Change, Edit, undone
+from merc.edits import Change, Edit, applied, undone
 from merc.edits.view import filled
 from merc.server.problems import Problem
 
@@ -92,7 +92,7 @@ class Editing:
             timeline, view, now = opened.results.timeline, opened.corrected, _now()
             made = tuple(Edit(change, who, now) for change in changes(view))
             for one in made:
-                view = one.change.applied(view, one)
+                view = applied(one, view, timeline)
             return opened, self._save(opened, replace(timeline, edits=(*timeline.edits, *made)), view)
 
     def undo(self, path: Path, *, tag: str | None) -> tuple[Opened, Opened]:

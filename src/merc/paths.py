@@ -39,15 +39,20 @@ def weights_root() -> Path:
 
 
 def _platform_cache(variable: str) -> Path:
-    try:
-        home = Path.home()
-    except RuntimeError as error:  # a user without an entry, as in some containers
-        raise InputError(f"there is no home folder for the cache: set {variable} to a folder") from error
+    home = _home(f"the cache: set {variable} to a folder")
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "merc"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "merc" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "merc"
+
+
+def _home(purpose: str) -> Path:
+    """The user's home folder; the message for where there is none names its purpose and what to set."""
+    try:
+        return Path.home()
+    except RuntimeError as error:  # a user without an entry, as in some containers
+        raise InputError(f"there is no home folder for {purpose}") from error
 
 
 def config_root() -> Path:
@@ -58,10 +63,7 @@ def config_root() -> Path:
     """
     if chosen := os.environ.get("MERC_CONFIG"):
         return Path(chosen)
-    try:
-        home = Path.home()
-    except RuntimeError as error:
-        raise InputError("there is no home folder for the configuration: set MERC_CONFIG to a folder") from error
+    home = _home("the configuration: set MERC_CONFIG to a folder")
     if sys.platform == "win32":
         return Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "merc"
     return Path(os.environ.get("XDG_CONFIG_HOME", home / ".config")) / "merc"
@@ -75,10 +77,7 @@ def voices_file() -> Path:
     """
     if chosen := os.environ.get("MERC_VOICES"):
         return Path(chosen)
-    try:
-        home = Path.home()
-    except RuntimeError as error:
-        raise InputError("there is no home folder for stored voices: set MERC_VOICES to a file") from error
+    home = _home("stored voices: set MERC_VOICES to a file")
     if sys.platform == "darwin":
         return home / "Library" / "Application Support" / "merc" / "voices.json"
     if sys.platform == "win32":

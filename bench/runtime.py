@@ -9,15 +9,16 @@ predicts ten utterances, the least of five runs.
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import merc
+from tools.install_size import closure, size
 
 LEVELS = {"MB": 250.0, "seconds": 1.0}
 
@@ -30,25 +31,6 @@ features = {one["name"]: np.zeros((10, one["width"]), np.float32) for one in mod
 assert model.probabilities(features).shape == (10, len(model.labels))
 assert "torch" not in sys.modules
 """
-
-
-def closure(*names: str) -> list[str]:
-    """Distributions that these need, with themselves."""
-    found: list[str] = []
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found.append(name)
-        needed = [one for one in metadata.requires(name) or [] if "extra ==" not in one]
-        waiting += [re.split(r"[\s<>=!~;\[(]", one)[0].lower() for one in needed]
-    return sorted(found)
-
-
-def megabytes(name: str) -> float:
-    files = metadata.files(name) or []
-    return sum(path.stat().st_size for one in files if (path := Path(str(one.locate()))).is_file()) / 1e6
 
 
 def seconds(folder: Path) -> float:
@@ -69,11 +51,11 @@ def main() -> None:
 
         folder = Path(tempfile.mkdtemp()) / "text-head"
         write(heads.exported("text-head"), folder)
-    packages = {name: megabytes(name) for name in closure("onnxruntime", "numpy")}
+    packages = {name: size(name) for name in sorted(closure("onnxruntime") | closure("numpy"))}
     own = sum(one.stat().st_size for one in Path(merc.__file__).parent.rglob("*.py")) / 1e6
     exported = sum(one.stat().st_size for one in folder.iterdir()) / 1e6
-    for name, size in packages.items():
-        print(f"{name}: {size:.1f} MB")
+    for name, each in packages.items():
+        print(f"{name}: {each:.1f} MB")
     print(f"merc, code alone: {own:.1f} MB; exported folder: {exported:.1f} MB")
     found = {"MB": sum(packages.values()) + own + exported, "seconds": seconds(folder)}
     for what, level in LEVELS.items():

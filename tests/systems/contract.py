@@ -134,6 +134,17 @@ class SystemContract:
         ]
         assert not without
 
+    def test_bfloat16(self) -> None:
+        system, batch = self.build().train(), self.batch(self.lengths)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = system(batch).loss
+        loss.backward()
+        assert torch.isfinite(loss)
+        plain = system.eval()(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            reduced = system(batch)
+        torch.testing.assert_close(given(reduced)[batch.mask].float(), given(plain)[batch.mask], atol=0.1, rtol=0.1)
+
     @pytest.mark.timeout(120)
     def test_overfits_eight_dialogues(self) -> None:
         system = self.build()

@@ -150,7 +150,7 @@ class RelationalConv(nn.Module):
         bins = graph.target * len(used) + relation  # (E,): one for each node and relation
         count = torch.bincount(bins, minlength=graph.nodes * len(used)).clamp_min(1)
         messages = nodes.index_select(0, graph.source)  # (E, wide)
-        means = nodes.new_zeros(len(count), nodes.shape[1]).index_add(0, bins, messages) / count[:, None]
+        means = messages.new_zeros(len(count), messages.shape[1]).index_add(0, bins, messages) / count[:, None]
         received = means.view(graph.nodes, -1) @ self.weight[used].flatten(0, 1)  # (n, R' * wide) @ (R' * wide, width)
         return received + nodes @ self.root + self.bias
 
@@ -191,7 +191,8 @@ class GraphTransformer(nn.Module):
         value = self.value(nodes).view(split).index_select(0, graph.source)
         scores = (query * key).sum(-1) / math.sqrt(self.width)  # (E, h)
         shares = softmax_by_target(scores, graph.target, graph.nodes)
-        received = nodes.new_zeros(graph.nodes, *split[1:]).index_add(0, graph.target, value * shares[..., None])
+        sent: Tensor = value * shares[..., None]
+        received = sent.new_zeros(graph.nodes, *split[1:]).index_add(0, graph.target, sent)
         skipped: Tensor = self.skip(nodes)
         return received.flatten(1) + skipped
 
@@ -269,7 +270,7 @@ class DirectedRecurrence(nn.Module):
         first = own[:, :, 0] + reset[:, :, 0] * new[:, :, 0]  # GRU_c: input is the turn, state the context
         second = new[:, :, 1] + reset[:, :, 1] * own[:, :, 1]  # GRU_p: vice versa
         fresh = torch.tanh(torch.stack([first, second], 2))
-        return torch.lerp(fresh, torch.stack([context, turn], 2), keep).sum(2)
+        return torch.lerp(fresh, torch.stack([context, turn], 2).to(fresh.dtype), keep.to(fresh.dtype)).sum(2)
 
 
 def _dot(values: Tensor, weight: Tensor) -> Tensor:

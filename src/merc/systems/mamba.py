@@ -179,7 +179,7 @@ class MambaFusion(System):
         mean = tokens.new_zeros(len(tokens), tokens.shape[-1])
         if len(packed):
             offsets = torch.cat([lengths.new_zeros(1), lengths[held].cumsum(0)])
-            mean[held] = self.block(self.norm(packed), offsets, pool=True)
+            mean[held] = self.block(self.norm(packed), offsets, pool=True).to(mean.dtype)  # bf16 under autocast
         return mean + masked_mean(tokens, real) if self.options.residual else mean
 
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:

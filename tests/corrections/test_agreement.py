@@ -1,4 +1,4 @@
-"""Agreement against the library krippendorff, by hand, and on what is matched."""
+"""Agreement against the libraries krippendorff and scikit-learn, by hand, and on what is matched."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
 
 from merc.conversation import Segment, Timeline, Utterance
 from merc.corrections.agreement import agreement, cohens_kappa, krippendorffs_alpha, matched
@@ -29,6 +30,16 @@ def test_alpha_is_that_of_the_library(pairs: list[tuple[str, str]]) -> None:
         return
     codes = np.array([["abcd".index(label) for label in row] for row in zip(*pairs, strict=True)])
     assert found == pytest.approx(library.alpha(reliability_data=codes, level_of_measurement="nominal"))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(PAIRS)
+def test_kappa_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    found = cohens_kappa(pairs)
+    if len({label for pair in pairs for label in pair}) < 2:
+        assert found is None
+    else:
+        assert found == pytest.approx(cohen_kappa_score(*zip(*pairs, strict=True)), abs=1e-12)
 
 
 def test_kappa_by_hand() -> None:

@@ -2,7 +2,8 @@
 
 Symbols: N utterances that both have labelled, n_c how often label c was given by either, n = 2N.
 Krippendorff's alpha = 1 - D_o / D_e with D_o the share of utterances with different labels and
-D_e = 1 - sum_c n_c (n_c - 1) / (n (n - 1)) (nominal; Krippendorff 2011). Cohen's kappa is scikit-learn's.
+D_e = 1 - sum_c n_c (n_c - 1) / (n (n - 1)) (nominal; Krippendorff 2011). Cohen's kappa = (p_o - p_e) / (1 - p_e) with
+p_o the share of utterances with equal labels and p_e = sum_c a_c b_c / N^2, a_c and b_c how often each gave label c.
 """
 
 from __future__ import annotations
@@ -161,11 +162,10 @@ def cohens_kappa(pairs: Sequence[Pair]) -> float | None:
         >>> round(cohens_kappa([("joy", "joy"), ("joy", "anger"), ("anger", "anger")]), 3)
         0.4
     """
-    from sklearn.metrics import cohen_kappa_score
-
-    if len({label for pair in pairs for label in pair}) < 2:
-        return None
-    return float(cohen_kappa_score([a for a, _ in pairs], [b for _, b in pairs]))
+    ones, others = (Counter(labels) for labels in zip(*pairs, strict=True))
+    chance = sum(count * others[label] for label, count in ones.items()) / len(pairs) ** 2
+    observed = sum(a == b for a, b in pairs) / len(pairs)
+    return (observed - chance) / (1 - chance) if len({*ones, *others}) > 1 else None
 
 
 def _interval(pairs: Sequence[Pair]) -> tuple[float, float] | None:

@@ -16,6 +16,9 @@ A message names the thing, the value, what was expected and the next step.
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+
 
 class MercError(Exception):
     """Base class of all exceptions that merc raises on purpose.
@@ -64,3 +67,38 @@ class PluginError(MercError):
 
 class MissingExtra(MercError):
     """An optional dependency is not installed."""
+
+
+_PROJECTS = {"sklearn": "scikit-learn"}
+"""Names of projects that differ from those of their packages."""
+
+
+def require(*packages: str, extra: str, what: str, hint: str = "") -> None:
+    """Check that the packages of an extra are installed, without importing them.
+
+    Args:
+        packages: Names as they are imported, such as ``sklearn``.
+        extra: The extra of merc that brings them.
+        what: What needs them; ``{}`` stands for the one that is absent.
+        hint: What else helps.
+
+    Raises:
+        MissingExtra: If one is not installed; the message has the pip command.
+
+    Example:
+        >>> require("json", extra="figures", what="figures need {}")
+        >>> require("no_such_package", extra="figures", what="figures need {}")
+        Traceback (most recent call last):
+        merc.errors.MissingExtra: figures need no_such_package: pip install 'merc[figures]'
+    """
+    for package in packages:
+        if not _installed(package):
+            named = what.replace("{}", _PROJECTS.get(package, package))
+            raise MissingExtra(f"{named}: pip install 'merc[{extra}]'{hint}")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # a finder refuses it, or None stands in sys.modules
+        return package in sys.modules and sys.modules[package] is not None

@@ -39,7 +39,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> ProsodyEncoder:
 
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opensmile", None)
-    with pytest.raises(MissingExtra, match=r"research licence.*not installed: run pip install 'merc\[prosody\]'"):
+    with pytest.raises(MissingExtra, match=r"research licence.*not installed: pip install 'merc\[prosody\]'"):
         ProsodyEncoder().describe()
 
 

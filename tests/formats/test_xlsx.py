@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +75,6 @@ def test_what_cannot_be_read_or_held_is_said(tmp_path: Path):
 
 
 def test_without_openpyxl_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def absent(name: str, *rest: Any) -> Any:
-        if name.startswith("openpyxl"):
-            raise ImportError(name)
-        return real(name, *rest)
-
-    real = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", absent)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(MissingExtra, match=r"pip install 'merc\[xlsx\]', or choose csv"):
         formats.write(sample(), tmp_path / "t.xlsx")

@@ -25,7 +25,7 @@ from merc.backbones.backbone import Backbone, Inputs, States
 from merc.backbones.mpnet import precision_on
 from merc.backbones.token_tree import Labels, Trees
 from merc.cache import file_hash, key
-from merc.errors import InputError, MissingExtra, WeightError
+from merc.errors import InputError, MissingExtra, WeightError, require
 from merc.nn.device import resolve
 from merc.paths import cache_root
 
@@ -251,10 +251,7 @@ def _dequantised(gguf: Path, sha256: str) -> Path:
     folder = cache_root() / "language-models" / sha256[:16]
     if _intact(folder):
         return folder
-    try:
-        import gguf as _  # noqa: F401 - transformers reads the file with it
-    except ImportError as error:
-        raise MissingExtra("a model in GGUF needs gguf: pip install 'merc[llm]'") from error
+    require("gguf", extra="llm", what="a model in GGUF needs {}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         network, tokenizer = _opened(gguf.parent, dtype=torch.bfloat16, gguf_file=gguf.name, **_dense())

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from merc.errors import FormatError, MissingExtra
+from merc.errors import FormatError, require
 
 SCALE = 2.0
 """Factor of what the adapters add, in training (alpha = 2 × rank) as in reading."""
@@ -27,10 +27,9 @@ def add_adapters(network: nn.Module, layers: Sequence[str], *, rank: int) -> Non
     Raises:
         MissingExtra: peft is not installed.
     """
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise MissingExtra("low-rank adapters need peft: pip install 'merc[tune]'") from error
+    require("peft", extra="tune", what="low-rank adapters need {}")
+    from peft import LoraConfig, inject_adapter_in_model
+
     options = LoraConfig(r=rank, lora_alpha=int(SCALE * rank), lora_dropout=0.0, target_modules=list(layers))
     with warnings.catch_warnings():
         # peft still asks transformers by an old name

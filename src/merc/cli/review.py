@@ -25,14 +25,14 @@ def review(result: Result, media: Media = None, by: By = None, browser: Browser 
     The page is served to this machine alone, behind a link that works once, until Ctrl-C. Corrections are saved as
     they are made, as 'merc edit' does.
     """
-    from merc.errors import InputError, MissingExtra
+    from merc.cli.serve import SERVES
+    from merc.errors import InputError, require
 
-    try:
-        import uvicorn
+    require(*SERVES, extra="serve", what="merc review needs {}")
+    import uvicorn
 
-        from merc.server.review import Door, found, listening, review_app
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"merc review needs {error.name}: pip install 'merc[serve]'") from error
+    from merc.server.review import Door, found, listening, review_app
+
     places = found(result)
     if media is not None and not media.is_file():
         raise InputError(f"{media} does not exist: give the recording that was analysed")

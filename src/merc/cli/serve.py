@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from merc.cli.analyze import stored_voices
-from merc.errors import MissingExtra
+from merc.errors import require
+
+SERVES = (
+    *("fastapi", "prometheus_client", "python_multipart", "sqlalchemy", "sse_starlette", "uvicorn"),
+    "websockets",
+)
+"""What the extra ``serve`` brings, as it is imported."""
 
 Purpose = Annotated[str, typer.Option(help="Why recordings are analysed here; shown to everybody who uses the server.")]
 Data = Annotated[Path, typer.Option(help="Folder of the queue, the recordings and the results.")]
@@ -62,11 +68,10 @@ def serve(
     openapi: OpenApi = False,
 ) -> None:
     """Serve analyses over HTTP until Ctrl-C; a queue that was interrupted is resumed."""
-    try:
-        from merc.server import run
-        from merc.server.settings import Limits, Settings, period
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"merc serve needs {error.name}: pip install 'merc[serve]'") from error
+    require(*SERVES, extra="serve", what="merc serve needs {}")
+    from merc.server import run
+    from merc.server.settings import Limits, Settings, period
+
     limits = Limits(upload=max_upload << 20, duration=max_minutes * 60, queued=max_queued, free=min_free << 20)
     settings = Settings(
         data=data,

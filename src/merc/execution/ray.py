@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from merc.errors import InputError, MercError, MissingExtra
+from merc.errors import InputError, MercError, require
 from merc.execution.actor import Actor, Setting, join, split
 from merc.execution.crew import STARTING, Crew, Death, Worker
 from merc.execution.engine import Engine
@@ -63,10 +63,9 @@ class Ray(Crew[_Placed]):
     def __init__(self, engine: Engine, workers: int = 0, *, timeout: float) -> None:
         at_least(0, scope=self.scope, hint=" (0: as many as there is room for)", count=workers)
         super().__init__(timeout=timeout)
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingExtra("--engine ray needs Ray: pip install 'merc[ray]'") from error
+        require("ray", extra="ray", what="--engine ray needs Ray")
+        import ray
+
         self._ray: Any = ray
         self._engine, self._count = engine, workers
         self._connection = ExitStack()

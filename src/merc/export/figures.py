@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from merc.conversation import Timeline
-from merc.errors import MissingExtra
+from merc.errors import require
 from merc.report.summary import NO_LABEL, Slice, axis, by_speaker, slices
 from merc.web.palette import Look, looks, stacking
 
@@ -27,10 +27,9 @@ def _write(timeline: Timeline, path: Path, *, kind: str) -> None:
         MissingExtra: If matplotlib is not installed.
         OSError: If the file cannot be written.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtra("figures need matplotlib: pip install 'merc[figures]'") from error
+    require("matplotlib", extra="figures", what="figures need {}")
+    import matplotlib
+
     with matplotlib.rc_context({"svg.hashsalt": "merc", "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure(timeline).savefig(path, format=kind, dpi=_DPI, metadata=_DATELESS[kind])
 

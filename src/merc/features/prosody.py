@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from merc.errors import MissingExtra
+from merc.errors import require
 from merc.features.encoder import Encoder, as_float, check_sound
 from merc.progress import Progress
 
@@ -72,9 +72,5 @@ class ProsodyEncoder(Encoder):
 
 
 def _opensmile() -> Any:
-    try:
-        return importlib.import_module("opensmile")
-    except ImportError as error:
-        raise MissingExtra(
-            f"prosody needs openSMILE ({LICENCE}), which is not installed: run pip install 'merc[prosody]'"
-        ) from error
+    require("opensmile", extra="prosody", what=f"prosody needs openSMILE ({LICENCE}), which is not installed")
+    return importlib.import_module("opensmile")

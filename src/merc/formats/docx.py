@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from merc.conversation import Conversation, Timeline
-from merc.errors import FormatError, MissingExtra
+from merc.errors import FormatError, require
 from merc.formats import plain, source, table
 from merc.formats.columns import field_of
 from merc.formats.xlsx import dateless
@@ -81,12 +81,9 @@ def _blocks(path: Path) -> list[str | list[list[str]]]:
 
 
 def _docx() -> Any:
-    try:
-        import docx
-    except ImportError as error:
-        raise MissingExtra(
-            "Word documents need python-docx: pip install 'merc[docx]', or save the document as .txt"
-        ) from error
+    require("docx", extra="docx", what="Word documents need python-docx", hint=", or save the document as .txt")
+    import docx
+
     return docx
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from merc.conversation import Conversation, Timeline
-from merc.errors import FormatError, MissingExtra
+from merc.errors import FormatError, require
 from merc.formats import source, table
 
 _SHEET = "utterances"
@@ -83,11 +83,10 @@ def read(path: Path) -> Conversation:
 
 
 def _openpyxl() -> Any:
-    try:
-        import openpyxl
-        import openpyxl.worksheet.datavalidation
-    except ImportError as error:
-        raise MissingExtra("Excel workbooks need openpyxl: pip install 'merc[xlsx]', or choose csv") from error
+    require("openpyxl", extra="xlsx", what="Excel workbooks need {}", hint=", or choose csv")
+    import openpyxl
+    import openpyxl.worksheet.datavalidation
+
     return openpyxl
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from merc.errors import InputError, MissingExtra
+from merc.errors import InputError, MissingExtra, require
 from merc.media.incoming import Resampler
 from merc.media.samples import Float
 
@@ -75,10 +75,9 @@ def recorded(device: str | None = None) -> Iterator[Float]:
 
 
 def _library() -> Any:
+    require("sounddevice", extra="live", what="the microphone needs {}")
     try:
         import sounddevice
-    except ModuleNotFoundError as error:
-        raise MissingExtra("the microphone needs sounddevice: pip install 'merc[live]'") from error
     except OSError as error:  # sounddevice is there, PortAudio is not
         raise MissingExtra(
             f"the microphone needs PortAudio ({error}): install it (Debian and Ubuntu: apt install libportaudio2)"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from merc.cache import replacing
-from merc.errors import MissingExtra
+from merc.errors import require
 from merc.evaluation.metrics import REGRESSION
 from merc.reporting import printing
 from merc.reporting.leaderboard import by_test_set, ranked, short_names
@@ -35,10 +35,9 @@ def write(records: Sequence[Record], folder: Path) -> list[Path]:
         MissingExtra: If matplotlib is not installed.
         OutputError: If a file cannot be written.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtra("figures need matplotlib: pip install 'merc[figures]'") from error
+    require("matplotlib", extra="figures", what="figures need {}")
+    import matplotlib
+
     written: list[Path] = []
     for group in by_test_set(records):
         for metric in dict.fromkeys(record.metric for record in group):

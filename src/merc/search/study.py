@@ -21,7 +21,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from merc.cache import replacing
-from merc.errors import InputError, MissingExtra
+from merc.errors import InputError, require
 from merc.evaluation.protocol import Fold
 from merc.options import at_least
 from merc.progress import Progress
@@ -296,10 +296,9 @@ def _folds(folds: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
 @contextmanager
 def _quiet_optuna() -> Iterator[None]:
     """Without a line on stderr for each trial, which the command prints itself."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtra("a search needs optuna: pip install 'merc[search]'") from error
+    require("optuna", extra="search", what="a search needs {}")
+    import optuna
+
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

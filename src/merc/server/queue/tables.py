@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from merc.errors import InputError, MissingExtra, OutputError
+from merc.errors import InputError, OutputError, require
 
 METADATA = sa.MetaData()
 _LOCK = 0x6D657263  # any number that nobody else locks
@@ -144,8 +144,7 @@ def _postgres(url: str) -> sa.Engine:
         found = sa.make_url(url)
         if found.get_backend_name() != "postgresql":
             raise InputError(f"database is '{found.render_as_string()}': expected postgresql://USER:PASSWORD@HOST/NAME")
+        require("psycopg", extra="postgres", what="a queue in PostgreSQL needs {}")
         return sa.create_engine(found.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     except ArgumentError as error:
         raise InputError("database is not a URL: expected postgresql://USER:PASSWORD@HOST/NAME") from error
-    except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise MissingExtra("a queue in PostgreSQL needs psycopg: pip install 'merc[postgres]'") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from merc.cache import replacing
-from merc.errors import InputError, MissingExtra
+from merc.errors import InputError, require
 from merc.training.tracking import TrackedRun, figures
 
 RUN_ID = "mlflow.txt"
@@ -29,11 +29,10 @@ class MLflow:
 
     def __init__(self, run: TrackedRun) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when it is imported
-        try:
-            from mlflow import MlflowClient
-            from mlflow.exceptions import MlflowException
-        except ImportError as error:
-            raise MissingExtra("tracker 'mlflow' needs it: pip install 'merc[mlflow]'") from error
+        require("mlflow", extra="mlflow", what="tracker 'mlflow' needs it")
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
         place = os.environ.get("MLFLOW_TRACKING_URI") or self._database(run.shared)
         try:
             self._client: Any = MlflowClient(tracking_uri=place)

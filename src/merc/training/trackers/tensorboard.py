@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from merc.errors import MissingExtra
+from merc.errors import require
 from merc.training.tracking import TrackedRun, figures
 
 if TYPE_CHECKING:
@@ -22,10 +22,9 @@ class TensorBoard:
     """
 
     def __init__(self, run: TrackedRun) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MissingExtra("tracker 'tensorboard' needs it: pip install 'merc[tensorboard]'") from error
+        require("tensorboard", extra="tensorboard", what="tracker 'tensorboard' needs it")
+        from torch.utils.tensorboard import SummaryWriter
+
         self._make = SummaryWriter
         self._run = run
         self._writer: SummaryWriter | None = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merc.cache import replacing
-from merc.errors import MissingExtra
+from merc.errors import require
 from merc.training.tracking import TrackedRun, figures
 
 RUN_ID = "wandb.txt"
@@ -33,10 +33,9 @@ class WandB:
 
     def __init__(self, run: TrackedRun) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when it is imported
-        try:
-            import wandb
-        except ImportError as error:
-            raise MissingExtra("tracker 'wandb' needs it: pip install 'merc[wandb]'") from error
+        require("wandb", extra="wandb", what="tracker 'wandb' needs it")
+        import wandb
+
         run.folder.mkdir(parents=True, exist_ok=True)
         self._run: Any = wandb.init(
             project=f"merc-{run.experiment}",

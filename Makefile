@@ -3,9 +3,11 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= merc-demo
+LOWEST ?= .venv-lowest
+TESTS ?= tests
 WORKERS ?= 2
 
-.PHONY: demo serve-demo test check bench bench-paper bench-systems docs install clean
+.PHONY: demo serve-demo test test-lowest check bench bench-paper bench-systems docs install clean
 
 demo: install
 	$(BIN)/merc weights get
@@ -21,6 +23,15 @@ serve-demo: install
 # One torch thread per worker: two workers with two threads each starve each other on two cores.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# The suite with the lowest version of each package that pyproject.toml allows, in an environment of its own. Name an
+# interpreter for which these versions have wheels: make test-lowest PYTHON=python3.11
+test-lowest:
+	test -d $(LOWEST) || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet packaging
+	$(LOWEST)/bin/python tools/lowest.py --extra all > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --editable '.[dev]' --constraint $(LOWEST)/lowest.txt
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 check: install
 	$(BIN)/ruff check .
@@ -72,4 +83,4 @@ $(VENV)/.docs: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) docs/_build
+	rm -rf $(VENV) $(LOWEST) $(DEMO) docs/_build

@@ -1,7 +1,9 @@
 """Constraints with the lowest version of each dependency that pyproject.toml allows.
 
     python tools/lowest.py [--extra NAME …] > lowest.txt
-    pip install --dry-run --ignore-installed . --constraint lowest.txt
+    pip install . --constraint lowest.txt
+
+``make test-lowest`` runs the test suite with them.
 
 An interpreter that is newer than a version has no wheel of it, so the result says what can be resolved here only.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -21,13 +24,24 @@ def lowest(requirements: list[str]) -> list[str]:
     """Pins at the lower bound, such as ``numpy==1.26``; a requirement without one is refused."""
     pins: dict[str, str] = {}
     for requirement in map(Requirement, requirements):
-        if requirement.name == "merc":
-            continue
         bounds = [one.version for one in requirement.specifier if one.operator == ">="]
         if not bounds:
             raise SystemExit(f"{requirement.name} has no lower bound in pyproject.toml; give one with >=")
         pins[requirement.name] = bounds[0]
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
+
+
+def wanted(project: dict[str, Any], extras: list[str]) -> list[str]:
+    """The dependencies of a project with those of extras, and of the extras that these name."""
+    found, waiting, seen = list(project["dependencies"]), list(extras), set()
+    while waiting:
+        if (extra := waiting.pop()) in seen:
+            continue
+        seen.add(extra)
+        for one in map(Requirement, project["optional-dependencies"][extra]):
+            waiting += one.extras if one.name == "merc" else []
+            found += [] if one.name == "merc" else [str(one)]
+    return found
 
 
 def main() -> None:
@@ -39,7 +53,7 @@ def main() -> None:
     extras = project["optional-dependencies"]
     if strange := sorted(set(options.extra) - set(extras)):
         raise SystemExit(f"no extra '{strange[0]}'; pyproject.toml has {', '.join(sorted(extras))}")
-    print("\n".join(lowest([*project["dependencies"], *(one for name in options.extra for one in extras[name])])))
+    print("\n".join(lowest(wanted(project, options.extra))))
 
 
 if __name__ == "__main__":

@@ -2,19 +2,22 @@
 
     python tools/install_size.py [--extra NAME …] [--largest N]
 
-The tree of requirements is walked by the metadata of the installed packages; each package counts with the files that
+The requirements of merc are those of pyproject.toml, the tree below them is walked by the metadata of the installed
+packages; each package counts with the files that
 its wheel has put on the disk, without ``.pyc``. The run time is what exported systems need: ONNX Runtime and numpy.
 """
 
 from __future__ import annotations
 
 import argparse
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 MOST = {"merc": 1600.0, "run time without torch": 250.0}  # MB
 
 
@@ -29,7 +32,7 @@ def closure(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
             continue
         seen.add((one, asked))
         try:
-            requires = metadata.requires(one) or []
+            requires = _own() if one == "merc" else metadata.requires(one) or []
         except metadata.PackageNotFoundError:
             print(f"not installed here, not counted: {one}")
             continue
@@ -38,6 +41,15 @@ def closure(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
             if _holds(requirement, asked):
                 waiting.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
     return found
+
+
+def _own() -> list[str]:
+    """What this tree requires, as the metadata of a package has it."""
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"].items()
+    return project["dependencies"] + [
+        f"{requirement}; extra == '{extra}'" for extra, requirements in optional for requirement in requirements
+    ]
 
 
 def _holds(requirement: Requirement, extras: frozenset[str]) -> bool:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import polars
 import pytest
+
+from merc import read
+from tests.pipeline.conftest import ALL_WEIGHTS
+from tests.without_extras import run
 
 WORKBENCH = ("training", "recipes", "benchmarks", "corpora", "quality", "prepare")
 LIBRARIES = ("polars", "sklearn")
@@ -40,3 +46,19 @@ def test_the_package_is_imported_in_a_moment_and_without_torch() -> None:
     took, names = min(loaded("merc") for _ in range(3))
     assert took < 0.3
     assert not names & {"torch", "transformers", "av", *LIBRARIES}
+
+
+def test_an_analysis_with_its_table_and_a_comparison_need_no_extra(
+    tmp_path: Path, short_sample: Path, weight, own_cache: Path
+) -> None:
+    weight(*ALL_WEIGHTS)
+    out = tmp_path / "talk.merc"
+    done = run("analyze", short_sample, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert {"report.html", "timeline.json", "timeline.csv", "timeline.parquet"} <= {one.name for one in out.iterdir()}
+    table = polars.read_parquet(out / "timeline.parquet")
+    assert table.height == len(read(out / "timeline.json")) > 2
+    assert table["confidence"].dtype == polars.Float64
+    compared = run("compare", out, out)
+    assert compared.returncode == 0, compared.stderr
+    assert "kappa" in compared.stdout

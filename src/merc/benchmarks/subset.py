@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from merc import parquet
 from merc.cache import file_hash
-from merc.errors import InputError
+from merc.errors import FormatError, InputError
 from merc.evaluation.resampling import Runs
 from merc.evaluation.scoring import Answers
 
@@ -41,11 +42,9 @@ class Subset:
         Raises:
             InputError: The file cannot be read as a table with the columns utterance and verdict.
         """
-        import polars as pl
-
         try:
-            rows = pl.read_parquet(path, columns=list(COLUMNS)).select(COLUMNS).rows()
-        except (OSError, pl.exceptions.PolarsError) as error:
+            rows = parquet.read(path, COLUMNS).rows()
+        except (OSError, FormatError) as error:
             raise InputError(
                 f"{path} is not a table of verdicts ({str(error).splitlines()[0]}): expected the columns "
                 f"{' and '.join(COLUMNS)}; give 'verified.parquet' of 'merc check'"

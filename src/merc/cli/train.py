@@ -133,6 +133,7 @@ def _recipe(
     from merc.recipes.recipe import Folders
     from merc.training.device import processes
 
+    recipe.require()
     options = recipe.settings(_values(recipe, given, changes))
     with terminal.progress(quiet=quiet) as progress:
         outcome = recipe.train(options, Folders(data_root(data), out, progress))

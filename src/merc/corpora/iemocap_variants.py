@@ -10,6 +10,7 @@ from types import MappingProxyType
 from merc.conversation import Utterance
 from merc.errors import FormatError, InputError
 from merc.labels import LABEL_SETS
+from merc.parquet import read
 from merc.registry import Registry
 
 SIDE_TABLE = "iemocap_utterances.parquet"
@@ -185,13 +186,7 @@ def labels6(root: Path, release: Path) -> dict[str, str | None] | None:
     path = side_table(root, release)
     if path is None:
         return None
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        columns = pq.read_table(path, columns=["utt_id", "label6_name"]).to_pydict()
-    except (pa.ArrowException, OSError) as error:
-        raise FormatError(f"{path}: {error}; expected a parquet table with utt_id and label6_name") from error
+    columns = read(path, ("utt_id", "label6_name")).to_dict(as_series=False)
     if unknown := sorted({str(n) for n in columns["label6_name"] if n is not None and n not in _NAMES6}):
         raise FormatError(f"{path}: label6_name '{unknown[0]}'; expected one of {', '.join(_NAMES6)}")
     pairs = zip(columns["utt_id"], columns["label6_name"], strict=True)

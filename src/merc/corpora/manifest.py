@@ -34,6 +34,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from merc import parquet
 from merc.cache import file_hash, key
 from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora.corpus import Corpus, Item, items
@@ -197,7 +198,8 @@ def _rows(path: Path) -> Iterator[_Row]:
         ):
             yield row.where, dict(row.cells)
     elif path.suffix.lower() == ".parquet":
-        yield from _parquet(path)
+        for number, cells in enumerate(parquet.read(path).iter_rows(named=True), 1):
+            yield f"{path}, row {number}", cells
     else:
         for where, line in lines_of(path):
             try:
@@ -207,18 +209,6 @@ def _rows(path: Path) -> Iterator[_Row]:
             if not isinstance(cells, dict):
                 raise FormatError(f"{where}: '{line[:60]}'; expected one JSON object a line")
             yield where, cells
-
-
-def _parquet(path: Path) -> Iterator[_Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        rows = pq.read_table(path).to_pylist()
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise FormatError(f"{path}: {error}; expected a parquet table") from error
-    for number, cells in enumerate(rows, 1):
-        yield f"{path}, row {number}", cells
 
 
 def _text(value: Any) -> str | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from merc.corpora.corpus import BROKEN_ARCHIVE
 from merc.errors import FormatError, InputError
+from merc.parquet import read
 from merc.registry import Registry
 
 _ACTION_UNITS = tuple(f"AU{number:02d}" for number in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45))
@@ -60,13 +61,14 @@ def features(corpus: str, root: Path) -> dict[str, FeatureTable]:
         UnknownName: If the corpus has no feature file.
         InputError: If the file is missing.
         FormatError: If the file is damaged or lacks columns.
+        MissingExtra: If it is Parquet, and polars is not installed.
     """
     return _TABLES[corpus](root)
 
 
 def _meld(root: Path) -> dict[str, FeatureTable]:
     path = _file(root, "meld_utterances_multimodal.parquet")
-    columns = _parquet(path, ("split", "clip", *_ACTION_UNITS, *_VOICE))
+    columns = read(path, ("split", "clip", *_ACTION_UNITS, *_VOICE)).to_dict(as_series=False)
     ids = tuple(f"{split}/{clip}" for split, clip in zip(columns["split"], columns["clip"], strict=True))
     sources = {
         "face": (_ACTION_UNITS, "action-unit intensities of OpenFace, one value per clip; below about 0.8 stored as 0"),
@@ -123,19 +125,6 @@ def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
             return {key: archive[key] for key in keys}
     except BROKEN_ARCHIVE as error:
         raise FormatError(f"{path}: {error}; expected a NumPy archive; download it again") from error
-
-
-def _parquet(path: Path, columns: tuple[str, ...]) -> dict[str, list[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table: dict[str, list[Any]] = pq.read_table(path, columns=list(columns)).to_pydict()
-    except (pa.ArrowException, OSError) as error:
-        raise FormatError(f"{path}: {error}; expected a parquet table with {', '.join(columns)}") from error
-    if absent := [name for name in columns if name not in table]:
-        raise FormatError(f"{path}: no column {', '.join(absent)}; expected {', '.join(columns)}")
-    return table
 
 
 def _numbers(column: list[Any], path: Path, name: str) -> NDArray[np.float32]:

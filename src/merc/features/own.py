@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from merc.cache import file_hash, key
-from merc.errors import FormatError, InputError, MissingExtra
+from merc.errors import FormatError, InputError, require
 from merc.features.feature import Feature
 
 if TYPE_CHECKING:
@@ -145,10 +145,9 @@ def _npy(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
 
 
 def _h5(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtra(f"{path} needs h5py: pip install 'merc[hdf5]'") from error
+    require("h5py", extra="hdf5", what=f"{path} needs {{}}")
+    import h5py
+
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: Any) -> None:
@@ -205,9 +204,9 @@ def _numbers(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def _table(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
+    frame = _frame(path)
     import polars as pl
 
-    frame = _frame(path)
     columns = {name: frame[name] for name in frame.columns}
     place = next((name for name in IDS if name in columns), "")
     if not place and ids is None:
@@ -218,6 +217,7 @@ def _table(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
 
 
 def _frame(path: Path) -> pl.DataFrame:
+    require("polars", extra="corpora", what=f"{path} needs {{}}")
     import polars as pl
 
     try:

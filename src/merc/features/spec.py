@@ -30,7 +30,7 @@ import numpy as np
 from merc.cache import Cache, key
 from merc.conversation import Conversation
 from merc.corpora import CORPORA, Item, manifest
-from merc.errors import FormatError, InputError
+from merc.errors import FormatError, InputError, require
 from merc.features import encoder, of_items, own, sound, stored, tuned_text, vocabulary
 from merc.features.encoder import ENCODERS, MODALITIES
 from merc.features.feature import Feature
@@ -359,6 +359,7 @@ def weights(path: Path) -> dict[str, float]:
     Raises:
         InputError: A file that cannot be read or has none of these columns.
     """
+    require("polars", extra="corpora", what=f"weights of utterances in {path} need {{}}")
     import polars as pl
 
     try:

@@ -16,6 +16,7 @@ from merc.errors import FormatError
 from merc.formats import clock, source
 from merc.formats.columns import ACCEPTED, FIELDS, field_of, item
 from merc.formats.source import Item, shown
+from merc.parquet import encoded, parsed
 
 MODALITIES = ("text", "voice", "face")
 """Modalities whose columns are always written, so that tables of several recordings can be joined."""
@@ -108,15 +109,9 @@ def write_parquet(timeline: Timeline, path: Path) -> None:
     Raises:
         OSError: If the file cannot be written; ``merc.formats.write`` turns it into OutputError.
     """
-    import polars
-
-    types = {str: polars.String, float: polars.Float64, bool: polars.Boolean}
     names = columns(timeline)
     cells = [{name: _clean(row.get(name)) for name in names} for row in rows(timeline)]
-    frame = polars.DataFrame(cells, schema={name: types[kind] for name, kind in names.items()})
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    path.write_bytes(buffer.getvalue())
+    path.write_bytes(encoded(names, cells))
 
 
 def read_csv(path: Path) -> Conversation:
@@ -178,20 +173,11 @@ def read_parquet(path: Path) -> Conversation:
     """Read a Parquet table; columns are recognised by the names in ``merc.formats.columns``, others go to ``meta``.
 
     Raises:
+        MissingExtra: If polars is not installed.
         FormatError: If the file is not Parquet, has neither a text column nor times, or has a malformed cell.
     """
-    import pyarrow
-    from pyarrow import parquet
-
-    data = source.read_bytes(path)
-    if not data.startswith(b"PAR1"):
-        raise FormatError(f"{path.name} is not Parquet: it does not begin with 'PAR1'; give a Parquet file")
-    try:
-        table = parquet.read_table(io.BytesIO(data))
-        records = list(enumerate(table.to_pylist(), 1))
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise FormatError(f"{path.name} is damaged Parquet ({shown(error, 200)}); write it again") from error
-    return conversation(path, table.column_names, records)
+    table = parsed(io.BytesIO(source.read_bytes(path)), Path(path.name))
+    return conversation(path, table.columns, list(enumerate(table.to_dicts(), 1)))
 
 
 def _require_columns(path: Path, names: Sequence[str], text: str) -> None:

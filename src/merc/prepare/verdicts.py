@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from merc import parquet
 from merc.cache import file_hash, key
 from merc.conversation import Conversation
-from merc.errors import InputError
+from merc.errors import FormatError, InputError
 
 _SPOILT: Mapping[str, str] = {"audio": "sound", "voice": "sound", "face": "face", "bank": "face"}
 """The input that a step removes; other steps (speakers, text) remove all: it is not known what of it is wrong."""
@@ -40,11 +41,9 @@ class Verdicts:
         ``conversations`` are those that were checked: the faces are found by their clips. Raises InputError when the
         table cannot be read or is another, and when ``bank.csv`` is there without what was measured.
         """
-        import polars as pl
-
         try:
-            table = pl.read_parquet(path, columns=list(_COLUMNS))
-        except (OSError, pl.exceptions.PolarsError) as error:
+            table = parquet.read(path, _COLUMNS)
+        except (OSError, FormatError) as error:
             raise InputError(
                 f"{path} is not a table of verdicts ({str(error).splitlines()[0]}): expected the columns "
                 f"{', '.join(_COLUMNS)}; give 'verified.parquet' of 'merc check'"

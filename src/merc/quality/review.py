@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from merc import __version__, cache
+from merc import __version__, cache, parquet
 from merc.errors import FormatError, InputError, MediaError
 from merc.media.clip import HEIGHT
 from merc.progress import Progress
@@ -97,9 +97,7 @@ def _given(path: Path) -> dict[str, str]:
 
 
 def _media(folder: Path) -> dict[str, str]:
-    import polars as pl
-
-    table = pl.read_parquet(folder / "verified.parquet", columns=["utterance", "video"])
+    table = parquet.read(folder / "verified.parquet", ("utterance", "video"))
     return {name: media for name, media in table.iter_rows() if media}
 
 

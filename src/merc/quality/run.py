@@ -19,7 +19,7 @@ import numpy as np
 from merc import cache, weights
 from merc.conversation import Conversation
 from merc.corpora import CONVERSATIONS
-from merc.errors import InputError
+from merc.errors import InputError, require
 from merc.execution import Executor, Row
 from merc.nn.device import resolve
 from merc.people.link import Bank
@@ -89,6 +89,7 @@ def check_corpus(
 
     Raises UnknownName for a corpus that is not known, what its reader raises, and as `check` does.
     """
+    require("polars", "sklearn", "threadpoolctl", extra="corpora", what="merc check needs {}")
     options = options or CheckOptions()
     checked = check(CONVERSATIONS[name](Path(root)), out, options=options, progress=progress)
     found = checked.verified
@@ -137,9 +138,11 @@ def check(
 
     Raises:
         InputError: nothing is to be checked, or the device is not there.
+        MissingExtra: the extra ``corpora`` is not installed.
         WeightError: a weight was not fetched.
         OutputError: nothing can be written.
     """
+    require("polars", "sklearn", "threadpoolctl", extra="corpora", what="merc check needs {}")
     options, folder = options or CheckOptions(), Path(out)
     subjects = subjects_of(conversations, options)
     if not subjects:

@@ -16,7 +16,7 @@ import numpy as np
 
 from merc.cache import file_hash, replacing
 from merc.corpora import CORPORA, Item
-from merc.errors import InputError
+from merc.errors import InputError, require
 from merc.evaluation.calibration import fit_temperature, log_loss
 from merc.heads.head import Head
 from merc.heads.late_fusion import Levels, mixed
@@ -171,6 +171,7 @@ def layer(name: str, weights: Weights | None, folder: Path, *, licence: str) -> 
 
 def _gain(table: Path, prefix: str) -> float:
     """Nats by which the columns with a prefix improve on the prior: fitted on MELD's train, measured on its dev."""
+    require("polars", "sklearn", extra="train", what="the late fusion needs {}")
     import polars as pl
     from sklearn.linear_model import LogisticRegression
 

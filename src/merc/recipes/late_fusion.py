@@ -63,8 +63,7 @@ class FusionOptions:
     """Let the trust in each speaker's voice depend on how it goes with the words, fitted on MELD's dev dialogues with
     planted voices, some of which tell nothing; otherwise all voices have the trust that the voice head earned."""
     calibrated: bool = False
-    """Fit the temperature of utterances without words on MELD's dev dialogues with planted voices; otherwise it is 1.
-    """
+    """Fit the temperature of utterances without words on MELD's dev dialogues with planted voices; otherwise 1."""
     only_trust: bool = False
     """Keep text form and threshold of the card in the folder of heads; take the trust from the cards of the heads."""
     resamples: int = 1000
@@ -397,4 +396,5 @@ LATE_FUSION = Recipe(
     FusionOptions,
     fit_fusion,
     {},
+    ("polars", "sklearn", "threadpoolctl"),
 )

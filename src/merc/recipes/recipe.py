@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from merc.errors import InputError
+from merc.errors import InputError, require
 from merc.options import typed
 from merc.progress import Progress
 from merc.reporting.cards import ModelCard
@@ -49,6 +49,7 @@ class Recipe(Generic[Options]):
         train: From options and folders to the outcome. An interrupted training resumes in the same ``out`` and ends
             with the same files.
         defaults: Values of options that differ from those of the dataclass.
+        packages: Those of the extra ``train`` that it imports.
     """
 
     name: str
@@ -56,6 +57,11 @@ class Recipe(Generic[Options]):
     options: type[Options]
     train: Callable[[Options, Folders], Outcome]
     defaults: Mapping[str, Any]
+    packages: tuple[str, ...] = ()
+
+    def require(self) -> None:
+        """Raise MissingExtra unless its packages are installed: now, and not after hours of training."""
+        require(*self.packages, extra="train", what=f"merc train {self.name} needs {{}}")
 
     def settings(self, changes: Mapping[str, Any]) -> Options:
         """The options with some values changed, by name.

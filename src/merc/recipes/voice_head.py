@@ -331,4 +331,5 @@ VOICE = Recipe(
     VoiceOptions,
     train_voice,
     {},
+    ("sklearn",),
 )

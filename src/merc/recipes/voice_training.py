@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from merc.errors import InputError
+from merc.errors import InputError, require
 from merc.evaluation.calibration import fit_temperature, softmax
 from merc.heads.mlp import CLASSES
 from merc.heads.voice import LEAST, VoiceHead, gate_inputs, moved_scores
@@ -153,6 +153,7 @@ def fit_voice(voices: Voices, options: VoiceOptions) -> VoiceHead:
 
 def _components(voices: Voices, options: VoiceOptions) -> tuple[np.ndarray, np.ndarray]:
     """Centre ``(d,)`` and principal directions ``(k, d)`` of the standardised vectors, for vectors as they are."""
+    require("sklearn", extra="train", what="training a voice head needs {}")
     from sklearn.decomposition import PCA
 
     vectors = np.concatenate(voices.copies)

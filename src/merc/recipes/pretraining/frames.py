@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from merc.errors import InputError
+from merc.errors import InputError, require
 from merc.nn.pooling import masked_mean
 from merc.nn.whisper import WhisperNetwork
 from merc.recipes.pretraining.sounds import UNLABELLED, Batch, Sounds
@@ -171,6 +171,7 @@ def fit_clusters(frames: np.ndarray, counts: Sequence[int], *, iterations: int, 
     Raises:
         InputError: More clusters than frames.
     """
+    require("sklearn", "threadpoolctl", extra="train", what="clusters of frames need {}")
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 

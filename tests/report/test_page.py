@@ -221,7 +221,7 @@ def test_the_corrected_layer_is_drawn_and_the_edits_are_listed(make: Make) -> No
     page = render(edits.edited(timeline, *changes, by="Eve <b>", at="2026-01-02T03:04Z"))
     assert "<bdi>Anna</bdi>" in page and page.count("Speaker 1") == 1, "the old name is in the list of edits only"
     assert "2026-01-02 03:04<" in page and "Eve &lt;b&gt;" in page
-    assert "u0: label fear" in page and "speaker &#x27;Speaker 1&#x27; is &#x27;Anna&#x27;" in page
+    assert "u0: label fear" in page and "speaker &#39;Speaker 1&#39; is &#39;Anna&#39;" in page
     assert "made by people after the analysis" in page
     Page(page)
     assert "Corrections</h2>" not in render(timeline)

@@ -21,7 +21,7 @@ from merc.errors import FormatError, InputError, MediaError
 from merc.media.clip import HEIGHT
 from merc.progress import Progress
 from merc.quality.bank import BankFace, Decisions
-from merc.web.html import Page, masthead, safe, section
+from merc.web.html import Html, Macros, Page, macros, masthead, section
 
 DECISIONS = "decisions.csv"
 BANK = "bank.csv"
@@ -161,50 +161,41 @@ def _file_names(speakers: Sequence[str]) -> dict[str, str]:
 
 
 def _sheet(speaker: str, rows: Sequence[Mapping[str, str]], pictures: Mapping[str, str]) -> str:
-    parts = []
+    parts = [_parts().back()]
     for proposed, title in (("keep", "Taken for the speaker"), ("drop", "Taken for somebody else")):
-        chosen = [row for row in rows if row["proposed"] == proposed]
-        figures = "".join(_figure(row, pictures.get(row["face"])) for row in chosen)
-        faces = f'<div class="faces">{figures}</div>' if figures else "<p>none</p>"
-        parts.append(section(proposed, f"{title} ({len(chosen)})", faces))
-    return _page(speaker, '<p><a href="index.html">All speakers</a></p>', *parts)
-
-
-def _figure(row: Mapping[str, str], picture: str | None) -> str:
-    shown = f'<img alt="" src="{picture}">' if picture else "<span>the picture can no longer be read</span>"
-    decision = f" <b>{safe(row['decision'])}</b>" if row["decision"] else ""
-    return (
-        f"<figure>{shown}<figcaption>person {safe(row['person'])}{decision}<br>"
-        f"<code>{safe(row['face'])}</code></figcaption></figure>"
-    )
+        chosen = [(row, pictures.get(row["face"])) for row in rows if row["proposed"] == proposed]
+        parts.append(section(proposed, f"{title} ({len(chosen)})", _parts().faces(chosen)))
+    return _page(speaker, *parts)
 
 
 def _index(speakers: Mapping[str, Sequence[Mapping[str, str]]], names: Mapping[str, str]) -> str:
-    lines = []
-    for speaker, rows in speakers.items():
-        kept = sum(row["proposed"] == "keep" for row in rows)
-        clips = len({row["utterance"] for row in rows})
-        warn = " – nobody is seen more while they speak: choose their faces" if not kept else ""
-        lines.append(
-            f'<li><a href="{safe(names[speaker])}">{safe(speaker)}</a>: '
-            f"{kept} of {len(rows)} faces kept, from {clips} clips{warn}</li>"
-        )
-    return _page("Speakers’ faces", f"<ul>{''.join(lines)}</ul>")
+    found = [
+        {
+            "file": names[speaker],
+            "speaker": speaker,
+            "kept": sum(row["proposed"] == "keep" for row in rows),
+            "faces": len(rows),
+            "clips": len({row["utterance"] for row in rows}),
+        }
+        for speaker, rows in speakers.items()
+    ]
+    return _page("Speakers’ faces", _parts().speakers(found))
 
 
-def _page(title: str, *body: str) -> str:
+def _page(title: str, *body: Html) -> str:
     return Page(
         title=title,
         header=masthead("Review of a check", title, "", ()),
-        main=(_HOW, *body),
-        footer=f"<p>Written by merc {safe(__version__)}. Treat its faces as you treat the recordings.</p>",
+        main=(_parts().how(), *body),
+        footer=_parts().footer(__version__),
         style=_STYLE,
     ).render()
 
 
-_HOW = """<p class="about">Edit the column <code>decision</code> of <code>decisions.csv</code>: <code>keep</code> or
-<code>drop</code> a face, <code>remove utterance</code> or <code>remove speaker</code>; empty accepts the proposal. Then
-run the check again.</p>"""
+def _parts() -> Macros:
+    return macros("merc.quality.report", "review.html")
+
+
 _STYLE = """
 .faces{display:flex;flex-wrap:wrap;gap:1rem}
 .faces figure{margin:0;width:9rem}

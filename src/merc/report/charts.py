@@ -6,11 +6,12 @@ Times are placed in percent of the page, so that the pictures shrink with it whi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from merc.conversation import Timeline
-from merc.report.summary import NO_LABEL, Axis, Row, Shares, Slice, axis, overlapped, shares, slices, ticks
-from merc.web.html import safe
+from merc.report.summary import NO_LABEL, Axis, Row, Slice, axis, overlapped, shares, slices, ticks
+from merc.web.html import Html, Macros, macros
 from merc.web.palette import stacking
 from merc.web.words import clock, counted, length, listed, number, percent
 
@@ -21,56 +22,34 @@ BRIDGE = 15.0
 """Longest silence, in seconds, across which a faint band leads from one utterance of a speaker to the next."""
 
 
-def legend(timeline: Timeline) -> str:
+def legend(timeline: Timeline) -> Html:
     """The key of all pictures: shape, colour and name of each label, and how doubt and overlap look."""
-    keys = [f"<li>{mark(place)}{safe(label)}" for place, label in enumerate(timeline.labels)]
-    keys.append(f'<li><i class="m none"></i>{NO_LABEL} (abstained)')
-    if timeline.overlaps:
-        keys.append('<li><i class="swatch hatch"></i>several voices at once')
-    return f'<ul class="legend" aria-label="Key">{"".join(keys)}</ul>'
+    return _parts().legend(timeline.labels, NO_LABEL, bool(timeline.overlaps))
 
 
-def mark(place: int | None) -> str:
-    """The shape of a label, by its position in the timeline's labels; hollow for None."""
-    return f'<i class="m l{place}"></i>' if place is not None else '<i class="m none"></i>'
-
-
-def curves(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
+def curves(timeline: Timeline, rows: dict[str, list[Row]]) -> Html:
     """The small multiples: one curve a speaker over one shared axis of time."""
     time = axis(timeline)
-    seconds = time.seconds
-    lanes = "".join(_lane(timeline, time, name, own) for name, own in rows.items())
-    grid = "".join(f'<i style="left:{number(100 * t / seconds)}%"></i>' for t in ticks(seconds))
-    return (
-        f'<div class="plot" data-seconds="{number(seconds)}"><div class="grid" aria-hidden="true">{grid}</div>{lanes}'
-        f'<div class="axis" aria-hidden="true">{_axis(seconds)}</div></div>'
-    )
+    lanes = [_lane(timeline, time, name, own) for name, own in rows.items()]
+    return _parts().curves(time.seconds, ticks(time.seconds), lanes)
 
 
-def _axis(seconds: float) -> str:
-    places = ((position, t, 100 * t / seconds) for position, t in enumerate(ticks(seconds)))
-    return "".join(
-        f'<span class="{"odd" if position % 2 else "even"}{" last" if x > 96 else ""}" style="left:{number(x)}%">'
-        f"{clock(t)}</span>"
-        for position, t, x in places
-    )
-
-
-def _lane(timeline: Timeline, time: Axis, name: str, rows: list[Row]) -> str:
+def _lane(timeline: Timeline, time: Axis, name: str, rows: list[Row]) -> Html:
     columns = slices(timeline, rows, time)
     said = sum(u.segment.duration for _, u, _ in rows if u.segment)
-    about = f"{counted(len(rows), 'utterance')}, {length(said)}" if rows else "no utterance"
-    drawn = _bridges(timeline, time, columns) + "".join(_column(timeline, time, column) for column in columns)
-    hatches = "".join(
-        f'<i class="hatch" style="left:{_x(time, o.start) / 10:.2f}%;'
-        f'width:{max(0.15, (_x(time, o.end) - _x(time, o.start)) / 10):.2f}%"></i>'
+    hatches = [
+        (_x(time, o.start) / 10, max(0.15, (_x(time, o.end) - _x(time, o.start)) / 10))
         for o in overlapped(timeline, rows)
-    )
-    return (
-        f'<div class="lane"><p class="who"><bdi>{safe(name)}</bdi><span>{about}</span></p>'
-        f'<div class="band"><svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{safe(f"{name}: {describe(timeline, rows)}")}">{drawn}</svg>{hatches}</div>'
-        f'<div class="marks" aria-hidden="true">{_marks(timeline, time, columns)}</div></div>'
+    ]
+    return _parts().lane(
+        name,
+        f"{counted(len(rows), 'utterance')}, {length(said)}" if rows else "no utterance",
+        describe(timeline, rows),
+        (WIDTH, HEIGHT),
+        _bridges(timeline, time, columns),
+        [_column(timeline, time, column) for column in columns],
+        hatches,
+        _marks(timeline, time, columns),
     )
 
 
@@ -101,20 +80,32 @@ def _levels(timeline: Timeline, column: Slice) -> dict[int, tuple[float, float]]
     return levels
 
 
-def _column(timeline: Timeline, time: Axis, column: Slice) -> str:
-    """One utterance (or average): its probabilities stacked, its confidence as opacity, hollow where it abstains."""
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One utterance (or average) as it is drawn: hollow where it abstains, blank where nothing was predicted."""
+
+    tip: str
+    paths: Sequence[tuple[int, str]] = ()
+    """Position of a label, and its path."""
+    opacity: str = ""
+    hollow: bool = False
+    blank: str = ""
+
+
+def _column(timeline: Timeline, time: Axis, column: Slice) -> _Column:
+    """One utterance (or average): its probabilities stacked, its confidence as opacity."""
     left, right = _x(time, column.start), _x(time, column.end)
     right = max(right, left + 0.8)
     box = f"M{number(left)} {{}}H{number(right)}V{{}}H{number(left)}Z"
+    tip = _tip(timeline, column)
     if column.probabilities is None:
-        return f'<g class="no"><path class="blank" d="{box.format(1, HEIGHT - 1)}"/></g>'
-    paths = "".join(
-        f'<path class="l{place}" d="{box.format(number(top), number(bottom))}"/>'
+        return _Column(tip, blank=box.format(1, HEIGHT - 1))
+    paths = [
+        (place, box.format(number(top), number(bottom)))
         for place, (top, bottom) in _levels(timeline, column).items()
         if bottom - top >= 0.5
-    )
-    hollow = ' class="no"' if column.label is None else f' opacity="{number(0.4 + 0.6 * column.confidence)}"'
-    return f"<g{hollow}><title>{safe(_tip(timeline, column))}</title>{paths}</g>"
+    ]
+    return _Column(tip, paths, number(0.4 + 0.6 * column.confidence), column.label is None)
 
 
 def _tip(timeline: Timeline, column: Slice) -> str:
@@ -132,45 +123,45 @@ def _bridge(start: tuple[float, float, float], end: tuple[float, float, float]) 
     return f"M{a} {t}C{middle} {t} {middle} {u} {b} {u}V{v}C{middle} {v} {middle} {w} {a} {w}Z"
 
 
-def _bridges(timeline: Timeline, time: Axis, columns: Sequence[Slice]) -> str:
-    """Faint bands from one utterance of a speaker to the next, to lead the eye; nothing was measured there."""
+def _bridges(timeline: Timeline, time: Axis, columns: Sequence[Slice]) -> list[tuple[int, str]] | None:
+    """Faint bands from one utterance of a speaker to the next, to lead the eye; nothing was measured there.
+
+    Each is the position of a label with its path; None where columns are averages.
+    """
     if time.step is not None:
-        return ""
+        return None
     paths: dict[int, list[str]] = {place: [] for place in stacking(timeline.labels)}
     for one, two in pairwise(columns):
         if one.probabilities and two.probabilities and 0 < two.start - one.end <= BRIDGE:
             ends = _levels(timeline, two)
             for place, begin in _levels(timeline, one).items():
                 paths[place].append(_bridge((_x(time, one.end), *begin), (_x(time, two.start), *ends[place])))
-    drawn = "".join(f'<path class="l{place}" d="{"".join(d)}"/>' for place, d in paths.items() if any(d))
-    return f'<g class="bridge">{drawn}</g>'
+    return [(place, "".join(d)) for place, d in paths.items() if any(d)]
 
 
-def _marks(timeline: Timeline, time: Axis, columns: Sequence[Slice]) -> str:
-    """The shape of each utterance's label below its column, a link to it; left out where it would not fit."""
+def _marks(timeline: Timeline, time: Axis, columns: Sequence[Slice]) -> list[tuple[str, bool, int, float]]:
+    """The shape of each utterance's label below its column, a link to it; left out where it would not fit.
+
+    Each is a class, whether it is close to the one before, the number of the utterance, and its place in percent.
+    """
     place = {label: position for position, label in enumerate(timeline.labels)}
     drawn, last = [], -WIDTH
     for column in columns:
         middle = (_x(time, column.start) + _x(time, column.end)) / 2
         if column.index is None or middle - last < 11:
             continue
-        crowded, last = (" tight" if middle - last < 32 else ""), round(middle)
+        crowded, last = middle - last < 32, round(middle)
         shape = f"l{place[column.label]}" if column.label in place else "none"
-        drawn.append(
-            f'<a class="m {shape}{crowded}" href="#u{column.index + 1}" tabindex="-1" '
-            f'style="left:{number(middle / 10)}%"></a>'
-        )
-    return "".join(drawn)
+        drawn.append((shape, crowded, column.index + 1, middle / 10))
+    return drawn
 
 
-def share_card(timeline: Timeline, name: str, rows: list[Row]) -> str:
+def share_card(timeline: Timeline, name: str, rows: list[Row]) -> Html:
     """The shares of one speaker: a stacked bar by speaking time, one by utterances, and the numbers of both."""
     share = shares(timeline, rows)
-    return (
-        f'<article class="share"><h3><bdi>{safe(name)}</bdi></h3>{_face(timeline, name)}'
-        f"{_bar(timeline, 'time', share.seconds)}{_bar(timeline, 'count', tuple(map(float, share.counts)))}"
-        f"{_numbers(timeline, name, share)}</article>"
-    )
+    bars = [("time", _bar(timeline, share.seconds)), ("count", _bar(timeline, tuple(map(float, share.counts))))]
+    labels = [*enumerate(timeline.labels), (None, f"{NO_LABEL} (abstained)")]
+    return _parts().share_card(name, _face(timeline, name), bars, labels, share)
 
 
 def _face(timeline: Timeline, name: str) -> str:
@@ -178,37 +169,19 @@ def _face(timeline: Timeline, name: str) -> str:
     found = next((speaker for speaker in timeline.speakers if speaker.id == name), None)
     if found is None or not timeline.recording.has_video:
         return ""
-    about = (
-        "Face seen and linked to the voice." if found.face else f"No face: {found.face_reason or 'none was linked'}."
-    )
-    return f'<p class="face">{safe(about)}</p>'
+    return "Face seen and linked to the voice." if found.face else f"No face: {found.face_reason or 'none was linked'}."
 
 
-def _bar(timeline: Timeline, what: str, amounts: Sequence[float]) -> str:
+def _bar(timeline: Timeline, amounts: Sequence[float]) -> list[tuple[str, float]]:
+    """The parts of a stacked bar, each its class and its share in thousandths."""
     total = sum(amounts) or 1.0
     order = [*stacking(timeline.labels), len(timeline.labels)]
-    parts = "".join(
-        f'<i class="{f"l{place}" if place < len(timeline.labels) else "none"}" '
-        f'style="flex-grow:{number(1000 * amounts[place] / total)}"></i>'
+    return [
+        (f"l{place}" if place < len(timeline.labels) else "none", 1000 * amounts[place] / total)
         for place in order
         if amounts[place]
-    )
-    return f'<div class="stack {what}" aria-hidden="true">{parts}</div>'
+    ]
 
 
-def _numbers(timeline: Timeline, name: str, share: Shares) -> str:
-    seconds, count = sum(share.seconds), sum(share.counts)
-    lines = []
-    for place, label in enumerate((*timeline.labels, f"{NO_LABEL} (abstained)")):
-        by_time = percent(share.seconds[place] / seconds) if share.seconds[place] else "–"
-        by_count = percent(share.counts[place] / count) if share.counts[place] else "–"
-        empty = "" if share.counts[place] else ' class="zero"'
-        lines.append(
-            f'<tr{empty}><th scope="row">{mark(place if place < len(timeline.labels) else None)}{safe(label)}</th>'
-            f"<td>{by_time}</td><td>{by_count} <small>({share.counts[place]})</small></td></tr>"
-        )
-    return (
-        f'<table><caption class="quiet">Share of each predicted label, <bdi>{safe(name)}</bdi></caption><thead><tr>'
-        f'<td></td><th scope="col">time <small>{length(seconds)}</small></th>'
-        f'<th scope="col">utterances <small>{count}</small></th></tr></thead><tbody>{"".join(lines)}</tbody></table>'
-    )
+def _parts() -> Macros:
+    return macros("merc.report", "charts.html")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from merc.conversation import Prediction, Timeline, Utterance
 from merc.report.notice import NOTICE
 from merc.report.summary import NO_LABEL, Axis, Row, Slice, axis, by_speaker, name_of, slices, ticks
-from merc.web.html import safe
-from merc.web.palette import looks
-from merc.web.words import clock, counted, length, number, percent
+from merc.web.html import macros
+from merc.web.palette import Look, looks
+from merc.web.words import clock, counted, length, percent
 
 MOST_LINES = 12
 """Utterances that the table lists before it says how many more there are."""
@@ -25,95 +28,94 @@ _CELL = "text-align:left;padding:2px 10px 2px 0;border:0;background:none;vertica
 def fragment(timeline: Timeline) -> str:
     """HTML of one strip a speaker and of the first utterances, as people corrected them; it needs nothing else."""
     timeline = timeline.corrected
-    recording = timeline.recording
-    rows = by_speaker(timeline)
-    title = f"{length(recording.duration)}, {counted(len(rows), 'speaker')}, {counted(len(timeline), 'utterance')}"
-    body = f"{_strips(timeline, rows)}{_key(timeline)}{_table(timeline)}" if len(timeline) else "<p>No utterance.</p>"
-    short = NOTICE.split(". ", maxsplit=1)[0]
-    return (
-        f'<div style="max-width:{_WIDTH}px;{_FONT};font-size:13px;line-height:1.45;color:inherit">'
-        f'<p style="margin:0 0 6px"><strong><bdi>{safe(recording.name)}</bdi></strong> · {title}</p>{body}'
-        f'<p style="margin:6px 0 0;font-size:11px;opacity:.8">{safe(short)}.</p></div>'
-    )
-
-
-def _strips(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
-    time, height = axis(timeline), _LANE * len(rows) + 18
+    rows, time = by_speaker(timeline), axis(timeline)
+    people, said = counted(len(rows), "speaker"), counted(len(timeline), "utterance")
     scale = (_WIDTH - _GUTTER) / time.seconds
-    lanes = "".join(
-        _strip(timeline, time, name, top=_LANE * line, rows=own) for line, (name, own) in enumerate(rows.items())
+    lines = [_line(*pair) for pair in list(timeline)[:MOST_LINES]]
+    rest = len(timeline) - len(lines)
+    view = _View(
+        name=timeline.recording.name,
+        title=f"{length(timeline.recording.duration)}, {people}, {said}",
+        height=_LANE * len(rows) + 18,
+        strips=[_strip(timeline, time, name, own, _LANE * line) for line, (name, own) in enumerate(rows.items())],
+        times=[(t, _GUTTER + t * scale) for t in ticks(time.seconds) if t * scale < _WIDTH - _GUTTER - 14],
+        looks=looks(timeline.labels),
+        lines=lines,
+        more=counted(rest, "more utterance") if rest else "",
     )
-    times = "".join(
-        f'<text x="{number(_GUTTER + t * scale)}" y="{height - 4}" text-anchor="{"start" if not t else "middle"}" '
-        f'fill="currentColor" font-size="10" opacity=".8">{clock(t)}</text>'
-        for t in ticks(time.seconds)
-        if t * scale < _WIDTH - _GUTTER - 14
-    )
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" width="100%" role="img" style="display:block" '
-        f'aria-label="Predicted labels over time, one strip a speaker">{lanes}{times}</svg>'
-    )
+    return str(macros("merc.report", "fragment.html").fragment(view))
 
 
-def _strip(timeline: Timeline, time: Axis, name: str, *, top: int, rows: list[Row]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    time: str
+    name: str
+    text: str
+    label: str | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """One column of a strip; without a look it is hollow."""
+
+    left: float
+    width: float
+    opacity: float
+    look: Look | None
+    tip: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    top: int
+    name: str
+    boxes: Sequence[_Box]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the template shows."""
+
+    name: str
+    title: str
+    height: int
+    strips: Sequence[_Strip]
+    times: Sequence[tuple[float, float]]
+    """Of the axis: seconds, and where they are."""
+    looks: Mapping[str, Look]
+    lines: Sequence[_Line]
+    more: str
+    notice: str = NOTICE.split(". ", maxsplit=1)[0]
+    no_label: str = NO_LABEL
+    width: int = _WIDTH
+    gutter: int = _GUTTER
+    font: str = _FONT
+    cell: str = _CELL
+
+
+def _strip(timeline: Timeline, time: Axis, name: str, rows: list[Row], top: int) -> _Strip:
     short = name if len(name) <= 16 else f"{name[:15]}…"
-    boxes = "".join(_box(timeline, time, top, column) for column in slices(timeline, rows, time))
-    return (
-        f'<text x="0" y="{top + 16}" fill="currentColor" font-size="12">{safe(short)}</text>'
-        f'<line x1="{_GUTTER}" x2="{_WIDTH}" y1="{top + 22.5}" y2="{top + 22.5}" stroke="currentColor" '
-        f'stroke-opacity=".2"/>{boxes}'
+    return _Strip(top, short, [_box(timeline, time, column) for column in slices(timeline, rows, time)])
+
+
+def _box(timeline: Timeline, time: Axis, column: Slice) -> _Box:
+    scale = (_WIDTH - _GUTTER) / time.seconds
+    return _Box(
+        left=_GUTTER + column.start * scale,
+        width=max(1.0, (column.end - column.start) * scale),
+        opacity=0.45 + 0.55 * column.confidence,
+        look=looks(timeline.labels).get(column.label or ""),
+        tip=f"{clock(column.start)} {column.label or NO_LABEL} {percent(column.confidence)}",
     )
 
 
-def _box(timeline: Timeline, time: Axis, top: int, column: Slice) -> str:
-    look, scale = looks(timeline.labels).get(column.label or ""), (_WIDTH - _GUTTER) / time.seconds
-    paint = (
-        f'fill="{look.dark}" opacity="{number(0.45 + 0.55 * column.confidence)}"'
-        if look
-        else 'fill="none" stroke="currentColor" stroke-opacity=".6" stroke-dasharray="2 2"'
-    )
-    tip = f"{clock(column.start)} {column.label or NO_LABEL} {percent(column.confidence)}"
-    return (
-        f'<rect x="{number(_GUTTER + column.start * scale)}" y="{top + 3}" height="17" rx="1.5" '
-        f'width="{number(max(1.0, (column.end - column.start) * scale))}" {paint}><title>{safe(tip)}</title></rect>'
-    )
-
-
-def _key(timeline: Timeline) -> str:
-    keys = "".join(
-        f'<span style="white-space:nowrap;margin-right:12px">{_glyph(timeline, label)} {safe(label)}</span>'
-        for label in timeline.labels
-    )
-    return f'<p style="margin:4px 0 6px;font-size:12px">{keys}<span>▢ {NO_LABEL}</span></p>'
-
-
-def _glyph(timeline: Timeline, label: str | None) -> str:
-    look = looks(timeline.labels).get(label or "")
-    return f'<span aria-hidden="true" style="color:{look.dark}">{look.glyph}</span>' if look else "▢"
-
-
-def _table(timeline: Timeline) -> str:
-    pairs = list(timeline)[:MOST_LINES]
-    lines = "".join(_line(timeline, utterance, prediction) for utterance, prediction in pairs)
-    heads = "".join(
-        f'<th scope="col" style="{_CELL};font-weight:600">{head}</th>'
-        for head in ("time", "speaker", "text", "predicted label", "confidence")
-    )
-    rest = len(timeline) - len(pairs)
-    more = f'<p style="margin:4px 0 0">and {counted(rest, "more utterance")}</p>' if rest else ""
-    return (
-        f'<table style="border-collapse:collapse;font-size:12px;color:inherit;margin:0;background:none"><thead>'
-        f'<tr style="background:none">{heads}</tr></thead><tbody>{lines}</tbody></table>{more}'
-    )
-
-
-def _line(timeline: Timeline, utterance: Utterance, prediction: Prediction) -> str:
+def _line(utterance: Utterance, prediction: Prediction) -> _Line:
     text = utterance.text or ""
-    cells = (
-        clock(utterance.segment.start) if utterance.segment else "–",
-        f"<bdi>{safe(name_of(utterance))}</bdi>",
-        f"<bdi>{safe(text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS].rstrip() + '…')}</bdi>",
-        f"{_glyph(timeline, prediction.label)} {safe(prediction.label or NO_LABEL)}",
-        percent(prediction.confidence),
+    return _Line(
+        time=clock(utterance.segment.start) if utterance.segment else "–",
+        name=name_of(utterance),
+        text=text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS].rstrip() + "…",
+        label=prediction.label,
+        confidence=prediction.confidence,
     )
-    return f'<tr style="background:none">{"".join(f"""<td style="{_CELL}">{cell}</td>""" for cell in cells)}</tr>'

@@ -14,7 +14,7 @@ from merc.report.notice import NOTICE
 from merc.report.summary import Row, axis, by_speaker
 from merc.report.utterances import filters, utterance_list
 from merc.web import palette
-from merc.web.html import Html, Page, masthead, resource, safe, section
+from merc.web.html import Html, Macros, Page, about, macros, masthead, resource, section
 from merc.web.tables import table
 from merc.web.words import counted, fact, length, listed, percent
 
@@ -48,22 +48,22 @@ def render(timeline: Timeline) -> str:
     ).render()
 
 
-def _sections(timeline: Timeline, predicted: Timeline) -> list[str]:
+def _sections(timeline: Timeline, predicted: Timeline) -> list[Html]:
     rows = by_speaker(timeline)
     spoken = [_over_time(timeline, rows), _by_speaker(timeline, rows), _utterances(timeline, predicted)]
     return [
         _notes(timeline),
-        _notice(),
+        _parts().notice(NOTICE),
         *(spoken if len(timeline) else [_silence(timeline)]),
         _reading(timeline),
-        _LIMITS,
+        section("limits", "What merc cannot do", _parts().limits()),
         _edits(predicted),
         _models(timeline),
         _options(timeline),
     ]
 
 
-def _header(timeline: Timeline, edits: int) -> str:
+def _header(timeline: Timeline, edits: int) -> Html:
     recording, count = timeline.recording, len(timeline)
     abstained = sum(prediction.label is None for prediction in timeline.predictions)
     facts: list[tuple[str, object, str]] = [
@@ -95,29 +95,19 @@ def _language(timeline: Timeline) -> tuple[object, str]:
     sure = "" if probability is None else f"detected, {percent(probability)}"
     if timeline.recording.translated:
         sure += "; its words are Whisper's translation into English"
-    return Html(f'<span data-language="{safe(code)}">{safe(code)}</span>'), sure
+    return _parts().language(code), sure
 
 
-def _notes(timeline: Timeline) -> str:
+def _notes(timeline: Timeline) -> Html:
     lost = [note for note in timeline.notes if not note.startswith(NAMED)]
-    return section("notes", "What was lost or withheld", _note_list(lost)) if lost else ""
+    return section("notes", "What was lost or withheld", _parts().notes(lost)) if lost else Html()
 
 
-def _note_list(notes: list[str]) -> str:
-    items = "".join(f"<li>{safe(note)}</li>" for note in notes)
-    return f'<ul class="notes">{items}</ul>' if notes else ""
+def _silence(timeline: Timeline) -> Html:
+    return _parts().silence("it has no sound" if not timeline.recording.has_audio else "no speech was found in it")
 
 
-def _notice() -> str:
-    return f'<aside class="notice" aria-label="Notice on emotion recognition"><p>{safe(NOTICE)}</p></aside>'
-
-
-def _silence(timeline: Timeline) -> str:
-    why = "it has no sound" if not timeline.recording.has_audio else "no speech was found in it"
-    return f'<p class="silence">This recording has no utterance to label: {why}.</p>'
-
-
-def _over_time(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
+def _over_time(timeline: Timeline, rows: dict[str, list[Row]]) -> Html:
     step = axis(timeline).step
     column = (
         "Each column is an utterance. Faint bands only lead the eye to the speaker’s next utterance."
@@ -127,22 +117,18 @@ def _over_time(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
     lead = (
         f"{column} The height of a colour is the probability of its label; the stronger the colour, the more certain."
     )
-    return section(
-        "over-time",
-        "Over time",
-        f'<p class="about">{lead}</p>{charts.legend(timeline)}{charts.curves(timeline, rows)}',
-    )
+    return section("over-time", "Over time", about(lead), charts.legend(timeline), charts.curves(timeline, rows))
 
 
 def _step(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min"
 
 
-def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> str:
-    cards = "".join(charts.share_card(timeline, name, own) for name, own in rows.items() if own)
+def _by_speaker(timeline: Timeline, rows: dict[str, list[Row]]) -> Html:
+    cards = [charts.share_card(timeline, name, own) for name, own in rows.items() if own]
     lead = "Top bar: share of speaking time per label; bottom bar: share of utterances."
-    named = _note_list([note for note in timeline.notes if note.startswith(NAMED)])
-    return section("by-speaker", "By speaker", f'<p class="about">{lead}</p>{named}<div class="shares">{cards}</div>')
+    named = _parts().notes([note for note in timeline.notes if note.startswith(NAMED)])
+    return section("by-speaker", "By speaker", about(lead), named, _parts().shares(cards))
 
 
 def _beside(name: str) -> str:
@@ -154,80 +140,44 @@ def _beside(name: str) -> str:
     return re.split(r"[/\\]", name)[-1]
 
 
-def _utterances(timeline: Timeline, predicted: Timeline) -> str:
-    player = (
-        f'<div class="player" data-name="{safe(_beside(timeline.recording.name))}" '
-        f'data-kind="{"video" if timeline.recording.has_video else "audio"}" hidden></div>'
-    )
+def _utterances(timeline: Timeline, predicted: Timeline) -> Html:
+    recording = timeline.recording
+    player = _parts().player(_beside(recording.name), "video" if recording.has_video else "audio")
     return section("utterances", "Utterances", player, filters(timeline), utterance_list(timeline, predicted))
 
 
-def _reading(timeline: Timeline) -> str:
-    names = listed([safe(label) for label in timeline.labels])
-    return section(
-        "reading",
-        "How to read this page",
-        '<dl class="prose">',
-        f"<dt>Predicted label</dt><dd>One of {names}: the label that annotators would most probably have given to the "
-        "utterance. It describes an expression, as others take it.</dd>",
-        "<dt>Confidence</dt><dd>The calibrated probability that the predicted label is the annotators’ label: of all "
-        "utterances with a confidence of 70%, about 70 in 100 should be right on recordings like those of the "
-        "calibration. On other recordings it can be too high.</dd>",
-        "<dt>No label (abstained)</dt><dd>The evidence did not suffice to name one label, so none is given; the reason "
-        "is shown next to it. Its probabilities are drawn hollow, and it counts in no label’s share.</dd>",
-        "<dt>Evidence</dt><dd>What the words, the voice and the face say, each alone, in percent. They may contradict "
-        "each other; “together” is what follows from all of them. Where one is missing, the reason is given. “By time” "
-        "shows how voice and face change within the utterance, by half seconds.</dd>",
-        "<dt>Corrected</dt><dd>A person set or rejected the label, or changed words or speaker; what the model said is "
-        "shown next to it. Confidence and evidence are always the model’s.</dd>",
-        "</dl>",
-    )
+def _reading(timeline: Timeline) -> Html:
+    return section("reading", "How to read this page", _parts().reading(list(timeline.labels)))
 
 
-_LIMITS = section(
-    "limits",
-    "What merc cannot do",
-    '<ul class="prose">',
-    "<li>It cannot tell what somebody feels, thinks or intends; irony and politeness mislead it.</li>",
-    "<li>It cannot judge a person, and a share of labels is no trait of character.</li>",
-    "<li>It was trained on a few corpora, largely acted or scripted and mostly in English; voices, faces, languages "
-    "and cultures that are rare in them are read worse.</li>",
-    "<li>It can confuse who speaks, mishear words and take another’s face for the speaker’s; then the label is about "
-    "something else. The recording decides.</li>",
-    "</ul>",
-)
-
-
-def _edits(timeline: Timeline) -> str:
+def _edits(timeline: Timeline) -> Html:
     if not timeline.edits:
-        return ""
+        return Html()
     rows = [(edit.at.replace("T", " ").removesuffix("Z"), edit.by, edit.change.sentence) for edit in timeline.edits]
     return section("edits", "Corrections", table(("when (UTC)", "who", "what"), rows, label="corrections"))
 
 
-def _models(timeline: Timeline) -> str:
+def _models(timeline: Timeline) -> Html:
     if not timeline.models:
-        return ""
-    rows = [
-        (model.slot, model.name, model.licence, Html(f"<code>{safe(model.sha256[:12])}</code>"))
-        for model in timeline.models
-    ]
+        return Html()
+    rows = [(one.slot, one.name, one.licence, _parts().code(one.sha256[:12])) for one in timeline.models]
     body = table(("job", "model", "licence", "SHA-256"), rows, label="models")
     return section("models", "Models and licences", body)
 
 
-def _options(timeline: Timeline) -> str:
+def _options(timeline: Timeline) -> Html:
     if not timeline.options:
-        return ""
+        return Html()
     rows = [(name, fact(timeline.options[name])) for name in sorted(timeline.options)]
     return section("options", "Options", table((), rows, label="options"))
 
 
-def _footer(timeline: Timeline) -> str:
+def _footer(timeline: Timeline) -> Html:
     recording = timeline.recording
     holds = [name for name, there in (("sound", recording.has_audio), ("pictures", recording.has_video)) if there]
-    return (
-        f"<p>Written by merc {safe(__version__)} from <bdi>{safe(recording.name)}</bdi>, which holds "
-        f"{listed(holds) if holds else 'neither sound nor pictures'}; {counted(len(timeline), 'utterance')}. "
-        f"SHA-256 <code>{safe(recording.sha256)}</code></p>"
-    )
+    held = listed(holds) if holds else "neither sound nor pictures"
+    return _parts().footer(__version__, recording, held, counted(len(timeline), "utterance"))
+
+
+def _parts() -> Macros:
+    return macros("merc.report", "report.html")

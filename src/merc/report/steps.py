@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from merc.conversation import Evidence, Prediction, Segment, Step, Timeline, Utterance
-from merc.report.charts import mark
 from merc.report.summary import MOST_UTTERANCES
-from merc.web.html import safe
+from merc.web.html import Html, macros
 from merc.web.palette import stacking
 from merc.web.words import number
 
@@ -15,24 +16,37 @@ WIDTH, HEIGHT = 1000, 24
 """Units of the drawing of a strip; the page stretches it."""
 
 
-def by_time(timeline: Timeline, utterance: Utterance, prediction: Prediction) -> str:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a modality says, as it is shown: in runs, each a position of a label, its name and its seconds."""
+
+    modality: str
+    runs: Sequence[tuple[int | None, str, str]]
+    strip: Sequence[tuple[int, str]] | None
+    """Position of a label, and its path; None where the words stand alone."""
+    size: tuple[int, int] = (WIDTH, HEIGHT)
+
+    @property
+    def said(self) -> str:
+        """The runs as text."""
+        return ", ".join(f"{label} {times}" for _, label, times in self.runs)
+
+
+def by_time(timeline: Timeline, utterance: Utterance, prediction: Prediction) -> Html:
     """One strip for each modality that has steps; empty without any. In long reports the words stand alone."""
     segment = utterance.segment
     parts = [one for one in prediction.evidence if one.steps]
     if segment is None or not parts:
-        return ""
+        return Html()
     drawn = len(timeline) <= MOST_UTTERANCES
-    rows = "".join(_row(timeline, segment, one, drawn=drawn) for one in parts)
-    return f"<dl class=steps aria-label='Within the utterance'>{rows}</dl>"
+    rows = [_row(timeline, segment, one, drawn=drawn) for one in parts]
+    return macros("merc.report", "steps.html").steps(rows)
 
 
-def _row(timeline: Timeline, segment: Segment, evidence: Evidence, *, drawn: bool) -> str:
-    runs = _runs(segment, evidence.steps)
+def _row(timeline: Timeline, segment: Segment, evidence: Evidence, *, drawn: bool) -> _Row:
     place = {label: position for position, label in enumerate(timeline.labels)}
-    words = ", ".join(f"<span>{mark(place.get(label))}{safe(label)} {times}</span>" for label, times in runs)
-    said = ", ".join(f"{label} {times}" for label, times in runs)
-    strip = _strip(timeline, segment, evidence.steps, f"{evidence.modality} by time: {said}") if drawn else ""
-    return f"<dt>{safe(evidence.modality)} by time<dd>{strip}<p>{words}</p>"
+    runs = [(place.get(label), label, times) for label, times in _runs(segment, evidence.steps)]
+    return _Row(evidence.modality, runs, _strip(timeline, segment, evidence.steps) if drawn else None)
 
 
 def _runs(segment: Segment, steps: tuple[Step, ...]) -> list[tuple[str, str]]:
@@ -49,7 +63,7 @@ def _top(step: Step) -> str:
     return min(step.probabilities, key=lambda label: (-step.probabilities[label], label))
 
 
-def _strip(timeline: Timeline, segment: Segment, steps: tuple[Step, ...], about: str) -> str:
+def _strip(timeline: Timeline, segment: Segment, steps: tuple[Step, ...]) -> list[tuple[int, str]]:
     """Stacked probabilities of each step over the utterance; where there is no step the strip stays empty."""
     paths: dict[int, list[str]] = {}
     for step in steps:
@@ -61,8 +75,4 @@ def _strip(timeline: Timeline, segment: Segment, steps: tuple[Step, ...], about:
                 box = f"M{left:.0f} {number(top)}H{right:.0f}V{number(bottom)}H{left:.0f}Z"
                 paths.setdefault(place, []).append(box)
             bottom = top
-    drawn = "".join(f'<path class="l{place}" d="{"".join(boxes)}"/>' for place, boxes in sorted(paths.items()))
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{safe(about)}">'
-        f"{drawn}</svg>"
-    )
+    return [(place, "".join(boxes)) for place, boxes in sorted(paths.items())]

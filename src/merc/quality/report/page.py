@@ -22,7 +22,7 @@ from merc.quality.report.duplicates import duplicate_utterances
 from merc.quality.report.scores import at_thresholds, quality_scores
 from merc.quality.report.summary import Analysis, summary
 from merc.quality.report.suspects import suspected_labels
-from merc.web.html import Page, resource, safe
+from merc.web.html import Page, macros, resource
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,7 +88,7 @@ def render(analysis: Analysis, *, title: str) -> str:
         title=f"{title} – quality check",
         header=sections.header(analysis, title=title),
         main=sections.main(analysis),
-        footer=f"<p>Written by merc {safe(__version__)}. The tables of this page are in the same folder.</p>",
+        footer=macros("merc.quality.report", "check.html").footer(__version__),
         style=resource("merc.web", "charts.css") + resource("merc.quality.report", "style.css"),
     ).render()
 

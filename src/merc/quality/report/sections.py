@@ -13,7 +13,7 @@ from merc.quality.report.rates import rates
 from merc.quality.report.summary import Analysis, composition, measured, removals, speakers
 from merc.quality.utterances import unmeasured
 from merc.web.charts import bars, histogram
-from merc.web.html import about, masthead, safe, section
+from merc.web.html import Html, Macros, about, macros, masthead, section
 from merc.web.tables import table
 from merc.web.words import percent
 
@@ -39,7 +39,7 @@ _MEASURES = (
 _NAMES = {"emotion": "By emotion", "position": "By position in the dialogue", "speaker": "By speaker"}
 
 
-def header(analysis: Analysis, *, title: str) -> str:
+def header(analysis: Analysis, *, title: str) -> Html:
     """The title, the outcome in one sentence, and the main figures."""
     total = composition(analysis.verified)[-1]
     people = speakers(analysis.verified)
@@ -52,7 +52,7 @@ def header(analysis: Analysis, *, title: str) -> str:
     return masthead("Quality check", title, _outcome(analysis), facts)
 
 
-def main(analysis: Analysis) -> list[str]:
+def main(analysis: Analysis) -> list[Html]:
     """The sections of the page; one without content is empty."""
     return [
         _composition(analysis),
@@ -90,7 +90,7 @@ def _passed(analysis: Analysis, total: Mapping[str, Any]) -> str:
     return f"Of {total['original']:,} utterances {total['verified']:,} passed every step that was taken and {gone}."
 
 
-def _composition(analysis: Analysis) -> str:
+def _composition(analysis: Analysis) -> Html:
     rows = []
     for row in composition(analysis.verified):
         if row["original"]:
@@ -100,31 +100,27 @@ def _composition(analysis: Analysis) -> str:
     return section("composition", "Before and after", table(heads, rows, foot=True))
 
 
-def _removed(analysis: Analysis) -> str:
+def _removed(analysis: Analysis) -> Html:
     found = removals(analysis.verified)
     if not found:
-        return ""
+        return Html()
     rows = [(f"{row['step']}: {row['reason']}", row["count"]) for row in found]
     lead = "Each utterance counts once, at the first step that removed it; shares are of all utterances."
     return section("removed", "Why utterances were removed", about(lead), bars(rows, total=len(analysis.verified)))
 
 
-def _measures(analysis: Analysis) -> str:
+def _measures(analysis: Analysis) -> Html:
     drawings = [
         _measure(analysis, column, title, step=step, lowest=lowest)
         for column, title, step, lowest in _MEASURES
         if analysis.verified[column].drop_nulls().len()
     ]
     if not drawings:
-        return ""
-    key = (
-        '<p class="key"><span><i style="background:var(--kept)"></i>kept</span><span><i style="background:var(--out)">'
-        '</i>removed, at this step or another</span><span><i class="dash"></i>threshold</span></p>'
-    )
-    return section("measures", "What was measured", key, f'<div class="histograms">{"".join(drawings)}</div>')
+        return Html()
+    return section("measures", "What was measured", _parts().key(), _parts().histograms(drawings))
 
 
-def _measure(analysis: Analysis, column: str, title: str, *, step: str, lowest: float) -> str:
+def _measure(analysis: Analysis, column: str, title: str, *, step: str, lowest: float) -> Html:
     known = analysis.verified.filter(analysis.verified[column].is_not_null())
     values = known[column].to_numpy()
     threshold = _threshold(analysis.findings, step, column)
@@ -147,23 +143,21 @@ def _threshold(findings: pl.DataFrame, step: str, column: str) -> float | None:
     return float(values[0]) if len(values) == 1 else None
 
 
-def _bias(analysis: Analysis) -> str:
+def _bias(analysis: Analysis) -> Html:
     if not analysis.overall:
-        return ""
+        return Html()
     lead = (
         "A filter that removes one emotion, speaker or part of the dialogue more than others changes what is learned. "
         "Dots are rates of removal, bars their 95 % Wilson intervals, the dashed line the rate over all; a dot is "
         "filled where the interval leaves that line out."
     )
-    parts = "".join(_association(one, analysis.overall) for one in analysis.bias if one.rates)
-    return section("bias", "Who and what was removed", about(lead), parts)
+    parts = [_association(one, analysis.overall) for one in analysis.bias if one.rates]
+    return section("bias", "Who and what was removed", about(lead), *parts)
 
 
-def _association(one: Association, overall: float) -> str:
-    return (
-        f'<div class="attribute"><h3>{safe(_NAMES.get(one.attribute, one.attribute))}</h3>'
-        f"<p>{safe(_verdict(one))}</p>{rates(one, overall=overall)}</div>"
-    )
+def _association(one: Association, overall: float) -> Html:
+    title = _NAMES.get(one.attribute, one.attribute)
+    return _parts().attribute(title, _verdict(one), rates(one, overall=overall))
 
 
 def _verdict(one: Association) -> str:
@@ -189,9 +183,9 @@ def _size(v: float) -> str:
     return "negligible"
 
 
-def _scores(analysis: Analysis) -> str:
+def _scores(analysis: Analysis) -> Html:
     if not len(analysis.scores):
-        return ""
+        return Html()
     removed = analysis.verified.filter(analysis.verified["verdict"] == "remove")["utterance"].implode()
     drawings = []
     for (modality,), part in analysis.scores.group_by("modality", maintain_order=True):
@@ -201,13 +195,13 @@ def _scores(analysis: Analysis) -> str:
         "From 0 (missing) to 1 (clean), so that training can weight utterances rather than discard them; one half "
         "lies at the threshold of a step. All scores with their reasons are in scores.parquet."
     )
-    return section("scores", "Quality scores", about(lead), f'<div class="histograms">{"".join(drawings)}</div>')
+    return section("scores", "Quality scores", about(lead), _parts().histograms(drawings))
 
 
-def _duplicates(analysis: Analysis) -> str:
+def _duplicates(analysis: Analysis) -> Html:
     counts = twin_counts(analysis.duplicates)
     if not len(counts):
-        return ""
+        return Html()
     found = {(row[0], row[1], row[2]): row[3:] for row in counts.iter_rows()}
     pairs = list(dict.fromkeys((row[0], row[1]) for row in counts.iter_rows()))
     rows = [
@@ -217,12 +211,12 @@ def _duplicates(analysis: Analysis) -> str:
     heads = ("twins of … in …", "the same text", "of five words or more", "the same words", "of five words or more")
     body = table(heads, rows)
     shared = shared_conversations(analysis.duplicates)
-    more = ""
+    more = Html()
     if len(shared):
         listed = table(
             ("conversation", "and", "texts"), [(row[0], row[2], row[4]) for row in shared.head(LISTED).rows()]
         )
-        more = f'<div class="attribute"><h3>Conversations that share long texts</h3>{listed}</div>'
+        more = _parts().attribute("Conversations that share long texts", "", listed)
     lead = (
         "Utterances whose text also occurs in another split. Short ones are common phrases; long ones may be learned "
         "by heart. The same text may differ in case and blanks, the same words also in punctuation. All of them are in "
@@ -231,10 +225,10 @@ def _duplicates(analysis: Analysis) -> str:
     return section("duplicates", "The same text in several splits", about(lead), body, more)
 
 
-def _suspects(analysis: Analysis) -> str:
+def _suspects(analysis: Analysis) -> Html:
     if analysis.suspects is None:
         why = f"No label can be doubted by a model: {analysis.unsuspected}." if analysis.unsuspected else ""
-        return section("suspects", "Labels that may be wrong", about(why)) if why else ""
+        return section("suspects", "Labels that may be wrong", about(why)) if why else Html()
     found = analysis.suspects.filter(analysis.suspects["suspected"])
     texts = dict(analysis.verified.select("utterance", "text").iter_rows())
     rows = [
@@ -246,7 +240,7 @@ def _suspects(analysis: Analysis) -> str:
         "conversation. It knows neither voice nor face, so these are proposals for a second look, the most doubtful "
         "first; nothing was removed for them. All labels are in suspects.parquet."
     )
-    body = table(("utterance", "text", "label", "suggested", "margin"), rows) if rows else ""
+    body = table(("utterance", "text", "label", "suggested", "margin"), rows) if rows else Html()
     return section("suspects", "Labels that may be wrong", about(lead), body)
 
 
@@ -255,14 +249,14 @@ def _short(text: str | None) -> str:
     return plain if len(plain) <= 90 else plain[:89] + "…"
 
 
-def _steps(analysis: Analysis) -> str:
+def _steps(analysis: Analysis) -> Html:
     rows = [
         (row["step"], row["measure"], _number(row["threshold"]), *(row[name] for name in _VERDICTS))
         for row in measured(analysis.findings)
     ]
     lead = "; ".join(f"{name}: {what}" for name, what in _STEPS.items() if name in {row[0] for row in rows})
     heads = ("step", "measure", "threshold", *_VERDICTS)
-    return section("steps", "What each step decided", about(f"{lead}."), table(heads, rows)) if rows else ""
+    return section("steps", "What each step decided", about(f"{lead}."), table(heads, rows)) if rows else Html()
 
 
 _VERDICTS = ("keep", "remove", "flag", "skip")
@@ -272,17 +266,9 @@ def _number(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:.3g}"
 
 
-def _reading() -> str:
-    return section(
-        "reading",
-        "How to read this page",
-        '<dl class="prose">',
-        "<dt>Removed</dt><dd>A step found a fault that makes the utterance unfit for training on all modalities. "
-        "Each decision is a row of findings.parquet, with the value that was measured and the threshold.</dd>",
-        "<dt>Flag and skip</dt><dd>A flag asks for a look and removes nothing; skip says that a step could not be "
-        "taken, and why. What was not measured is not verified.</dd>",
-        "<dt>V</dt><dd>Cramér’s V, corrected for bias: 0 where removal does not depend on the attribute, 1 where it is "
-        "settled by it. Its interval comes from resampling conversations; p does not know that utterances of one "
-        "conversation are alike, so read the interval first.</dd>",
-        "</dl>",
-    )
+def _reading() -> Html:
+    return section("reading", "How to read this page", _parts().reading())
+
+
+def _parts() -> Macros:
+    return macros("merc.quality.report", "check.html")

@@ -22,7 +22,7 @@ def one_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_plug_ins_the_groups_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "found", lambda group: ())
-    shown = RUN.invoke(app, ["plugins"]).output
+    shown = " ".join(RUN.invoke(app, ["plugins"]).output.split())
     assert shown.startswith("no installed package adds parts to merc; groups of entry points: merc.systems, ")
     assert json.loads(RUN.invoke(app, ["plugins", "--json"]).output) == []
 

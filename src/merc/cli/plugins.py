@@ -44,7 +44,8 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         if row["refused"]:
             typer.echo(terminal.wrapped(f"    refused: {row['refused']}"))
     if not rows:
-        typer.echo(f"no installed package adds parts to merc; groups of entry points: {', '.join(GROUPS)}")
+        groups = ", ".join(GROUPS)
+        typer.echo(terminal.wrapped(f"no installed package adds parts to merc; groups of entry points: {groups}"))
 
 
 def _rows(group: str, registry: Registry[Any]) -> list[dict[str, str]]:

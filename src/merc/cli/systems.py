@@ -27,9 +27,8 @@ def systems(
     elif as_json:
         typer.echo(json.dumps(systems_page.row(name) if name else systems_page.rows(), indent=1))
     elif name:
-        typer.echo(systems_page.text(name))
-        if absent := systems_page.on_this_machine(name):
-            typer.echo(absent)
+        described = [*systems_page.text(name).splitlines(), systems_page.on_this_machine(name)]
+        typer.echo("\n".join(terminal.wrapped(line) for line in described if line))
     else:
         lines = [(_NAMES, line) for row in systems_page.rows() for line in _lines(row)]
         recipes = systems_page.targets()["Recipes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,11 +53,7 @@ class Results:
                 "in JSON"
             )
         if not file.is_file():
-            raise InputError(
-                f"{path} has no {written.TIMELINE}: give a folder that 'merc analyze' wrote"
-                if path.is_dir()
-                else f"{path} does not exist: give a folder that 'merc analyze' wrote, or a timeline in JSON"
-            )
+            raise InputError(_absent(path))
         return file
 
     @property
@@ -107,3 +104,15 @@ class Results:
         with replacing(self.path) as temporary:
             writer(timeline, temporary)
         return [self.path]
+
+
+def _absent(path: Path) -> str:
+    """Why there is no timeline at a path, and what to give instead."""
+    wanted = "give a folder that 'merc analyze' wrote"
+    if path.is_dir():
+        return f"{path} has no {written.TIMELINE}: {wanted}"
+    if str(path) == "-":
+        return f"'-' is standard input, from which results are not read: {wanted}, or a timeline in JSON"
+    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", path.as_posix()):
+        return f"results behind an address ({found[1]}://…) are not read: fetch the folder, and give its path here"
+    return f"{path} does not exist: {wanted}, or a timeline in JSON"

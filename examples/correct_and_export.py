@@ -1,6 +1,8 @@
 """Correct a timeline in Python and write it for ELAN and a spreadsheet; the predictions stay as they are.
 
-python examples/correct_and_export.py interview.merc/timeline.json corrected
+    python examples/correct_and_export.py interview.merc/timeline.json corrected
+
+The results may be those of ``merc analyze``, ``merc listen`` or ``merc demo``.
 """
 
 from __future__ import annotations

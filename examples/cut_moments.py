@@ -1,6 +1,8 @@
 """Cut the sound of all utterances with one label out of a recording, to listen to them one after the other.
 
-python examples/cut_moments.py interview.mp4 interview.merc/timeline.json anger moments
+    python examples/cut_moments.py interview.mp4 interview.merc/timeline.json anger moments
+
+Writes one WAV file per utterance, with a quarter of a second before and after.
 """
 
 from __future__ import annotations

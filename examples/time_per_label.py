@@ -1,6 +1,8 @@
 """How long does each speaker speak with which label? One table over many results, as CSV.
 
-python examples/time_per_label.py study/*.merc/timeline.json > table.csv
+    python examples/time_per_label.py study/*.merc/timeline.json > table.csv
+
+Needs polars (``pip install 'merc[corpora]'``).
 """
 
 from __future__ import annotations

@@ -100,6 +100,22 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
     assert wrong == {}
 
 
+def verbs(node: Any, *above: str) -> Iterator[str]:
+    """Every command below a group, as it is typed."""
+    inner = getattr(node, "commands", None)
+    if inner is None:
+        yield " ".join(above)
+    for name, one in (inner or {}).items():
+        yield from verbs(one, *above, name)
+
+
+def test_a_guide_or_the_tutorial_shows_each_command() -> None:
+    guides = [page for page in pages() if page.parent.name in ("how-to", "tutorial")]
+    shown = {one for page in guides for one in commands(page.read_text(encoding="utf-8"))}
+    missing = [verb for verb in verbs(get_command(app)) if not any(f"{one} ".startswith(f"{verb} ") for one in shown)]
+    assert missing == []
+
+
 def test_commands_are_found_in_blocks_of_both_kinds_and_in_the_text() -> None:
     text = "    merc analyze a.mp4 --out b  # why\n\n```sh\nmerc check x \\\n  --root y\n```\nand `merc demo`\n"
     assert list(commands(text)) == ["check x    --root y", "analyze a.mp4 --out b", "demo"]

@@ -5,7 +5,8 @@ Systems are trained by one recipe for all of them (``merc.recipes.systems``); th
     >>> from merc.recipes import RECIPES
     >>> list(RECIPES)
     ['style-encoder', 'picture-encoder', 'speech-picture-encoder', 'voice-head', 'voice-emotion', 'face-head',
-     'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech', 'finetune-speech', 'prc-emo']
+     'text-head', 'late-fusion', 'text-encoder', 'dialogue-encoder', 'pretrain-speech', 'finetune-speech',
+     'pretrain-t5', 'prc-emo']
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ RECIPES: Registry[Recipe[Any]] = Registry(
         "dialogue-encoder": "merc.recipes.dialogue_encoder:DIALOGUE_ENCODER",
         "pretrain-speech": "merc.recipes.pretrain_speech:PRETRAIN",
         "finetune-speech": "merc.recipes.finetune_speech:FINETUNE",
+        "pretrain-t5": "merc.recipes.pretrain_t5:PRETRAIN_T5",
         "prc-emo": "merc.recipes.llm:PRC_EMO",
     },
 )

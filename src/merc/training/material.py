@@ -246,7 +246,7 @@ def refuse_in_sample(
                 raise InputError(
                     f"{modality} features {feature.source}: the encoder was trained on the training part of {learned}; "
                     f"{len(seen)} of its dialogues are held out here, first '{min(seen)}'; train an encoder for this "
-                    "fold and seed with 'merc train dialogue-encoder'"
+                    f"fold and seed with 'merc train {feature.encoder.get('trained_by', 'dialogue-encoder')}'"
                 )
 
 

@@ -55,7 +55,7 @@ def options_with_t5(kind: type[System], chosen: Mapping[str, Any], labels: Seque
 def words(name: str, conversations: Sequence[Conversation]) -> Feature:
     """The words of every utterance as the token numbers of a T5, int64 ``(K,)`` each.
 
-    An utterance without text has no row.
+    An utterance without text has no row. A T5 of ``merc train pretrain-t5`` says on which training parts it learned.
     """
     known = t5.described(name)
     texts = {turn.id: turn.text for one in conversations for turn in one if turn.text and turn.text.strip()}
@@ -67,7 +67,7 @@ def words(name: str, conversations: Sequence[Conversation]) -> Feature:
         rows={name: row[row != 0] for name, row in zip(texts, rows, strict=True)},
         sha256=key("words", list(texts), rows.tolist()),
         notes=notes,
-        encoder={"name": WORDS},
+        encoder={"name": WORDS, "trained_by": "pretrain-t5", "parts": getattr(known.config, "learned_from", [])},
         kind="tokens",
     )
 

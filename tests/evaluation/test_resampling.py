@@ -9,7 +9,18 @@ import pytest
 
 from merc.errors import InputError
 from merc.evaluation import resampling
-from merc.evaluation.metrics import REGRESSION, ccc, kendall_tau, mae, pearson, ranking_accuracy
+from merc.evaluation.metrics import (
+    REGRESSION,
+    SENTIMENT_METRICS,
+    acc2,
+    acc2_nonzero,
+    acc7,
+    ccc,
+    kendall_tau,
+    mae,
+    pearson,
+    ranking_accuracy,
+)
 from merc.evaluation.metrics.ranks import pair_counts
 from merc.evaluation.resampling import Runs, ValueRuns, estimate, resampled, runs_of
 from merc.evaluation.scoring import Values
@@ -49,6 +60,18 @@ def test_a_resample_is_the_metric_of_the_drawn_dialogues(metric: str) -> None:
         assert found[place] == pytest.approx(np.mean(plain)), metric
 
 
+@pytest.mark.parametrize("metric", SENTIMENT_METRICS)
+def test_a_resample_of_a_sentiment_is_the_metric_of_the_drawn_dialogues(metric: str) -> None:
+    both = rated(0.7)
+    run = replace(both, dimensions=("sentiment",), true=both.true[:, 1:].round(), predicted=both.predicted[:, 1:])
+    found = resampled(ValueRuns("a", (run,)), metric=metric, resamples=3, seed=4)
+    times = np.random.default_rng(4).multinomial(20, np.full(20, 1 / 20), size=3)
+    for place in range(3):
+        rows = [8 * d + k for d, m in enumerate(times[place]) for _ in range(m) for k in range(8)]
+        plain = {"acc2": acc2, "acc2_nonzero": acc2_nonzero, "acc7": acc7}[metric]
+        assert found[place] == pytest.approx(plain(run.true[rows, 0], run.predicted[rows, 0]))
+
+
 def test_an_estimate_has_mean_sd_and_interval() -> None:
     runs = ValueRuns("a", (rated(0.5, seed=1), rated(0.5, seed=2)))
     found = estimate(runs, metric="ccc", resamples=500)
@@ -85,8 +108,10 @@ def test_the_better_system_is_found_also_where_lower_is_better(metric: str, bett
 def test_kinds_are_not_mixed() -> None:
     assert isinstance(runs_of("a", [answered(right=0.5, seed=0)]), Runs)
     assert isinstance(runs_of("a", [rated(1.0)]), ValueRuns)
-    with pytest.raises(InputError, match="metric 'accuracy' of predicted values: expected one of ccc"):
+    with pytest.raises(InputError, match="metric 'accuracy' of predicted values of valence, activation: expected one"):
         estimate(ValueRuns("a", (rated(1.0),)), metric="accuracy")
+    with pytest.raises(InputError, match="metric 'acc7' of predicted values of valence, activation"):
+        estimate(ValueRuns("a", (rated(1.0),)), metric="acc7")
     with pytest.raises(InputError, match="system 'a': run 1 has labels valence"):
         ValueRuns("a", (replace(rated(1.0), dimensions=("x", "y")), rated(1.0)))
 

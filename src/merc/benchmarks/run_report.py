@@ -21,7 +21,7 @@ from merc.cache import replacing
 from merc.errors import InputError
 from merc.evaluation.calibration import softmax
 from merc.evaluation.fairness import Fairness, by_speaker
-from merc.evaluation.metrics import DIMENSION_METRICS, RANK_METRICS
+from merc.evaluation.metrics import DIMENSION_METRICS, RANK_METRICS, SENTIMENT_METRICS, metrics_of
 from merc.evaluation.protocol import PROTOCOLS
 from merc.evaluation.resampling import Estimate, Runs, ValueRuns, estimate
 from merc.evaluation.scoring import Answers, Values, pooled
@@ -104,7 +104,8 @@ class ValueReport:
     """A run on one part under a regression: its record, and figures of each dimension.
 
     ``by_dimension`` holds estimates by dimension and name of metric, ``means`` those of the mean over dimensions. The
-    metrics are CCC, r and MAE, or where the protocol measures ranks, those of ranks.
+    metrics are CCC, r and MAE, of a sentiment also Acc-2 and Acc-7, or where the protocol measures ranks, those of
+    ranks.
     """
 
     split: str
@@ -116,7 +117,8 @@ class ValueReport:
     @classmethod
     def of(cls, split: str, record: Record, answers: Values) -> ValueReport:
         """The report of a record and its answers."""
-        metrics = tuple(RANK_METRICS if record.metric in RANK_METRICS else DIMENSION_METRICS)
+        extra = [name for name in SENTIMENT_METRICS if name in metrics_of(answers.dimensions)]
+        metrics = tuple(RANK_METRICS if record.metric in RANK_METRICS else (*DIMENSION_METRICS, *extra))
         runs = {name: ValueRuns(record.system, (answers.only(name),)) for name in answers.dimensions}
         return cls(
             split,

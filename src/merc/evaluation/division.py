@@ -13,7 +13,7 @@ from merc.errors import ProtocolError
 from merc.evaluation import splits
 from merc.evaluation.classes import plain
 from merc.evaluation.leaks import refuse_shared_dialogues, refuse_shared_speakers, shared_texts
-from merc.evaluation.metrics import NAMES, REGRESSION
+from merc.evaluation.metrics import NAMES, REGRESSION, SENTIMENT_METRICS, metrics_of
 from merc.evaluation.parts import Fold, Part, Sealed, gather, score
 
 Label = Callable[[Utterance], "str | None"]
@@ -71,7 +71,9 @@ class Protocol:
     data: str = ""
 
     def __post_init__(self) -> None:
-        known = [name for name in NAMES if self.joint or (name in REGRESSION) == self.regression]
+        of_values = metrics_of(tuple(self.dimensions)) if self.dimensions else ()
+        of_classes = [name for name in NAMES if not self.regression and name not in (*REGRESSION, *SENTIMENT_METRICS)]
+        known = [name for name in NAMES if name in (*of_values, *of_classes)]
         if self.metric not in known:
             kind = "dimensions" if self.regression else "classes"
             raise ProtocolError(

@@ -15,9 +15,10 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from merc.errors import InputError
-from merc.evaluation.metrics import DIMENSION_METRICS, REGRESSION, figures
+from merc.evaluation.metrics import DIMENSION_METRICS, SENTIMENT_METRICS, figures, metrics_of
 from merc.evaluation.metrics.dimensions import figures_of_moments, moments
 from merc.evaluation.metrics.ranks import figures_of_pairs, pair_counts
+from merc.evaluation.metrics.sentiment import counts, figures_of_counts
 from merc.evaluation.scoring import Answers, Values, columns
 
 _CHUNK = 1000  # resamples held at once: memory stays flat
@@ -67,13 +68,13 @@ class ValueRuns(_Runs[Values]):
 
     def by_dimension(self, metric: str) -> np.ndarray:
         """The figure of each seed and dimension: ``(seeds, dimensions)``; raises InputError for other metrics."""
-        _refuse_other_metric(metric)
+        _refuse_other_metric(metric, self)
         groups = np.zeros(len(self.seeds[0]), dtype=np.int64)
         return np.array(
             [
                 [
-                    figures_of_moments(moments(true, predicted, groups, count=1)[0], metric)
-                    if metric in DIMENSION_METRICS
+                    _figures_of_sums(_sums(true, predicted, groups, count=1, metric=metric)[0], metric)
+                    if metric in (*DIMENSION_METRICS, *SENTIMENT_METRICS)
                     else figures_of_pairs(_pairs(run, true, predicted).sum((0, 1)), metric)
                     for true, predicted in zip(run.true.T, run.predicted.T, strict=True)
                 ]
@@ -135,10 +136,10 @@ def resampled(runs: AnyRuns, *, metric: str, resamples: int = 10_000, seed: int 
                 for times in _drawn(len(tables), resamples, seed)
             ]
         )
-    _refuse_other_metric(metric)
+    _refuse_other_metric(metric, runs)
     return (
-        _moments_resampled(runs, metric, resamples, seed)
-        if metric in DIMENSION_METRICS
+        _sums_resampled(runs, metric, resamples, seed)
+        if metric in (*DIMENSION_METRICS, *SENTIMENT_METRICS)
         else _pairs_resampled(runs, metric, resamples, seed)
     )
 
@@ -150,19 +151,29 @@ def _drawn(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         yield generator.multinomial(count, np.full(count, 1 / count), size=min(_CHUNK, resamples - start))
 
 
-def _moments_resampled(runs: ValueRuns, metric: str, resamples: int, seed: int) -> np.ndarray:
+def _sums(true: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, count: int, metric: str) -> np.ndarray:
+    """What a metric needs of each group, ``(count, sums)``: counts of a sentiment, or moments."""
+    made = counts if metric in SENTIMENT_METRICS else moments
+    return made(true, predicted, groups, count=count)
+
+
+def _figures_of_sums(sums: np.ndarray, metric: str) -> np.ndarray:
+    return (figures_of_counts if metric in SENTIMENT_METRICS else figures_of_moments)(sums, metric)
+
+
+def _sums_resampled(runs: ValueRuns, metric: str, resamples: int, seed: int) -> np.ndarray:
     groups, count = _places(runs.seeds[0])
     sums = np.stack(
         [
-            moments(t, p, groups, count=count)
+            _sums(t, p, groups, count=count, metric=metric)
             for run in runs.seeds
             for t, p in zip(run.true.T, run.predicted.T, strict=True)
         ],
         axis=1,
-    )  # (dialogues, seeds x dimensions, MOMENTS)
+    )  # (dialogues, seeds x dimensions, sums)
     return np.concatenate(
         [
-            figures_of_moments(np.tensordot(times.astype(np.float64), sums, axes=1), metric).mean(-1)
+            _figures_of_sums(np.tensordot(times.astype(np.float64), sums, axes=1), metric).mean(-1)
             for times in _drawn(count, resamples, seed)
         ]
     )
@@ -223,9 +234,12 @@ def _tables(run: Answers, places: np.ndarray, classes: int) -> np.ndarray:
     return counted.reshape(-1, classes, classes)
 
 
-def _refuse_other_metric(metric: str) -> None:
-    if metric not in REGRESSION:
-        raise InputError(f"metric '{metric}' of predicted values: expected one of {', '.join(REGRESSION)}")
+def _refuse_other_metric(metric: str, runs: ValueRuns) -> None:
+    dimensions = runs.seeds[0].dimensions
+    if metric not in (known := metrics_of(dimensions)):
+        raise InputError(
+            f"metric '{metric}' of predicted values of {', '.join(dimensions)}: expected one of {', '.join(known)}"
+        )
 
 
 def refuse_other_items(first: Answers | Values, second: Answers | Values, name: str, reference: str) -> None:

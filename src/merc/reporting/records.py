@@ -13,7 +13,7 @@ import numpy as np
 
 from merc.cache import replacing
 from merc.errors import FormatError, InputError
-from merc.evaluation.metrics import NAMES, REGRESSION, STATISTICS, lowest
+from merc.evaluation.metrics import NAMES, REGRESSION, STATISTICS, lowest, metrics_of
 from merc.evaluation.protocol import Protocol
 from merc.evaluation.resampling import AnyRuns, Runs, estimate, runs_of
 from merc.evaluation.scoring import Answers, Values, pooled
@@ -228,7 +228,7 @@ def _figures(whole: AnyRuns) -> dict[str, float]:
         return {name: float(whole.figures(name).mean()) for name in STATISTICS}
     found = {}
     dimensions = whole.seeds[0].dimensions
-    for name in REGRESSION:
+    for name in metrics_of(dimensions):
         by_dimension = whole.by_dimension(name).mean(0)
         found[name] = float(by_dimension.mean())
         if len(dimensions) > 1:

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from merc.errors import InputError
-from merc.evaluation.metrics import STATISTICS, ccc, confusion, kendall_tau, mae, pearson, ranking_accuracy
+from merc.evaluation.metrics import (
+    DIMENSION,
+    STATISTICS,
+    acc2,
+    acc2_nonzero,
+    acc7,
+    ccc,
+    confusion,
+    kendall_tau,
+    mae,
+    pearson,
+    ranking_accuracy,
+)
 from merc.features.feature import Origins, refuse_others
 from merc.training import curriculum
 from merc.training.curriculum import CurriculumOptions, Turns
@@ -28,6 +40,7 @@ Look = Callable[["System"], Mapping[str, float]]
 Measure = Callable[[np.ndarray, np.ndarray], float]
 
 _RANKS: Mapping[str, Measure] = {"kendall_tau": kendall_tau, "ranking_accuracy": ranking_accuracy}
+_SENTIMENT: Mapping[str, Measure] = {"acc2": acc2, "acc2_nonzero": acc2_nonzero, "acc7": acc7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,8 @@ class Predicted:
     def figures(self, dimensions: Sequence[str] = (), *, ranks: bool = False) -> dict[str, float]:
         """Accuracy, macro and weighted F1, unweighted recall of classes; CCC, Pearson's r and MAE of dimensions.
 
+        Of a sentiment Acc-2 and Acc-7 too.
+
         Where both are predicted, utterances without a label are left out of the former, and "joint" is the mean of
         unweighted recall and CCC.
 
@@ -69,6 +84,7 @@ class Predicted:
             found |= {name: statistic(matrix) for name, statistic in STATISTICS.items()}
         if values:
             measures = {"ccc": ccc, "pearson": pearson, "mae": mae, **(_RANKS if ranks else {})}
+            measures |= _SENTIMENT if tuple(dimensions) == (DIMENSION,) else {}
             found |= self._dimensions(dimensions or [str(number) for number in range(values)], measures)
         if count and values:
             found["joint"] = (found["unweighted_recall"] + found["ccc"]) / 2

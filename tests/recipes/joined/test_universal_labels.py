@@ -160,3 +160,6 @@ def test_a_sentiment_score_is_generated_and_measured(root: Path) -> None:
     found = report_run(root / "run", split="test", data=root)
     assert isinstance(found, ValueReport)
     assert found.record.figures["mae"] < 0.5 and found.record.figures["pearson"] > 0.9
+    assert found.record.figures["acc2"] == found.record.figures["acc2_nonzero"] == 1.0
+    assert found.record.figures["acc7"] == np.mean(found.answers.true.round() == found.answers.predicted.round())
+    assert "Acc-7" in found.text() and set(found.as_json()["intervals"]["sentiment"]) >= {"acc2", "acc7", "mae"}

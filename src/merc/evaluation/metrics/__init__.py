@@ -1,12 +1,12 @@
 """Metrics by name: of classes (confusion matrix), of dimensions such as valence (moments), of ranks (pairs).
 
 Names are those of records and of the command line; ``NAMES`` holds what tables print. A metric of classes reads
-predicted labels, a metric of dimensions or ranks reads predicted values.
+predicted labels, a metric of dimensions, ranks or a sentiment (counts) reads predicted values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from merc.errors import InputError
@@ -27,16 +27,22 @@ from merc.evaluation.metrics.classes import (
 )
 from merc.evaluation.metrics.dimensions import DIMENSION_METRICS, ccc, mae, pearson
 from merc.evaluation.metrics.ranks import RANK_METRICS, kendall_tau, ranking_accuracy
+from merc.evaluation.metrics.sentiment import DIMENSION, SENTIMENT_METRICS, acc2, acc2_nonzero, acc7
 
 __all__ = [
+    "DIMENSION",
     "DIMENSION_METRICS",
     "LOWER_IS_BETTER",
     "NAMES",
     "RANK_METRICS",
     "REGRESSION",
+    "SENTIMENT_METRICS",
     "STATISTICS",
     "Interval",
     "Statistic",
+    "acc2",
+    "acc2_nonzero",
+    "acc7",
     "accuracy",
     "bootstrap",
     "ccc",
@@ -47,6 +53,7 @@ __all__ = [
     "lowest",
     "macro_f1",
     "mae",
+    "metrics_of",
     "pearson",
     "ranking_accuracy",
     "recall_of",
@@ -56,7 +63,7 @@ __all__ = [
 ]
 
 REGRESSION: tuple[str, ...] = (*DIMENSION_METRICS, *RANK_METRICS)
-"""Metrics of predicted values."""
+"""Metrics of predicted values on any dimension."""
 
 LOWER_IS_BETTER: frozenset[str] = frozenset({"mae"})
 """Metrics of which the smaller value is the better one."""
@@ -74,9 +81,24 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "mae": "MAE",
         "kendall_tau": "Kendall τ-b",
         "ranking_accuracy": "pairwise ranking accuracy",
+        "acc2": "Acc-2",
+        "acc2_nonzero": "Acc-2 without 0",
+        "acc7": "Acc-7",
     }
 )
 """What the field calls each metric: WA is plain accuracy, UA the mean recall of the classes."""
+
+
+def metrics_of(dimensions: Sequence[str]) -> tuple[str, ...]:
+    """The metrics of predicted values on these dimensions; of sentiment alone Acc-2 and Acc-7 too.
+
+    Example:
+        >>> metrics_of(["valence", "activation"])
+        ('ccc', 'pearson', 'mae', 'kendall_tau', 'ranking_accuracy')
+        >>> metrics_of(["sentiment"])[-1]
+        'acc7'
+    """
+    return (*REGRESSION, *SENTIMENT_METRICS) if tuple(dimensions) == (DIMENSION,) else REGRESSION
 
 
 def lowest(metric: str) -> float:

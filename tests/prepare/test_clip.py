@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -124,6 +125,8 @@ def test_a_face_that_is_more_like_another_speaker_is_not_encoded_as_a_check_does
     found = shown(movie, rival, seen)
     assert "facenet/0" not in found
     assert "and more than to others of the dialogue" in (reason_of(found, "facenet", 0) or "")
+    strict = Clip(str(movie), (replace(part, likeness=0.7),), ("facenet",))
+    assert "at least 0.7 wanted)" in (reason_of(shown(movie, strict, seen), "facenet", 0) or "")
     subjects = subjects_of(DIALOGUE, CheckOptions())
     for subject in subjects:
         subject.speaker = subject.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from merc.quality.bank import BankFace
 from merc.quality.measure import Store as Measurements
 from merc.quality.measure import clip_task
 from merc.quality.options import CheckOptions
+from merc.quality.rule import FaceRule
 from merc.quality.utterances import subjects_of
 
 
@@ -81,3 +83,4 @@ def test_the_other_speakers_of_a_dialogue_are_those_whose_faces_are_known() -> N
     assert verdicts.others("d0/a") == (faces["Ben"].tobytes(),)
     assert verdicts.others("d0/c") == (faces["Ann"].tobytes(), faces["Ben"].tobytes())
     assert verdicts.others("d1/a") == ()
+    assert replace(verdicts, rule=FaceRule(rivals=False)).others("d0/a") == ()

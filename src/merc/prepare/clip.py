@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 IDENTITY = "facenet"
 """The encoder by which a face is compared with the speaker's known face."""
 LIKENESS = 0.3
-"""Minimum cosine, inclusive, of a face to the speaker's known face: the value of Wang & Beigi 2025 (QC-MERC)."""
+"""Minimum cosine, inclusive, of a face to the speaker's known face: the value of Wang & Beigi 2025 (QC-MERC), used
+where a check says no other."""
 
 _FATAL = (WeightError, MissingExtra, OutputError)  # no clip's fault
 
@@ -39,13 +40,15 @@ class Part:
 
     ``face`` is the speaker's, the bytes of 512 float32 numbers of length one; None: the most prominent face is taken.
     ``others`` are those of the dialogue's other speakers: a face that is more like one of them is not the speaker's, as
-    in ``merc check``.
+    in ``merc check``. ``likeness`` is the minimum cosine of a face to the speaker's.
     """
 
     start: float | None = None
     end: float | None = None
     face: bytes | None = None
     others: tuple[bytes, ...] = ()
+
+    likeness: float = LIKENESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +263,7 @@ def _speakers(
     why = f" on the {'left' if left else 'right'}, where the speaker sits" if len(rows) else ""
     return there, (
         f"none of {len(here)} faces in {frames} {_frames(frames)} is the speaker's{why} (best cosine {top:.2f}, at "
-        f"least {LIKENESS} wanted{', and more than to others of the dialogue' if part.others else ''})"
+        f"least {part.likeness} wanted{', and more than to others of the dialogue' if part.others else ''})"
     )
 
 
@@ -270,7 +273,7 @@ def _theirs(seen: FaceObservations, here: np.ndarray, part: Part) -> np.ndarray:
     others = [_likeness(seen, face) for face in part.others]
     able = here[np.all([likeness[here] >= one[here] for one in others], axis=0)] if others else here
     best = [max(able[seen.times[able] == time], key=lambda row: likeness[row]) for time in np.unique(seen.times[able])]
-    return np.array([row for row in best if likeness[row] >= LIKENESS], np.int64)
+    return np.array([row for row in best if likeness[row] >= part.likeness], np.int64)
 
 
 def _likeness(seen: FaceObservations, face: bytes) -> np.ndarray:
@@ -283,7 +286,9 @@ def _sides(seen: FaceObservations, clip: Clip) -> dict[bytes | None, bool]:
     """By known face whether most of its matches, whoever speaks, are in the left half of the picture."""
     left, every = _on_the_left(seen), np.arange(len(seen))
     found = {}
-    for part in dict.fromkeys(Part(face=one.face, others=one.others) for one in clip.parts if one.face):
+    for part in dict.fromkeys(
+        Part(face=one.face, others=one.others, likeness=one.likeness) for one in clip.parts if one.face
+    ):
         rows = _theirs(seen, every, part)
         if len(rows):
             found[part.face] = bool(left[rows].mean() > 0.5)

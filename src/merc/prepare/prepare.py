@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from merc.features.encoder import ENCODERS, Encoder
 from merc.features.store import SHARD, Feature, Store, Writer
 from merc.media.clip import OFFSETS
 from merc.nn.device import resolve
-from merc.prepare.clip import IDENTITY, LIKENESS, Clip, ClipEncoder, Encoded, Part, reason_of
+from merc.prepare.clip import IDENTITY, Clip, ClipEncoder, Encoded, Part, reason_of
 from merc.prepare.options import PrepareOptions
 from merc.prepare.verdicts import Verdicts
 from merc.progress import Progress
@@ -110,11 +110,10 @@ def _reading(one: Encoder, verdicts: Verdicts | None) -> dict[str, Any]:
     if one.input == "sound":
         return {"input": "16 kHz, the whole utterance"}
     if one.input == "face":
-        choice = (
-            f"the speaker's, cosine >= {LIKENESS}, no other speaker's"
-            if verdicts and verdicts.faces
-            else "most prominent"
-        )
+        choice = "most prominent"
+        if verdicts and verdicts.faces:
+            rivals = ", no other speaker's" if verdicts.rule.rivals else ""
+            choice = f"the speaker's, cosine >= {verdicts.rule.cosine}{rivals}"
         detector = weights.WEIGHTS["mtcnn"].sha256
         return {"detector": detector, "choice": choice, "per_second": 1.0, "offsets": list(OFFSETS)}
     return {}
@@ -224,8 +223,11 @@ class _Run:
             clip = utterance.picture if faces else utterance.sound
             span = clip.segment if clip else None
             face = self.verdicts.face(utterance.id) if self.verdicts and faces else None
-            others = self.verdicts.others(utterance.id) if self.verdicts and face else ()
-            parts.append(Part(span.start, span.end, face, others) if span else Part(face=face, others=others))
+            part = Part(face=face)
+            if self.verdicts and face:
+                others, least = self.verdicts.others(utterance.id), self.verdicts.rule.cosine
+                part = replace(part, others=others, likeness=least)
+            parts.append(replace(part, start=span.start, end=span.end) if span else part)
         return Clip(path, tuple(parts), tuple(names), split_screen=faces and group[0].split_screen)
 
     def _refused(self, utterance: Subject, name: str) -> str | None:

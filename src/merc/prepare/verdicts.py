@@ -13,6 +13,7 @@ from merc import parquet
 from merc.cache import file_hash, key
 from merc.conversation import Conversation
 from merc.errors import FormatError, InputError
+from merc.quality.rule import FaceRule
 
 _SPOILT: Mapping[str, str] = {"audio": "sound", "voice": "sound", "face": "face", "bank": "face"}
 """The input that a step removes; other steps (speakers, text) remove all: it is not known what of it is wrong."""
@@ -24,8 +25,8 @@ class Verdicts:
     """The verdicts of a check.
 
     ``removed`` maps utterances to (step, reason), ``speakers`` all checked utterances to their speaker, ``faces``
-    speakers to their mean face, (512,) of length one, ``dialogues`` utterances to their dialogue. ``sha256`` names the
-    tables that this was read from.
+    speakers to their mean face, (512,) of length one, ``dialogues`` utterances to their dialogue. ``rule`` says when a
+    face is the speaker's, as it did in the check. ``sha256`` names the tables that this was read from.
     """
 
     removed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Verdicts:
     faces: Mapping[str, np.ndarray] = field(default_factory=dict)
     dialogues: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
+    rule: FaceRule = field(default_factory=FaceRule)
 
     @classmethod
     def read(cls, path: Path, conversations: Sequence[Conversation] = ()) -> Verdicts:
@@ -53,7 +55,8 @@ class Verdicts:
         faces = known_faces(Path(path).parent, conversations)
         sha256 = key(file_hash(Path(path)), {name: face.tolist() for name, face in faces.items()})
         dialogues = {turn.id: one.id for one in conversations for turn in one}
-        return cls(removed, {name: speaker or "" for name, speaker, *_ in rows}, faces, dialogues, sha256)
+        speakers = {name: speaker or "" for name, speaker, *_ in rows}
+        return cls(removed, speakers, faces, dialogues, sha256, FaceRule.of(parquet.read(Path(path))))
 
     def reason(self, utterance: str, kind: str) -> str | None:
         """Why an utterance must not be encoded, or None.
@@ -77,7 +80,9 @@ class Verdicts:
         return None if known is None else _bytes(known)
 
     def others(self, utterance: str) -> tuple[bytes, ...]:
-        """The mean faces of the other speakers of its dialogue, as far as they are known."""
+        """The mean faces of the other speakers of its dialogue, as far as they are known; none without rivals."""
+        if not self.rule.rivals:
+            return ()
         own, dialogue = self.speakers.get(utterance, ""), self.dialogues.get(utterance)
         present = self._present.get(dialogue or "", frozenset()) - {own}
         return tuple(_bytes(self.faces[name]) for name in sorted(present) if name in self.faces)

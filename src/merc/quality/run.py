@@ -33,6 +33,7 @@ from merc.quality.identity import name_by_media
 from merc.quality.measure import Measured, Measurer, Store, Task, clip_task, failed, failure
 from merc.quality.options import CheckOptions
 from merc.quality.report import page
+from merc.quality.rule import FaceRule
 from merc.quality.speakers import Naming, name_speakers
 from merc.quality.transcripts import comparable, judge_texts
 from merc.quality.utterances import NO_MEDIA, Reading, Subject, subjects_of, tables, unmeasured
@@ -162,7 +163,7 @@ def check(
         if not any(subject.sound for subject in subjects):
             _skip_media(subjects, options)
     findings, verified = tables(subjects)
-    _write(folder, findings, verified)
+    _write(folder, findings, FaceRule(options.face, options.rivals).beside(verified))
     review.write_bank(bank, folder / review.BANK)
     return Checked(findings, verified, bank, bench.count)
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from merc.errors import InputError
-from merc.nn.triplet import ResNet18
+from merc.nn.triplet import Extractor, ResNet18
 from merc.systems import SYSTEMS
-from merc.systems.m2fnet import Extractor, FusionModule, M2FNet, M2FNetOptions, Stream
+from merc.systems.m2fnet import FusionModule, M2FNet, M2FNetOptions, Stream
 
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained

@@ -27,6 +27,7 @@ INPUTS = {
     "dialogue": "conversations, for which one array per utterance is returned, in reading order",
     "sound": "mono sounds at 16 kHz, each int16 or float in [-1, 1)",
     "face": "pictures of faces, uint8 RGB (n, 160, 160, 3)",
+    "scene": "utterances as frames with the faces in them, a list of `merc.features.m2fnet.Shot` each",
     "motion": "conversations with motion capture, for which one array per utterance is returned, in reading order",
 }
 """What `Encoder.encode` can be given, by the encoder's ``input``."""
@@ -212,8 +213,12 @@ ENCODERS = Encoders(
         "face-emotion": "merc.features.emotion:FaceEmotionEncoder",
     },
     Plugins("merc.encoders", _plugged, reserved=(*MODALITIES, "prepared", "sound", "words")),
+    families={"m2fnet-voice": "merc.features.m2fnet:voice_of", "m2fnet-face": "merc.features.m2fnet:face_of"},
 )
 """Every encoder by name; the order is that in which ``prepared`` looks for a modality's feature."""
+
+OF_RUNS: Mapping[str, str] = {"m2fnet-voice": "voice", "m2fnet-face": "face"}
+"""Encoders that were trained here, ``NAME:FOLDER`` for ``merc prepare``: their modality by the name of the feature."""
 
 DEFAULT: Mapping[str, tuple[str, ...]] = {
     "text": ("mpnet", "mpnet-tokens"),
@@ -239,8 +244,9 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def names(modality: str) -> tuple[str, ...]:
-    """Names of the encoders of a modality, in the order of the registry."""
-    return tuple(name for name in ENCODERS if ENCODERS[name]().modality == modality)
+    """Names of the encoders of a modality, in the order of the registry, then of those that were trained here."""
+    trained = tuple(name for name, own in OF_RUNS.items() if own == modality)
+    return (*(name for name in ENCODERS if ENCODERS[name]().modality == modality), *trained)
 
 
 def page() -> str:
@@ -258,6 +264,11 @@ _PAGE = """# Encoders
 Frozen encoders by name: for `merc prepare CORPUS --encoders NAME,NAME`, and for `--features MODALITY=NAME` of a corpus
 that was prepared with them. Without names, `merc prepare` takes those in bold; a modality's name stands for its bold
 ones. "Sequence": any number of rows per utterance (tokens, frames); otherwise one.
+
+Two more read with networks that were trained here, and are named with the folder of their run: `m2fnet-voice:FOLDER`
+(of `merc train speech-picture-encoder`: the mel picture of an utterance) and `m2fnet-face:FOLDER` (of `merc train
+picture-encoder`: 15 frames of an utterance and all faces in them, weighted by their area). `--features
+voice=m2fnet-voice,face=m2fnet-face` reads what was prepared.
 """
 
 

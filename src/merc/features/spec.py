@@ -215,6 +215,8 @@ def _one(source: str, conversations: Sequence[Conversation], place: Place, wante
         return sound.load(conversations, progress=wanted.progress)
     if modality == "text" and source == vocabulary.NAME:
         return vocabulary.load(conversations, training=place.training)
+    if encoder.OF_RUNS.get(source) == modality:
+        return _prepared(source, conversations, place, wanted)
     if source == stored.PREPARED or (source in ENCODERS and ENCODERS[source]().modality == modality):
         return _encoded(source, conversations, place, wanted)
     return _tabled(modality, source, place)

@@ -17,9 +17,10 @@ import numpy as np
 from merc.errors import MediaError, MissingExtra, OutputError, WeightError
 from merc.features.encoder import ENCODERS, Encoder
 from merc.media.clip import RATE, ClipDecoder, Extent, cut, extent_of, frame_times, offset_times, video_seconds
+from merc.prepare.scenes import scene_times, shots_of
 
 if TYPE_CHECKING:
-    from merc.people.faces import FaceObservations, FaceObserver
+    from merc.people.faces import FaceDetector, FaceObservations, FaceObserver
 
 IDENTITY = "facenet"
 """The encoder by which a face is compared with the speaker's known face."""
@@ -47,13 +48,12 @@ class Part:
     end: float | None = None
     face: bytes | None = None
     others: tuple[bytes, ...] = ()
-
     likeness: float = LIKENESS
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A file, the utterances in it, and the features to make of them, all of sound or all of faces.
+    """A file, the utterances in it, and the features to make of them, all of sound, all of faces or all of scenes.
 
     ``split_screen``: everyone sits on one side of the picture throughout; a face on the other side is not theirs.
     """
@@ -81,7 +81,7 @@ class ClipEncoder:
         """Encode all utterances of a clip; raises WeightError, MissingExtra and OutputError, which no clip causes."""
         result: Encoded = {}
         kinds = {self._encoder(name).input for name in clip.features}
-        encode = self._faces if kinds == {"face"} else self._sounds
+        encode = {"face": self._faces, "scene": self._scenes}.get(next(iter(kinds)), self._sounds)
         try:
             encode(clip, result)
         except _FATAL:
@@ -143,6 +143,25 @@ class ClipEncoder:
         unseen = self._look(clip, sampled, result, sides) if sampled else []
         if unseen:
             self._look_around(clip, {number: offset_times(extents[number]) for number in unseen}, result, sides)
+
+    def _scenes(self, clip: Clip, result: Encoded) -> None:
+        """Encode frames with all faces in them, each frame looked at once for all utterances and features."""
+        times = {number: scene_times(one) for number, one in _extents(clip, result).items()}
+        wanted = sorted({time for own in times.values() for time in own})
+        self._one_thread  # noqa: B018 - once a process
+        found = shots_of(self._decoder.frames(clip.path, wanted), times, self._detector) if wanted else {}
+        for number, shots in found.items():
+            for feature in clip.features:
+                if shots:
+                    result[f"{feature}/{number}"] = self._encoder(feature).encode([shots])[0]
+                else:
+                    _missing(result, feature, [number], "no picture could be decoded")
+
+    @cached_property
+    def _detector(self) -> FaceDetector:
+        from merc.people.faces import FaceDetector
+
+        return FaceDetector()
 
     def _look_around(
         self, clip: Clip, times: dict[int, list[float]], result: Encoded, sides: dict[bytes | None, bool]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from merc.errors import InputError
 from merc.execution import Engine
-from merc.features.encoder import DEFAULT, chosen
+from merc.features.encoder import DEFAULT, ENCODERS, chosen
 from merc.options import above, at_least
 
 
@@ -33,7 +35,12 @@ class PrepareOptions:
     """Whether clips are encoded on this machine or on a cluster; texts and dialogues are encoded on this machine."""
 
     def __post_init__(self) -> None:
-        chosen(self.encoders)
+        made = Counter(ENCODERS[name]().name for name in chosen(self.encoders))
+        if twice := [name for name, count in made.items() if count > 1]:
+            raise InputError(
+                f"encoders {', '.join(self.encoders)}: {made[twice[0]]} of them make the feature '{twice[0]}'; prepare "
+                "them into stores of their own (--out)"
+            )
         at_least(0, hint=" (0: one per core)", workers=self.workers)
         above(0, hint=" seconds", timeout=self.timeout)
 

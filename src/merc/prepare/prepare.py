@@ -21,6 +21,7 @@ from merc.conversation import Conversation
 from merc.errors import InputError
 from merc.execution import Executor
 from merc.features.encoder import ENCODERS, Encoder
+from merc.features.m2fnet import FRAMES
 from merc.features.store import SHARD, Feature, Store, Writer
 from merc.media.clip import OFFSETS
 from merc.nn.device import resolve
@@ -34,6 +35,7 @@ from merc.quality.utterances import Subject
 
 TEXTS = 512
 """Texts that are encoded together: batches of one length waste nothing, and an interrupted run loses seconds."""
+_PICTURES = ("face", "scene")  # inputs that are read from the video
 _AHEAD = 128  # clips whose results may wait for an earlier one that takes long
 
 
@@ -71,15 +73,16 @@ def prepare(
     _check_ids(utterances)
     with ExitStack() as stack:
         writers = {}
-        for feature in features(options, verdicts):
-            size = SHARD if encoders[feature.name].input in ("sound", "face") else TEXTS
-            writers[feature.name] = stack.enter_context(Writer(out, feature, size=size, retry=options.retry))
+        for name, feature in zip(options.names, features(options, verdicts), strict=True):
+            size = SHARD if encoders[name].input in ("sound", "face", "scene") else TEXTS
+            writers[name] = stack.enter_context(Writer(out, feature, size=size, retry=options.retry))
         executor = stack.enter_context(options.engine.open(options.workers, timeout=options.timeout))
         run = _Run(encoders, verdicts, progress, writers, executor, options.device)
         run.texts(utterances)
         run.dialogues(utterances, conversations)
         run.clips(utterances, "sound")
         run.clips(utterances, "face")
+        run.clips(utterances, "scene")
     return Store.open(out)
 
 
@@ -90,7 +93,7 @@ def features(options: PrepareOptions, verdicts: Verdicts | None = None) -> list[
         one = ENCODERS[name](device=options.device)
         made.append(
             Feature(
-                name,
+                one.name,
                 one.shape,
                 one.describe() | _reading(one, verdicts),
                 sequence=one.sequence,
@@ -107,6 +110,8 @@ def features(options: PrepareOptions, verdicts: Verdicts | None = None) -> list[
 
 def _reading(one: Encoder, verdicts: Verdicts | None) -> dict[str, Any]:
     """How utterances are read for an encoder, for the description of its feature."""
+    if one.input == "scene":
+        return {"detector": weights.WEIGHTS["mtcnn"].sha256, "choice": "every face by its area", "frames": FRAMES}
     if one.input == "sound":
         return {"input": "16 kHz, the whole utterance"}
     if one.input == "face":
@@ -121,7 +126,8 @@ def _reading(one: Encoder, verdicts: Verdicts | None) -> dict[str, Any]:
 
 def _weights(one: Encoder) -> tuple[str, ...]:
     """The weights that must be there: for faces also those that find and compare them."""
-    return (*one.weights, *(("mtcnn", *ENCODERS[IDENTITY]().weights) if one.input == "face" else ()))
+    found = {"face": ("mtcnn", *ENCODERS[IDENTITY]().weights), "scene": ("mtcnn",)}
+    return (*one.weights, *found.get(one.input, ()))
 
 
 def _check_ids(utterances: Sequence[Subject]) -> None:
@@ -191,12 +197,12 @@ class _Run:
         return None if len(values) else "no motion capture of its time (MOCAP_rotated, MOCAP_hand, MOCAP_head)"
 
     def clips(self, utterances: Sequence[Subject], kind: str) -> None:
-        """Encode sound or faces, one decoding a file, files side by side."""
+        """Encode sound, faces or scenes, one decoding a file, files side by side."""
         names = self._reading(kind)
-        groups = _by_file(self._left(utterances, names), faces=kind == "face")
+        groups = _by_file(self._left(utterances, names), pictures=kind in _PICTURES)
         clips = [self._clip(path, group, names) for path, group in groups]
         results = self._encoded([clip for clip in clips if clip])
-        stage = "faces" if kind == "face" else "sound"
+        stage = {"face": "faces", "scene": "scenes"}.get(kind, kind)
         for number, ((_, group), clip) in enumerate(zip(groups, clips, strict=True), start=1):
             self._write(group, names, next(results) if clip else None)
             self._tell(stage, number, len(groups))
@@ -218,9 +224,10 @@ class _Run:
         """The task of the utterances in one file, or None where there is nothing to encode."""
         if not any(self._refused(one, name) is None for one in group for name in names):
             return None
-        faces, parts = self.encoders[names[0]].input == "face", []
+        kind, parts = self.encoders[names[0]].input, []
+        faces = kind == "face"
         for utterance in group:
-            clip = utterance.picture if faces else utterance.sound
+            clip = utterance.picture if kind in _PICTURES else utterance.sound
             span = clip.segment if clip else None
             face = self.verdicts.face(utterance.id) if self.verdicts and faces else None
             part = Part(face=face)
@@ -235,7 +242,7 @@ class _Run:
         kind = self.encoders[name].input
         if self.verdicts and (reason := self.verdicts.reason(utterance.id, kind)):
             return reason
-        return None if (utterance.picture if kind == "face" else utterance.sound) else utterance.missing
+        return None if (utterance.picture if kind in _PICTURES else utterance.sound) else utterance.missing
 
     def _encoded(self, clips: Sequence[Clip]) -> Iterator[Encoded]:
         """The results of clips in their order, some of them made ahead."""
@@ -298,10 +305,10 @@ def checked(
     return Verdicts.read(folder / "verified.parquet", conversations)
 
 
-def _by_file(utterances: Sequence[Subject], *, faces: bool) -> list[tuple[str, list[Subject]]]:
+def _by_file(utterances: Sequence[Subject], *, pictures: bool) -> list[tuple[str, list[Subject]]]:
     """Utterances by the file that they are in, in the order of its first; those without a file are groups of one."""
     groups: dict[str, list[Subject]] = {}
     for utterance in utterances:
-        clip = utterance.picture if faces else utterance.sound
+        clip = utterance.picture if pictures else utterance.sound
         groups.setdefault(str(clip.path) if clip else f"\0{utterance.id}", []).append(utterance)
     return list(groups.items())

@@ -3,10 +3,11 @@
 Paper: Chudasama et al. 2022, arXiv 2206.02187 (see ``merc.systems.m2fnet``). Triplets are drawn within a batch, anchor
 and positive of one class; their margin adapts to the distances. ``picture-encoder`` learns from faces, where the paper
 has CASIA-WebFace, ``speech-picture-encoder`` from log-mel pictures, warped in time and with white noise added. Corpora
-are embedded as feature stores: ``--features 'face=OUT/{corpus}:picture-encoder'``.
+are embedded as feature stores: ``--features 'face=OUT/{corpus}:picture-encoder'``. Recordings of conversations are read
+by ``merc prepare CORPUS --encoders m2fnet-face:OUT`` (``merc.features.m2fnet``).
 
 What an evaluation must not have taught is left out: items of an official test part, and every corpus not in
-``corpora``. Not made here: the frames of a recording (15 scenes, area-weighted faces), which need its film.
+``corpora``.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from merc.cache import Cache, file_hash, key, replacing
 from merc.corpora import CORPORA, READERS, Item
 from merc.corpora.items import item_id
 from merc.errors import InputError
+from merc.features.m2fnet import FACES, SPEECH, embedded, mel_picture, resized, scaled
 from merc.features.of_items import sounds
 from merc.features.pictures import pictures
 from merc.features.store import Feature, Writer
 from merc.labels import EKMAN7
-from merc.nn.fbank import FRAME, fbank
 from merc.options import at_least, below_one
 from merc.paths import corpus_root
 from merc.progress import Progress
@@ -41,7 +42,6 @@ from merc.training.options import LoopOptions
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-FACES, SPEECH = "picture-encoder", "speech-picture-encoder"
 _SHARD = 256  # items that are decoded and cached together
 _HELD_OUT = 8  # every eighth person, or item where nobody is named, validates
 
@@ -132,29 +132,12 @@ def shown(corpora: Sequence[str], data: Path, options: PictureOptions, *, progre
 
 def _decoded(corpus: str, items: Sequence[Item], options: PictureOptions) -> np.ndarray:
     def make() -> dict[str, np.ndarray]:
-        import cv2
-
-        side = (options.side, options.side)
         if options.speech:
             return {"values": np.stack([mel_picture(wave, options.side) for wave in sounds(items)])}
-        whole = pictures(items)
-        return {"values": np.stack([cv2.resize(one, side, interpolation=cv2.INTER_AREA) for one in whole])}
+        return {"values": resized(pictures(items), options.side)}
 
     made = key("pictures", corpus, options.speech, options.side, [(item.id, str(item.source)) for item in items])
     return Cache().arrays(made, make)["values"]
-
-
-def mel_picture(sound: np.ndarray, side: int) -> np.ndarray:
-    """A sound as a picture of mel bands by time, ``(side, side, 1)`` uint8, from 12 nats below its mean to 6 above.
-
-    Frames of 25 ms every 10 ms in 80 bands; 128 in the source. A sound shorter than a frame is padded with silence.
-    """
-    import cv2
-
-    mels = fbank(np.pad(sound, (0, max(0, FRAME - len(sound))))).numpy()  # (frames, 80)
-    scaled = (mels - mels.mean() + 12) / 18 * 255
-    flat = cv2.resize(scaled.T, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(flat.clip(0, 255), np.uint8)[..., None]
 
 
 def divided(given: Shown) -> tuple[Shown, Shown]:
@@ -206,13 +189,6 @@ class Drawn:
         return scaled(self.given.values[rows]), torch.from_numpy(self.given.classes[rows])
 
 
-def scaled(values: np.ndarray) -> Tensor:
-    """Pictures uint8 ``(n, side, side, channels)`` as float32 ``(n, channels, side, side)`` in [-1, 1]."""
-    import torch
-
-    return torch.from_numpy(values).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def warped(batch: tuple[Tensor, Tensor], generator: Generator, *, warp: float, noise: float) -> tuple[Tensor, Tensor]:
     """Mel pictures whose middle is moved in time at random, with white noise: ``(n, 1, side, side)`` of the same.
 
@@ -232,16 +208,6 @@ def warped(batch: tuple[Tensor, Tensor], generator: Generator, *, warp: float, n
     return found + noise * values.std() * torch.randn(found.shape, generator=generator), classes
 
 
-def embedded(encoder: nn.Module, values: np.ndarray, *, device: str = "cpu", batch: int = 256) -> np.ndarray:
-    """Unit vectors ``(n, size)`` float32 of pictures uint8; no weight is changed."""
-    import torch
-
-    encoder.eval()
-    with torch.inference_mode():
-        parts = [encoder(scaled(values[n : n + batch]).to(device)).cpu() for n in range(0, len(values), batch)]
-    return np.asarray(torch.nn.functional.normalize(torch.cat(parts), dim=-1).numpy())
-
-
 def train_pictures(name: str, options: PictureOptions, folders: Folders) -> Outcome:
     """Train on the pictures of some corpora, write weights and card, and embed corpora with the frozen encoder.
 
@@ -251,8 +217,7 @@ def train_pictures(name: str, options: PictureOptions, folders: Folders) -> Outc
     """
     from safetensors.torch import save_file
 
-    from merc.nn.triplet import ResNet18
-    from merc.systems.m2fnet import Extractor
+    from merc.nn.triplet import Extractor, ResNet18
 
     learned, held = divided(shown(options.corpora, folders.data, options, progress=folders.progress))
     with seeded(options.seed, threads=options.threads):
@@ -278,7 +243,8 @@ def train_pictures(name: str, options: PictureOptions, folders: Folders) -> Outc
     card = _card(name, options, path, len(held.ids), fitted.best, tuple(fitted.history))
     card.write(folders.out)
     modality = "voice" if options.speech else "face"
-    return Outcome(card, (f"embeddings: --features '{modality}={folders.out}/{{corpus}}:{name}'",))
+    embeddings = f"embeddings: --features '{modality}={folders.out}/{{corpus}}:{name}'"
+    return Outcome(card, (embeddings, f"next: merc prepare meld --encoders m2fnet-{modality}:{folders.out}"))
 
 
 def _task(encoder: nn.Module, learned: Shown, held: Shown, options: PictureOptions) -> Task:

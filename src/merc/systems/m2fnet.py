@@ -4,8 +4,8 @@ Paper: "M2FNet: Multi-modal Fusion Network for Emotion Recognition in Conversati
 N. Shah, P. Wasnik, N. Onoe, CVPR Workshops 2022, arXiv 2206.02187.
 
 Idea: (1) vectors of voice and of pictures are learned with triplets whose margin adapts to the distances
-(``Extractor``); (2) each modality reads the whole dialogue by transformer layers of its own; (3) m fusion modules, in
-which query and value are text, or what the module before gave, and voice and face are keys alone.
+(``merc.nn.triplet.Extractor``); (2) each modality reads the whole dialogue by transformer layers of its own; (3) m
+fusion modules, in which query and value are text, or what the module before gave, and voice and face are keys alone.
 
 Symbols: N context layers, m fusion modules, h the width inside, C classes, B dialogues of T turns, utterance vectors x.
     F_k = Tr_k(P_k x_k) + P_k x_k     k in text T, voice A, face V                             (B, T, h)
@@ -14,8 +14,8 @@ Symbols: N context layers, m fusion modules, h the width inside, C classes, B di
 
 Inputs: utterance vectors; text is needed, voice and face each add a stream of keys. The paper's vectors are RoBERTa
 (text), a residual network on mel pictures (voice) and the same on scene and faces of 15 frames. ``merc train
-speech-picture-encoder`` and ``picture-encoder`` train that network on items of corpora; scenes, and the weighing of the
-faces of a frame by their area, are not here.
+speech-picture-encoder`` and ``picture-encoder`` train that network on items of corpora, and ``merc prepare CORPUS
+--encoders m2fnet-voice:RUN,m2fnet-face:RUN`` reads a corpus with it (``merc.features.m2fnet``).
 
 Differs from the paper: width, heads and places in the dialogue are not given and stand in ``M2FNetOptions``; layers
 are normalised before each part, and a fusion module adds to what it was given and normalises, since five plain averages
@@ -41,7 +41,6 @@ from torch import Tensor, nn
 
 from merc.errors import InputError
 from merc.nn.attention import Attention, EncoderLayer, kept_or_all, sinusoids
-from merc.nn.triplet import ResNet18, TripletLoss, TripletOptions, triplets
 from merc.options import at_least, below_one
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
 
@@ -164,33 +163,3 @@ class M2FNet(System):
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """Projection and context layers of each modality."""
         return {name: list(stream.parameters()) for name, stream in self.streams.items()}
-
-
-class Extractor(nn.Module):
-    """Picture (mel picture, scene or face) to vector, learned with adaptive-margin triplets: backbone, then projector.
-
-    The paper: ResNet-18 to 300 numbers, Adam 1e-4 with decay 1e-6, 60 epochs for voice and 100 for pictures. Any
-    ``backbone`` with an attribute ``width`` will do.
-    """
-
-    def __init__(
-        self, backbone: nn.Module | None = None, *, size: int = 300, options: TripletOptions | None = None
-    ) -> None:
-        super().__init__()
-        self.backbone = ResNet18() if backbone is None else backbone
-        width = getattr(self.backbone, "width", None)
-        if not isinstance(width, int):
-            raise InputError("extractor: the backbone has no attribute 'width'; set it to the size of its output")
-        self.project = nn.Linear(width, size)
-        self.triplet_loss = TripletLoss(options)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """``(n, channels, H, W)``, or whatever the backbone reads -> ``(n, size)``."""
-        vectors: Tensor = self.project(self.backbone(pictures))
-        return vectors
-
-    def loss(self, pictures: Tensor, labels: Tensor, *, generator: torch.Generator) -> Tensor:
-        """A scalar over triplets drawn from one batch; raises InputError where its labels allow none."""
-        rows, vectors = triplets(labels, generator=generator), self(pictures)
-        loss: Tensor = self.triplet_loss(*(vectors[chosen] for chosen in rows))
-        return loss

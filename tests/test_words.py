@@ -32,6 +32,9 @@ def words() -> ModuleType:
         "the epoch of the least loss on validation",
         "Of torch.",
         "the source paper",
+        "what it keeps is measured beside\n    the whole test part",
+        "No progress, no line a trial.",
+        "The curve of risk against coverage",
     ],
 )
 def test_an_archaic_phrase_is_found_also_across_lines(words: ModuleType, text: str) -> None:
@@ -47,6 +50,8 @@ def test_an_archaic_phrase_is_found_also_across_lines(words: ModuleType, text: s
         "Mean and standard deviation of 7 hidden layers.",
         "The loop goes on to the next epoch.",
         "speaker ids are anonymised",
+        "The file lies beside the other one.",
+        "No line of a trial is printed; one token per line.",
     ],
 )
 def test_plain_english_is_not_flagged(words: ModuleType, text: str) -> None:

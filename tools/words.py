@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SEARCHED = ("src", "docs", "research", "tools", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "RELEASING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
+SEARCHED = ("src", "docs", "research", "tools", "examples", *PAGES)
 GENERATED = (
     "docs/results",
     "src/merc/heads/shipped",
@@ -116,6 +117,15 @@ TABLE = {
     r"\bin a (?:whole|single) piece\b": "at once",
     r"\b(?:shares|sharing) out\b": "distributes",
     r"\bNames? of (?:one's|your) choice\b": "custom name",
+    r"\bbeside (?:the|its) (?:results|whole)\b": "next to the results, in comparison with the whole",
+    r"\bmeasured beside\b": "also reported",
+    r"\bfigures of epochs\b": "values per epoch",
+    r"\b(?:one|no|a) (?:token|line|page) a (?:line|trial|speaker|fold|seed)\b": "one line per …",
+    r"\bhow many voices there are\b": "the number of speakers",
+    r"\bcurve of risk against coverage\b": "risk-coverage curve",
+    r"\bare no inequality\b": "do not fail the check",
+    r"\bwhatever its ending\b": "despite its extension",
+    r"\bWhat an utterance sees\b": "Dialogue context",
 }
 
 

@@ -226,7 +226,7 @@ def report_run(
         split: "valid" or "test".
         data: The data root (default: ``$MERC_DATA``).
         device: Where it predicts (default: that of the training).
-        subset: ``verified.parquet`` of ``merc check``: what it keeps is measured beside the whole part.
+        subset: ``verified.parquet`` of ``merc check``: what it keeps is reported next to the whole part.
 
     Raises:
         InputError: Another split, a fold that was not trained to its end, or a subset under a regression.

@@ -74,7 +74,7 @@ class BenchOptions:
     data: Path | None = None
     """The folder of all corpora."""
     subset: Path | None = None
-    """``verified.parquet`` of a check: what it keeps is measured beside the whole test part."""
+    """``verified.parquet`` of a check: what it keeps is reported next to the whole test part."""
     engine: Engine = field(default_factory=Engine)
     """Whether the cells run on this machine or on a cluster."""
 

@@ -40,7 +40,7 @@ Out = Annotated[
 ]
 Results = Annotated[Path | None, typer.Option(help="Folder of pages where the output is saved (default: none).")]
 SubsetOf = Annotated[
-    Path | None, typer.Option("--subset", help="verified.parquet of 'merc check': measured beside the whole test part.")
+    Path | None, typer.Option("--subset", help="verified.parquet of 'merc check': also report what it keeps.")
 ]
 Title = Annotated[str, typer.Option(help="Heading of the section (default: the names of its features).")]
 Data = Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")]

@@ -20,7 +20,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder for figures: confusion matrix, risk-coverage curve.")
     ] = None,
     subset: Annotated[
-        Path | None, typer.Option(help="verified.parquet of 'merc check': what it keeps is measured beside the whole.")
+        Path | None, typer.Option(help="verified.parquet of 'merc check': also report what it keeps and removes.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:

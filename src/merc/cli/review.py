@@ -14,7 +14,7 @@ Result = Annotated[
         help="Folder that 'merc analyze' wrote (NAME.merc), a timeline in JSON, or a folder with several NAME.merc."
     ),
 ]
-Media = Annotated[Path | None, typer.Option(help="The recording (default: beside the results).")]
+Media = Annotated[Path | None, typer.Option(help="The recording (default: next to the results).")]
 By = Annotated[str | None, typer.Option(help="Who makes the edits (default: your login name).")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser, or only print the link.")]
 

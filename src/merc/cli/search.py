@@ -42,7 +42,7 @@ Fold = Annotated[
 
 def search(
     system: Annotated[str, typer.Argument(help="A name from 'merc systems'.")],
-    trials: Annotated[int, typer.Option(help="Trials of the study in the end.")] = 30,
+    trials: Annotated[int, typer.Option(help="Total number of trials of the study.")] = 30,
     over: Over = None,
     set_: Set = None,
     out: Out = None,
@@ -55,7 +55,7 @@ def search(
     seed: Annotated[int, typer.Option(help="Random seed of the trainings and of the search.")] = 0,
     prune: Annotated[bool, typer.Option(help="End trials that fall behind the median of the others.")] = True,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no line a trial.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no line per trial.")] = False,
 ) -> None:
     """Search options of a system by its validation figure, and print the best ones as a 'merc train' command.
 

@@ -19,7 +19,7 @@ SERVES = (
 Purpose = Annotated[str, typer.Option(help="Why recordings are analysed here; shown to everybody who uses the server.")]
 Data = Annotated[Path, typer.Option(help="Folder of the queue, the recordings and the results.")]
 Root = Annotated[Path | None, typer.Option(help="Folder below which recordings may be named by path.")]
-TokenFile = Annotated[Path | None, typer.Option(help="File with one token a line: TOKEN, or NAME TOKEN.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with one token per line: TOKEN, or NAME TOKEN.")]
 NoToken = Annotated[bool, typer.Option("--no-token", help="Let other machines in without a token.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]

@@ -65,7 +65,7 @@ SampleWeights = Annotated[
 ]
 Trackers = Annotated[
     list[str] | None,
-    typer.Option(help="Systems: where figures of epochs go beside history.jsonl; may be repeated ('merc plugins')."),
+    typer.Option(help="Systems: also record each epoch with this tracker; may be repeated ('merc plugins')."),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Which pieces of speech have one voice: spectral clustering of speaker embeddings, and how many voices there are.
+"""Which pieces of speech have one voice: spectral clustering of speaker embeddings, and the number of voices.
 
 Pieces are the nodes of a graph whose edges are cosines, weighted by the seconds of speech of both ends; the leading
 eigenvectors of its normalised affinity give a division for each number of voices (Ng, Jordan and Weiss 2002). The

@@ -131,7 +131,7 @@ def diarise(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listened:
-    """What is heard of a recording before it is known how many voices there are.
+    """What is heard of a recording before the number of voices is known.
 
     Attributes:
         end: Length of the recording in seconds.

@@ -66,7 +66,7 @@ def write_bank(bank: Sequence[BankFace], path: Path) -> None:
 
 
 def write_sheets(folder: str | Path, *, progress: Progress | None = None) -> list[Path]:
-    """Write ``review/index.html``, a page a speaker, and ``decisions.csv`` into the folder of a check; returns them.
+    """Write ``review/index.html``, a page per speaker, and ``decisions.csv`` into the folder of a check; returns them.
 
     Decisions that are already there stay. Raises InputError for a folder that holds no check with faces.
     """

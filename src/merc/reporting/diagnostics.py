@@ -85,7 +85,7 @@ class Diagnostics:
         return markdown.joined([self._classes(), self._confidence(), by_whom + summary(groups) if groups else ""])
 
     def pictures(self) -> Mapping[str, str]:
-        """The confusion matrix and the curve of risk against coverage as SVG, by name."""
+        """The confusion matrix and the risk-coverage curve as SVG, by name."""
         _, covered, risk = risk_coverage(self.scaled, self.true)
         seeds = len(self.runs.seeds)
         title = self.title + (f", {seeds} seeds added" if seeds > 1 else "")

@@ -132,7 +132,7 @@ def results_router(find: Find, media: Callable[[str], Path | None] | None = None
 
     Args:
         find: The folder (or timeline in JSON) of an analysis; raises a problem if there is none.
-        media: Its recording, where that is not beside the results.
+        media: Its recording, where that is not next to the results.
     """
     editing = Editing()
 
@@ -193,7 +193,7 @@ def _recording(router: APIRouter, open_: Callable[[str], Opened], media: Callabl
         path = media(analysis) or beside(opened.results.folder, opened.results.timeline.recording.name)
         if path is None:
             raise Problem(
-                404, f"the recording of '{shown(analysis)}' is not beside its results: put it there, or name its place"
+                404, f"the recording of '{shown(analysis)}' is not next to its results: put it there, or name its path"
             )
         return _Media(path, media_type=_kind(path), content_disposition_type="inline")
 

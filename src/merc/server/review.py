@@ -98,7 +98,7 @@ def review_app(places: Mapping[str, Path], door: Door, *, by: str | None = None,
         places: Results by name, as ``found`` gives them.
         door: Who is let in.
         by: Who makes edits, if nobody gives another name.
-        media: The recording, where it is not beside the results.
+        media: The recording, where it is not next to the results.
     """
 
     def find(name: str) -> Path:

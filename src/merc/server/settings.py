@@ -70,7 +70,7 @@ everybody there may use the server
     root: Path | None = None
     """Folder below which recordings may be named by their path; None: recordings are uploaded."""
     token_file: Path | None = None
-    """File with one token a line, ``TOKEN`` or ``NAME TOKEN``; None: no token is required."""
+    """File with one token per line, ``TOKEN`` or ``NAME TOKEN``; None: no token is required."""
     no_token: bool = False
     """Whether other machines may use the server without a token."""
     host: str = "127.0.0.1"

@@ -37,7 +37,7 @@ class RequestOptions(BaseModel):
     compute_type: str = Field("auto", description="Number format of Whisper, such as float32.")
     translate: bool = Field(False, description="Whether other languages are translated into English.")
     beam: int = Field(1, description="Beam size of Whisper.")
-    threshold: float | None = Field(None, description="Confidence below which no label is given.")
+    threshold: float | None = Field(None, description="Leave the label empty below this confidence, 0 to 1.")
     voices: bool = Field(False, description="Whether speakers get the names of the voices stored on the server.")
 
 

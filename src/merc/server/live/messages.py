@@ -28,7 +28,7 @@ class Options(_Message):
     speakers: int | None = Field(default=None, description="Number of speakers; null: estimated.")
     min_speakers: int | None = Field(default=None, description="Minimum number of speakers.")
     max_speakers: int | None = Field(default=None, description="Maximum number of speakers.")
-    threshold: float | None = Field(default=None, description="Confidence below which no label is given.")
+    threshold: float | None = Field(default=None, description="Leave the label empty below this confidence, 0 to 1.")
     voices: bool = Field(default=False, description="Whether speakers get the names of voices stored on the server.")
 
 

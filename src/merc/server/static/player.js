@@ -26,7 +26,7 @@ export async function open() {
   moved();
   const found = await there();
   if (found) use(`${state.path}/media`, video);
-  else explain(`The recording “${name}” is not beside the results.`, true);
+  else explain(`The recording “${name}” is not next to the results.`, true);
 }
 
 async function there() {

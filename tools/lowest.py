@@ -48,12 +48,14 @@ def main() -> None:
     """Print the constraints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extra", action="append", default=[], help="also this extra; repeatable")
+    parser.add_argument("--tool", action="append", default=[], help="also this package of the extra dev; repeatable")
     options = parser.parse_args()
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     if strange := sorted(set(options.extra) - set(extras)):
         raise SystemExit(f"no extra '{strange[0]}'; pyproject.toml has {', '.join(sorted(extras))}")
-    print("\n".join(lowest(wanted(project, options.extra))))
+    tools = [one for one in extras["dev"] if Requirement(one).name in options.tool]
+    print("\n".join(lowest([*wanted(project, options.extra), *tools])))
 
 
 if __name__ == "__main__":

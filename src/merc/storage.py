@@ -160,7 +160,7 @@ class Address:
         try:
             import fsspec
 
-            found: tuple[Any, str] = fsspec.url_to_fs(self.url)
+            found: tuple[Any, str] = fsspec.core.url_to_fs(self.url)
         except ImportError as error:
             package = _DRIVERS.get(self.scheme)
             hint = f"pip install {package}" if package else str(error)

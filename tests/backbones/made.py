@@ -14,11 +14,12 @@ import torch
 @contextmanager
 def other_default_device() -> Iterator[None]:
     """Tensors that are made without a device lie on "meta" inside: using one beside real numbers fails."""
+    before = torch.get_default_device()
     torch.set_default_device("meta")
     try:
         yield
     finally:
-        torch.set_default_device(None)
+        torch.set_default_device(before)  # None leaves torch 2.6 without any
 
 
 def mpnet(layers: int = 2):  # type: ignore[no-untyped-def]

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import pytest
 
 from merc import edits, formats
@@ -26,6 +27,10 @@ def written(made: Timeline, folder: Path) -> dict[str, Any]:
     return json.loads(formats.write(made, folder / "t.json").read_text("utf-8"))
 
 
+@pytest.mark.skipif(
+    tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 13),
+    reason="pydantic below 2.13 words the same schema otherwise",
+)
 def test_the_schema_in_the_package_is_that_of_the_models():
     shipped = resources.files("merc.formats").joinpath("timeline.schema.json").read_text("utf-8")
     assert json.loads(shipped) == schema.schema()

@@ -20,7 +20,7 @@ def test_a_mouth_that_moves_more_than_the_face_above_it_speaks() -> None:
     seen = seen_as({0.5: [(0, 0.2, SPEAKS), (1, 0.2, 1.0), (2, 0.2, LISTENS), (3, 0.2)]})
     speaks, moves, listens, unknown = log_odds(seen)
     assert speaks > moves > listens and speaks > 1 > -1 > listens
-    assert unknown == UNFOLLOWED
+    assert unknown == pytest.approx(UNFOLLOWED)
 
 
 def test_a_picture_that_does_not_change_speaks_least() -> None:

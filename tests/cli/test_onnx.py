@@ -34,3 +34,29 @@ def test_results_are_exported_as_before(tmp_path: Path) -> None:
     assert alone.exit_code == 2 and "RUN" in alone.stderr
     listed = RUN.invoke(app, ["--help"]).output
     assert "export onnx" in listed
+
+
+def test_an_encoder_is_exported_and_the_next_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx", reason="torch exports through onnx: pip install 'merc[onnx]'")
+    from tests.onnx import made_models
+
+    monkeypatch.setattr("merc.onnx.encoders.exported", lambda name: made_models.random_encoder(name, tmp_path / "none"))
+    sizes = {}
+    for numbers in ("float32", "float16"):
+        out = tmp_path / numbers
+        done = RUN.invoke(app, ["export", "onnx", "facenet-cells", "--out", str(out), "--weights", numbers])
+        assert done.exit_code == 0, done.exception
+        assert "facenet-cells, 0." in done.stdout and "merc.runtime.load_encoder(" in done.stdout
+        sizes[numbers] = (out / "model.onnx").stat().st_size
+    assert sizes["float16"] < 0.6 * sizes["float32"]
+
+
+def test_parts_of_an_analysis_are_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx", reason="torch exports through onnx: pip install 'merc[onnx]'")
+    out = str(tmp_path / "out")
+    done = RUN.invoke(app, ["export", "onnx", "analysis", "--parts", "fusion", "--out", out])
+    assert done.exit_code == 0 and "fusion, 0." in done.stdout and "load_analysis(" in done.stdout
+    wrong = RUN.invoke(app, ["export", "onnx", "text-head", "--parts", "voice", "--out", out])
+    assert isinstance(wrong.exception, InputError) and "only an analysis has parts" in str(wrong.exception)
+    other = RUN.invoke(app, ["export", "onnx", "text-head", "--weights", "int8", "--out", out])
+    assert isinstance(other.exception, InputError) and "float32, float16" in str(other.exception)

@@ -28,5 +28,5 @@ def test_a_shipped_head_gives_the_same_probabilities_without_torch(name: str, tm
 
 
 def test_another_head_is_refused() -> None:
-    with pytest.raises(InputError, match="head 'body-head': expected text-head, face-head, voice-head, late-fusion"):
+    with pytest.raises(InputError, match="head 'body-head': expected text-head, conversation-head, face"):
         heads.exported("body-head")

@@ -71,7 +71,7 @@ def test_the_manifest_says_how_the_run_was_made(run: Path, root: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"system": "bridge_tokens"}, "system 'bridge_tokens' reads text as steps; one that reads one vector"),
+        ({"system": "emoq"}, "system 'emoq' cannot be exported: it reads through a language model"),
         ({"protocol": "meld-sentiment"}, "protocol 'meld-sentiment' has no classes"),
         ({"training": {**QUICK, "per_speaker": "text"}}, "the run standardises text by speaker over a corpus"),
     ],

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from merc.backbones.backbone import Backbone, Inputs, States
 from merc.errors import InputError
 from merc.nn.facenet import DIMENSION, EXPRESSION, SIDE, FaceNet
+from merc.runtime.inputs import check_crops as check_crops
 
 OUTPUTS = {"embedding": DIMENSION, "expression features": EXPRESSION}
 """What can be read from the network, with its width."""
@@ -68,12 +69,3 @@ class FaceNetBackbone(Backbone[np.ndarray]):
         found = self.facenet.describe(inputs.values.cpu().numpy())[list(OUTPUTS).index(self.output)]
         values = torch.from_numpy(found).to(self.device)[:, None]
         return States(values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device))
-
-
-def check_crops(crops: np.ndarray) -> None:
-    """Raise InputError unless crops are ``(n, 160, 160, 3)`` uint8."""
-    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (SIDE, SIDE, 3):
-        raise InputError(
-            f"face crops of shape {crops.shape} and type {crops.dtype}: expected (n, {SIDE}, {SIDE}, 3) uint8 RGB; "
-            "cut them with merc.features.face.crop or merc.features.face.upright"
-        )

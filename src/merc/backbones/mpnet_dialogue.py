@@ -29,7 +29,6 @@ from merc.backbones.mpnet_windows import (
     contextual,
     pooled,
     tokenised,
-    turn,
     windows,
 )
 from merc.cache import file_hash
@@ -39,6 +38,7 @@ from merc.nn.device import multiplies_bfloat16, resolve
 from merc.nn.memory import trim_memory
 from merc.options import one_of
 from merc.progress import Progress
+from merc.runtime.windows import spoken
 
 SPEAKERS = ("name", "letter", "none")
 """What precedes an utterance's words: letters suit codes such as IEMOCAP's, and new speakers can have them too."""
@@ -249,12 +249,7 @@ def cut(
 
 def told(conversation: Conversation, speakers: str) -> list[str]:
     """What the encoder reads of each utterance; one without words becomes an ellipsis and stays in the context."""
-    order = list(dict.fromkeys(utterance.speaker for utterance in conversation))
-    names: dict[str | None, str | None] = {name: name for name in order}
-    if speakers != "name":
-        letters = (chr(ord("A") + number % 26) for number in range(len(order)))
-        names = dict(zip(order, letters, strict=True)) if speakers == "letter" else {}
-    return [turn((one.text or "").strip() or "...", names.get(one.speaker)) for one in conversation]
+    return spoken([one.text for one in conversation], [one.speaker for one in conversation], speakers)
 
 
 def numbered(conversation: Conversation) -> Conversation:

@@ -8,7 +8,6 @@ utterances in the fullest, d numbers of a state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,35 +15,22 @@ import torch
 from torch import Tensor
 
 from merc.errors import InputError
+from merc.runtime.windows import OUTSIDE, START, Window, closing, turn, windows
+
+__all__ = [
+    "CONTEXTS",
+    "Window",
+    "closing",
+    "collate",
+    "contextual",
+    "pooled",
+    "tokenised",
+    "turn",
+    "visible",
+    "windows",
+]
 
 CONTEXTS = ("none", "past", "both")
-OUTSIDE = -2  # owner of a padding token
-_START = -1  # owner of the token that opens a window
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of a dialogue that fits into the encoder.
-
-    ``tokens`` and ``owners`` run together: the token's number and the utterance (counted from ``first``) it belongs
-    to, -1 for the opening token. Utterances from ``scored`` on are read here; those before are context.
-    """
-
-    dialogue: int
-    first: int
-    scored: int
-    tokens: tuple[int, ...]
-    owners: tuple[int, ...]
-
-    @property
-    def utterances(self) -> int:
-        """How many utterances the window holds, context included."""
-        return self.owners[-1] + 1
-
-
-def turn(text: str, speaker: str | None) -> str:
-    """What the encoder reads of an utterance: its speaker's name before its words."""
-    return f"{speaker}: {text}" if speaker else text
 
 
 def tokenised(tokenizer: Any, texts: Sequence[str], *, longest: int = 96) -> list[list[int]]:
@@ -56,50 +42,6 @@ def tokenised(tokenizer: Any, texts: Sequence[str], *, longest: int = 96) -> lis
         return []
     rows = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
     return [list(row[1:]) for row in rows]
-
-
-def windows(turns: Sequence[Sequence[int]], *, dialogue: int = 0, size: int = 384, context: int = 160) -> list[Window]:
-    """Cut a dialogue into windows; each but the first opens with what came before, so that no utterance lacks context.
-
-    Args:
-        turns: Token numbers of each utterance.
-        dialogue: Number of the dialogue, for the windows.
-        size: Most tokens of a window; a longer utterance has a window of its own.
-        context: Most tokens of earlier utterances at its start.
-    """
-    found: list[Window] = []
-    scored = 0
-    while scored < len(turns):
-        first = _context_start(turns, scored, context)
-        last, total = scored, 1 + sum(map(len, turns[first:scored]))
-        while last < len(turns) and (last == scored or total + len(turns[last]) <= size):
-            total += len(turns[last])
-            last += 1
-        found.append(_window(turns[first:last], dialogue, first, scored - first))
-        scored = last
-    return found
-
-
-def closing(turns: Sequence[Sequence[int]], *, context: int) -> Window:
-    """The window that scores the last of some utterances, after at most ``context`` tokens of those before it."""
-    last = len(turns) - 1
-    first = _context_start(turns, last, context)
-    return _window(turns[first:], 0, first, last - first)
-
-
-def _context_start(turns: Sequence[Sequence[int]], scored: int, context: int) -> int:
-    """The first utterance whose tokens, with those that follow up to ``scored``, fit into the context."""
-    first, before = scored, 0
-    while first > 0 and before + len(turns[first - 1]) <= context:
-        first -= 1
-        before += len(turns[first])
-    return first
-
-
-def _window(turns: Sequence[Sequence[int]], dialogue: int, first: int, scored: int) -> Window:
-    tokens = [0, *(token for row in turns for token in row)]
-    owners = [_START, *(number for number, row in enumerate(turns) for _ in row)]
-    return Window(dialogue, first, scored, tuple(tokens), tuple(owners))
 
 
 def visible(owners: Tensor, *, context: str) -> Tensor:
@@ -117,8 +59,9 @@ def visible(owners: Tensor, *, context: str) -> Tensor:
     elif context == "past":
         seen = real & (key <= query)
     else:
-        seen = real & ((key == query) | ((key == _START) & (query >= 0)))
-    itself = torch.eye(owners.shape[1], dtype=torch.bool, device=owners.device)[None]
+        seen = real & ((key == query) | ((key == START) & (query >= 0)))
+    places = torch.arange(owners.shape[1], device=owners.device)
+    itself = (places[:, None] == places)[None]
     return (seen | itself)[:, None]  # padding attends to itself, so that no row of the softmax is empty
 
 

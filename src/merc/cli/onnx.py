@@ -1,4 +1,4 @@
-"""``merc export onnx``: a trained system or a shipped head as a folder that ``merc.runtime`` predicts with."""
+"""``merc export onnx``: a trained system, heads and encoders as folders that ``merc.runtime`` predicts with."""
 
 from __future__ import annotations
 
@@ -7,27 +7,66 @@ from typing import Annotated
 
 import typer
 
+ANALYSIS = "analysis"
+
 
 def onnx(
     what: Annotated[
         str,
         typer.Argument(
             metavar="RUN",
-            help="Folder that 'merc train SYSTEM' wrote, or text-head, voice-head, face-head or late-fusion.",
+            help="Folder that 'merc train SYSTEM' wrote; or analysis: encoders and heads of words, voice and face with "
+            "late fusion; or a head (text-head, conversation-head, voice-head, face-head, late-fusion); or an encoder "
+            "(conversation-encoder, mpnet, whisper-base-middle, facenet-cells, campplus, or a tuned text encoder).",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            help="Parts of an analysis, separated by commas: text, voice, face, fusion, speaker, written (default: the "
+            "first four)."
+        ),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="What weights are stored in: float32, or float16 for half the size.")
+    ] = "float32",
     fold: Annotated[str | None, typer.Option(help="Fold of the run (default: the only one).")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
 ) -> None:
-    """Write a trained system as an ONNX graph with a manifest: labels, inputs, normalisation, calibration, licence.
+    """Write graphs with a manifest: labels, inputs, normalisation, calibration, sizes, hashes, licence.
 
-    merc.runtime.load(FOLDER).probabilities(features) predicts with it; torch is not needed there.
+    merc.runtime predicts with them; torch is not needed there.
     """
-    from merc.onnx import folder, heads, systems
+    from merc.errors import InputError
+    from merc.onnx import encoder, encoders, folder, heads, systems
+    from merc.onnx.graph import NUMBERS
+    from merc.options import one_of
 
-    model = heads.exported(what) if what in heads.NAMES else systems.exported(Path(what), fold=fold, data=data)
-    path = folder.write(model, out)
-    size = sum(one.stat().st_size for one in out.iterdir()) / 1e6
-    typer.echo(f"{path.parent}: {model.facts['name']}, {size:.1f} MB; probabilities as torch gives them")
-    typer.echo(f"predict with merc.runtime.load({str(out)!r}).probabilities(...)")
+    one_of(NUMBERS, weights=weights)
+    if parts is not None and what != ANALYSIS:
+        raise InputError(f"--parts {parts}: only an analysis has parts: 'merc export onnx {ANALYSIS} --parts {parts}'")
+    if what == ANALYSIS:
+        _analysis(out, parts, weights)
+    elif what in encoders.names():
+        encoder.write(encoders.exported(what), out, numbers=weights)
+        _told(out, what, "vectors", f"merc.runtime.load_encoder({str(out)!r}).encode(...)")
+    else:
+        model = heads.exported(what) if what in heads.NAMES else systems.exported(Path(what), fold=fold, data=data)
+        folder.write(model, out, numbers=weights)
+        _told(out, str(model.facts["name"]), "probabilities", f"merc.runtime.load({str(out)!r}).probabilities(...)")
+
+
+def _analysis(out: Path, parts: str | None, weights: str) -> None:
+    from merc.onnx import analysis
+
+    chosen = analysis.DEFAULT if parts is None else tuple(parts.split(","))
+    analysis.write(chosen, out, numbers=weights, told=typer.echo)
+    _told(out, ", ".join(chosen), "vectors and probabilities", f"merc.runtime.load_analysis({str(out)!r})")
+
+
+def _told(out: Path, name: str, gives: str, call: str) -> None:
+    from merc.onnx.analysis import size
+
+    typer.echo(f"{out}: {name}, {size(out) / 1e6:.1f} MB; {gives} as torch gives them")
+    typer.echo(f"predict with {call}")

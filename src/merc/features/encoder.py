@@ -20,6 +20,8 @@ from merc.options import one_of
 from merc.plugins import Plugins
 from merc.progress import Progress
 from merc.registry import Registry
+from merc.runtime.inputs import as_float as as_float
+from merc.runtime.inputs import check_sound as check_sound
 
 MODALITIES = ("text", "voice", "face", "motion")
 INPUTS = {
@@ -307,28 +309,6 @@ def difference(there: Mapping[str, Any], wanted: Mapping[str, Any], *, within: s
 def _short(value: Any) -> str:
     text = "absent" if value is None or value == "" else str(value)
     return text if len(text) <= 40 else f"{text[:12]}…"
-
-
-def check_sound(sound: np.ndarray, number: int, *, empty: bool = True) -> None:
-    """Raise InputError unless a sound is one channel of int16 or float samples.
-
-    Args:
-        sound: The samples.
-        number: Its place in the batch, for the message.
-        empty: Whether a sound without samples is allowed.
-    """
-    known = sound.dtype == np.int16 or np.issubdtype(sound.dtype, np.floating)
-    if sound.ndim != 1 or not known or not (empty or len(sound)):
-        raise InputError(
-            f"sound {number} of type {sound.dtype}, shape {sound.shape}: expected one channel at 16 kHz, int16 or "
-            f"float{'' if empty else ', of at least one sample'}"
-        )
-
-
-def as_float(sound: np.ndarray) -> np.ndarray:
-    """A sound as float32 in [-1, 1)."""
-    scale = np.float32(32768 if sound.dtype == np.int16 else 1)
-    return np.asarray(sound, np.float32) / scale
 
 
 def describable(name: str) -> str | None:

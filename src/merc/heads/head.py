@@ -150,6 +150,9 @@ class SpokenHead:
         sha256: Its hash in the card of the fusion.
         temperature: Of the logits.
 
+    Attributes:
+        layers: Weight and bias of the first layer, then of the last, float64.
+
     Raises:
         WeightError: for a file with another hash, or without layers for seven labels.
     """
@@ -168,18 +171,18 @@ class SpokenHead:
         layers = {name: values.astype(np.float64) for name, values in load_file(path).items() if name in _SPOKEN}
         if len(layers) != len(_SPOKEN) or len(layers[_SPOKEN[-1]]) != len(EKMAN7):
             raise WeightError(f"{path} has no layers for {len(EKMAN7)} labels; name an encoder trained on meld-7")
-        self._layers = [layers[name] for name in _SPOKEN]
+        self.layers = [layers[name] for name in _SPOKEN]
 
     @property
     def width(self) -> int:
         """Length of the input vectors."""
-        return int(self._layers[0].shape[1])
+        return int(self.layers[0].shape[1])
 
     def logits(self, vectors: np.ndarray) -> np.ndarray:
         """Uncalibrated logits ``(n, 7)`` float64 of vectors ``(n, width)``; raises InputError for another width."""
         if vectors.ndim != 2 or vectors.shape[1] != self.width:
             raise InputError(f"text in conversation: vectors of shape {vectors.shape}; expected (n, {self.width})")
-        first, first_bias, last, last_bias = self._layers
+        first, first_bias, last, last_bias = self.layers
         result: np.ndarray = np.tanh(vectors @ first.T + first_bias) @ last.T + last_bias
         return result
 

@@ -255,12 +255,17 @@ class FaceNet:
         """
         torch = self._torch
         with torch.inference_mode():
-            middle = self._middle(pictures)
-            mean = self._last(middle)
-            quarters = torch.nn.functional.adaptive_avg_pool2d(middle.float(), 2).flatten(1)
-            x = (mean @ self._bottleneck) * self._scale + self._shift
-            embeddings = torch.nn.functional.normalize(x, dim=1)
-            return embeddings.cpu().numpy(), torch.cat([mean, quarters], dim=1).cpu().numpy()
+            middle = self.middle_maps(self._tensor(np.ascontiguousarray(pictures)))
+            embeddings, expressions = self.outputs_of(middle)
+            return embeddings.cpu().numpy(), expressions.cpu().numpy()
+
+    def outputs_of(self, middle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings (n, 512) and expression features (n, 5376) of the middle maps."""
+        functional = self._torch.nn.functional
+        mean = self._last(middle)
+        quarters = functional.adaptive_avg_pool2d(middle.float(), 2).flatten(1)
+        x = (mean @ self._bottleneck) * self._scale + self._shift
+        return functional.normalize(x, dim=1), self._torch.cat([mean, quarters], dim=1)
 
     def cells(self, pictures: np.ndarray) -> np.ndarray:
         """What is seen where in the face: the middle maps in 4 rows and columns; three quarters of the network.
@@ -271,14 +276,17 @@ class FaceNet:
         Returns:
             (n, 14336) float32, cell by cell from the upper left, row by row.
         """
-        torch = self._torch
-        with torch.inference_mode():
-            x = torch.nn.functional.adaptive_avg_pool2d(self._middle(pictures).float(), GRID)  # (n, 896, 4, 4)
-            return np.asarray(x.permute(0, 2, 3, 1).flatten(1).cpu().numpy())
+        with self._torch.inference_mode():
+            return np.asarray(self.pooled(self.middle_maps(self._tensor(np.ascontiguousarray(pictures)))).cpu().numpy())
 
-    def _middle(self, pictures: np.ndarray) -> torch.Tensor:
-        """The middle maps (n, 896, 8, 8)."""
-        x = self._tensor(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)  # (n, 3, 160, 160), NHWC memory
+    def pooled(self, middle: torch.Tensor) -> torch.Tensor:
+        """The cells (n, 14336) of the middle maps."""
+        x = self._torch.nn.functional.adaptive_avg_pool2d(middle.float(), GRID)  # (n, 896, 4, 4)
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+    def middle_maps(self, pictures: torch.Tensor) -> torch.Tensor:
+        """The middle maps (n, 896, 8, 8) of uint8 pictures (n, 160, 160, 3)."""
+        x = pictures.permute(0, 3, 1, 2)  # (n, 3, 160, 160), NHWC memory
         x = ((x.float() - 127.5) / 128).to(self._dtype)
         x = self._stem(x)  # (n, 256, 17, 17)
         x = self._blocks(x, 0)

@@ -47,7 +47,7 @@ def padded_steps(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return padded, mask
 
 
-def frames_of_tokens(tokens: Tensor, frames: Tensor) -> Tensor:
+def frames_of_tokens(tokens: Tensor, frames: Tensor, *, token: Tensor | None = None) -> Tensor:
     """The frame of each token of n utterances; the rule of ``merc.features.alignment.align``, for a batch.
 
     Contiguous chunks, the longer ones first; where there are fewer tokens than frames, each token takes the frame in
@@ -56,11 +56,12 @@ def frames_of_tokens(tokens: Tensor, frames: Tensor) -> Tensor:
     Args:
         tokens: int64 ``(n,)``, number of tokens of each utterance.
         frames: int64 ``(n,)``, number of frames of each; 0 is read as 1.
+        token: int64 ``(1, S)``, the numbers from 0 to before S (default: S is that of the utterance with most tokens).
 
     Returns:
         int64 ``(n, S)``, frame numbers; behind an utterance's last token they mean nothing.
     """
-    token = torch.arange(max(int(tokens.max()), 1), device=tokens.device)[None]
+    token = torch.arange(max(int(tokens.max()), 1), device=tokens.device)[None] if token is None else token
     tokens, frames = tokens.clamp_min(1)[:, None], frames.clamp_min(1)[:, None]  # (n, 1)
     base, longer = tokens // frames, tokens % frames
     inside = longer * (base + 1)  # tokens in the longer chunks
@@ -184,6 +185,14 @@ class Rows:
         last = flat.cumsum(0)[flat > 0] - 1  # the last step of each utterance that has one
         sizes[last] -= (flat * count - self.lengths.flatten())[flat > 0]
         return Rows(mean_by_owner(self.values, sizes), lengths)
+
+    def like(self, values: Tensor) -> Rows:
+        """Other values ``(N, ...)`` for the same steps."""
+        return Rows(values, self.lengths)
+
+    def spread(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """A vector of each utterance where ``mask`` is True, ``(n, d)``, for each of its steps: ``(N, d)``."""
+        return vectors.repeat_interleave(self.lengths[mask], 0)
 
     def where(self, kept: Tensor) -> Rows:
         """The same rows, absent where ``kept`` (bool ``(B, T)``) is False."""

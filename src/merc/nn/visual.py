@@ -99,7 +99,7 @@ def compress(
     index = unreal_first.sort(dim=1).values % tokens.shape[1]  # (n, k)
     kept = tokens.gather(1, index[..., None].expand(-1, -1, tokens.shape[2]))  # (n, k, d)
     kept_real, kept_share = real.gather(1, index), share.gather(1, index)
-    dropped = real.scatter(1, index, False)  # (n, S)
+    dropped = real.scatter(1, index, torch.zeros_like(index, dtype=torch.bool))  # (n, S)
     like = F.cosine_similarity(kept.detach()[:, :, None], tokens.detach()[:, None], dim=-1)  # (n, k, S)
     like = like.masked_fill(~kept_real[..., None], -2.0)
     nearest = F.one_hot(like.argmax(1), kept.shape[1]).mT * (like > threshold) * dropped[:, None]  # (n, k, S)

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
-import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +15,10 @@ from torch import Tensor, nn
 import merc
 from merc import runtime
 from merc.cache import file_hash, replacing
-from merc.errors import InputError, MissingExtra
+from merc.errors import InputError
+from merc.onnx.graph import halve, silence, trace
 
 GRAPH = "model.onnx"
-OPSET = 18
-"""Operators of the graph; ONNX Runtime 1.14 and later read them."""
 TOLERANCE = 1e-4
 """Largest difference of a probability between torch and ONNX Runtime."""
 LENGTHS = (1, 2, 7, 40)
@@ -46,6 +39,7 @@ class Input:
         encoder: What makes it, as the feature store describes it.
         normalisation: ``mean`` and ``deviation`` of the training part and the ``limit`` where values are cut; None.
         probabilities: Whether a row holds the probabilities of the labels, in their order.
+        reads: "vectors": one of an utterance; "steps" or "cells": a sequence of them; "tokens": a sequence of numbers.
     """
 
     name: str
@@ -54,6 +48,14 @@ class Input:
     encoder: Mapping[str, Any] = field(default_factory=dict)
     normalisation: Mapping[str, Any] | None = None
     probabilities: bool = False
+    reads: str = "vectors"
+
+    @property
+    def shape(self) -> tuple[str | int, ...]:
+        """Axes of what a recording has, for T utterances of S steps."""
+        if self.reads == "vectors":
+            return ("T", self.width)
+        return ("T", "S") if self.reads == "tokens" else ("T", "S", self.width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class Exported:
     Attributes:
         module: ``forward(speakers, *tensors)`` to logits; ``speakers`` int64, ``tensors`` for each input its values,
             float32 ``(..., d)``, then for each whether a row is present, bool. The T utterances are axis 1 of
-            ``(1, T)`` at level "dialogue", axis 0 of ``(T, 1)`` at level "utterance".
+            ``(1, T)`` at level "dialogue", axis 0 of ``(T, 1)`` at level "utterance". Where an input is a sequence,
+            the graph reads one utterance at a time: sequences are ``(1, S, d)``, or int64 ``(1, S)`` for tokens, with
+            their number of steps, int64 ``(1, 1)``, 0 for an absent one, in the place of whether it is present.
         level: "dialogue" or "utterance".
         inputs: In the order of ``values``.
         labels: Names of the classes.
@@ -86,18 +90,24 @@ class Exported:
         return 1 if self.level == "dialogue" else 0
 
     @property
+    def single(self) -> bool:
+        """Whether the graph reads one utterance at a time."""
+        return any(one.reads != "vectors" for one in self.inputs)
+
+    @property
     def names(self) -> list[str]:
         """Names of the inputs of the graph."""
-        own = [one.name for one in self.inputs]
-        return [runtime.SPEAKERS, *own, *(f"{name}{runtime.PRESENT}" for name in own)]
+        ends = {one.name: runtime.PRESENT if one.reads == "vectors" else runtime.STEPS for one in self.inputs}
+        return [runtime.SPEAKERS, *ends, *(f"{name}{end}" for name, end in ends.items())]
 
 
-def write(what: Exported, out: Path) -> Path:
+def write(what: Exported, out: Path, *, numbers: str = "float32") -> Path:
     """Write the folder.
 
     Args:
         what: The model.
         out: The folder; what it holds of an earlier export is replaced.
+        numbers: What weights are stored in; one of ``merc.onnx.graph.NUMBERS``.
 
     Returns:
         The path of the manifest.
@@ -107,9 +117,14 @@ def write(what: Exported, out: Path) -> Path:
         MissingExtra: If onnx is not installed.
     """
     first = _attempt(what, out, dynamo=False)
-    if first and _attempt(what, out, dynamo=True):
+    if first and (what.single or _attempt(what, out, dynamo=True)):
         (out / GRAPH).unlink(missing_ok=True)
         raise InputError(f"{what.facts.get('name')} cannot be exported: {first}")
+    if numbers == "float16":
+        with replacing(out / GRAPH) as temporary:
+            temporary.write_bytes((out / GRAPH).read_bytes())
+            halve(temporary)
+        _describe(what, out, numbers)
     return out / runtime.MANIFEST
 
 
@@ -122,24 +137,27 @@ def _attempt(what: Exported, out: Path, *, dynamo: bool) -> str:
     with replacing(out / GRAPH) as temporary:
         if reason := _trace(what, temporary, dynamo=dynamo):
             return reason
-    _describe(what, out)
+    _describe(what, out, "float32")
     if reason := _difference(what, out):
         (out / runtime.MANIFEST).unlink()
     return reason
 
 
-def _describe(what: Exported, out: Path) -> None:
+def _describe(what: Exported, out: Path, numbers: str) -> None:
     """Write the manifest."""
     bias = list(what.bias) or [0.0] * len(what.labels)
     manifest = {
         **what.facts,
         "format": runtime.FORMAT,
         "merc": merc.__version__,
+        "kind": runtime.MODEL,
         "graph": GRAPH,
+        "bytes": {GRAPH: (out / GRAPH).stat().st_size},
+        "numbers": {"stored in": numbers},
         "files": {GRAPH: file_hash(out / GRAPH)},
         "level": what.level,
         "labels": list(what.labels),
-        "inputs": [{**asdict(one), "type": "float32", "shape": ["T", one.width]} for one in what.inputs],
+        "inputs": [{**asdict(one), "type": _type(one), "shape": list(one.shape)} for one in what.inputs],
         "speakers": "names of the speakers of the T utterances, in order",
         "output": {"name": "logits", "shape": ["T", len(what.labels)]},
         "calibration": {"temperature": what.temperature, "bias": bias},
@@ -148,8 +166,18 @@ def _describe(what: Exported, out: Path) -> None:
         temporary.write_text(json.dumps(manifest, indent=1, default=str) + "\n", encoding="utf-8")
 
 
+def _type(one: Input) -> str:
+    return "int64" if one.reads == "tokens" else "float32"
+
+
 def example(what: Exported, count: int, *, seed: int = 0) -> tuple[Tensor, ...]:
-    """Random inputs of the module for ``count`` utterances of two speakers, a tenth of the rows absent."""
+    """Random inputs of the module for ``count`` utterances of two speakers, a tenth of the rows absent.
+
+    Of a module that reads one utterance at a time: one whose first sequence has ``count`` steps, and each further one
+    another number of steps; with a seed above 0 a third of the others are absent.
+    """
+    if what.single:
+        return _one_utterance(what, count, seed)
     random = torch.Generator().manual_seed(seed)
     speakers = torch.randint(2, (count,), generator=random)
     speakers = (speakers != speakers[0]).long()  # numbers in order of appearance
@@ -159,31 +187,38 @@ def example(what: Exported, count: int, *, seed: int = 0) -> tuple[Tensor, ...]:
     return tuple(one.unsqueeze(1 - what.axis) for one in (speakers, *values, *present))
 
 
+def _one_utterance(what: Exported, count: int, seed: int) -> tuple[Tensor, ...]:
+    random = torch.Generator().manual_seed(seed)
+    values: list[Tensor] = []
+    steps: list[Tensor] = []
+    for place, one in enumerate(what.inputs):
+        absent = bool(seed and values and not one.needed and torch.rand(1, generator=random) < 1 / 3)
+        length = 1 if absent else count + 3 * place
+        shape: tuple[int, ...] = (1, 1, one.width) if one.reads == "vectors" else (1, length, one.width)
+        if one.reads == "tokens":
+            values.append(torch.randint(one.width, shape[:2], generator=random) * (not absent))
+        else:
+            values.append(torch.randn(shape, generator=random) * (not absent))
+        steps.append(
+            torch.tensor([[not absent]]) if one.reads == "vectors" else torch.tensor([[length * (not absent)]])
+        )
+    return (torch.zeros(1, 1, dtype=torch.int64), *values, *steps)
+
+
 def _trace(what: Exported, path: Path, *, dynamo: bool) -> str:
     """Write the graph; why torch cannot, or ""."""
     names, axis = what.names, what.axis
     length = {axis: torch.export.Dim("T", min=1, max=MOST)}
-    followed: dict[str, Any] = {"dynamic_axes": {name: {axis: "T"} for name in [*names, "logits"]}}
+    axes = {name: {axis: "T"} for name in [*names, "logits"]}
+    if what.single:
+        axes = {one.name: {1: f"S_{one.name}"} for one in what.inputs if one.reads != "vectors"}
+    followed: dict[str, Any] = {"dynamic_axes": axes}
     if dynamo:
         tensors = tuple(length for _ in names[1:])
-        followed = {"dynamic_shapes": {"speakers": length, "tensors": tensors}, "external_data": False}
-    with _for_export():
-        try:
-            torch.onnx.export(
-                what.module.eval(),
-                example(what, TRACED),
-                str(path),
-                input_names=names,
-                output_names=["logits"],
-                opset_version=OPSET,
-                dynamo=dynamo,
-                **followed,
-            )
-        except ModuleNotFoundError as error:
-            raise MissingExtra("the export needs onnx and onnxscript: pip install 'merc[onnx]'") from error
-        except Exception as error:  # noqa: BLE001 - torch raises a class of its own for each reason
-            return f"torch says {_first_line(error)}"
-    return ""
+        followed = {"dynamic_shapes": {"speakers": length, "tensors": tensors}}
+    return trace(
+        what.module, example(what, TRACED), path, names=names, output="logits", dynamo=dynamo, followed=followed
+    )
 
 
 def _difference(what: Exported, out: Path) -> str:
@@ -192,11 +227,12 @@ def _difference(what: Exported, out: Path) -> str:
     for count in LENGTHS:
         inputs = example(what, count, seed=count)
         with torch.no_grad():
-            logits = what.module(*inputs).reshape(count, len(what.labels)).double().numpy()
+            logits = what.module(*inputs).reshape(-1, len(what.labels)).double().numpy()
         wanted, found = (_softmax(one) for one in (logits, _run(loaded, what, inputs)))
         if found.shape != wanted.shape or not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
+            of = "steps" if what.single else "utterances"
             return (
-                f"with {count} utterances the graph gives other probabilities than torch, as its loops have the "
+                f"with {count} {of} the graph gives other probabilities than torch, as its loops have the "
                 "length that it was traced with"
             )
     return ""
@@ -205,7 +241,7 @@ def _difference(what: Exported, out: Path) -> str:
 def _run(loaded: runtime.Model, what: Exported, inputs: Sequence[Tensor]) -> np.ndarray:
     """The logits of the graph, past normalisation; none where it cannot run on this number of utterances."""
     fed = {name: one.numpy() for name, one in zip(what.names, inputs, strict=True) if name in loaded.graph_inputs}
-    with _silence():
+    with silence():
         try:
             return loaded.run(fed)
         except Exception:  # noqa: BLE001 - those of ONNX Runtime have no common base
@@ -215,42 +251,3 @@ def _run(loaded: runtime.Model, what: Exported, inputs: Sequence[Tensor]) -> np.
 def _softmax(logits: np.ndarray) -> np.ndarray:
     power = np.exp(logits - logits.max(-1, keepdims=True, initial=-np.inf))
     return np.asarray(power / power.sum(-1, keepdims=True))
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"'{lines[0][:200]}'" if lines else type(error).__name__
-
-
-@contextmanager
-def _for_export() -> Iterator[None]:
-    """Without the fused layers that no graph has, and without what the exporters print, also past Python."""
-    fused, before = torch.backends.mha.get_fastpath_enabled(), logging.root.manager.disable
-    torch.backends.mha.set_fastpath_enabled(False)
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), _silence(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-        torch.backends.mha.set_fastpath_enabled(fused)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Send what is written to the descriptors of stdout and stderr nowhere."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = {number: os.dup(number) for number in (1, 2)}
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for number in kept:
-            os.dup2(nowhere, number)
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            yield
-    finally:
-        for number, copy in kept.items():
-            os.dup2(copy, number)
-            os.close(copy)
-        os.close(nowhere)

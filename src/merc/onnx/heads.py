@@ -6,15 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from merc.errors import InputError
-from merc.heads.head import Head
+from merc.heads.head import Head, SpokenHead, shipped_card, spoken_head
 from merc.heads.mlp import Weights
+from merc.labels import EKMAN7
 from merc.onnx import fusion, voice
 from merc.onnx.folder import Exported, Input
 
-NAMES = ("text-head", "face-head", "voice-head", "late-fusion")
+NAMES = ("text-head", "conversation-head", "face-head", "voice-head", "late-fusion")
 """Heads of words and faces read utterances by themselves; that of the voice and the fusion a whole recording."""
-
-_WHOLE = {"voice-head": voice.exported, "late-fusion": fusion.exported}
 
 
 class Layers(nn.Module):
@@ -39,6 +38,45 @@ class Layers(nn.Module):
         return logits
 
 
+class Spoken(nn.Module):
+    """The two layers over vectors of words in conversation, for ``(speakers, values, present)``."""
+
+    def __init__(self, head: SpokenHead) -> None:
+        super().__init__()
+        first, first_bias, last, last_bias = (torch.from_numpy(one).float() for one in head.layers)
+        self.first = nn.Linear(first.shape[1], first.shape[0])
+        self.last = nn.Linear(last.shape[1], last.shape[0])
+        self.first.weight.data, self.first.bias.data = first, first_bias
+        self.last.weight.data, self.last.bias.data = last, last_bias
+
+    def forward(self, speakers: Tensor, *tensors: Tensor) -> Tensor:
+        """Logits ``(T, 1, 7)`` of values ``(T, 1, 768)``; an absent row gives NaN."""
+        values, present = tensors
+        found = self.last(torch.tanh(self.first(values)))
+        logits: Tensor = torch.where(present[..., None], found, torch.nan)
+        return logits
+
+
+def _spoken() -> Exported:
+    """The classifier of text in conversation that the card of the late fusion names."""
+    head, card = spoken_head(), shipped_card("fusion")
+    if head is None:
+        raise InputError("conversation-head: the card of the late fusion names no encoder; export text-head")
+    named = card["fusion"]["text"]["encoder"]
+    return Exported(
+        module=Spoken(head),
+        level="utterance",
+        inputs=[Input("text", head.width, needed=True, encoder={"encoder": named["name"], "sha256": head.sha256})],
+        labels=EKMAN7,
+        facts={
+            **{fact: named[fact] for fact in ("title", "licence")},
+            "name": "conversation-head",
+            "training": {"weights": {"sha256": head.sha256}, "fitted_on": card["fusion"]["text"]["fitted_on"]},
+        },
+        temperature=head.temperature,
+    )
+
+
 def exported(name: str) -> Exported:
     """A shipped head with the calibration on its own corpora.
 
@@ -48,8 +86,9 @@ def exported(name: str) -> Exported:
     """
     if name not in NAMES:
         raise InputError(f"head '{name}': expected {', '.join(NAMES)}")
-    if name in _WHOLE:
-        return _WHOLE[name]()
+    others = {"voice-head": voice.exported, "late-fusion": fusion.exported, "conversation-head": _spoken}
+    if name in others:
+        return others[name]()
     head = Head.load(name.removesuffix("-head"), conversation=False)
     card = head.card
     return Exported(

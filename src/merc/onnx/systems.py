@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from merc.corpora import CORPORA
@@ -15,72 +13,37 @@ from merc.errors import InputError
 from merc.evaluation.calibration import fit_temperature
 from merc.features.feature import LIMIT, Scaling, origins
 from merc.onnx.cogmen import DenseCogmen
+from merc.onnx.dense import DenseRows, DenseSteps, dense
 from merc.onnx.folder import Exported, Input
+from merc.onnx.loops import prepared
 from merc.recipes.request import Prepared
 from merc.recipes.systems import Trained, load_fold, load_run, score
-from merc.systems import UNLABELLED, Batch, System
+from merc.systems import System
 from merc.systems.cogmen import Cogmen
-
-
-class DenseRows:
-    """One vector per utterance where every utterance has a place, in the manner of ``Rows``, but with no packing.
-
-    Args:
-        values: ``(B, T, d)``.
-        present: bool ``(B, T)``.
-    """
-
-    def __init__(self, values: Tensor, present: Tensor) -> None:
-        self.dense, self.present = values, present
-        self.lengths = present.long()
-
-    def vectors(self) -> Tensor:
-        """``(B, T, d)``, zeros where absent."""
-        return self.dense * self.present[..., None]
 
 
 class Dense(nn.Module):
     """A system as a function of tensors: ``(speakers, *values, *present)`` to logits ``(B, T, C)``.
 
     Args:
-        system: In evaluation mode. It must read one vector per utterance.
+        system: In evaluation mode.
+        reading: By modality how it is read where not as vectors; see `Input`.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, reading: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self.system = system
+        self.system, self.reading = prepared(system), reading or {}
         system.losses = lambda logits, batch, **others: {}  # type: ignore[method-assign] # branches on labels
 
     def forward(self, speakers: Tensor, *tensors: Tensor) -> Tensor:
         """Give logits of utterances that are all real."""
         count = len(self.system.inputs)
-        rows = {
-            name: DenseRows(values, present)
-            for name, values, present in zip(self.system.inputs, tensors[:count], tensors[count:], strict=True)
-        }
-        logits: Tensor = self.system(_batch(rows, speakers)).logits
+        rows: dict[str, DenseRows | DenseSteps] = {}
+        for name, values, there in zip(self.system.inputs, tensors[:count], tensors[count:], strict=True):
+            vectors = self.reading.get(name, "vectors") == "vectors"
+            rows[name] = DenseRows(values, there) if vectors else DenseSteps(values, there)
+        logits: Tensor = self.system(dense(rows, speakers)).logits
         return logits
-
-
-def _batch(rows: Mapping[str, Any], speakers: Tensor) -> Batch:
-    """A batch around dense rows, without the checks of its shapes, which a graph cannot make."""
-    mask, zeros = torch.ones_like(speakers, dtype=torch.bool), torch.zeros_like(speakers)
-    values = {
-        "rows": rows,
-        "mask": mask,
-        "speakers": speakers,
-        "labels": zeros + UNLABELLED,
-        "weights": mask.float(),
-        "people": zeros - 1,
-        "targets": mask[..., None][..., :0].float(),
-        "universal": zeros[..., None][..., :0],
-        "ids": (),
-        "source": "",
-    }
-    batch = object.__new__(Batch)
-    for one in fields(Batch):
-        object.__setattr__(batch, one.name, values[one.name])
-    return batch
 
 
 def exported(run: Path, *, fold: str | None = None, data: Path | None = None) -> Exported:
@@ -105,25 +68,41 @@ def exported(run: Path, *, fold: str | None = None, data: Path | None = None) ->
     trained = load_fold(run, prepared, folds[fold or next(iter(folds))], device="cpu")
     valid, logits = score(trained, trained.fold.valid, labels=prepared.classes)
     return Exported(
-        module=DenseCogmen(trained.system) if type(trained.system) is Cogmen else Dense(trained.system),
+        module=_module(trained.system, prepared.reading),
         level=prepared.level,
-        inputs=_inputs(trained),
+        inputs=_inputs(trained, prepared.reading),
         labels=prepared.classes,
         facts=_facts(prepared, trained),
         temperature=fit_temperature(logits, valid.true),
     )
 
 
+NOT_EXPORTED = {
+    "emoq": "it reads through a language model, whose prompts are made in Python",
+    "prc_emo": "it reads through a language model, which generates its answer",
+    "ranklist": "it predicts an order, not classes",
+}
+"""Systems that cannot be exported, and why."""
+
+
+def _module(system: System, reading: Mapping[str, str]) -> nn.Module:
+    return DenseCogmen(system) if type(system) is Cogmen else Dense(system, reading)
+
+
 def _refuse(prepared: Prepared) -> None:
     name, protocol = prepared.kind.description.name, prepared.protocol
     if protocol.regression:
         raise InputError(f"protocol '{protocol.name}' has no classes; the runtime gives probabilities of labels")
-    sequences = [f"{modality} as {way}" for modality, way in prepared.reading.items() if way != "vectors"]
-    if sequences:
+    if "sound" in prepared.reading.values():
+        raise InputError(f"system '{name}' tunes an encoder of sound, which is not part of a run; train it frozen")
+    sequences = [f"{one} as {way}" for one, way in prepared.reading.items() if way != "vectors"]
+    if prepared.level == "dialogue" and sequences:
         raise InputError(
-            f"system '{name}' reads {', '.join(sequences)}; one that reads one vector per utterance can be exported, "
-            "such as cogmen or concat"
+            f"system '{name}' reads {', '.join(sequences)} of whole dialogues; a graph follows sequences of one "
+            "utterance at a time, or vectors of a dialogue"
         )
+    if name in NOT_EXPORTED:
+        raise InputError(f"system '{name}' cannot be exported: {NOT_EXPORTED[name]}")
     if prepared.options.per_speaker:
         raise InputError(
             f"the run standardises {', '.join(prepared.options.per_speaker)} by speaker over a corpus, which a single "
@@ -131,11 +110,18 @@ def _refuse(prepared: Prepared) -> None:
         )
 
 
-def _inputs(trained: Trained) -> list[Input]:
+def _inputs(trained: Trained, reading: Mapping[str, str]) -> list[Input]:
     made, needs = origins(trained.material.features), trained.system.description.needs
     alone = len(trained.system.inputs) == 1
     return [
-        Input(name, width, alone or name in needs, made[name]["encoder"], _limits(trained.scalings.get(name)))
+        Input(
+            name,
+            width,
+            alone or name in needs,
+            made[name]["encoder"],
+            _limits(trained.scalings.get(name)),
+            reads=reading.get(name, "vectors"),
+        )
         for name, width in trained.system.inputs.items()
     ]
 

@@ -53,7 +53,7 @@ from merc.errors import InputError
 from merc.nn.attention import Attention
 from merc.nn.losses import UNLABELLED, supervised_contrast
 from merc.nn.pooling import masked_mean
-from merc.nn.rows import ModalityEntry, RowNorm, pack, padded_steps, unpack
+from merc.nn.rows import ModalityEntry, RowNorm, pack, unpack
 from merc.nn.visual import CausalConvolutions, Kan, compress
 from merc.options import above, at_least, below_one, share
 from merc.systems.contract import Batch, Description, Output, Published, Recipe, Setup, System
@@ -234,9 +234,9 @@ class DeepMsi(System):
         """The summary of each utterance's frames ``(n, d)``, and the cells of each frame that were kept ``(N, k)``."""
         o, frames = self.options, batch.modality("face")
         lengths = pack(frames.lengths, batch.mask)  # (n,)
-        own = guide.repeat_interleave(lengths, 0)  # (N, d), the guide of each frame
-        tokens = self.see(frames.values.view(len(own), o.cells, self.see.in_features)) + self.place  # (N, P, d)
-        chosen = torch.arange(o.cells, device=tokens.device).expand(len(tokens), -1)
+        own = frames.spread(guide, batch.mask)  # (N, d), the guide of each frame
+        tokens = self.see(frames.values.view(-1, o.cells, self.see.in_features)) + self.place  # (N, P, d)
+        chosen = torch.arange(o.cells, device=tokens.device).expand(tokens.shape[0], -1)
         for stage, keep in zip(self.stages, o.keep, strict=True):
             real = torch.ones_like(chosen, dtype=torch.bool)
             tokens = stage(tokens, real)
@@ -244,7 +244,7 @@ class DeepMsi(System):
             threshold = 2.0 if o.compat else o.threshold
             tokens, _, index = compress(tokens, real, wanted, keep=keep, threshold=threshold, fold=o.fold)
             chosen = chosen.gather(1, index)
-        steps, _ = padded_steps(tokens.mean(1), lengths)  # (n, S, d)
+        steps = pack(frames.like(tokens.mean(1)).steps()[0], batch.mask.flatten())  # (n, S, d)
         last = (lengths - 1).clamp_min(0)[:, None, None].expand(-1, 1, o.width)
         return self.over_frames(steps).gather(1, last)[:, 0], chosen
 

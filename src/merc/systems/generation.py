@@ -93,7 +93,7 @@ class FieldGrammar(nn.Module):
         text = F.pad(written, (1, steps - 1))[:, None].repeat(1, starts, 1)  # (n, P, 1 + K + L - 1), 0 is the start
         place = counts[:, None] + torch.arange(steps, device=counts.device)  # (n, L), whose next token is the value's
         behind = (place[:, None, :-1] + 1).expand(-1, starts, -1)
-        text = text.scatter(2, behind, self.inputs.expand(len(written), -1, -1))
+        text = text.scatter(2, behind, self.inputs.expand(written.shape[0], -1, -1))
         likely = decode(text)  # (n, P, W, V)
         likely = likely.gather(2, place[:, None, :, None].expand(-1, starts, -1, likely.shape[-1]))  # (n, P, L, V)
         step = torch.arange(steps, device=counts.device)

@@ -161,4 +161,4 @@ def _goes_on(speakers: Tensor) -> Tensor:
 def _borders(groups: Tensor) -> Tensor:
     """Where each run of equal numbers begins, and the end: ``(n,)`` -> int64 ``(runs + 1,)``."""
     begins = groups.diff().nonzero()[:, 0] + 1
-    return torch.cat([begins.new_zeros(1), begins, begins.new_full((1,), len(groups))])
+    return torch.cat([begins.new_zeros(1), begins, begins.new_full((1,), groups.shape[0])])

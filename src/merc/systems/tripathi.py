@@ -90,7 +90,7 @@ def time_bins(values: Tensor, present: Tensor, *, bins: int) -> Tensor:
     inside = (torch.arange(kept.shape[1], device=kept.device)[None] < counts[:, None])[..., None] & real
     edge = torch.arange(bins + 1, device=kept.device)[None] * counts[:, None]  # (B, bins + 1), in steps times bins
     first = edge[:, :-1] // bins
-    last = torch.minimum(torch.maximum(-(-edge[:, 1:] // bins), first + 1), counts.clamp_min(1)[:, None])
+    last = torch.minimum(torch.maximum((edge[:, 1:] + bins - 1) // bins, first + 1), counts.clamp_min(1)[:, None])
     sums = [_stretches(one, first, last) for one in (kept.masked_fill(~inside, 0.0).double(), inside.double())]
     return (sums[0] / sums[1].clamp_min(1)).to(values.dtype)
 

@@ -338,14 +338,16 @@ class UniMse(System):
             ).logits  # (n P, W, V)
             return cast("Tensor", predicted.log_softmax(-1).unflatten(0, (count, starts)))
 
-        likely, chosen = self.label(decode, len(memory), known)
+        likely, chosen = self.label(decode, memory.shape[0], known)
         return likely, chosen
 
     def _around(self, fused: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The states before, of, and after each real utterance, marked by place: ``(n, W, h)``, bool ``(n, W)``."""
-        around = self.options.around
-        states = F.pad(fused, (0, 0, around, around)).unfold(1, 2 * around + 1, 1).transpose(2, 3)  # (B, T, W, h)
-        real = F.pad(mask, (around, around)).unfold(1, 2 * around + 1, 1)  # (B, T, W)
+        around, turns = self.options.around, fused.shape[1]
+        places = [slice(first, first + turns) for first in range(2 * around + 1)]
+        padded = F.pad(fused, (0, 0, around, around))
+        states = torch.stack([padded[:, place] for place in places], 2)  # (B, T, W, h)
+        real = torch.stack([F.pad(mask, (around, around))[:, place] for place in places], 2)  # (B, T, W)
         return pack(states, mask) + self.place, pack(real, mask)
 
     def _label_losses(self, likely: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:

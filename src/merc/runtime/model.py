@@ -1,30 +1,26 @@
-"""Predict with what ``merc export onnx`` wrote: ONNX Runtime and numpy are all that it needs, torch is not imported.
+"""A model: features of utterances in, calibrated probabilities of the labels out.
 
-    model = merc.runtime.load("exported")
-    model.probabilities({"text": vectors, "voice": voices}, speakers=["Ann", "Ben", "Ann"])      # (3, C)
-
-A folder is a ``manifest.json`` and the graph that it names, by hash. Symbols: T utterances of one dialogue in order (or
-any T utterances, for a model that reads each by itself), d the width of an input, C labels.
+Symbols: T utterances of one dialogue in order (or any T utterances, for a model that reads each by itself), d the width
+of an input, C labels.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from merc.errors import InputError, MissingExtra
+from merc.errors import InputError
+from merc.runtime.folder import MODEL, read, session
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 SPEAKERS = "speakers"
 """Input of the numbers of the speakers, in order of appearance."""
 PRESENT = "_present"
 """Ending of the input that says which rows of another one are there."""
+STEPS = "_steps"
+"""Ending of the input that says how many steps a sequence has, 0 where it is absent."""
 
 
 class Model:
@@ -48,7 +44,9 @@ class Model:
 
         Args:
             features: By input an array ``(T, d)``, as the encoder that the manifest names gives it, before any
-                normalisation; a row of NaN is absent. An input that is not needed may be left out.
+                normalisation; a row of NaN is absent. Of an input that is read as a sequence, T arrays ``(S, d)``, or
+                ``(S,)`` numbers of tokens, each of its own length; None is absent. An input that is not needed may be
+                left out.
             speakers: Who says each of the T utterances, by any name, None where unknown (default: one speaker).
 
         Returns:
@@ -64,17 +62,34 @@ class Model:
 
     def logits(self, features: Mapping[str, Any], *, speakers: Sequence[Hashable] | None = None) -> np.ndarray:
         """The same before calibration: ``(T, C)`` float64, the largest of each row 0."""
-        rows = self._rows(features)
-        count = len(next(iter(rows.values())))
-        dialogue = self.manifest["level"] == "dialogue"
+        self._check_names(features)
+        sequences = {name: one for name, one in self._inputs.items() if one.get("reads", "vectors") != "vectors"}
+        rows = self._rows({name: values for name, values in features.items() if name not in sequences})
+        listed = {name: _sequence(name, features[name], one) for name, one in sequences.items() if name in features}
+        count = _count(rows, listed)
         fed: dict[str, np.ndarray] = {SPEAKERS: _numbers(speakers, count)}
         for name, one in self._inputs.items():
-            values = rows.get(name, np.full((count, one["width"]), np.nan, np.float32))
-            present = ~np.isnan(values).any(1)
-            fed[name] = np.where(present[:, None], _normalised(values, one["normalisation"]), np.float32(0))
-            fed[f"{name}{PRESENT}"] = present
-        axis = 0 if dialogue else 1
-        return self.run({name: np.expand_dims(one, axis) for name, one in fed.items() if name in self.graph_inputs})
+            if name not in sequences:
+                fed |= _vectors(name, rows.get(name, np.full((count, one["width"]), np.nan, np.float32)), one)
+        if sequences:
+            empty: list[np.ndarray | None] = [None] * count
+            every = {name: (listed.get(name, empty), one) for name, one in sequences.items()}
+            return np.concatenate([self._alone(place, fed, every) for place in range(count)])
+        axis = 0 if self.manifest["level"] == "dialogue" else 1
+        return self.run(self._known({name: np.expand_dims(one, axis) for name, one in fed.items()}))
+
+    def _alone(self, place: int, fed: Mapping[str, np.ndarray], sequences: Mapping[str, Any]) -> np.ndarray:
+        """Logits ``(1, C)`` of one utterance, some of whose inputs are sequences."""
+        own = {name: rows[None, place : place + 1] for name, rows in fed.items()}
+        for name, (listed, one) in sequences.items():
+            steps = listed[place]
+            absent = np.zeros((1, one["width"]), np.float32) if one["reads"] != "tokens" else np.zeros(1, np.int64)
+            own[name] = (absent if steps is None else steps)[None]
+            own[f"{name}{STEPS}"] = np.array([[0 if steps is None else len(steps)]], np.int64)
+        return self.run(self._known(own))
+
+    def _known(self, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: one for name, one in fed.items() if name in self.graph_inputs}
 
     def run(self, fed: Mapping[str, np.ndarray]) -> np.ndarray:
         """Logits ``(T, C)`` float64 of the graph's own inputs, past checks and normalisation."""
@@ -82,8 +97,8 @@ class Model:
         logits = found.reshape(-1, len(self.labels)).astype(np.float64)
         return np.asarray(logits - logits.max(1, keepdims=True))
 
-    def _rows(self, features: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        known = ", ".join(f"{name} (T, {one['width']})" for name, one in self._inputs.items())
+    def _check_names(self, features: Mapping[str, Any]) -> None:
+        known = ", ".join(f"{name} ({', '.join(map(str, one['shape']))})" for name, one in self._inputs.items())
         if strange := sorted(set(features) - set(self._inputs)):
             raise InputError(f"features '{strange[0]}': this model reads {known}")
         missing = [name for name, one in self._inputs.items() if one["needed"] and name not in features]
@@ -91,13 +106,58 @@ class Model:
             raise InputError(
                 f"features: {missing[0] + ' is missing' if missing else 'none given'}; this model reads {known}"
             )
+
+    def _rows(self, features: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The inputs that are vectors, checked: ``(T, d)`` each."""
         rows = {name: np.asarray(values, np.float32) for name, values in features.items()}
-        count = max(next(iter(rows.values())).shape[:1], default=0)
+        count = max(next(iter(rows.values())).shape[:1], default=0) if rows else 0
         for name, values in rows.items():
             _check_shape(name, values, count, self._inputs[name]["width"])
             if self._inputs[name].get("probabilities"):
                 _check_probabilities(name, values)
         return rows
+
+
+def _count(rows: Mapping[str, np.ndarray], listed: Mapping[str, list[Any]]) -> int:
+    """T; raises InputError where inputs have different numbers of utterances, or none."""
+    every: dict[str, Any] = {**rows, **listed}
+    counts = {name: len(one) for name, one in every.items()}
+    if len(set(counts.values())) > 1 or not all(counts.values()):
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(f"features of {told} utterances; expected one number of utterances for all, one or more")
+    return next(iter(counts.values()))
+
+
+def _vectors(name: str, values: np.ndarray, one: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What a graph reads of vectors ``(T, d)``: scaled, zeros where absent, and whether they are present."""
+    present = ~np.isnan(values).any(1)
+    scaled = _normalised(values, one["normalisation"])
+    return {name: np.where(present[:, None], scaled, np.float32(0)), f"{name}{PRESENT}": present}
+
+
+def _sequence(name: str, values: Any, one: Mapping[str, Any]) -> list[np.ndarray | None]:
+    """Sequences of T utterances, scaled, a single vector as one step; None for one that is absent.
+
+    Raises:
+        InputError: For steps of another width, and numbers of tokens outside the vocabulary.
+    """
+    tokens, width = one["reads"] == "tokens", int(one["width"])
+    found: list[np.ndarray | None] = []
+    for place, given in enumerate(values):
+        steps = np.zeros((0, width)) if given is None else np.asarray(given, np.int64 if tokens else np.float32)
+        if not tokens and steps.shape == (width,):
+            steps = steps[None] if not np.isnan(steps).any() else steps[None][:0]
+        expected = "(S,)" if tokens else f"(S, {width})"
+        if len(steps) and not (steps.ndim == 1 if tokens else steps.shape[1:] == (width,)):
+            raise InputError(f"features '{name}', utterance {place}: shape {steps.shape}; expected {expected}, or None")
+        if tokens and len(steps) and not 0 <= int(steps.min()) <= int(steps.max()) < width:
+            numbers = f"{steps.min()} to {steps.max()}"
+            raise InputError(f"features '{name}', utterance {place}: numbers {numbers}; expected 0 to {width - 1}")
+        if not len(steps):
+            found.append(None)
+        else:
+            found.append(steps if tokens else _normalised(steps, one["normalisation"]))
+    return found
 
 
 def _check_shape(name: str, values: np.ndarray, count: int, width: int) -> None:
@@ -132,49 +192,8 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
         MissingExtra: If ONNX Runtime is not installed.
     """
     folder = Path(folder)
-    manifest = _manifest(folder)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtra("merc.runtime needs ONNX Runtime: pip install onnxruntime") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors, which are raised as well
-    path = folder / manifest["graph"]
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise InputError(f"{path}: ONNX Runtime cannot read it ({error}); {_AGAIN}") from error
-    return Model(manifest, session)
-
-
-_AGAIN = "export it again with 'merc export onnx', or copy the whole folder again"
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder whose files are those that it names."""
-    path = folder / MANIFEST
-    if not path.exists():
-        raise InputError(f"{folder}: no {MANIFEST}; expected a folder that 'merc export onnx --out' wrote")
-    try:
-        manifest: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
-        version, files = manifest["format"], dict(manifest["files"])
-        needed = [manifest[name] for name in ("labels", "inputs", "calibration", "level", "graph")]
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); {_AGAIN}") from error
-    if version != FORMAT:
-        raise InputError(f"{path} has format {version}; this merc reads {FORMAT}: use the merc that wrote it")
-    if needed[-1] not in files:
-        raise InputError(f"{path} is damaged (it names no hash of {needed[-1]}); {_AGAIN}")
-    for name, sha256 in files.items():
-        if not (folder / name).is_file():
-            raise InputError(f"{folder / name} is missing; {_AGAIN}")
-        found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        if found != sha256:
-            raise InputError(
-                f"{folder / name} is damaged: it has SHA-256 {found[:12]}…, the manifest says {sha256[:12]}…; {_AGAIN}"
-            )
-    return manifest
+    manifest = read(folder, kind=MODEL, needs=("graph", "labels", "inputs", "calibration", "level"))
+    return Model(manifest, session(folder / manifest["graph"], threads=threads))
 
 
 def _normalised(values: np.ndarray, scaling: Mapping[str, Any] | None) -> np.ndarray:

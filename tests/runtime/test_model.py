@@ -18,6 +18,7 @@ import torch
 from merc import runtime
 from merc.errors import InputError, MissingExtra
 from merc.onnx.folder import Exported, write
+from merc.runtime.model import _numbers
 from merc.systems import Batch, Rows
 from tests.onnx.made_models import LABELS, concat
 
@@ -103,7 +104,7 @@ def test_features_that_cannot_be_read_are_named(folder: Path, features: dict[str
 
 
 def test_speakers_are_numbered_in_order_of_appearance_and_unknown_ones_are_different_people(folder: Path) -> None:
-    assert runtime._numbers(["Ben", None, "Ann", "Ben", None], 5).tolist() == [0, 1, 2, 0, 3]
+    assert _numbers(["Ben", None, "Ann", "Ben", None], 5).tolist() == [0, 1, 2, 0, 3]
     with pytest.raises(InputError, match="3 speakers for 2 utterances; expected one for each"):
         runtime.load(folder).probabilities({"text": np.zeros((2, 5))}, speakers=["a", "b", "c"])
 

@@ -131,7 +131,7 @@ def halve(path: Path) -> None:
         """A node that turns a weight back, which is now stored in float16; None for one that stays as it is."""
         values = numpy_helper.to_array(tensor)
         small = tensor.data_type != onnx.TensorProto.FLOAT or values.size < _LARGE
-        if small or float(np.abs(values).max()) > np.finfo(np.float16).max:
+        if small or float(np.abs(values).max()) > float(np.finfo(np.float16).max):
             return None
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
         return onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT)

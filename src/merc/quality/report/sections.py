@@ -186,7 +186,7 @@ def _size(v: float) -> str:
 def _scores(analysis: Analysis) -> Html:
     if not len(analysis.scores):
         return Html()
-    removed = analysis.verified.filter(analysis.verified["verdict"] == "remove")["utterance"].implode()
+    removed = analysis.verified.filter(analysis.verified["verdict"] == "remove")["utterance"].to_list()
     drawings = []
     for (modality,), part in analysis.scores.group_by("modality", maintain_order=True):
         out = part["utterance"].is_in(removed).to_numpy()

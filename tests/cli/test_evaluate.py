@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -45,3 +46,15 @@ def test_the_device_is_that_of_the_command(run: tuple[Path, Path]) -> None:
     assert same[0] == same[1] and "accuracy" in same[0]
     error = RUN.invoke(app, [*arguments, "--device", "abacus"]).exception
     assert isinstance(error, InputError) and "device 'abacus'" in str(error)
+
+
+def test_the_answers_are_written_as_a_table(run: tuple[Path, Path], tmp_path: Path) -> None:
+    root, out = run
+    table = tmp_path / "answers.csv"
+    arguments = ["evaluate", str(out), "--split", "test", "--data", str(root), "--json"]
+    record = json.loads(RUN.invoke(app, [*arguments, "--predictions", str(table)]).output)
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    right = sum(row["annotated"] == row["predicted"] for row in rows)
+    assert right / len(rows) == pytest.approx(record["figures"]["accuracy"]) and right
+    assert all(max(record["classes"], key=lambda label: float(row[f"p_{label}"])) == row["predicted"] for row in rows)

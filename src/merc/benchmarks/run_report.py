@@ -27,7 +27,7 @@ from merc.evaluation.resampling import Estimate, Runs, ValueRuns, estimate
 from merc.evaluation.scoring import Answers, Values, pooled
 from merc.recipes.request import Prepared, settled, variant
 from merc.recipes.systems import Tested, TestedValues, evaluate, load_run
-from merc.reporting import fairness, markdown
+from merc.reporting import fairness, markdown, predictions
 from merc.reporting.diagnostics import Diagnostics, stacked
 from merc.reporting.markdown import aligned, joined
 from merc.reporting.printing import NONE, figure, number, sentence, title
@@ -90,6 +90,10 @@ class RunReport:
         speakers = "Speakers (mean recall of the classes):\n\n" + fairness.table(self.speakers) if self.speakers else ""
         return aligned(joined([head, self.subset, self.diagnostics.words(), speakers]))
 
+    def rows(self) -> predictions.Rows:
+        """The answer to each utterance."""
+        return predictions.of_labels(self.answers, self.probabilities)
+
     def draw(self, folder: Path) -> list[Path]:
         """Write the confusion matrix and the risk-coverage curve as SVG files into a folder."""
         pictures = {f"{kind}.svg": picture for kind, picture in self.diagnostics.pictures().items()}
@@ -151,6 +155,10 @@ class ValueReport:
         dimensions = f"mean over {', '.join(self.answers.dimensions)}; intervals of 95 % in brackets"
         return aligned(joined([_head(self.record, self.split, dimensions), markdown.table(rows)]))
 
+    def rows(self) -> predictions.Rows:
+        """The answer to each utterance."""
+        return predictions.of_values(self.answers)
+
     def draw(self, folder: Path) -> list[Path]:
         """Raise InputError: the pictures are of classes."""
         raise InputError(
@@ -181,6 +189,10 @@ class JointReport:
     def text(self) -> str:
         """The figures for the terminal."""
         return joined([self.classes.text(), self.values.text()])
+
+    def rows(self) -> predictions.Rows:
+        """The answer to each utterance, labels and values."""
+        return predictions.joined(self.classes.rows(), self.values.rows())
 
     def draw(self, folder: Path) -> list[Path]:
         """Write the pictures of the classes into a folder."""

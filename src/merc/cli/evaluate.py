@@ -22,12 +22,18 @@ def evaluate(
     subset: Annotated[
         Path | None, typer.Option(help="verified.parquet of 'merc check': also report what it keeps and removes.")
     ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="CSV file for the answers, one row per utterance (default: none).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Print accuracy, F1 and recall, pooled over folds and by class, or CCC, r and MAE by dimension, with intervals."""
     from merc.benchmarks.run_report import report_run
+    from merc.reporting.predictions import write
 
     report = report_run(run, split=split, data=data, device=device, subset=subset)
     if figures is not None:
         report.draw(figures)
+    if predictions is not None:
+        write(report.rows(), predictions)
     typer.echo(json.dumps(report.as_json(), indent=1) if as_json else report.text())

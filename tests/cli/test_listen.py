@@ -101,6 +101,7 @@ def test_the_offline_analysis_replaces_the_result(heard, tmp_path, monkeypatch):
         (["--pcm", "s16le"], "--pcm is for sound that is piped in"),
         (["-", "--pcm", "aac"], "pcm is 'aac': expected one of s16le, f32le"),
         (["-", "--formats", "doc"], "unknown"),
+        (["-", "--system", "nowhere"], "system 'nowhere': no trained run; expected the folder that 'merc train"),
         (["-"], "standard input: not a container"),
     ],
 )

@@ -22,6 +22,12 @@ def test_a_purpose_is_required() -> None:
     assert "--purpose" in result.output
 
 
-@pytest.mark.parametrize("option", ["--port", "--root", "--token-file"])
+@pytest.mark.parametrize("option", ["--port", "--root", "--token-file", "--system"])
 def test_the_options_are_listed(option: str) -> None:
     assert option in CliRunner().invoke(app, ["serve", "--help"]).output
+
+
+def test_systems_are_opened_before_the_server_starts(tmp_path: Path) -> None:
+    asked = ["serve", "--purpose", "a study", "--data", str(tmp_path / "data"), "--system", str(tmp_path / "none")]
+    error = CliRunner().invoke(app, asked).exception
+    assert isinstance(error, InputError) and "no trained run; expected the folder that 'merc train" in str(error)

@@ -49,6 +49,7 @@ def test_a_recording_is_named_by_its_path(client: TestClient, tone: Path, settin
         ({"path": "a.wav", "speakers": "two"}, "speakers is 'two': expected a whole number"),
         ({"path": "a.wav", "transcript": "a.wav"}, "unknown transcript format 'wav'"),
         ({"path": "a.wav", "odd": 1}, "unknown field 'odd'"),
+        ({"path": "a.wav", "system": "/etc"}, "system '/etc' is not offered by this server: it offers none"),
         ({"path": "a.wav", "voices": True}, "voices is true: this server names nobody; leave it out, or start it with"),
     ],
 )

@@ -46,3 +46,12 @@ def test_limits_are_checked() -> None:
 def test_a_root_is_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder: give one that holds recordings"):
         Settings(tmp_path, "a purpose", root=tmp_path / "absent")
+
+
+def test_clients_choose_among_the_systems_that_are_offered(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, "a purpose", systems={"clinic": tmp_path / "fold"})
+    assert settings.system_for("clinic") == tmp_path / "fold" and settings.system_for(None) is None
+    with pytest.raises(InputError, match="system '/etc' is not offered by this server: expected one of clinic"):
+        settings.system_for("/etc")
+    with pytest.raises(InputError, match="'clinic' is not offered by this server: it offers none; start it with --sys"):
+        Settings(tmp_path, "a purpose").system_for("clinic")

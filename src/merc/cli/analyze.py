@@ -140,7 +140,7 @@ def analyze(
     Exit code 0: all succeeded; 1: some of several recordings failed, each with its reason; 2: all failed.
     """
     tracks = {"video": video, "audio_track": audio_track, "video_track": video_track, "channel": channel}
-    options = _options(
+    options = options_of(
         speakers=speakers,
         min_speakers=min_speakers,
         max_speakers=max_speakers,
@@ -154,13 +154,14 @@ def analyze(
         device=device,
         **tracks,
         voices=stored_voices() if voices else None,
-        system=_run_folder(system) if system else None,
+        system=run_folder(system) if system else None,
     )
     batch = _batch(out, formats, transcript, options)
     sys.exit(_run(recordings, batch, workers, engine=engine, quiet=quiet, echo=json_lines))
 
 
-def _options(**given: Any) -> AnalyzeOptions:
+def options_of(**given: Any) -> AnalyzeOptions:
+    """The options of an analysis."""
     from merc.pipeline.options import AnalyzeOptions
 
     return AnalyzeOptions(**given)
@@ -199,7 +200,7 @@ def _rows(
             yield row
 
 
-def _run_folder(system: str) -> Path:
+def run_folder(system: str) -> Path:
     """The fold of a trained run; one that cannot analyse is refused before any recording is opened."""
     from merc.pipeline.trained.run import located, opened
 

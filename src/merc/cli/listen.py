@@ -23,6 +23,7 @@ from merc.cli.analyze import (
     MaxSpeakers,
     MinSpeakers,
     Speakers,
+    System,
     Threads,
     Threshold,
     Voices,
@@ -74,6 +75,7 @@ def listen(
     compute_type: ComputeType = "auto",
     threshold: Threshold = None,
     voices: Voices = False,
+    system: System = None,
     threads: Threads = 0,
     device: Device = "auto",
     json_lines: JsonLines = False,
@@ -83,12 +85,10 @@ def listen(
 
     Each utterance is judged by what came before it. Examples: merc listen; ffmpeg -i URL -f wav - | merc listen -
     """
-    from merc.pipeline.options import AnalyzeOptions
-
     if list_devices:
         _list()
         return
-    options = AnalyzeOptions(
+    options = analyze.options_of(
         speakers=speakers,
         min_speakers=min_speakers,
         max_speakers=max_speakers,
@@ -98,6 +98,7 @@ def listen(
         compute_type=compute_type,
         threshold=threshold,
         voices=analyze.stored_voices() if voices else None,
+        system=analyze.run_folder(system) if system else None,
         threads=threads,
         device=device,
     )

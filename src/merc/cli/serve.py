@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +37,10 @@ Voices = Annotated[
     bool,
     typer.Option("--voices", help="Let clients have speakers named by the voices stored with 'merc voices add'."),
 ]
+System = Annotated[
+    list[str] | None,
+    typer.Option(help="Run folder of 'merc train', or a name, that clients may choose as 'system'; may be repeated."),
+]
 Keep = Annotated[str | None, typer.Option(help="Remove analyses after this time, such as 7d or 12h (default: never).")]
 MaxUpload = Annotated[int, typer.Option(min=1, help="MB of an upload.")]
 MaxMinutes = Annotated[float, typer.Option(help="Minutes of a recording.")]
@@ -60,6 +64,7 @@ def serve(
     threads: Threads = 0,
     device: Device = "auto",
     voices: Voices = False,
+    system: System = None,
     keep: Keep = None,
     max_upload: MaxUpload = 2048,
     max_minutes: MaxMinutes = 240.0,
@@ -72,25 +77,31 @@ def serve(
     from merc.server import run
     from merc.server.settings import Limits, Settings, period
 
-    limits = Limits(upload=max_upload << 20, duration=max_minutes * 60, queued=max_queued, free=min_free << 20)
+    where: dict[str, Any] = {"host": host, "port": port, "hosts": tuple(name.lower() for name in allow_host or ())}
     settings = Settings(
         data=data,
         purpose=purpose,
         root=root,
         token_file=token_file,
         no_token=no_token,
-        host=host,
-        port=port,
-        hosts=tuple(name.lower() for name in allow_host or ()),
+        **where,
         database=database,
         workers=workers,
         threads=threads,
         device=device,
         voices=stored_voices() if voices else None,
+        systems=dict(map(_offered, system or ())),
         keep=period(keep) if keep else None,
-        limits=limits,
+        limits=Limits(upload=max_upload << 20, duration=max_minutes * 60, queued=max_queued, free=min_free << 20),
     )
     if openapi:
         typer.echo(run.description(settings), nl=False)
         return
     (run.workers if workers_only else run.server)(settings)
+
+
+def _offered(system: str) -> tuple[str, Path]:
+    """The name by which clients choose a run, and its fold."""
+    from merc.cli.analyze import run_folder
+
+    return Path(system).resolve().name, run_folder(system)

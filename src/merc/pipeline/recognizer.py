@@ -15,7 +15,7 @@ import numpy as np
 from merc import weights
 from merc.cache import Cache, Uncached, file_hash
 from merc.conversation import Conversation, Model, Prediction, Recording, Speaker, Timeline
-from merc.errors import FormatError, InputError
+from merc.errors import FormatError
 from merc.execution import Row, Serial
 from merc.formats import read
 from merc.heads.head import Head, fusion_card, head_models, spoken_head
@@ -209,17 +209,17 @@ class Recognizer:
             options: See ``StreamOptions``.
 
         Raises:
-            InputError: the options name a trained run, which reads whole conversations.
-        WeightError: a weight has not been fetched.
+            InputError: the options name a trained run that cannot judge an utterance when it ends.
+            WeightError: a weight has not been fetched.
         """
         from merc.pipeline.live.options import StreamOptions
         from merc.pipeline.live.stream import Stream
 
-        if self.options.system:
-            raise InputError(f"system '{self.options.system}': a stream is read by the shipped models; analyse a file")
-        used = [*_SPOKEN, "mpnet"]
+        job = self._job()
+        run = trained_run(job)
+        used = list(dict.fromkeys([*_SPOKEN, *(("mpnet",) if run is None else run.weights)]))
         _require(used)
-        return Stream(self._job(), options or StreamOptions(), deliver, models=_models(used, find(self.options.asr)))
+        return Stream(job, options or StreamOptions(), deliver, models=_models(used, find(self.options.asr), run))
 
     def load_reader(self) -> None:
         """Load the model that reads the words, which ``analyze`` does once it has heard some."""

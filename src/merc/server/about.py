@@ -19,6 +19,7 @@ class About(BaseModel):
     notice: str = Field(description="What a predicted label is, and what is forbidden.")
     token_required: bool = Field(description="Whether requests need 'Authorization: Bearer TOKEN'.")
     paths: bool = Field(description="Whether recordings on the server can be named by their path.")
+    systems: list[str] = Field(description="Trained runs that may predict in place of merc's models, by name.")
     upload_bytes: int = Field(description="Largest upload.")
     duration_seconds: float = Field(description="Longest recording.")
     keep_seconds: float | None = Field(description="When an analysis is removed; null: when somebody removes it.")
@@ -39,6 +40,7 @@ def about_router(settings: Settings) -> APIRouter:
         notice=NOTICE,
         token_required=settings.token_file is not None,
         paths=settings.root is not None,
+        systems=list(settings.systems),
         upload_bytes=settings.limits.upload,
         duration_seconds=settings.limits.duration,
         keep_seconds=settings.keep,

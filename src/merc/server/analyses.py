@@ -143,6 +143,7 @@ def queued(store: Store, form: Form, *, transient: bool = False) -> Job:
         transcript, title = _named(store, values)
     chosen = options(values, strict="file" not in files)
     store.settings.voices_for(chosen.get("voices", False))
+    store.settings.system_for(chosen.get("system"))
     job = Job(
         name,
         chosen,

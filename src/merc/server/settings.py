@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from merc.errors import InputError
+from merc.formats.source import shown
 from merc.options import above, at_least
 
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
@@ -89,6 +91,8 @@ everybody there may use the server
     """Device of the networks."""
     voices: Path | None = None
     """File of stored voices by which clients may have speakers named; None: they may not."""
+    systems: Mapping[str, Path] = field(default_factory=dict)
+    """Folds of trained runs that clients may choose, by name."""
     keep: float | None = None
     """Seconds after which an analysis and its recording are removed; None: never."""
     limits: Limits = field(default_factory=Limits)
@@ -117,6 +121,22 @@ everybody there may use the server
         if wanted and self.voices is None:
             raise InputError("voices is true: this server names nobody; leave it out, or start it with --voices")
         return self.voices if wanted else None
+
+    def system_for(self, wanted: str | None) -> Path | None:
+        """The fold of a trained run that a request names, or None.
+
+        Raises:
+            InputError: the server does not offer it.
+        """
+        if wanted is None:
+            return None
+        if wanted not in self.systems:
+            known = f"expected one of {', '.join(self.systems)}" if self.systems else "it offers none"
+            raise InputError(
+                f"system '{shown(wanted, 60)}' is not offered by this server: {known}; start it with --system RUN to "
+                "offer a run"
+            )
+        return self.systems[wanted]
 
     @property
     def url(self) -> str:

@@ -37,7 +37,7 @@ class Drafter:
     made: list = []  # noqa: RUF012
     hold = None
 
-    def __init__(self, job, options, second):
+    def __init__(self, job, options, second, own=None):
         Drafter.made = []
 
     def load(self):

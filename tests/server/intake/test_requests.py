@@ -18,8 +18,12 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_options_are_those_of_an_analysis_without_the_servers_own() -> None:
     own = {one.name: one.default for one in fields(AnalyzeOptions)} | {}
     assert {name: one.default for name, one in RequestOptions.model_fields.items()} == {
-        name: value for name, value in own.items() if name not in ("threads", "device", "system")
-    } | {"voices": False}, "systems and the file of voices are the server's"
+        name: value for name, value in own.items() if name not in ("threads", "device")
+    } | {"voices": False}, "the file of voices is the server's"
+
+
+def test_a_system_is_named_and_no_folder_is_opened() -> None:
+    assert options({"system": "clinic"}, strict=True) == {"system": "clinic"}
 
 
 def test_texts_are_numbers_in_a_form_only() -> None:

@@ -24,6 +24,12 @@ def test_options_reach_the_analysis():
     assert start.analysis(AnalyzeOptions(threads=1)) == AnalyzeOptions(threads=1, language="de", speakers=2)
 
 
+def test_a_system_predicts_where_the_client_wants_it():
+    base = AnalyzeOptions(system=Path("fold"))
+    assert parsed('{"type": "start"}').analysis(base).system is None
+    assert parsed('{"type": "start", "options": {"system": "clinic"}}').analysis(base).system == Path("fold")
+
+
 def test_stored_voices_are_compared_where_the_client_wants_it():
     base = AnalyzeOptions(voices=Path("voices.json"))
     assert parsed('{"type": "start"}').analysis(base).voices is None

@@ -128,6 +128,7 @@ def test_a_client_that_stays_away_is_forgotten(client, streams, monkeypatch):
         ('{"type": "start", "rate": 5}', "rate is 5"),
         ('{"type": "start", "options": {"language": "12"}}', "language is '12'"),
         ('{"type": "start", "options": {"voices": true}}', "this server names nobody; leave it out, or start it with"),
+        ('{"type": "start", "options": {"system": "clinic"}}', "system 'clinic' is not offered by this server"),
         (b"\x00\x00", "sound came before the first message"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from merc.conversation import Prediction, Recording, Segment, Timeline, Utterance
-from merc.errors import MediaError
+from merc.errors import InputError, MediaError
 from merc.server.queue import Job, worker
 from merc.server.queue.worker import Stopped, Worker
 from merc.server.settings import Limits, Settings
@@ -105,6 +105,15 @@ def test_stored_voices_are_those_of_the_server(tmp_path: Path, working: Callable
     one.settings = replace(one.settings, voices=tmp_path / "voices.json")
     assert one._options(Job("talk.wav")).voices is None
     assert one._options(Job("talk.wav", {"voices": True})).voices == tmp_path / "voices.json"
+
+
+def test_systems_are_those_that_the_server_offers(tmp_path: Path, working: Callable[..., Worker]) -> None:
+    one = working(lambda path, **_: timeline(path.name))
+    one.settings = replace(one.settings, systems={"clinic": tmp_path / "fold"})
+    assert one._options(Job("talk.wav")).system is None
+    assert one._options(Job("talk.wav", {"system": "clinic"})).system == tmp_path / "fold"
+    with pytest.raises(InputError, match="system 'other' is not offered by this server: expected one of clinic"):
+        one._options(Job("talk.wav", {"system": "other"}))
 
 
 def test_a_long_recording_is_refused(working: Callable[..., Worker], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from merc.people.diarise import Diarisation, DiariseOptions, diarise
 from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds, Voices, latest_text, voice_encoder
 from merc.pipeline.listening import AudioResult
 from merc.pipeline.live.options import StreamOptions
+from merc.pipeline.live.own_system import OwnSystem
 from merc.pipeline.options import Job
 from merc.pipeline.transcription import Transcription, asr_options, given_language
 from merc.pipeline.turns import TurnOptions, utterances
@@ -106,16 +107,17 @@ class Drafter:
         job: Options and models.
         options: Of the stream.
         second: Runs the voices while the words are recognised.
+        own: The trained run that judges; None: the shipped models.
     """
 
-    def __init__(self, job: Job, options: StreamOptions, second: Executor) -> None:
-        self.job, self._second = job, second
+    def __init__(self, job: Job, options: StreamOptions, second: Executor, own: OwnSystem | None = None) -> None:
+        self.job, self._second, self._own = job, second, own
         self._asr = replace(asr_options(job), padding=options.padding, window_threads=job.options.cpu_threads)
         longest = options.endpoint.longest
         self._turns = TurnOptions(shortest=longest, longest=longest, pause=longest)
         given = job.options
         self._diarise = DiariseOptions(max_speakers=given.speakers or given.max_speakers, device=job.device)
-        self.encoder = voice_encoder(VoiceHead.load(), job)
+        self._encoder = None if own else voice_encoder(VoiceHead.load(), job)
         self._speakers = job.models.encoder(SPEAKER_ENCODER, device=job.device) if given.voices else None
 
     @property
@@ -128,7 +130,10 @@ class Drafter:
         noise = np.random.default_rng(0).integers(-300, 300, RATE).astype(np.int16)
         draft = self.draft(Stretch(Segment(0.0, 1.0), 0.0, noise), Languages("en"))
         draft.voices.result()
-        latest_text(self.job, (), "Hello.", None)
+        if self._own:
+            self._own.load()
+        else:
+            latest_text(self.job, (), "Hello.", None)
 
     def words(self, stretch: Stretch, languages: Languages) -> tuple[list[Word], Language, dict[str, float]]:
         """The words of a stretch in seconds of its samples, the language, and the distribution of languages."""
@@ -151,12 +156,18 @@ class Drafter:
             stretch.samples, tuple(spoken), tuple(numbers), people.turns, people.overlaps, said, (), speech=(speech,)
         )
         sounds = Sounds(self.job, audio)
-        heard = self._second.submit(sounds.voices, self.encoder)
+        heard = self._second.submit(self._heard, audio, sounds)
         own = self._second.submit(sounds.by_utterance, self._speakers) if self._speakers else None
         seconds = [0.0] * people.count
         for turn in people.turns:
             seconds[turn.speaker] += turn.segment.duration
         return Draft(stretch, audio, heard, people, seconds, found, own)
+
+    def _heard(self, audio: AudioResult, sounds: Sounds) -> Voices:
+        if self._own:
+            return self._own.hear(audio, sounds)
+        assert self._encoder is not None
+        return sounds.voices(self._encoder)
 
 
 def moved(utterance: Utterance, by: float) -> Utterance:

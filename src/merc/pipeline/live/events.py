@@ -7,6 +7,7 @@ from typing import Any
 
 from merc.conversation import Prediction, Recording, Timeline, Utterance
 from merc.formats.native import document
+from merc.labels import EKMAN7
 
 PARTIAL, FINAL, REVISION = "partial", "final", "revision"
 _NOWHERE = Recording("stream", "0" * 64, 0.0, has_audio=True, has_video=False)
@@ -34,7 +35,9 @@ class Event:
 
     def record(self) -> dict[str, Any]:
         """The event as JSON can hold it: ``id``, ``event``, ``heard``, and the utterance as in ``timeline.json``."""
-        one = Timeline(_NOWHERE, (self.utterance,), (self.prediction or _UNDECIDED,))
+        found = self.prediction or _UNDECIDED
+        labels = tuple(found.probabilities or ()) or EKMAN7
+        one = Timeline(_NOWHERE, (self.utterance,), (found,), labels=labels)
         (entry,) = document(one)["utterances"]
         if self.prediction is None:
             entry = {name: entry[name] for name in ("id", "speaker", "start", "end", "text", "words")}

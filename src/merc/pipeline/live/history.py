@@ -21,6 +21,7 @@ from merc.pipeline.evidence import Voices, latest_text, no_text, voice_evidence
 from merc.pipeline.live.draft import Draft, Languages, moved
 from merc.pipeline.live.names import Names, numbered
 from merc.pipeline.live.options import StreamOptions
+from merc.pipeline.live.own_system import OwnSystem
 from merc.pipeline.options import Job
 
 _CONTEXT = 40  # utterances that can be context of the next one's words: those that are read hold 192 tokens
@@ -36,7 +37,8 @@ class _Said:
     utterance: Utterance
     piece: str  # names its voice in the stretch
     voice: int | None
-    text: Evidence
+    text: Evidence | None  # None: a trained run judges by the rows
+    words: np.ndarray | None  # their rows for the system that judges, where it is a trained run
     silent: str | None  # why its voice is no evidence
     vector: np.ndarray
     steps: np.ndarray
@@ -49,20 +51,21 @@ class History:
     Args:
         job: Options and models.
         options: Of the stream.
+        own: The trained run that judges; None: the shipped models.
     """
 
-    def __init__(self, job: Job, options: StreamOptions) -> None:
+    def __init__(self, job: Job, options: StreamOptions, own: OwnSystem | None = None) -> None:
         given = job.options
         fewest = given.speakers or given.min_speakers or 1
         most = given.speakers or given.max_speakers or max(fewest, OnlineOptions().most)
         self.languages = Languages(given.language)
         self.count = 0  # utterances so far
-        self._job, self._options = job, options
+        self._job, self._options, self._own = job, options, own
         self._said: deque[_Said] = deque(maxlen=options.history)
         self._texts: deque[tuple[str, str | None]] = deque(maxlen=_CONTEXT)
         self._voices = OnlineVoices(OnlineOptions(most=most, fewest=fewest, window=options.history))
         self.names = Names(job)
-        self._fusion = LateFusion(fusion_card(), threshold=given.threshold)
+        self._fusion = None if own else LateFusion(fusion_card(), threshold=given.threshold)
         self._stretches = 0
 
     def add(self, draft: Draft) -> Iterator[Judged]:
@@ -80,13 +83,14 @@ class History:
             self.count += 1
             own = self._heard(draft, place, voice)
             said = moved(replace(one, id=f"u{self.count:04d}", speaker=self._name(voice)), draft.stretch.begin)
-            silent = no_text(one, draft.audio, place)
-            text = Evidence("text", None, silent) if silent else self._read(said.text or "", voice)
+            text, words = self._read(one, draft, place, voice)
             voices = draft.voices.result()  # after the words, which are read meanwhile
             rows = rows or iter(zip(voices.vectors, voices.steps, strict=True))
             reason = voices.reasons[place]
             vector, steps = _NO_VOICE if reason else next(rows)
-            self._said.append(_Said(said, f"{self._stretches}.{local}", voice, text, reason, vector, _half(steps), own))
+            kept = steps if self._own else _half(steps)
+            piece = f"{self._stretches}.{local}"
+            self._said.append(_Said(said, piece, voice, text, words, reason, vector, kept, own))
             yield said, self._judged(len(self._said) - 1)
 
     def revised(self, *, now: bool = False) -> Iterator[Judged]:
@@ -132,15 +136,31 @@ class History:
     def _name(self, voice: int | None) -> str | None:
         return None if voice is None else self.names.name(voice)
 
-    def _read(self, text: str, voice: int | None) -> Evidence:
+    def _read(
+        self, one: Utterance, draft: Draft, place: int, voice: int | None
+    ) -> tuple[Evidence | None, np.ndarray | None]:
+        """What the words say, or for a trained run their rows."""
         speaker = None if voice is None else numbered(voice)  # no name, which may come later
-        found, _ = latest_text(self._job, self._texts, text, speaker)
+        text, words = one.text or "", None
+        silent = None if self._own else no_text(one, draft.audio, place)
+        if self._own:
+            words, silent = self._own.read(tuple(self._texts), text, speaker)
+        if silent:
+            return Evidence("text", None, silent), None
+        found = None if self._own else latest_text(self._job, self._texts, text, speaker)[0]
         self._texts.append((text, speaker))
-        return found
+        return found, words
 
     def _judged(self, place: int) -> Prediction:
         """The prediction of an utterance by those up to it."""
         known = [self._said[number] for number in range(place + 1)]
+        if self._own:
+            return self._own.predict([self._observed(self._own, one) for one in known])
+        return self._fused(known)
+
+    def _fused(self, known: Sequence[_Said]) -> Prediction:
+        """The prediction of the last utterance by the shipped models."""
+        assert self._fusion is not None
         heard = [one for one in known if one.silent is None]
         voices = Voices(
             [one.silent for one in known],
@@ -150,10 +170,22 @@ class History:
         )
         evidence = voice_evidence(voices, [one.voice for one in known])
         observed = [
-            Observation((one.text, voice, _NO_FACE), {}, self._name(one.voice))
+            Observation(tuple(filter(None, (one.text, voice, _NO_FACE))), {}, self._name(one.voice))
             for one, (voice, _) in zip(known, evidence, strict=True)
         ]
         return self._fusion.predict(observed)[-1]
+
+    def _observed(self, own: OwnSystem, one: _Said) -> Observation:
+        """An utterance for a trained run."""
+        vectors = {"text": one.words} if one.words is not None else {}
+        missing = {
+            "text": (one.text and one.text.missing) or "",
+            "voice": one.silent or "",
+            "face": _NO_FACE.missing or "",
+        }
+        if one.silent is None:
+            vectors["voice"] = one.steps
+        return own.observation(vectors, missing, self._name(one.voice))
 
 
 _NO_VOICE = (np.zeros(0, np.float32), np.zeros((0, 0), np.float32))

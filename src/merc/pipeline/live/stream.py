@@ -20,6 +20,7 @@ import numpy as np
 
 from merc.conversation import Model, Prediction, Recording, Segment, Timeline, Utterance
 from merc.errors import InputError
+from merc.labels import EKMAN7
 from merc.media.samples import RATE, to_int16
 from merc.nn.memory import trim_memory
 from merc.nn.threads import restored_threads
@@ -28,6 +29,7 @@ from merc.pipeline.live.events import FINAL, PARTIAL, REVISION, Event
 from merc.pipeline.live.history import History
 from merc.pipeline.live.journal import Journal
 from merc.pipeline.live.options import StreamOptions
+from merc.pipeline.live.own_system import OwnSystem
 from merc.pipeline.options import Job
 from merc.speech.endpoint import Endpointer, Mark, StreamingVad
 
@@ -47,6 +49,7 @@ class Stream:
         models: What the timeline lists.
 
     Raises:
+        InputError: the options name a run that cannot judge a live conversation.
         WeightError: a weight has not been fetched.
     """
 
@@ -54,8 +57,9 @@ class Stream:
         self.options, self.journal = options, Journal()
         self._job, self._deliver, self._models = job, deliver, models
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="merc-stream")
-        self._drafter = Drafter(job, options, self._pool)
-        self._history = History(job, options)
+        self._own = OwnSystem.of(job)
+        self._drafter = Drafter(job, options, self._pool, self._own)
+        self._history = History(job, options, self._own)
         self._vad, self._finder = StreamingVad(), Endpointer(options.endpoint)
         self._sound, self._begin = np.zeros(0, np.int16), 0  # samples that are kept, and the number of the first
         self._count = 0  # samples in all
@@ -154,7 +158,16 @@ class Stream:
         options = self._job.options.record() | {"live": asdict(self.options)}
         names = self._history.names
         notes = ("live analysis: each utterance was judged by what came before it", *names.notes())
-        base = Timeline(recording, (), (), models=self._models, options=options, notes=notes)
+        run = self._own.run if self._own else None
+        base = Timeline(
+            recording,
+            (),
+            (),
+            labels=run.labels if run else EKMAN7,
+            models=self._models,
+            options=options,
+            notes=(run.words, *notes) if run else notes,
+        )
         return self.journal.timeline(base, names.renamed())
 
     def _found(self, mark: Mark) -> None:
@@ -212,7 +225,7 @@ class Stream:
         """The worker: stretches that have ended first, then the one that has probably ended."""
         try:
             with restored_threads():
-                self._job.models.once("loaded for streams", self._drafter.load)
+                self._job.models.once(("loaded for streams", self._job.options.system), self._drafter.load)
                 while (task := self._task()) is not None:
                     stretch, ended = task
                     draft = self._draft(stretch)

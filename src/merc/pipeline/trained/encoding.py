@@ -40,36 +40,46 @@ def observations(
     """
     found: dict[str, tuple[Rows, list[str | None]]] = {}
     for modality, name in run.encoders.items():
-        encoder = job.models.encoder(name, device=job.device, threads=_threads(job, name))
+        encoder = encoder_for(job, name)
         if modality == "text":
             found[modality] = _words(job, audio.utterances, encoder)
         elif modality == "voice":
-            found[modality] = _voices(job, audio, sounds, encoder)
+            found[modality] = voices(job, audio, sounds, encoder)
         else:
             found[modality] = _faces(faces, face_values(name))
-    return [_observation(place, one, found, run) for place, one in enumerate(audio.utterances)]
+    return [
+        observation({name: (rows[place], why[place]) for name, (rows, why) in found.items()}, one.speaker, run)
+        for place, one in enumerate(audio.utterances)
+    ]
 
 
-def _threads(job: Job, name: str) -> int:
-    """The large models get several threads, the small ones one, as in any analysis."""
-    return job.options.cpu_threads if name.startswith(("mpnet", "whisper")) else 1
+def encoder_for(job: Job, name: str) -> Encoder:
+    """An encoder of an analysis: the large models get several threads, the small ones one."""
+    threads = job.options.cpu_threads if name.startswith(("mpnet", "whisper")) else 1
+    return job.models.encoder(name, device=job.device, threads=threads)
 
 
-def _observation(
-    place: int, utterance: Utterance, found: Mapping[str, tuple[Rows, list[str | None]]], run: TrainedRun
+def observation(
+    found: Mapping[str, tuple[np.ndarray | None, str | None]], speaker: str | None, run: TrainedRun
 ) -> Observation:
+    """What is known of one utterance.
+
+    Args:
+        found: Its rows ``(steps, d)`` by modality that the run reads, or None with the reason.
+        speaker: Who says it.
+        run: The trained run.
+    """
     vectors, evidence = {}, []
     for modality in ("text", "voice", "face"):
         if modality not in found:
             evidence.append(Evidence(modality, None, f"the run '{run.name}' does not read it"))
             continue
-        rows, reasons = found[modality]
-        row = rows[place]
+        row, reason = found[modality]
         if row is None:
-            evidence.append(Evidence(modality, None, reasons[place] or "the encoder gave no values"))
+            evidence.append(Evidence(modality, None, reason or "the encoder gave no values"))
         else:
             vectors[modality] = row if run.reads.get(modality) == "steps" else _mean(row)
-    return Observation(tuple(evidence), vectors, utterance.speaker)
+    return Observation(tuple(evidence), vectors, speaker)
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
@@ -92,8 +102,8 @@ def _words(job: Job, utterances: Sequence[Utterance], encoder: Encoder) -> tuple
     return _placed(rows, reasons), reasons
 
 
-def _voices(job: Job, audio: AudioResult, sounds: Sounds, encoder: Encoder) -> tuple[Rows, list[str | None]]:
-    """The sound of each utterance, cut as it is in training."""
+def voices(job: Job, audio: AudioResult, sounds: Sounds, encoder: Encoder) -> tuple[Rows, list[str | None]]:
+    """The rows of each utterance's sound, cut as it is in training, or the reasons for none."""
     spans = iter(sounds.spans)
     own = {place: next(spans) for place, reason in enumerate(sounds.reasons) if not reason}
     reasons: list[str | None] = list(sounds.reasons)

@@ -38,6 +38,9 @@ class RequestOptions(BaseModel):
     translate: bool = Field(False, description="Whether other languages are translated into English.")
     beam: int = Field(1, description="Beam size of Whisper.")
     threshold: float | None = Field(None, description="Leave the label empty below this confidence, 0 to 1.")
+    system: str | None = Field(
+        None, description="Name of a trained run that predicts in place of merc's models; see /v1/about."
+    )
     voices: bool = Field(False, description="Whether speakers get the names of the voices stored on the server.")
 
 
@@ -60,7 +63,7 @@ def options(values: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
     for name, most in MOST.items():
         limited: dict[str, float | None] = {name: found.get(name)}
         between(1, most, scope="", hint=" on this server", **limited)
-    AnalyzeOptions(**{name: value for name, value in found.items() if name != "voices"})
+    AnalyzeOptions(**{name: value for name, value in found.items() if name not in ("voices", "system")})
     installed(found.get("asr", "base"))
     return found
 

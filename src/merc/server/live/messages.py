@@ -29,6 +29,9 @@ class Options(_Message):
     min_speakers: int | None = Field(default=None, description="Minimum number of speakers.")
     max_speakers: int | None = Field(default=None, description="Maximum number of speakers.")
     threshold: float | None = Field(default=None, description="Leave the label empty below this confidence, 0 to 1.")
+    system: str | None = Field(
+        default=None, description="Name of a trained run that predicts in place of merc's models."
+    )
     voices: bool = Field(default=False, description="Whether speakers get the names of voices stored on the server.")
 
 
@@ -48,13 +51,14 @@ class Start(_Message):
         return None if self.format == "container" else Pcm(self.format, self.rate, self.channels)
 
     def analysis(self, base: AnalyzeOptions) -> AnalyzeOptions:
-        """The options of the analysis, with the stored voices of ``base`` where they are wanted.
+        """The options of the analysis, with the stored voices and the system of ``base`` where they are wanted.
 
         Raises:
             InputError: one is out of range.
         """
         voices = base.voices if self.options.voices else None
-        return replace(base, **self.options.model_dump(exclude={"voices"}), voices=voices)
+        system = base.system if self.options.system else None
+        return replace(base, **self.options.model_dump(exclude={"voices", "system"}), voices=voices, system=system)
 
 
 class Resume(_Message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -60,9 +61,11 @@ class Streams:
                     429, f"{len(self.sessions)} streams are open, of at most {self.sessions.most}: try again later"
                 )
             self._settings.voices_for(start.options.voices)
+            system = self._settings.system_for(start.options.system)
             self._recognizer = self._recognizer or Recognizer(self._options)
+            sharing = self._recognizer.sharing(replace(self._options, system=system))
             sound = self._offline.place() if start.then_analyze else None
-            session = Session(start, self._recognizer, who, longest=self.longest, sound=sound)
+            session = Session(start, sharing, who, longest=self.longest, sound=sound)
             self.sessions.add(session)
             return session
 

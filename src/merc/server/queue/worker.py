@@ -121,7 +121,11 @@ class Worker:
         """The options of a job; the models are forgotten if it needs another Whisper, so that memory stays bounded."""
         settings = self.settings
         threads = settings.threads or min(4, os.cpu_count() or 1)
-        own = {"voices": settings.voices_for(job.options.get("voices", False)), "threads": threads}
+        own = {
+            "voices": settings.voices_for(job.options.get("voices", False)),
+            "system": settings.system_for(job.options.get("system")),
+            "threads": threads,
+        }
         options = AnalyzeOptions(**{**job.options, **own}, device=settings.device)
         if self._asr not in (("", ""), (options.asr, options.compute_type)):
             self._models.clear()

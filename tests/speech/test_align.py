@@ -322,3 +322,19 @@ def test_two_hours_of_words_are_aligned_in_seconds_and_the_same_twice():
     timed = [w for u in result.utterances for w in u.words]
     assert all(a.segment.end <= b.segment.start + 1e-6 for a, b in pairwise(timed))
     assert align(talk, words, duration=7200) == result
+
+
+def test_a_sentence_said_twice_keeps_the_given_times() -> None:
+    """Only the first was recognised, and its words fit both."""
+    text = "Dogs are sitting by the door."
+    said = Conversation(
+        "c", (Utterance("a", "A", text, Segment(3.1, 6.0)), Utterance("b", "B", text, Segment(6.9, 9.1)))
+    )
+    spoken = [Word(word, Segment(3.2 + 0.4 * n, 3.5 + 0.4 * n)) for n, word in enumerate(text.split())]
+    found = align(said, spoken, duration=12.0)
+    assert [one.segment for one in found.utterances] == [Segment(3.1, 6.0), Segment(6.9, 9.1)]
+    assert found.notes == () and found.utterances[0].words[0].segment == Segment(3.2, 3.5)
+    late = [Word(word, Segment(7.0 + 0.3 * n, 7.2 + 0.3 * n)) for n, word in enumerate(text.split())]
+    found = align(said, late, duration=12.0)
+    assert [one.segment for one in found.utterances] == [Segment(3.1, 6.0), Segment(6.9, 9.1)]
+    assert found.utterances[1].words[0].segment == Segment(7.0, 7.2)

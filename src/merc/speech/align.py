@@ -85,6 +85,7 @@ def align(
     lines, agreement = _in_best_order(transcript, recognised)
     notes = _Notes([f"utterance {n} ({shown(line.utterance.id)})" for n, line in enumerate(lines, 1)])
     offset = _offset(lines)
+    _give_back(lines, offset)
     notes.general += _general_notes(sum(len(line.texts) for line in lines), agreement, offset)
     for number, line in enumerate(lines):
         _decide(line, offset, duration, notes.of(number))
@@ -168,6 +169,27 @@ def _offset(lines: Sequence[Line]) -> float:
     steady = sum(abs(d - middle) <= _STEADY for d in late)
     least = _ROUGH_SHIFT if all(map(_rough, lines)) else _SHIFT
     return round(middle, 2) if abs(middle) >= least and steady >= 0.6 * len(late) else 0.0
+
+
+def _give_back(lines: Sequence[Line], offset: float) -> None:
+    """Where a sentence is said several times, its recognised words belong to the line in whose given times they lie."""
+    alike: dict[tuple[str, ...], list[Line]] = {}
+    for line in lines:
+        alike.setdefault(tuple(line.texts), []).append(line)
+    for line in (*lines, *reversed(lines)):  # twice, as one may take the place of the next
+        if line.raw is None or not line.recognised or _holds(line, line, offset):
+            continue
+        others = (one for one in alike[tuple(line.texts)] if one.raw is not None and not one.recognised)
+        if owner := next((one for one in others if _holds(one, line, offset)), None):
+            owner.recognised, owner.exact = line.recognised, line.exact
+            line.recognised, line.exact = {}, 0
+
+
+def _holds(one: Line, other: Line, offset: float) -> bool:
+    """Whether the middle of another line's recognised words lies in the given times of a line."""
+    start, end = one.raw or (0.0, 0.0)
+    middle = statistics.median(time.middle for time in other.recognised.values())
+    return start + offset <= middle <= end + offset
 
 
 def _rough(line: Line) -> bool:

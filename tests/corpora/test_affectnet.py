@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merc.corpora import CORPORA, READERS, verify
+from merc.corpora import CONVERSATIONS, CORPORA, READERS, verify
 from merc.errors import FormatError, InputError
 from tests.corpora.trees import touch, write_rows
 
@@ -71,3 +71,46 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     (lists(tmp_path / "lists") / "Manually_Annotated_Images/12/a.jpg").unlink()
     with pytest.raises(InputError, match=r"training\.csv, row 2: .*a\.jpg does not exist"):
         READERS["affectnet"](tmp_path / "lists")
+
+
+def folders(root: Path, *names: str) -> Path:
+    for name in names:
+        touch(root, f"{name}/a.jpg")
+    return root
+
+
+def test_folders_of_classes_by_name(tmp_path: Path) -> None:
+    root = folders(tmp_path, "train/Happy", "train/contempt", "val/anger")
+    found = [(one.id, one.labels, one.split, dict(one.meta)) for one in READERS["affectnet"](root)]
+    assert found == [
+        ("train-Happy/a.jpg", ("happy",), "train", {}),
+        ("train-contempt/a.jpg", ("contempt",), "train", {}),
+        ("test-anger/a.jpg", ("anger",), "test", {}),
+    ]
+    folders(root, "test/sadness")
+    assert [one.split for one in READERS["affectnet"](root)] == ["train", "train", "dev", "test"]
+
+
+def test_numbers_of_classes_need_their_names(tmp_path: Path) -> None:
+    root = folders(tmp_path, "train/1", "test/0")
+    with pytest.raises(
+        InputError, match=r"number their classes in different orders; write .*classes.txt with the name"
+    ):
+        READERS["affectnet"](root)
+    (root / "classes.txt").write_text("anger\ncontempt\n")
+    assert [one.labels for one in READERS["affectnet"](root)] == [("contempt",), ("anger",)]
+    folders(root, "train/2")
+    with pytest.raises(FormatError, match="class '2'; expected one of neutral, happy"):
+        READERS["affectnet"](root)
+
+
+def test_a_copy_without_a_held_out_part_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected train, and one of val, valid, validation, test beside it"):
+        READERS["affectnet"](folders(tmp_path, "train/happy"))
+
+
+def test_ratings_are_values_where_a_picture_has_them(tmp_path: Path) -> None:
+    (one, _) = CONVERSATIONS["affectnet"](sets(tmp_path))
+    assert one.utterances[0].scores == {"valence": 0.5, "arousal": -0.25}
+    (one, *_) = CONVERSATIONS["affectnet"](lists(tmp_path / "lists"))
+    assert one.utterances[0].scores == {}, "-2 is no rating"

@@ -41,11 +41,23 @@ __all__ = [
 ]
 
 _NAMES = (
-    *("carer", "ckplus", "cmu-mosi", "crema-d", "crowdflower", "dailydialog", "emodb", "emorynlp", "emovo", "esd"),
+    *(
+        "carer",
+        "ckplus",
+        "cmu-mosei",
+        "cmu-mosi",
+        "crema-d",
+        "crowdflower",
+        "dailydialog",
+        "emodb",
+        "emorynlp",
+        "emovo",
+        "esd",
+    ),
     *("affectnet", "fer2013", "goemotions", "m3ed", "msp-improv", "msp-podcast"),
     *("iemocap", "isear", "meld", "nemo", "rafdb", "ravdess", "savee", "semeval2018", "tess"),
 )
-CONVERSATIONAL = ("cmu-mosi", "dailydialog", "emorynlp", "iemocap", "m3ed", "manifest", "meld")
+CONVERSATIONAL = ("cmu-mosei", "cmu-mosi", "dailydialog", "emorynlp", "iemocap", "m3ed", "manifest", "meld")
 """Ids of merc's own corpora whose utterances are part of dialogues or monologues; `is_conversational` knows all."""
 
 

@@ -1,10 +1,11 @@
 """AffectNet: faces from the web, about 420,000 of them labelled by hand with eleven classes, valence and arousal.
 
-Two layouts are read, as other readers of them describe them. The release of the eight expressions has
+Three layouts are read, as other readers of them describe them. The release of the eight expressions has
 ``train_set/images/0.jpg`` with ``train_set/annotations/0_exp.npy``, ``0_val.npy`` and ``0_aro.npy``, and the same in
 ``val_set``. The first release has ``Manually_Annotated_file_lists/training.csv`` and ``validation.csv``, with pictures
-in ``Manually_Annotated_Images``. Copies with a folder for each class differ in the order of their classes: for them
-write a manifest.
+in ``Manually_Annotated_Images``. Copies with a folder for each class have ``train/happy/0.jpg`` and the same in ``val``
+or ``test``. Where their folders are numbers, whose order differs between copies, ``classes.txt`` beside ``train`` says
+what they are: the class of number 0 in the first line, and so on.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ LIST_COUNTS: Mapping[str, int] = MappingProxyType({"train": 414_799, "test": 5_5
 """Published counts of the lists."""
 _BROKEN_ARRAY = (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError)
 """Exceptions of numpy for a damaged file: it reads the header as Python."""
+_HELD_OUT = ("val", "valid", "validation")
+_OTHER_NAMES = {
+    **{"happiness": "happy", "joy": "happy", "sadness": "sad", "surprised": "surprise", "fearful": "fear"},
+    **{"disgusted": "disgust", "angry": "anger"},
+}
+_SUFFIXES = (".jpg", ".jpeg", ".png")
 _BOX = ("face_x", "face_y", "face_width", "face_height")
 
 CORPUS = Corpus(
@@ -54,31 +61,71 @@ CORPUS = Corpus(
     defects=(
         "test is the official validation part, as in the literature: the real test part is not released",
         "most pictures have one annotator; no identities are given: a person may be in both parts",
+        "copies with a folder for each class have neither valence nor arousal, and parts of their makers",
         "train is unbalanced, test has as many faces of each class",
     ),
     counts=MappingProxyType({"train": 287_651, "test": 4_000}),
     variants=("first release: all eleven classes of the lists, 414,799 and 5,500 pictures",),
+    ratings=MappingProxyType(dict.fromkeys(("valence", "arousal"), (-1.0, 1.0))),
 )
 
 
 def read(root: Path) -> list[Item]:
-    """Read the sets of the release of eight expressions, or else the lists of the first one.
+    """Read the sets of the release of eight expressions, or else the lists of the first one, or folders of classes.
 
-    ``meta`` has ``valence`` and ``arousal`` (-1 to 1; -2 where a picture has none), and from the lists ``box``: left,
-    top, width and height of the face in pixels.
+    ``meta`` has ``valence`` and ``arousal`` (-1 to 1; -2 where a picture has none; absent from folders of classes), and
+    from the lists ``box``: left, top, width and height of the face in pixels.
 
     Raises:
         InputError: If a folder, a list, an annotation, or a picture that a list names is missing.
-        FormatError: If an expression is not in 0 to 10, or a rating is no number from -2 to 1.
+        FormatError: If an expression is not in 0 to 10, a rating is no number from -2 to 1, or a folder no class.
     """
     if (root / _TABLES).is_dir():
         return [item for name, split in _LISTS.items() for item in _listed(root, name, split)]
+    if (root / "train").is_dir():
+        return [item for folder, split in _folders(root).items() for item in _sorted(root, folder, split)]
     return [item for name, split in _SETS.items() for item in _stored(root, name, split)]
 
 
 def published(root: Path) -> Mapping[str, int]:
     """Published counts of the release in ``root``."""
-    return LIST_COUNTS if (root / _TABLES).is_dir() else CORPUS.counts
+    if (root / _TABLES).is_dir():
+        return LIST_COUNTS
+    return MappingProxyType({}) if (root / "train").is_dir() else CORPUS.counts  # copies are parts of any size
+
+
+def _folders(root: Path) -> dict[Path, str]:
+    """The part of each folder of a copy: where it has both, what it calls validation is dev."""
+    held = [root / name for name in _HELD_OUT if (root / name).is_dir()]
+    tests = [root / "test"] if (root / "test").is_dir() else []
+    if len(held) > 1 or not (held or tests):
+        raise InputError(f"{root}: expected train, and one of {', '.join((*_HELD_OUT, 'test'))} beside it")
+    return {root / "train": "train", **dict.fromkeys(held, "dev" if tests else "test"), **dict.fromkeys(tests, "test")}
+
+
+def _sorted(root: Path, folder: Path, split: str) -> Iterator[Item]:
+    """The pictures of one part, which are sorted into a folder for each class."""
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        label = _class(root, place)
+        for path in sorted(one for one in place.iterdir() if one.suffix.lower() in _SUFFIXES):
+            yield Item(f"{split}-{place.name}/{path.name}", (label,), split, source=Source(path))
+
+
+def _class(root: Path, folder: Path) -> str:
+    name = folder.name.lower()
+    if name.isdigit():
+        listed = root / "classes.txt"
+        if not listed.is_file():
+            raise InputError(
+                f"{folder}: copies of {CORPUS.title} number their classes in different orders; write {listed} with the "
+                "name of class 0 in the first line, and so on"
+            )
+        names = listed.read_text(encoding="utf-8").splitlines()
+        name = names[int(name)].strip().lower() if int(name) < len(names) else name
+    found = _OTHER_NAMES.get(name, name)
+    if found not in _EMOTIONS:
+        raise FormatError(f"{folder}: class '{name[:60]}'; expected one of {', '.join(_EMOTIONS)}")
+    return found
 
 
 def _stored(root: Path, name: str, split: str) -> Iterator[Item]:

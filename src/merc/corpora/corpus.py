@@ -85,6 +85,8 @@ class Corpus:
         counts: Published numbers of items by split (``train``), of a label in a split (``train joy``), of
             ``train conversations`` and of ``speakers``.
         variants: Sentences on the named subsets that papers use.
+        ratings: Entries of an item's ``meta`` that are values on dimensions, with the least and the largest one: they
+            become ``scores``, and a value outside is none.
 
     Raises:
         InputError: If ``to_ekman7`` has another target.
@@ -103,6 +105,7 @@ class Corpus:
     defects: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     variants: tuple[str, ...] = ()
+    ratings: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         unknown = sorted({name for name in self.to_ekman7.values() if name is not None} - set(EKMAN7))

@@ -19,7 +19,7 @@ def as_conversations(corpus: Corpus, items: Iterable[Item]) -> list[Conversation
     the speaker, or else the group, or else the item. ``meta`` of the utterance also has ``item`` (with its source),
     ``media`` (the path if the item is a file, else None) and the ``meta`` of the item. The label is that of the corpus,
     or None if the item has several, none, or a defect. The text is that of the item, of a sound its ``transcript`` in
-    ``meta``.
+    ``meta``. The ratings of the corpus are its ``scores``.
 
     Args:
         corpus: Description of the corpus.
@@ -38,7 +38,7 @@ def as_conversations(corpus: Corpus, items: Iterable[Item]) -> list[Conversation
     for item in items:
         name, cluster = item_id(corpus.name, item), f"{corpus.name}/{item.speaker or item.group or item.id}"
         shared = {"corpus": corpus.name, "split": item.split, "cluster": cluster}
-        clusters.setdefault(cluster, []).append(Conversation(name, (_utterance(name, item, shared),), shared))
+        clusters.setdefault(cluster, []).append(Conversation(name, (_utterance(name, item, shared, corpus),), shared))
     return [one for own in clusters.values() for one in own]
 
 
@@ -47,13 +47,21 @@ def item_id(corpus: str, item: Item) -> str:
     return f"{corpus}/{item.id}"
 
 
-def _utterance(name: str, item: Item, shared: dict[str, str]) -> Utterance:
+def _utterance(name: str, item: Item, shared: dict[str, str], corpus: Corpus) -> Utterance:
     source = item.source
     path = source.path if source is not None and source.member is None and source.data is None else None
     return Utterance(
         name,
         speaker=f"{shared['corpus']}/{item.speaker}" if item.speaker else None,
         text=item.text or item.meta.get("transcript"),
+        scores=_scores(item, corpus),
         label=item.labels[0] if len(item.labels) == 1 and not item.defect else None,
         meta={**item.meta, **shared, "item": item, "media": None if path is None else str(path)},
     )
+
+
+def _scores(item: Item, corpus: Corpus) -> dict[str, float]:
+    """The ratings of an item that lie in their range."""
+    rated = {name: item.meta.get(name) for name in corpus.ratings}
+    found = {name: float(value) for name, value in rated.items() if value is not None}
+    return {name: one for name, one in found.items() if corpus.ratings[name][0] <= one <= corpus.ratings[name][1]}

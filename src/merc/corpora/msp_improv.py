@@ -46,6 +46,7 @@ CORPUS = Corpus(
             **{"all neutral": 3477, "all other": 85, "all without label": 555},
         }
     ),
+    ratings=MappingProxyType(dict.fromkeys(("valence", "activation", "dominance"), (1.0, 5.0))),
 )
 
 _NAME = r"S(?P<sentence>\d{2})(?P<target>[AHSN])-(?P<speaker>[FM]0[1-6])-(?P<condition>[PRST])-(?P<turn>[FM]{2}\d{2,3})"

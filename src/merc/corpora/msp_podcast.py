@@ -57,6 +57,7 @@ CORPUS = Corpus(
         "test3 has neither labels nor speakers: they are hidden by its authors",
     ),
     counts=MappingProxyType({"train": 84_030, "dev": 19_815, "test1": 30_647, "test2": 14_815, "test3": 2_347}),
+    ratings=MappingProxyType(dict.fromkeys(("valence", "activation", "dominance"), (1.0, 7.0))),
 )
 
 

@@ -5,6 +5,8 @@ An utterance that does not count stays context.
 
 from __future__ import annotations
 
+import math
+
 from merc.conversation import Utterance
 from merc.corpora import CORPORA
 from merc.corpora.iemocap import variant
@@ -52,3 +54,18 @@ def iemocap6(utterance: Utterance) -> str | None:
 def iemocap6_majority(utterance: Utterance) -> str | None:
     """One of six classes by the majority of the raters alone: 7,380 turns, from the release itself."""
     return variant("iemocap6-7380").label(utterance)
+
+
+SENTIMENT7 = ("-3", "-2", "-1", "0", "1", "2", "3")
+"""Seven classes of a sentiment from -3 to 3."""
+
+
+def sentiment7(utterance: Utterance) -> str | None:
+    """One of the seven classes: the sentiment rounded away from 0, as the corpus' SDK does; None without a score.
+
+    Example:
+        >>> [sentiment7(Utterance("u", scores={"sentiment": one})) for one in (-2.0, -1.7, 0, 0.3, 2.7)]
+        ['-2', '-2', '0', '1', '3']
+    """
+    value = utterance.scores.get("sentiment")
+    return None if value is None else str(math.ceil(value) if value > 0 else math.floor(value))

@@ -1,17 +1,22 @@
-"""Protocols of corpora of one modality, in the seven classes or those of them that a corpus has.
+"""Protocols of corpora of one modality, in the seven classes or those of them that a corpus has; and of CMU-MOSEI.
 
 Texts, sounds and faces are divided as their corpora say, else by person: nobody is in two parts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from merc.corpora.cmu_mosei import EMOTIONS
 from merc.evaluation import item_splits, splits
-from merc.evaluation.classes import ekman7
+from merc.evaluation.classes import SENTIMENT7, ekman7, sentiment7
 from merc.evaluation.division import ALL_APART, Protocol
-from merc.labels import EKMAN7
+from merc.labels import EKMAN7, SENTIMENT2
 
 _FOLDS = "five folds of speakers, an eighth of the others validates"
 _LEFT_OUT = "tested on each corpus as a whole, trained on the others"
+_VOICE, _FACE = ("valence", "activation", "dominance"), ("valence", "arousal")
 _OFFICIAL = "official train, dev (validates) and test"
 
 
@@ -36,6 +41,28 @@ def _items(
         description=f"{corpus.replace('+', ', ')}; {description}",
         rule=rule,
         label=ekman7,
+        speakers_apart=ALL_APART,
+    )
+
+
+def _rated(
+    name: str,
+    corpus: str,
+    description: str,
+    rule: splits.Rule,
+    dimensions: tuple[str, ...] = _VOICE,
+    variants: tuple[str, ...] = (),
+) -> Protocol:
+    """A regression over items on the dimensions of their corpus, which never has a person in two parts."""
+    return Protocol(
+        name=name,
+        corpus=corpus,
+        label_set=(),
+        metric="ccc",
+        description=f"{corpus}, {', '.join(dimensions)} {description}",
+        rule=rule,
+        dimensions={one: one for one in dimensions},
+        variants=variants,
         speakers_apart=ALL_APART,
     )
 
@@ -99,6 +126,55 @@ ITEM_PROTOCOLS = (
         item_splits.by_person,
         labels=_without("disgust", "fear", "surprise"),
     ),
+    _rated("msp-improv-dimensions", "msp-improv", f"rated from 1 to 5; {_FOLDS}", item_splits.by_person),
+    _rated("affectnet-dimensions", "affectnet", "from -1 to 1; divided as affectnet", item_splits.official_test, _FACE),
+    _rated(
+        "msp-podcast-dimensions",
+        "msp-podcast",
+        f"rated from 1 to 7; {_OFFICIAL} 1",
+        item_splits.official_parts("test1"),
+        variants=("msp-podcast-dimensions:test2",),
+    ),
+    _rated(
+        "msp-podcast-dimensions:test2",
+        "msp-podcast",
+        f"rated from 1 to 7; {_OFFICIAL} 2",
+        item_splits.official_parts("test2"),
+        variants=("msp-podcast-dimensions",),
+    ),
     _items("msp-podcast", "msp-podcast", f"{_OFFICIAL} 1", item_splits.official_parts("test1"), "macro_f1"),
     _items("msp-podcast:test2", "msp-podcast", f"{_OFFICIAL} 2", item_splits.official_parts("test2"), "macro_f1"),
+)
+
+_MOSEI = "official train, validation and test videos"
+
+
+def _values(name: str, what: str, dimensions: Mapping[str, str]) -> Protocol:
+    return replace(_BINARY, name=name, label_set=(), metric="ccc", description=what, dimensions=dimensions)
+
+
+_BINARY = Protocol(
+    name="cmu-mosei",
+    corpus="cmu-mosei",
+    label_set=SENTIMENT2,
+    metric="weighted_f1",
+    description=f"CMU-MOSEI, sentiment below and above 0 (0 does not count); {_MOSEI}",
+    rule=item_splits.official_parts("test"),
+)
+MOSEI_PROTOCOLS = (
+    _BINARY,
+    replace(
+        _BINARY,
+        name="cmu-mosei-7",
+        label_set=SENTIMENT7,
+        metric="accuracy",
+        description=f"CMU-MOSEI, sentiment in seven classes; {_MOSEI}",
+        label=sentiment7,
+    ),
+    _values("cmu-mosei:score", f"CMU-MOSEI, sentiment from -3 to 3; {_MOSEI}", {"sentiment": "sentiment"}),
+    _values(
+        "cmu-mosei-emotions",
+        f"CMU-MOSEI, the intensities of six emotions from 0 to 3, of which several may hold; {_MOSEI}",
+        {one: one for one in EMOTIONS},
+    ),
 )

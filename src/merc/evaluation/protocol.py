@@ -17,7 +17,7 @@ from merc.errors import InputError, ProtocolError, UnknownName
 from merc.evaluation import item_splits, splits
 from merc.evaluation.classes import iemocap4, iemocap4_excited, iemocap6, iemocap6_majority
 from merc.evaluation.division import ALL_APART, TEST_APART, TRAIN_APART, Protocol, ProtocolWarning
-from merc.evaluation.item_protocols import ITEM_PROTOCOLS
+from merc.evaluation.item_protocols import ITEM_PROTOCOLS, MOSEI_PROTOCOLS
 from merc.evaluation.parts import Fold, Ledger, Opening, Part, Sealed, SharedTexts
 from merc.evaluation.selection import Best, Epoch, NotAResult, TestTrace, select
 from merc.labels import DAILYDIALOG7, EKMAN7, EMORYNLP7, IEMOCAP4, IEMOCAP4_EXCITED, IEMOCAP6, M3ED7, SENTIMENT2
@@ -237,6 +237,7 @@ _KNOWN = (
         rule=splits.official_drawn,
         dimensions=MappingProxyType({"sentiment": "sentiment"}),
     ),
+    *MOSEI_PROTOCOLS,
     Protocol(
         name="emorynlp-7",
         corpus="emorynlp",

@@ -1,4 +1,4 @@
-"""The two halves meet: what is trained on a corpus analyses recordings of other people, by the commands that users type.
+"""The two halves meet: what is trained on a corpus analyses recordings of other people, by the commands of a user.
 
     MERC_DATA=corpora python bench/halves.py --keep DIR          the whole; what is there in DIR is not made again
     MERC_DATA=corpora python bench/halves.py --pairs 2,1,1 --systems concat        a small one
@@ -45,7 +45,8 @@ TURNS = 12
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "start", "end", "media", "split")
 KINDS = {"annotated utterances": ".csv", "turns": ".rttm", "nothing": ""}
 """What an analysis is given beside the recording, and the extension of its file."""
-FEATURES = "text=mpnet,voice=egemaps"
+ENCODERS = {"text": "mpnet", "voice": "short-term"}
+"""What is encoded, and what the systems read; the descriptors of the sound need no weights and little time."""
 Row = dict[str, str]
 
 
@@ -116,7 +117,7 @@ def _dialogue(folder: Path, name: str, part: str, clips: Sequence[Path], rng: np
 
 
 def merc(*arguments: str | Path, cache: Path | None = None) -> str:
-    """Run the command as a user does, and return what it prints; its last line of progress ends the bench on failure."""
+    """Run the command as a user does, and return what it prints; a failure ends the bench with its message."""
     call = [sys.executable, "-m", "merc", *map(str, arguments)]
     began = time.perf_counter()
     more = {"MERC_CACHE": str(cache)} if cache else {}
@@ -140,7 +141,7 @@ def prepared(table: Path, folder: Path) -> Path:
     if not (folder / "prepared").exists():
         name = f"manifest:{table}"
         merc("check", name, "--out", folder / "check", "--workers", "1", "-q")
-        given = ["--verified", folder / "check" / "verified.parquet", "--encoders", "mpnet,egemaps"]
+        given = ["--verified", folder / "check" / "verified.parquet", "--encoders", ",".join(ENCODERS.values())]
         merc("prepare", name, "--out", store, *given, "--workers", "1", "-q")
         (folder / "prepared").touch()
     return store
@@ -151,7 +152,7 @@ def trained(system: str, table: Path, store: Path, folder: Path) -> tuple[Path, 
     run = folder / "runs" / system
     answers = run / "answers.csv"
     if not answers.exists():
-        features = ",".join(f"{kind}={store}:{name}" for kind, name in (one.split("=") for one in FEATURES.split(",")))
+        features = ",".join(f"{kind}={store}:{name}" for kind, name in ENCODERS.items())
         settings = ["--set", "epochs=60", "--set", "learning_rate=0.001"]
         merc("train", system, "--corpus", f"manifest:{table}", "--features", features, *settings, "--out", run, "-q")
         merc("evaluate", run, "--split", "test", "--predictions", answers)
@@ -172,7 +173,9 @@ def given(kind: str, rows: Sequence[Row], folder: Path) -> Path | None:
         if suffix == ".csv":
             lines = ["start,end,speaker,text", *(f"{r['start']},{r['end']},{r['speaker']},{r['text']}" for r in own)]
         else:
-            spans = [(float(r["start"]), float(r["end"]) - float(r["start"]), r["speaker"].replace(" ", "-")) for r in own]
+            spans = [
+                (float(r["start"]), float(r["end"]) - float(r["start"]), r["speaker"].replace(" ", "-")) for r in own
+            ]
             lines = [f"SPEAKER {name} 1 {s:.3f} {d:.3f} <NA> <NA> {who} <NA> <NA>" for s, d, who in spans]
         (place / f"{name}{suffix}").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return place
@@ -191,9 +194,7 @@ def analysed(run: Path, kind: str, rows: Sequence[Row], folder: Path) -> tuple[P
                 options = ["--system", run, "--formats", "json", "--workers", "1", "--quiet", "--out", out]
                 merc("analyze", *recordings, *options, *more, cache=cache)
             (out / "done").touch()
-    written = [
-        {path.relative_to(out): path.read_bytes() for path in out.rglob("timeline.json")} for out in outs
-    ]
+    written = [{path.relative_to(out): path.read_bytes() for path in out.rglob("timeline.json")} for out in outs]
     return outs[0], written[0] == written[1] and len(written[0]) == len(recordings)
 
 
@@ -215,7 +216,11 @@ def agreement(out: Path, rows: Sequence[Row], evaluated: dict[str, Row]) -> Agre
         same += equal
         right += one["label"] == row["label"]
         if not equal:
-            why = [f"{e['modality']}: {_shape(e['missing'])}" for e in one["evidence"] if e["missing"] and e["modality"] != "face"]
+            why = [
+                f"{e['modality']}: {_shape(e['missing'])}"
+                for e in one["evidence"]
+                if e["missing"] and e["modality"] != "face"
+            ]
             reasons.update(why)
             unexplained += not why
     return Agreement(len(rows), found, same, right, reasons, unexplained)

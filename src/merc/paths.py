@@ -97,7 +97,9 @@ def data_root(folder: Path | None = None) -> Path:
     if folder is not None:
         return folder
     if chosen := os.environ.get("MERC_DATA"):
-        return Path(chosen)
+        from merc.storage.remote import local_path
+
+        return local_path(chosen)
     raise InputError("no folder of corpora: give --data FOLDER or set MERC_DATA")
 
 
@@ -112,7 +114,10 @@ def corpus_root(name: str, folder: str, data: Path | None = None) -> Path:
     Raises:
         InputError: If it does not exist.
     """
+    from merc.storage.remote import populate
+
     root = Path(folder) if Path(folder).is_absolute() else data_root(data) / folder
+    populate(root, beside=Path(folder).is_absolute())
     if not root.exists():
         raise InputError(f"no corpus '{name}' at {root}; set MERC_DATA or --data to the folder that contains it")
     return root

@@ -70,7 +70,7 @@ def test_what_a_killed_run_leaves_is_no_persons(
 
 
 def test_a_place_that_cannot_be_written_is_known_before_the_analysis(address: Address) -> None:
-    mirror.require_writable(address)
+    address.require_writable()
     assert address.files() == []
     with pytest.raises(OutputError, match="cannot write http://127.0.0.1:9/a.merc/.merc-writable"):
-        mirror.require_writable(Address("http://127.0.0.1:9/a.merc"))
+        Address("http://127.0.0.1:9/a.merc").require_writable()

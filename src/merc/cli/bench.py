@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merc.cli import heads, terminal
+from merc.cli import heads, places, terminal
 from merc.cli.engine import LOCAL, with_engine
+from merc.cli.places import Data, out_option
 from merc.execution.engine import Engine
+from merc.storage import Address, Place, place
 
 if TYPE_CHECKING:
     from merc.benchmarks.runner import BenchOptions
@@ -32,18 +36,18 @@ Seeds = Annotated[int, typer.Option(help="Number of seeds per system.")]
 Workers = Annotated[int, typer.Option(help="Processes, one thread each (0: one per core).")]
 Out = Annotated[
     Path | None,
+    out_option("Folder of the runs, or an address (default: the cache). A repeated command resumes a bench."),
+]
+Results = Annotated[
+    Path | None,
     typer.Option(
-        "--out",
-        "-o",
-        help="Folder of the runs (default: the cache). Repeating the command resumes an interrupted bench.",
+        parser=place, metavar="path", help="Folder of pages where the output is saved, or an address (default: none)."
     ),
 ]
-Results = Annotated[Path | None, typer.Option(help="Folder of pages where the output is saved (default: none).")]
 SubsetOf = Annotated[
     Path | None, typer.Option("--subset", help="verified.parquet of 'merc check': also report what it keeps.")
 ]
 Title = Annotated[str, typer.Option(help="Heading of the section (default: the names of its features).")]
-Data = Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records, one JSON object per line.")]
 Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX tables (booktabs) of the same rows.")]
 Figures = Annotated[
@@ -92,12 +96,11 @@ def systems(
         options=own,
         seeds=seeds,
         workers=workers,
-        folder=out,
         data=data,
         subset=subset,
         engine=engine,
     )
-    _run("systems", options, _Output(title, results, as_json, latex, figures, quiet))
+    _run("systems", options, _Output(title, out, results, as_json, latex, figures, quiet))
 
 
 @app.command(short_help="Compare systems that listen.")
@@ -136,12 +139,11 @@ def speech(
         options=own,
         seeds=seeds,
         workers=workers,
-        folder=out,
         data=data,
         subset=subset,
         engine=engine,
     )
-    _run("speech", options, _Output(title, results, as_json, latex, figures, quiet))
+    _run("speech", options, _Output(title, out, results, as_json, latex, figures, quiet))
 
 
 @app.command(short_help="Compare with Table II of QC-MERC.")
@@ -181,12 +183,11 @@ def paper(
         options=own,
         seeds=seeds,
         workers=workers,
-        folder=out,
         data=data,
         subset=subset,
         engine=engine,
     )
-    _run("paper", options, _Output(title, results, as_json, latex, figures, quiet))
+    _run("paper", options, _Output(title, out, results, as_json, latex, figures, quiet))
 
 
 @app.command(short_help="Compare variants of one system.")
@@ -225,12 +226,11 @@ def variants(
         variants=named(variant),
         seeds=seeds,
         workers=workers,
-        folder=out,
         data=data,
         subset=subset,
         engine=engine,
     )
-    _run("variants", chosen, _Output(title, results, as_json, latex, figures, quiet))
+    _run("variants", chosen, _Output(title, out, results, as_json, latex, figures, quiet))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,8 @@ class _Output:
     """Where the result of a bench goes, and in which form."""
 
     title: str
-    results: Path | None
+    out: Place | None
+    results: Place | None
     as_json: bool
     latex: bool
     figures: Path | None
@@ -251,14 +252,29 @@ def _run(kind: str, options: BenchOptions, output: _Output) -> None:
 
     if output.as_json and output.latex:
         raise InputError("--json and --latex are two forms of the same rows; give one of them")
-    with terminal.progress(quiet=output.quiet) as progress:
-        report = run_bench(kind, options, title=output.title, progress=progress)
+    with terminal.progress(quiet=output.quiet) as progress, _folder(output.out, options) as folder:
+        report = run_bench(kind, replace(options, folder=folder), title=output.title, progress=progress)
     typer.echo(report.json() if output.as_json else report.latex() if output.latex else report.tables())
     if output.figures is not None:
         for path in report.draw(output.figures):
             sys.stderr.write(f"{path}\n")
     if output.results is not None:
-        heads.publish(report, output.results, quiet=output.quiet)
+        with places.results(output.results) as pages:
+            heads.publish(report, pages, quiet=output.quiet)
     for line in report.failures:
         sys.stderr.write(f"merc: {line}\n")
     sys.exit(1 if report.failures else 0)
+
+
+@contextmanager
+def _folder(out: Place | None, options: BenchOptions) -> Iterator[Path | None]:
+    """The folder of the runs; raises InputError for an address on a cluster, whose workers write into the folder."""
+    from merc.errors import InputError
+
+    if out is None:
+        yield None
+        return
+    if isinstance(out, Address) and options.engine.distributed:
+        raise InputError(f"the workers of a cluster write runs into a folder that all nodes have; --out {out} is none")
+    with places.results(out) as folder:
+        yield folder

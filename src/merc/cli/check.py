@@ -9,7 +9,9 @@ import typer
 
 from merc.cli import terminal
 from merc.cli.engine import LOCAL, with_engine
+from merc.cli.places import Data, Root, out_option, results
 from merc.execution.engine import Engine
+from merc.storage import Place, place
 
 if TYPE_CHECKING:
     from merc.quality.options import CheckOptions
@@ -18,6 +20,11 @@ STEPS = ("speakers", "audio", "text", "voice", "bank", "face")
 Corpus = Annotated[
     str, typer.Argument(help="A corpus, manifest:FILE for your own, or 'review' with the folder of a check.")
 ]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(parser=place, metavar="folder", help="With 'review': the folder of a check."),
+]
+Out = Annotated[Path | None, out_option("Output folder for tables and report, or an address.")]
 Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")]
 
 
@@ -33,9 +40,9 @@ Scope = Annotated[str, typer.Option(help="A role such as 'Waiter' is one person 
 @with_engine
 def check(
     corpus: Corpus,
-    folder: Annotated[Path | None, typer.Argument(help="With 'review': the folder of a check.")] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder for tables and report.")] = None,
+    folder: Folder = None,
+    root: Root = None,
+    out: Out = None,
     only: Patterns = None,
     steps: Annotated[str, typer.Option(help="Steps to run, separated by commas.")] = ",".join(STEPS),
     cosine: Annotated[float, typer.Option(help="Minimum cosine similarity of ASR output and transcript.")] = 0.25,
@@ -53,7 +60,7 @@ def check(
     timeout: Annotated[float, typer.Option(help="Seconds after which a clip counts as unreadable.")] = 120.0,
     suspects: Annotated[bool, typer.Option(help="List suspected label errors in the report.")] = False,
     retry: Annotated[bool, typer.Option(help="Measure unreadable clips again.")] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
+    data: Data = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     engine: Engine = LOCAL,
 ) -> None:
@@ -66,7 +73,7 @@ def check(
     if corpus == "review":
         _review(folder or out, quiet=quiet)
         return
-    root, out = _given(corpus, folder, root, out, data)
+    found, place_ = _given(corpus, folder, root, out, data)
     thresholds: dict[str, Any] = {"cosine": cosine, "levenshtein": levenshtein, "face": face, "voice": voice}
     thresholds |= {"voice_spread": voice_spread, "suspects": suspects}
     people: dict[str, Any] = {"rivals": rivals, "remove_voice": remove_voice, "identity": identity, "scope": scope}
@@ -79,12 +86,12 @@ def check(
         **people,
         **run,
     )
-    _check(corpus, root, out, (options, quiet))
+    _check(corpus, found, place_, (options, quiet))
 
 
 def _given(
-    corpus: str, extra: Path | None, root: Path | None, out: Path | None, data: Path | None
-) -> tuple[Path, Path]:
+    corpus: str, extra: Place | None, root: Path | None, out: Place | None, data: Path | None
+) -> tuple[Path, Place]:
     """The folders of the corpus and of the results; raises InputError for one that is missing or one too many."""
     from merc.corpora import located
     from merc.errors import InputError
@@ -98,12 +105,12 @@ def _given(
     return folder, out
 
 
-def _check(corpus: str, root: Path, out: Path, how: tuple[CheckOptions, bool]) -> None:
+def _check(corpus: str, root: Path, out: Place, how: tuple[CheckOptions, bool]) -> None:
     from merc.quality.run import check_corpus
 
     options, quiet = how
-    with terminal.progress(quiet=quiet) as progress:
-        checked = check_corpus(corpus, root, out, options=options, progress=progress)
+    with terminal.progress(quiet=quiet) as progress, results(out) as folder:
+        checked = check_corpus(corpus, root, folder, options=options, progress=progress)
     if quiet:
         return
     console = terminal.console(stderr=False)
@@ -114,13 +121,13 @@ def _check(corpus: str, root: Path, out: Path, how: tuple[CheckOptions, bool]) -
     console.print(f"  {out / 'report.html'}")
 
 
-def _review(folder: Path | None, *, quiet: bool) -> None:
+def _review(folder: Place | None, *, quiet: bool) -> None:
     from merc.errors import InputError
     from merc.quality.review import write_sheets
 
     if folder is None:
         raise InputError("missing the folder of a check; usage: merc check review DIR")
-    with terminal.progress(quiet=quiet) as progress:
-        written = write_sheets(folder, progress=progress)
+    with terminal.progress(quiet=quiet) as progress, results(folder) as here:
+        written = [folder / path.relative_to(here).as_posix() for path in write_sheets(here, progress=progress)]
     if not quiet:
         terminal.console(stderr=False).print(f"look at {written[1]}, edit {written[0]}, and run the check again")

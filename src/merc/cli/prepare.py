@@ -9,18 +9,23 @@ import typer
 
 from merc.cli import plugins, terminal
 from merc.cli.engine import LOCAL, with_engine
+from merc.cli.places import Data, Root, local, out_option, results
 from merc.execution.engine import Engine
 
 if TYPE_CHECKING:
     from merc.conversation import Conversation
+    from merc.prepare.verdicts import Verdicts
 
 
 Patterns = Annotated[list[str] | None, typer.Option(help="Pattern of ids, dialogues or splits; may be repeated.")]
 
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the store (default: in merc's cache).")]
+Out = Annotated[Path | None, out_option("Folder of the store, or an address (default: in merc's cache).")]
 Verified = Annotated[
-    Path | None, typer.Option(help="verified.parquet of 'merc check': encode only the utterances it keeps.")
+    Path | None,
+    typer.Option(
+        parser=local, metavar="path", help="verified.parquet of 'merc check': encode only the utterances it keeps."
+    ),
 ]
 Encoders = Annotated[str, typer.Option(help="Encoders, or modalities for their default encoders, separated by commas.")]
 
@@ -28,7 +33,7 @@ Encoders = Annotated[str, typer.Option(help="Encoders, or modalities for their d
 @with_engine
 def prepare(
     corpus: Annotated[str | None, typer.Argument(help="A corpus of 'merc corpora', or manifest:FILE.")] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the corpus (default: below --data).")] = None,
+    root: Root = None,
     out: Out = None,
     verified: Verified = None,
     check: Annotated[bool, typer.Option(help="Without --verified: check the recordings first, into OUT/check.")] = True,
@@ -40,7 +45,7 @@ def prepare(
     workers: Annotated[int, typer.Option(help="Worker processes of about 1 GB each (0: one per core).")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds after which a file counts as unreadable.")] = 600.0,
     retry: Annotated[bool, typer.Option(help="Prepare shards with missing items again.")] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder of all corpora (default: $MERC_DATA).")] = None,
+    data: Data = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     engine: Engine = LOCAL,
 ) -> None:
@@ -49,13 +54,12 @@ def prepare(
     from merc.features.stored import usual_place
     from merc.prepare import prepare as preparing
     from merc.prepare.options import PrepareOptions
-    from merc.prepare.verdicts import Verdicts
 
     if page or listed:
         _show(page=page)
         return
     conversations, corpus, licence = _read(corpus, root, data)
-    out = out or usual_place(str(corpus))
+    place = out or usual_place(str(corpus))
     options = PrepareOptions(
         encoders=tuple(filter(None, map(str.strip, encoders.split(",")))),
         corpus=str(corpus),
@@ -67,14 +71,14 @@ def prepare(
         retry=retry,
         engine=engine,
     )
-    verdicts = Verdicts.read(verified, conversations) if verified else None
-    with terminal.progress(quiet=quiet) as progress:
+    verdicts = _verdicts(verified, conversations) if verified else None
+    with terminal.progress(quiet=quiet) as progress, results(place) as folder:
         if verdicts is None and check:
-            verdicts = preparing.checked(conversations, out / "check", options=options, progress=progress)
-        made = preparing.prepare(conversations, out, options=options, verdicts=verdicts, progress=progress)
+            verdicts = preparing.checked(conversations, folder / "check", options=options, progress=progress)
+        made = preparing.prepare(conversations, folder, options=options, verdicts=verdicts, progress=progress)
     if not quiet:
         store.show(made)
-        typer.echo(f"features in {out}")
+        typer.echo(f"features in {place}")
 
 
 def _read(corpus: str | None, root: Path | None, data: Path | None) -> tuple[list[Conversation], str, str]:
@@ -88,6 +92,15 @@ def _read(corpus: str | None, root: Path | None, data: Path | None) -> tuple[lis
     if corpus not in CORPORA:
         return read, corpus, ""
     return read, CORPORA[corpus].name, CORPORA[corpus].licence
+
+
+def _verdicts(path: Path, conversations: list[Conversation]) -> Verdicts:
+    """The verdicts of a check, whose folder may be behind an address."""
+    from merc.prepare.verdicts import Verdicts
+    from merc.storage.remote import populate
+
+    populate(path, beside=True)
+    return Verdicts.read(path, conversations)
 
 
 def _show(*, page: bool) -> None:

@@ -23,6 +23,7 @@ from merc.errors import InputError
 from merc.paths import corpus_root
 from merc.plugins import Plugins
 from merc.registry import Registry
+from merc.storage.remote import populate
 
 __all__ = [
     "CONVERSATIONAL",
@@ -145,6 +146,8 @@ def located(name: str, root: Path | None = None, data: Path | None = None) -> Pa
         if root is None:
             raise InputError("corpus 'manifest': the table is not named; expected manifest:FILE")
         return root
+    if root is not None:
+        populate(root)
     described = CORPORA[name]
     return root or corpus_root(name, described.folder, data)
 

@@ -28,7 +28,7 @@ import numpy as np
 from merc.conversation import Conversation, Segment, Utterance
 from merc.corpora.corpus import Corpus, Item, items, required
 from merc.corpora.rows import lines_of
-from merc.errors import FormatError, InputError, MissingExtra
+from merc.errors import FormatError, InputError, require
 from merc.labels import SENTIMENT2
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
@@ -154,10 +154,9 @@ def _sequences(path: Path | None) -> Iterator[_Sequences]:
     if path is None:
         yield _Sequences(None, {})
         return
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtra(f"{path} needs h5py: pip install 'merc[hdf5]'") from error
+    require("h5py", extra="hdf5", what=f"{path} needs {{}}")
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             roots = [one for one in file.values() if "data" in one]

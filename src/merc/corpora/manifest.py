@@ -42,6 +42,7 @@ from merc.corpora.rows import lines_of, parsed, text_of
 from merc.corpora.statement import Statement, read_statement
 from merc.errors import FormatError, InputError
 from merc.labels import EKMAN7, common_name
+from merc.storage.remote import local_path, populate
 
 NAME = "manifest"
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "start", "end", "media", "split")
@@ -159,7 +160,9 @@ def has_text(described: Corpus) -> bool:
 
 
 def _located(file: str) -> Path:
-    path = _manifest(Path(file).expanduser()).resolve()
+    path = local_path(file).expanduser()
+    populate(path, beside=True)
+    path = _manifest(path).resolve()
     if "+" in str(path):
         raise InputError(f"manifest {path}: '+' joins corpora on the command line; rename the file or its folder")
     return path

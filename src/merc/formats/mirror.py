@@ -28,14 +28,6 @@ def fetch(address: Address, folder: Path, names: Iterable[str]) -> None:
             file.fetch(folder / file.name)
 
 
-def require_writable(address: Address) -> None:
-    """Write a file and remove it, before an analysis that takes long; raises OutputError where that fails."""
-    with tempfile.NamedTemporaryFile() as empty:
-        trial = address / ".merc-writable"
-        trial.put(Path(empty.name))
-    trial.remove()
-
-
 def put(files: Sequence[Path], address: Address) -> tuple[Address, ...]:
     """Put the files that were written into a local folder, and the list of them.
 

@@ -179,7 +179,7 @@ class Analysis:
             if isinstance(folder, Address):
                 (local := Path(place) / "results").mkdir()
                 mirror.fetch(folder, local, files(self.batch.formats))
-                mirror.require_writable(folder)
+                folder.require_writable()
             else:
                 local = folder
             if isinstance(recording, Address):

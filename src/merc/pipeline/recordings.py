@@ -12,15 +12,8 @@ from pathlib import Path, PurePath
 from merc.errors import InputError, MediaError
 from merc.media.container import probe
 from merc.storage import READ_ONLY, Address, Place
+from merc.storage.remote import AUDIO, VIDEO
 
-VIDEO = (
-    *(".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".m2t", ".wmv", ".asf"),
-    *(".flv", ".f4v", ".ogv", ".3gp", ".3g2", ".vob", ".qt", ".mk3d"),
-)
-AUDIO = (
-    *(".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aiff", ".aif", ".aifc", ".caf"),
-    *(".w64", ".ac3", ".amr", ".mka", ".m4b", ".mp2", ".mpga"),
-)
 SUFFIXES = VIDEO + AUDIO
 """Extensions that are taken for recordings; a file with another one is a recording if it can be opened as one."""
 TRANSCRIPTS = (

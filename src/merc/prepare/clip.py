@@ -8,7 +8,7 @@ where these do not show the speaker, those just before and after them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from merc.errors import MediaError, MissingExtra, OutputError, WeightError
 from merc.features.encoder import ENCODERS, Encoder
 from merc.media.clip import RATE, ClipDecoder, Extent, cut, extent_of, frame_times, offset_times, video_seconds
 from merc.prepare.scenes import scene_times, shots_of
+from merc.storage.remote import fetched
 
 if TYPE_CHECKING:
     from merc.people.faces import FaceDetector, FaceObservations, FaceObserver
@@ -79,6 +80,10 @@ class ClipEncoder:
 
     def __call__(self, clip: Clip) -> Encoded:
         """Encode all utterances of a clip; raises WeightError, MissingExtra and OutputError, which no clip causes."""
+        with fetched(clip.path) as path:
+            return self._encoded(replace(clip, path=str(path)))
+
+    def _encoded(self, clip: Clip) -> Encoded:
         result: Encoded = {}
         kinds = {self._encoder(name).input for name in clip.features}
         encode = {"face": self._faces, "scene": self._scenes}.get(next(iter(kinds)), self._sounds)

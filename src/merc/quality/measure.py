@@ -7,7 +7,7 @@ same task gives the same result in any process, so that results are kept by the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +18,7 @@ from merc import cache
 from merc.conversation import Segment
 from merc.errors import InputError
 from merc.media.clip import RATE, ClipDecoder, cut, extent_of, frame_times, offset_times, too_early
+from merc.storage.remote import fetched
 from merc.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class Measurer:
         parts = {"sound": self._sound, "words": self._words, "faces": self._faces, "around": self._faces}
         if task.part not in parts:
             raise InputError(f"part '{task.part}': expected {', '.join(parts)}")
-        return parts[task.part](task)
+        with fetched(task.path) as path:
+            return parts[task.part](replace(task, path=str(path)))
 
     def _sound(self, task: Task) -> Measured:
         from merc.speech.vad import detect_speech

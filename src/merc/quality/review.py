@@ -21,6 +21,7 @@ from merc.errors import FormatError, InputError, MediaError
 from merc.media.clip import HEIGHT
 from merc.progress import Progress
 from merc.quality.bank import BankFace, Decisions
+from merc.storage.remote import fetched
 from merc.web.html import Html, Macros, Page, macros, masthead, section
 
 DECISIONS = "decisions.csv"
@@ -126,9 +127,10 @@ def _crops(path: str, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
         at.setdefault(float(row["time"]), []).append(row)
     found = {}
     try:
-        for frame in frames(path, sorted(at), height=HEIGHT, options=VideoOptions(threads=1)):
-            for row in at[frame.time]:
-                found[row["face"]] = _crop(frame.image, [float(row[name]) for name in _BOX])
+        with fetched(path) as local:
+            for frame in frames(local, sorted(at), height=HEIGHT, options=VideoOptions(threads=1)):
+                for row in at[frame.time]:
+                    found[row["face"]] = _crop(frame.image, [float(row[name]) for name in _BOX])
     except MediaError:
         return found
     return found

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -47,6 +48,8 @@ class Address:
     """The whole URL."""
     size: int = field(default=0, compare=False)
     """Bytes, as far as a listing told; 0: not known."""
+    state: str = field(default="", compare=False)
+    """What differs when the content does, as far as a listing told: an ETag or a time."""
 
     def __post_init__(self) -> None:
         if not _SCHEME.match(self.url):
@@ -110,7 +113,14 @@ class Address:
             system.invalidate_cache()  # others may have written since it was listed
             found = system.find(path, maxdepth=None if deep else 1, detail=True)
             names = {name: (self / name[len(path) :].lstrip("/")).url for name in found}
-            return sorted(Address(names[name], int(one["size"] or 0)) for name, one in found.items())
+            return sorted(Address(names[name], int(one["size"] or 0), _state(one)) for name, one in found.items())
+
+    def stated(self) -> Address:
+        """This file with its size and state; raises as `fetch`."""
+        with self._reading() as (system, path):
+            system.invalidate_cache()
+            found = system.info(path)
+            return Address(self.url, int(found.get("size") or 0), _state(found))
 
     def fetch(self, target: Path) -> None:
         """Copy the file to a local path.
@@ -136,6 +146,13 @@ class Address:
             system.put_file(str(source), path)
         except Exception as error:
             raise OutputError(f"cannot write {self}: {_said(error)}; choose another place with --out") from error
+
+    def require_writable(self) -> None:
+        """Write a file into this folder and remove it, before long work; raises OutputError where that fails."""
+        with tempfile.NamedTemporaryFile() as empty:
+            trial = self / ".merc-writable"
+            trial.put(Path(empty.name))
+        trial.remove()
 
     def remove(self) -> None:
         """Remove the file; raises OutputError where that is not allowed."""
@@ -185,6 +202,12 @@ def place(text: str) -> Place:
         (PosixPath('talks/a.mp4'), '.mp4')
     """
     return Address(text) if _SCHEME.match(text) and not os.path.exists(text) else Path(text)  # noqa: PTH110
+
+
+def _state(found: Mapping[str, Any]) -> str:
+    """What a listing says of the content of a file."""
+    names = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
+    return next((str(found[name]) for name in names if found.get(name)), "")
 
 
 def _said(error: Exception) -> str:

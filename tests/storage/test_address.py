@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from merc import storage
 from merc.errors import InputError, MissingExtra, OutputError
 from merc.storage import Address, place
+from merc.storage import address as storage
 
-from .s3 import bucket
+from tests.s3 import bucket
 
 
 @pytest.fixture(scope="module")

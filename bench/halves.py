@@ -11,6 +11,8 @@ utterances (words, times, speakers), with the turns alone (the words are recogni
 
 "found" are annotated utterances that an utterance of the analysis covers by half or more; "as evaluate" are those of
 all annotated ones whose label is the one that ``merc evaluate`` predicted, and "accuracy" those with the annotated one.
+Below are the reasons of other labels: what the analysis states of missing evidence, and what the check has removed, of
+which the evaluation has no features.
 Each analysis is made twice, the second time without what is in the cache; exit code 1 where bytes differ, or where an
 analysis with the annotated utterances has other labels than the evaluation without a reason that it states.
 """
@@ -31,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,6 +51,7 @@ KINDS = {"annotated utterances": ".csv", "turns": ".rttm", "nothing": ""}
 ENCODERS = {"text": "mpnet", "voice": "short-term"}
 """What is encoded, and what the systems read; the descriptors of the sound need no weights and little time."""
 Row = dict[str, str]
+_REMOVED = ("utterance", "step", "reason")
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,13 @@ def analysed(run: Path, kind: str, rows: Sequence[Row], folder: Path) -> tuple[P
     return outs[0], written[0] == written[1] and len(written[0]) == len(recordings)
 
 
-def agreement(out: Path, rows: Sequence[Row], evaluated: dict[str, Row]) -> Agreement:
+def removals(folder: Path) -> dict[str, str]:
+    """The step at which the check removed an utterance, of whose modalities the store then lacks some or all."""
+    table = pl.read_parquet(folder / "check" / "verified.parquet").filter(pl.col("verdict") == "remove")
+    return {name: f"step {step}: {reason}" for name, step, reason in table.select(*_REMOVED).iter_rows()}
+
+
+def agreement(out: Path, rows: Sequence[Row], evaluated: dict[str, Row], removed: dict[str, str]) -> Agreement:
     """Compare the timelines of a folder with the evaluation, utterance by utterance."""
     timelines: dict[str, list[dict]] = {}
     found = same = right = unexplained = 0
@@ -216,14 +226,16 @@ def agreement(out: Path, rows: Sequence[Row], evaluated: dict[str, Row]) -> Agre
         same += equal
         right += one["label"] == row["label"]
         if not equal:
-            why = [
-                f"{e['modality']}: {_shape(e['missing'])}"
-                for e in one["evidence"]
-                if e["missing"] and e["modality"] != "face"
-            ]
+            why = [f"{e['modality']}: {_shape(e['missing'])}" for e in one["evidence"] if _counts(e)]
+            if row["utterance"] in removed:
+                why = [f"the evaluation has no features: the check removed it at {removed[row['utterance']]}"]
             reasons.update(why)
             unexplained += not why
     return Agreement(len(rows), found, same, right, reasons, unexplained)
+
+
+def _counts(evidence: dict) -> bool:
+    return bool(evidence["missing"]) and evidence["modality"] in ENCODERS
 
 
 def _covering(row: Row, utterances: Sequence[dict]) -> dict | None:
@@ -258,7 +270,7 @@ def main() -> int:
             lines.append(f"{system:12}{'evaluate':24}{len(evaluated):6}{'':18}{right / len(evaluated):10.3f}")
             for kind in KINDS:
                 out, stable = analysed(run, kind, test, folder)
-                one = agreement(out, test, evaluated)
+                one = agreement(out, test, evaluated, removals(folder))
                 shares = f"{one.found / one.all:8.3f}{one.same / one.all:10.3f}{one.right / one.all:10.3f}"
                 bytes_ = "same" if stable else "DIFFER"
                 lines.append(f"{'':12}{'given ' + kind:24}{one.all:6}{shares}  {bytes_}")

@@ -145,6 +145,7 @@ def located(name: str, root: Path | None = None, data: Path | None = None) -> Pa
     if name == "manifest":
         if root is None:
             raise InputError("corpus 'manifest': the table is not named; expected manifest:FILE")
+        populate(root, beside=True)
         return root
     if root is not None:
         populate(root)

@@ -15,7 +15,6 @@ import pytest
 from merc.errors import InputError, MissingExtra, OutputError
 from merc.storage import Address, place
 from merc.storage import address as storage
-
 from tests.s3 import bucket
 
 

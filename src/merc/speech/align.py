@@ -177,12 +177,16 @@ def _give_back(lines: Sequence[Line], offset: float) -> None:
     for line in lines:
         alike.setdefault(tuple(line.texts), []).append(line)
     for line in (*lines, *reversed(lines)):  # twice, as one may take the place of the next
-        if line.raw is None or not line.recognised or _holds(line, line, offset):
-            continue
-        others = (one for one in alike[tuple(line.texts)] if one.raw is not None and not one.recognised)
-        if owner := next((one for one in others if _holds(one, line, offset)), None):
-            owner.recognised, owner.exact = line.recognised, line.exact
-            line.recognised, line.exact = {}, 0
+        if line.raw is not None and line.recognised and not _holds(line, line, offset):
+            _hand_over(line, alike[tuple(line.texts)], offset)
+
+
+def _hand_over(line: Line, alike: Sequence[Line], offset: float) -> None:
+    """Give the recognised words of a line to one with the same text that has none and in whose times they lie."""
+    empty = (one for one in alike if one.raw is not None and not one.recognised)
+    if owner := next((one for one in empty if _holds(one, line, offset)), None):
+        owner.recognised, owner.exact = line.recognised, line.exact
+        line.recognised, line.exact = {}, 0
 
 
 def _holds(one: Line, other: Line, offset: float) -> bool:

@@ -161,13 +161,7 @@ class History:
     def _fused(self, known: Sequence[_Said]) -> Prediction:
         """The prediction of the last utterance by the shipped models."""
         assert self._fusion is not None
-        heard = [one for one in known if one.silent is None]
-        voices = Voices(
-            [one.silent for one in known],
-            [one.utterance.segment or Segment(0.0, 1.0) for one in heard],
-            np.array([one.vector for one in heard]).reshape(len(heard), -1),
-            [one.steps if one is known[-1] else one.steps[:0] for one in heard],
-        )
+        voices = _voices(known)
         evidence = voice_evidence(voices, [one.voice for one in known])
         observed = [
             Observation(tuple(filter(None, (one.text, voice, _NO_FACE))), {}, self._name(one.voice))
@@ -186,6 +180,17 @@ class History:
         if one.silent is None:
             vectors["voice"] = one.steps
         return own.observation(vectors, missing, self._name(one.voice))
+
+
+def _voices(known: Sequence[_Said]) -> Voices:
+    """The voices of utterances, of which only the last one's steps are judged."""
+    heard = [one for one in known if one.silent is None]
+    return Voices(
+        [one.silent for one in known],
+        [one.utterance.segment or Segment(0.0, 1.0) for one in heard],
+        np.array([one.vector for one in heard]).reshape(len(heard), -1),
+        [one.steps if one is known[-1] else one.steps[:0] for one in heard],
+    )
 
 
 _NO_VOICE = (np.zeros(0, np.float32), np.zeros((0, 0), np.float32))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from merc.conversation import Conversation, Prediction, Utterance
+from merc.conversation import Conversation, Prediction, Segment, Utterance
 from merc.errors import InputError
 from merc.features.encoder import Encoder
 from merc.heads.late_fusion import Observation
@@ -60,10 +60,9 @@ class OwnSystem:
             reasons: list[str | None] = ["the run does not read it"] * len(audio.utterances)
             return Voices(reasons, (), np.zeros((0, 0), np.float32), ())
         rows, reasons = voices(self._job, audio, sounds, self._encoder("voice"))
-        reasons = [why if row is not None else why or _NO_VALUES for row, why in zip(rows, reasons, strict=True)]
+        reasons = [None if row is not None else why or _NO_VALUES for row, why in zip(rows, reasons, strict=True)]
         kept = [row for row in rows if row is not None]
-        segments = (one.segment for one in audio.utterances)
-        spans = [segment for segment, row in zip(segments, rows, strict=True) if segment and row is not None]
+        spans = _spans(audio, rows)
         return Voices(reasons, spans, np.zeros((len(kept), 0), np.float32), kept)
 
     def read(
@@ -101,6 +100,12 @@ class OwnSystem:
 
     def _encoder(self, modality: str) -> Encoder:
         return encoder_for(self._job, self.run.encoders[modality])
+
+
+def _spans(audio: AudioResult, rows: Sequence[np.ndarray | None]) -> list[Segment]:
+    """When those that have rows are said."""
+    segments = (one.segment for one in audio.utterances)
+    return [segment for segment, row in zip(segments, rows, strict=True) if segment and row is not None]
 
 
 _NO_VALUES = "the encoder gave no values"

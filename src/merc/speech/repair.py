@@ -11,6 +11,7 @@ Times = tuple[float, float]
 
 _ROUNDING = 0.5  # seconds past the end that are a matter of rounding and need no note
 _TOUCH = 0.05  # seconds of overlap that need no note: one video frame
+_INSTANT = 1e-6  # seconds below which nothing is said: files give milliseconds
 _TURN = 60.0  # most seconds of a turn whose reversed times are swapped
 
 
@@ -43,7 +44,7 @@ def valid_segment(times: Times, duration: float, note: Callable[[str], None]) ->
             return None
         note(f"{given} are reversed; they were swapped")
         start, end = end, start
-    if start == end:
+    if end - start < _INSTANT:
         note(f"{given} span no time; they were dropped")
         return None
     return _inside(start, end, duration, lambda what: note(f"{given} {what}"))

@@ -62,8 +62,8 @@ def weather(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_there_are_six_scripts_and_two_notebooks() -> None:
-    assert (len(SCRIPTS), len(NOTEBOOKS)) == (6, 2)
+def test_there_are_seven_scripts_and_two_notebooks() -> None:
+    assert (len(SCRIPTS), len(NOTEBOOKS)) == (7, 2)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -126,6 +126,23 @@ def test_own_features_are_trained_on_and_two_runs_compared(
     assert printed.count("95 % interval") == 2
     assert "p = " in printed
     assert json.loads((first / "ledger.jsonl").read_text(encoding="utf-8").splitlines()[1])
+
+
+def test_lines_are_labelled_without_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnx", reason="torch exports through onnx: pip install 'merc[onnx]'")
+    from merc.onnx import analysis
+    from tests.onnx import made_models
+
+    words = made_models.tokenizer(tmp_path)
+    monkeypatch.setattr("merc.onnx.encoders.exported", lambda name: made_models.random_encoder(name, words))
+    analysis.write(("text",), tmp_path / "exported")
+    script("words_without_torch").main(str(tmp_path / "exported"), ["Ann: it is so good", "why not"])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[0] in EKMAN7
+    assert first.endswith("Ann: it is so good")
+    assert second.endswith("  why not")
 
 
 @pytest.mark.timeout(600)

@@ -58,6 +58,22 @@ def test_a_run_gives_the_calibrated_probabilities_of_its_test_dialogues(run: Pat
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
+def test_a_run_of_a_system_of_sequences_gives_its_calibrated_probabilities(root: Path, tmp_path: Path) -> None:
+    asked = request(root, system="joint_vectors", training={**QUICK, "epochs": 1})
+    list(train(asked, tmp_path / "run"))
+    model = exported(tmp_path / "run", data=root)
+    assert [one.reads for one in model.inputs] == ["steps"] and model.level == "utterance"
+    write(model, tmp_path / "out")
+    prepared = load_run(tmp_path / "run", data=root)
+    (fold,) = prepared.folds()
+    trained = load_fold(tmp_path / "run", prepared, fold)
+    ids = [turn.id for one in prepared.conversations if one.meta["split"] == "test" for turn in one]
+    rows = [trained.material.features["text"].rows[name] for name in ids]
+    wanted = softmax(trained.predict(ids).logits / model.temperature)
+    found = load(tmp_path / "out").probabilities({"text": rows})
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 def test_the_manifest_says_how_the_run_was_made(run: Path, root: Path) -> None:
     model = exported(run, fold="official", data=root)
     (text,) = model.inputs

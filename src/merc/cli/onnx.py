@@ -50,11 +50,17 @@ def onnx(
         _analysis(out, parts, weights)
     elif what in encoders.names():
         encoder.write(encoders.exported(what), out, numbers=weights)
-        _told(out, what, "vectors", f"merc.runtime.load_encoder({str(out)!r}).encode(...)")
+        _told(out, what, "vectors", f"merc.runtime.load_encoder({str(out)!r}).encode(...)", weights)
     else:
         model = heads.exported(what) if what in heads.NAMES else systems.exported(Path(what), fold=fold, data=data)
         folder.write(model, out, numbers=weights)
-        _told(out, str(model.facts["name"]), "probabilities", f"merc.runtime.load({str(out)!r}).probabilities(...)")
+        _told(
+            out,
+            str(model.facts["name"]),
+            "probabilities",
+            f"merc.runtime.load({str(out)!r}).probabilities(...)",
+            weights,
+        )
 
 
 def _analysis(out: Path, parts: str | None, weights: str) -> None:
@@ -62,11 +68,12 @@ def _analysis(out: Path, parts: str | None, weights: str) -> None:
 
     chosen = analysis.DEFAULT if parts is None else tuple(parts.split(","))
     analysis.write(chosen, out, numbers=weights, told=typer.echo)
-    _told(out, ", ".join(chosen), "vectors and probabilities", f"merc.runtime.load_analysis({str(out)!r})")
+    _told(out, ", ".join(chosen), "vectors and probabilities", f"merc.runtime.load_analysis({str(out)!r})", weights)
 
 
-def _told(out: Path, name: str, gives: str, call: str) -> None:
+def _told(out: Path, name: str, gives: str, call: str, weights: str) -> None:
     from merc.onnx.analysis import size
 
-    typer.echo(f"{out}: {name}, {size(out) / 1e6:.1f} MB; {gives} as torch gives them")
+    exactly = "as torch gives them" if weights == "float32" else f"by weights rounded to {weights}"
+    typer.echo(f"{out}: {name}, {size(out) / 1e6:.1f} MB; {gives} {exactly}")
     typer.echo(f"predict with {call}")

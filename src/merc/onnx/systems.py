@@ -79,7 +79,6 @@ def exported(run: Path, *, fold: str | None = None, data: Path | None = None) ->
 
 NOT_EXPORTED = {
     "emoq": "it reads through a language model, whose prompts are made in Python",
-    "prc_emo": "it reads through a language model, which generates its answer",
     "ranklist": "it predicts an order, not classes",
 }
 """Systems that cannot be exported, and why."""

@@ -54,13 +54,8 @@ def onnx(
     else:
         model = heads.exported(what) if what in heads.NAMES else systems.exported(Path(what), fold=fold, data=data)
         folder.write(model, out, numbers=weights)
-        _told(
-            out,
-            str(model.facts["name"]),
-            "probabilities",
-            f"merc.runtime.load({str(out)!r}).probabilities(...)",
-            weights,
-        )
+        call = f"merc.runtime.load({str(out)!r}).probabilities(...)"
+        _told(out, str(model.facts["name"]), "probabilities", call, weights)
 
 
 def _analysis(out: Path, parts: str | None, weights: str) -> None:

@@ -11,8 +11,8 @@ utterances (words, times, speakers), with the turns alone (the words are recogni
 
 "found" are annotated utterances that an utterance of the analysis covers by half or more; "as evaluate" are those of
 all annotated ones whose label is the one that ``merc evaluate`` predicted, and "accuracy" those with the annotated one.
-Below are the reasons of other labels: what the analysis states of missing evidence, and what the check has removed, of
-which the evaluation has no features.
+Below are the reasons of other labels, of which one may have several: what the analysis states of missing evidence, what
+the check has removed, of which the evaluation has no features, and words or bounds that are not those of the truth.
 Each analysis is made twice, the second time without what is in the cache; exit code 1 where bytes differ, or where an
 analysis with the annotated utterances has other labels than the evaluation without a reason that it states.
 """
@@ -203,8 +203,10 @@ def analysed(run: Path, kind: str, rows: Sequence[Row], folder: Path) -> tuple[P
 
 
 def removals(folder: Path) -> dict[str, str]:
-    """The step at which the check removed an utterance, of whose modalities the store then lacks some or all."""
-    table = pl.read_parquet(folder / "check" / "verified.parquet").filter(pl.col("verdict") == "remove")
+    """The step at which the check removed words or sound of an utterance, which the store then lacks."""
+    table = pl.read_parquet(folder / "check" / "verified.parquet").filter(
+        (pl.col("verdict") == "remove") & ~pl.col("step").is_in(["face", "bank"])
+    )
     return {name: f"step {step}: {reason}" for name, step, reason in table.select(*_REMOVED).iter_rows()}
 
 
@@ -229,9 +231,20 @@ def agreement(out: Path, rows: Sequence[Row], evaluated: dict[str, Row], removed
             why = [f"{e['modality']}: {_shape(e['missing'])}" for e in one["evidence"] if _counts(e)]
             if row["utterance"] in removed:
                 why = [f"the evaluation has no features: the check removed it at {removed[row['utterance']]}"]
+            why = why or _elsewhere(row, one)
             reasons.update(why)
             unexplained += not why
     return Agreement(len(rows), found, same, right, reasons, unexplained)
+
+
+def _elsewhere(row: Row, one: dict) -> list[str]:
+    """What of an utterance is not as it was annotated: its words, or its bounds by more than a tenth of a second."""
+    said, annotated = (
+        ["".join(filter(str.isalnum, word)).lower() for word in text.split()]
+        for text in (one["text"] or "", row["text"])
+    )
+    apart = max(abs(one["start"] - float(row["start"])), abs(one["end"] - float(row["end"])))
+    return ["other words than annotated"] * (said != annotated) + ["other bounds than annotated"] * (apart > 0.1)
 
 
 def _counts(evidence: dict) -> bool:

@@ -14,8 +14,8 @@ SIZES = {"train": 14, "dev": 5, "test": 6}
 TURNS = 7
 
 
-def tree(root: Path, *, leave_out: str | None = None) -> Path:
-    """``meld/{train,dev,test}_sent_emo.csv``; every dialogue says each of the seven labels once, in turn."""
+def tree(root: Path, *, leave_out: str | None = None, turns: int = TURNS, people: str = "FM") -> Path:
+    """``meld/{train,dev,test}_sent_emo.csv``; every dialogue says the seven labels in turn, seven turns each once."""
     folder = root / "meld"
     folder.mkdir(parents=True)
     for number, (split, size) in enumerate(SIZES.items()):
@@ -23,11 +23,13 @@ def tree(root: Path, *, leave_out: str | None = None) -> Path:
             rows = csv.writer(file)
             rows.writerow(["Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID"])
             for dialogue in range(size):
-                for turn in range(TURNS):
+                for turn in range(turns):
                     label = EKMAN7[(turn + dialogue + number) % 7]
                     if label == leave_out and split == "train":
                         label = "neutral"
-                    rows.writerow([f"it is {turn} in {split} {dialogue}", "FM"[turn % 2], label, dialogue, turn])
+                    rows.writerow(
+                        [f"it is {turn} in {split} {dialogue}", people[turn % len(people)], label, dialogue, turn]
+                    )
     return root
 
 

@@ -126,6 +126,17 @@ def test_a_glance_weighs_the_states_of_the_frames_by_their_scores():
     assert not torch.allclose(branch.out(uniform), branch.out(seen), atol=1e-3)
 
 
+def test_at_the_start_no_value_of_the_text_is_behind_a_closed_relu_for_all_utterances():
+    """With the biases that torch draws it is half of them."""
+    torch.manual_seed(0)
+    system = Tripathi({"text": 64}, CLASSES).eval()
+    vectors = torch.nn.functional.normalize(torch.randn(32, 6, 64), dim=-1)
+    found = system(batch_of({"text": vectors})).representations["text"][:, 0]
+    assert ((found > 0).any(0) & (found < 0).any(0)).float().mean() > 0.95
+    forget = system.branches["text"].lstm.bias_ih_l0.chunk(4)[1] + system.branches["text"].lstm.bias_hh_l0.chunk(4)[1]
+    assert (forget == 1).all()
+
+
 def test_gradient_reaches_each_branch():
     system = Tripathi({"text": 12, "voice": 7, "face": 5}, CLASSES, SMALL)
     (batch,) = sequences(World(), 6, seed=0)

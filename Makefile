@@ -56,6 +56,7 @@ bench: install
 	$(BIN)/python bench/runtime.py
 	$(BIN)/python bench/check.py
 	$(BIN)/python bench/planted.py
+	$(BIN)/python bench/planted_systems.py
 	$(BIN)/python bench/fuzz.py
 
 bench-paper: install

@@ -101,6 +101,14 @@ def test_nothing_to_keep_is_refused():
         compress(*made(), keep=0, threshold=0.6)
 
 
+def test_a_dropped_token_is_folded_into_the_kept_one_that_it_resembles_most():
+    tokens = torch.tensor([[[3.0, 0.2, 0.0], [0.2, 3.0, 0.0], [1.0, 0.3, 0.4]]])  # the third resembles the first
+    real, guide = torch.ones(1, 3, dtype=torch.bool), torch.tensor([[1.0, 1.0, -1.0]])
+    kept, _, index = compress(tokens, real, guide, keep=2, threshold=0.1)
+    assert index.tolist() == [[0, 1]]
+    assert not torch.allclose(kept[0, 0], tokens[0, 0]) and torch.allclose(kept[0, 1], tokens[0, 1])
+
+
 def test_convolutions_are_causal_and_see_fourteen_steps_back():
     torch.manual_seed(0)
     layer, steps = CausalConvolutions(4), torch.randn(1, 20, 4)

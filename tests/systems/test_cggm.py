@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from merc.errors import InputError
+from merc.nn.gradients import cosine, label_gradient
 from merc.systems.cggm import Cggm, CggmOptions, guide_of
 from merc.systems.concat import Concat, ConcatOptions
 from merc.systems.contract import Output
 from merc.systems.m2fnet import M2FNetOptions
 from merc.training.gradients import HOOKS, Modulation
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, only, trained
 
@@ -144,6 +146,25 @@ def test_direction_loss_is_zero_when_the_classifier_and_the_system_agree(batch):
         torch.nn.init.zeros_(judge[-1].bias)
     output = Output(logits=torch.zeros(*batch.mask.shape, CLASSES), representations=vectors)
     assert hook.losses(output, batch)["direction"].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_direction_weighs_each_modality_by_its_factor(batch):
+    torch.manual_seed(0)
+    _, hook, _ = hooked(CggmOptions(direction_weight=0.5, direction="logits"))
+    output = hooked(CggmOptions())[0](batch)
+    hook.guide.factors.copy_(torch.tensor([0.4, 1.6]))
+    labels = batch.labels[batch.labelled]
+    gradients = [
+        label_gradient(hook.guide.judges[name](output.representations[name])[batch.labelled], labels) for name in WIDTHS
+    ]
+    cosines = torch.stack([cosine(one, label_gradient(output.logits[batch.labelled], labels)) for one in gradients])
+    wanted = (torch.tensor([0.4, 1.6]) * (1 - cosines)).mean()
+    torch.testing.assert_close(hook.losses(output, batch)["direction"], 0.5 * wanted)
+    assert cosines.std() > 1e-3, "of equal cosines the factors would not matter"
+
+
+def test_a_faint_modality_is_heard_on_a_planted_corpus(tmp_path):
+    planted_stores.wins("cggm", tmp_path, margin=0.04)
 
 
 @pytest.mark.timeout(60)

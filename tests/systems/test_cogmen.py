@@ -8,6 +8,7 @@ from merc.nn.graph import edges, window_pairs
 from merc.systems import SYSTEMS
 from merc.systems.cogmen import Cogmen, CogmenOptions, attention_heads, relation_types
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract, in_order, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
 
@@ -120,6 +121,19 @@ def test_features_stand_side_by_side_where_the_context_has_no_width_of_its_own()
     assert not system.encoders() and system.narrow.in_features == 14
 
 
+def test_the_source_s_sizes_give_its_number_of_parameters():
+    """Features of 100 + 768 + 512 side by side, two speakers, two layers of the transformer as torch counts them."""
+    options = Cogmen.description.configurations["source"][""].options
+    system = Cogmen({"voice": 100, "text": 768, "face": 512}, 6, CogmenOptions(**options, speakers=2))
+    h, inner, g = 1380, 2048, 100
+    layer = 3 * (h * h + h) + (h * h + h) + (h * inner + inner) + (inner * h + h) + 2 * 2 * h
+    relational = 2 * 2**2 * g * g + g * g + g  # 2 S^2 relations, and the turn itself
+    transformer = (g * g + g) + 3 * g * g  # query with a bias, key, value and skip without
+    expected = 2 * layer + h * g + g + relational + transformer + 2 * g + (g * g + g) + g * 6 + 6
+    assert sum(one.numel() for one in system.parameters()) == expected
+    assert round(expected / 1e6, 1) == 26.8
+
+
 def test_a_single_utterance_can_be_trained_on():
     system = Cogmen({"text": 6}, CLASSES, SMALL).train()
     loss = system(made_batch({"text": 6}, (1,))).loss
@@ -147,6 +161,10 @@ def test_direction_tells_the_turn_before_from_the_turn_after():
         for on in (True, False)
     ]
     assert figures[0] > figures[1] + 0.15
+
+
+def test_typed_edges_win_on_a_planted_corpus(tmp_path):
+    planted_stores.wins("cogmen", tmp_path, margin=0.15)
 
 
 @pytest.mark.parametrize(

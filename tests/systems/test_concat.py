@@ -9,6 +9,7 @@ from merc.errors import InputError
 from merc.systems import SYSTEMS
 from merc.systems.concat import Concat, ConcatOptions
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract, made_batch
 from .planted import World, accuracy, built, dialogues, only, trained
 
@@ -64,6 +65,17 @@ def test_absent_modality_adds_nothing_and_modality_dropout_acts_in_training_only
     assert (system(batch).representations["text"].abs().sum(-1) == 0).float().mean() > 0.5
 
 
+def test_each_modality_has_weights_of_its_own_in_the_fusion():
+    torch.manual_seed(0)
+    system, batch = Concat({"text": 6, "voice": 4}, CLASSES).eval(), made_batch({"text": 6, "voice": 4}, (5, 5))
+    whole = system(batch).logits
+    with torch.no_grad():
+        system.fuse[0].weight.chunk(2, 1)[1].zero_()  # those of voice
+    assert torch.equal(system(batch).logits, system(batch.without("voice")).logits)
+    assert not torch.allclose(system(batch).logits, whole)
+    assert not torch.allclose(system(batch).logits, system(batch.without("text")).logits)
+
+
 def test_a_modality_alone_carries_a_class_pair():
     world = World(alike={"text": [(2, 3)], "voice": [(0, 1)]}, widths={"text": 12, "voice": 7}, noise=0.7)
     train, test = dialogues(world, 64, seed=1), dialogues(world, 48, seed=2)
@@ -87,6 +99,10 @@ def test_utterance_random_split_leaks_what_a_dialogue_shares():
     system = trained(built(Concat, world), train, epochs=60)
     random_split, honest = accuracy(system, held), accuracy(system, test)
     assert random_split > honest + 0.15
+
+
+def test_it_beats_each_modality_alone_on_a_planted_corpus(tmp_path):
+    planted_stores.wins("concat", tmp_path, margin=0.25)
 
 
 @pytest.mark.parametrize(

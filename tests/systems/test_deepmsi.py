@@ -3,20 +3,15 @@
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
 import pytest
 import torch
 
-from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
-from merc.features.store import Feature, Writer
-from merc.labels import EKMAN7
 from merc.nn.visual import compress
-from merc.recipes.request import Request
 from merc.systems import SYSTEMS, Rows
 from merc.systems.deepmsi import DeepMsi, DeepMsiOptions, contrast
-from tests.recipes import planted_run
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
 
 WIDTHS = {"text": 6, "voice": 4, "face": 4 * 5}
@@ -160,42 +155,8 @@ def test_an_utterance_of_one_frame_and_one_without_a_face_can_be_trained_on():
     assert torch.isfinite(loss)
 
 
-# the idea, on the way of a training
-
-
-def pointed(folder, *, kinds=4):
-    """Frames of which each cell shows a kind and an emotion; the words name the kind that carries the label."""
-    random, read = np.random.default_rng(0), []
-    with (
-        Writer(folder, Feature("words", (kinds,), {"encoder": "words"})) as words,
-        Writer(folder, Feature("cells", (kinds * (kinds + 7),), {"encoder": "cells"}, sequence=True)) as cells,
-    ):
-        for split, count in (("train", 390), ("dev", 20), ("test", 200)):
-            for number in range(count):
-                kind, shown = random.permutation(kinds), random.integers(3, size=kinds)
-                if number < 7:
-                    shown[:] = number  # every class is in every part
-                wanted = int(random.integers(kinds))
-                label = EKMAN7[shown[list(kind).index(wanted)]]
-                one = Utterance(f"{split}/dia{number}_utt0", "A", "x", label=label)
-                read.append(Conversation(f"{split}/dia{number}", (one,), {"split": split}))
-                words.add(one.id, 2 * np.eye(kinds)[wanted])
-                cell = np.concatenate([2 * np.eye(kinds)[kind], 2 * np.eye(7)[shown]], -1).ravel()
-                cells.add(one.id, cell[None])
-    return tuple(read)
-
-
-def test_guided_compression_beats_an_unguided_one_where_the_text_says_where_to_look(tmp_path):
-    (tmp_path / "meld").mkdir()
-    read = pointed(tmp_path / "store")
-    figures = {}
-    for guided in (True, False):
-        options = {"width": 32, "cells": 4, "keep": (1,), "guided": guided, "dropout": 0.0, "contrast": 0.0}
-        features = f"text={tmp_path / 'store'}:words,face={tmp_path / 'store'}:cells"
-        training = {"epochs": 6, "learning_rate": 3e-3, "batch": 16, "weight_decay": 0.0, "standardise": ()}
-        asked = Request("deepmsi", "meld-7", features, options=options, training=training, data=tmp_path)
-        figures[guided] = planted_run.accuracy(asked, read)
-    assert figures[True] > figures[False] + 0.1
+def test_a_guided_choice_wins_over_an_unguided_one_on_a_planted_corpus(tmp_path):
+    planted_stores.wins("deepmsi", tmp_path, margin=0.1)
 
 
 @pytest.mark.parametrize(

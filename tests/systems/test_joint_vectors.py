@@ -3,20 +3,15 @@
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
 import pytest
 import torch
 
-from merc.conversation import Conversation, Utterance
 from merc.errors import InputError
-from merc.features.store import Feature, Writer
-from merc.labels import EKMAN7
 from merc.nn.losses import supervised_contrast
-from merc.recipes.request import Request
 from merc.systems import SYSTEMS, Rows
 from merc.systems.joint_vectors import JointVectors, JointVectorsOptions
-from tests.recipes import planted_run
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract, made_batch
 
 SMALL = JointVectorsOptions(width=32, joints=4, dropout=0.1)
@@ -133,8 +128,8 @@ def test_an_absent_modality_leaves_the_joint_vectors_to_the_others():
 
 
 def test_contrast_enters_the_loss_with_its_weight_and_skips_the_unlabelled():
-    batch = utterances((5, 4, 3))
-    batch.labels[0, 0] = -1
+    batch = utterances((5, 4, 3, 4, 2, 3))
+    batch.labels[:, 0] = torch.tensor([-1, 0, 1, 1, 2, 0])
     output = made(replace(SMALL, contrast=0.5, temperature=0.3))(batch)
     known = batch.labelled
     expected = supervised_contrast(output.extras["fused"][known], batch.labels[known], temperature=0.3)
@@ -149,38 +144,27 @@ def test_the_classifier_reads_the_representations():
         assert gradient.abs().sum() > 0, name
 
 
-# the idea, on the way of a training
+def test_the_joint_vectors_hear_words_and_voice_in_each_layer():
+    system, batch, found = made(), utterances(), []
+    for layer in system.layers:
+        layer.register_forward_hook(lambda _, __, out: found.append(out[0]))
+    values = {name: batch.rows[name].values.clone().requires_grad_() for name in WIDTHS}
+    system(replace(batch, rows={name: replace(batch.rows[name], values=one) for name, one in values.items()}))
+    weights = torch.randn(found[0].shape, generator=torch.Generator().manual_seed(0))
+    for joint in found:
+        gradients = torch.autograd.grad((joint * weights).sum(), list(values.values()), retain_graph=True)
+        assert all((one.abs().sum(1) > 0).all() for one in gradients)
 
 
-def together(folder, *, steps=3):
-    """Words show a sign, frames show a sign, and the label is whether the two agree."""
-    random, read = np.random.default_rng(0), []
-    with (
-        Writer(folder, Feature("words", (4,), {"encoder": "words"}, sequence=True)) as words,
-        Writer(folder, Feature("frames", (4,), {"encoder": "frames"}, sequence=True)) as frames,
-    ):
-        for split, count in (("train", 200), ("dev", 40), ("test", 80)):
-            for number in range(count):
-                text, voice = random.integers(2, size=2)
-                rare = number < 7  # every class is in every part
-                label = EKMAN7[number] if rare else EKMAN7[3 + int(text == voice)]
-                one = Utterance(f"{split}/dia{number}_utt0", "A", "x", label=label)
-                read.append(Conversation(f"{split}/dia{number}", (one,), {"split": split}))
-                for writer, sign in ((words, text), (frames, voice)):
-                    writer.add(one.id, (2 * sign - 1) + 0.3 * random.normal(size=(steps + int(random.integers(3)), 4)))
-    return tuple(read)
+def test_the_fused_vector_is_the_mean_of_the_last_layer_s_joint_vectors():
+    system, found = made(), []
+    system.layers[-1].register_forward_hook(lambda _, __, out: found.append(out[0]))
+    fused = system(utterances()).extras["fused"]
+    torch.testing.assert_close(fused[:, 0], system.norm(found[0].mean(1)))
 
 
-def test_joint_vectors_know_what_late_fusion_cannot_where_two_modalities_make_the_label_together(tmp_path):
-    (tmp_path / "meld").mkdir()
-    read, figures = together(tmp_path / "store"), {}
-    for joints in (0, 4):
-        options = {"width": 16, "joints": joints, "heads": 2, "dropout": 0.0, "contrast": 0.0}
-        features = f"text={tmp_path / 'store'}:words,voice={tmp_path / 'store'}:frames"
-        training = {"epochs": 10, "learning_rate": 5e-3, "batch": 16}
-        asked = Request("joint_vectors", "meld-7", features, options=options, training=training, data=tmp_path)
-        figures[joints] = planted_run.accuracy(asked, read)
-    assert figures[4] > 0.8 and figures[0] < 0.65
+def test_joint_vectors_win_over_late_fusion_on_a_planted_corpus(tmp_path):
+    planted_stores.wins("joint_vectors", tmp_path, margin=0.25)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from merc.errors import InputError
+from merc.nn.attention import Attention, EncoderLayer
 from merc.nn.triplet import Extractor, ResNet18
 from merc.systems import SYSTEMS
 from merc.systems.m2fnet import FusionModule, M2FNet, M2FNetOptions, Stream
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, dialogues, trained
 
@@ -49,6 +51,47 @@ def test_keys_have_no_route_but_the_weights(fusion):
     text = torch.randn(2, 1, 8).expand(2, 6, 8)
     one, two = (module(text, {"voice": torch.randn(2, 6, 8)}, mask) for _ in range(2))
     torch.testing.assert_close(one, two)
+
+
+def test_query_and_value_are_text_and_the_key_is_voice(fusion):
+    module, text, mask = fusion
+    voice, attend = torch.randn(2, 6, 8), module.attend["voice"]
+    wanted = module.norm(text + module.join(attend(text, voice, text, keep=mask)))
+    torch.testing.assert_close(module(text, {"voice": voice}, mask), wanted)
+    assert not torch.allclose(attend(text, voice, text, keep=mask), attend(voice, voice, text, keep=mask), atol=1e-3)
+
+
+def test_a_fusion_module_adds_to_what_it_was_given(fusion):
+    module, text, mask = fusion
+    with torch.no_grad():
+        for parameter in module.join.parameters():
+            parameter.zero_()
+    torch.testing.assert_close(module(text, {"voice": torch.randn(2, 6, 8)}, mask), module.norm(text))
+
+
+def test_each_fusion_module_reads_what_the_one_before_it_gave():
+    torch.manual_seed(0)
+    system, seen = M2FNet({"text": 6, "voice": 4}, CLASSES, SMALL).eval(), []
+    for module in system.fusions:
+        module.register_forward_hook(lambda _, args, out: seen.append((args[0], out)))
+    output = system(made_batch({"text": 6, "voice": 4}, (5,)))
+    assert len(seen) == SMALL.fusions and torch.equal(seen[0][0], output.representations["text"])
+    assert torch.equal(seen[1][0], seen[0][1]) and torch.equal(output.extras["fused"], seen[1][1])
+
+
+@pytest.mark.parametrize(("protocol", "layers"), [("iemocap6", 5), ("meld-7", 1)])
+def test_the_source_s_depths_give_their_number_of_parameters(protocol, layers):
+    """N context layers a stream, five fusion modules: N is 5 for IEMOCAP, 1 for MELD; widths are ours."""
+    changes = M2FNet.description.by_protocol.get(protocol)
+    system = M2FNet({"text": 768, "voice": 300, "face": 300}, 7, M2FNetOptions(**(changes.options if changes else {})))
+    h, widths = system.options.width, (768, 300, 300)
+    norm, dense = 2 * h, h * h + h
+    layer = sum(one.numel() for one in EncoderLayer(h, 4, dropout=0.0).parameters())
+    attention = sum(one.numel() for one in Attention(h, 4, dropout=0.0).parameters())
+    streams = sum(wide * h + h + norm + layers * layer + norm for wide in widths)
+    fusions = 5 * (2 * attention + 2 * h * h + h + norm)
+    assert sum(one.numel() for one in system.parameters()) == streams + fusions + 3 * h * h + h + h * 7 + 7
+    assert 4 * dense - 3 * h <= attention <= 4 * dense and layer > attention
 
 
 def test_voice_and_face_themselves_are_read_by_the_classifier():
@@ -147,28 +190,9 @@ def test_reads_what_stood_earlier_in_the_dialogue():
     assert ours > plain + 0.3
 
 
-def pointed(world, count, *, seed):
-    """One turn of each dialogue sounds marked, and what its text shows is the label of all turns."""
-    generator, batches = torch.Generator().manual_seed(seed), []
-    for batch in dialogues(world, count, seed=seed):
-        voice, labels = batch.vectors("voice")[0], batch.labels.clone()
-        for row, length in enumerate(batch.lengths.tolist()):
-            turn = int(torch.randint(length, (1,), generator=generator))
-            voice[row, turn] += 4.0
-            labels[row, :length] = batch.labels[row, turn]
-        batches.append(replace(with_vectors(batch, voice=voice), labels=labels))
-    return batches
-
-
-def test_keys_of_voice_beat_concatenation_where_voice_says_which_turn_of_text_counts():
-    same = {"voice": ((0, 1, 2, 3),)}  # the voice itself tells no class from another
-    world = World(widths={"text": 12, "voice": 7}, noise={"text": 0.3, "voice": 0.5}, alike=same, turns=(5, 8))
-    train, test = pointed(world, 96, seed=1), pointed(world, 48, seed=2)
-    keyed, joined = (
-        accuracy(trained(built(M2FNet, world, replace(SMALL, fusion=fusion)), train, epochs=15), test)
-        for fusion in (True, False)
-    )
-    assert keyed > joined + 0.3
+def test_keys_of_voice_beat_concatenation_on_a_planted_corpus(tmp_path):
+    """Voice says which turn of text counts, and tells no class from another."""
+    planted_stores.wins("m2fnet", tmp_path, margin=0.2)
 
 
 @pytest.mark.parametrize(

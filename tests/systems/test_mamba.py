@@ -10,6 +10,7 @@ from merc.nn.losses import LabelLoss
 from merc.systems import Batch, Rows
 from merc.systems.mamba import MambaFusion, MambaFusionOptions
 
+from . import planted_stores
 from .contract import SystemContract, made_batch, with_vectors
 from .planted import World, accuracy, built, only, sequences, trained
 
@@ -180,6 +181,10 @@ def test_a_class_pair_that_only_a_face_tells_apart_needs_the_face():
     whole = trained(built(MambaFusion, world, SMALL), train, rate=1e-2)
     text = trained(built(MambaFusion, world, SMALL, names=["text"]), only(train, "text"), rate=1e-2)
     assert accuracy(whole, test) > accuracy(text, only(test, "text")) + 0.15
+
+
+def test_tokens_in_order_win_over_their_mean_on_a_planted_corpus(tmp_path):
+    planted_stores.wins("mamba", tmp_path, margin=0.25)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Three branches: shapes, time bins, missing streams, and that all three are needed."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from merc.systems.cggm import Cggm, CggmOptions
 from merc.systems.contract import Batch, Rows
 from merc.systems.tripathi import (
     PictureBranch,
+    TextBranch,
     Tripathi,
     TripathiOptions,
     VoiceBranch,
@@ -19,6 +21,7 @@ from merc.systems.tripathi import (
 )
 from merc.training.gradients import Modulation
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract
 from .planted import World, accuracy, built, only, sequences, trained
 
@@ -137,6 +140,48 @@ def test_at_the_start_no_value_of_the_text_is_behind_a_closed_relu_for_all_utter
     assert (forget == 1).all()
 
 
+def test_each_glance_begins_with_what_the_one_before_left_and_all_are_read():
+    torch.manual_seed(0)
+    branch = VoiceBranch(3, replace(SMALL, glances=3, dropout=0.0)).eval()
+    values, present = torch.randn(2, 6, 3) * 3, torch.ones(2, 6, dtype=torch.bool)
+    states, last = run_over(branch.lstm, values, torch.tensor([6, 6]))
+    seen = []
+    for _ in range(3):
+        scores = branch.score(torch.tanh(branch.query(last)[:, None] + branch.key(states)))  # (B, S, 1)
+        last = branch.step((torch.softmax(scores, 1) * states).sum(1), last)
+        seen.append(last)
+    torch.testing.assert_close(branch(values, present), branch.out(torch.cat(seen, -1)))
+
+
+def test_text_is_the_last_state_of_its_second_lstm_layer():
+    torch.manual_seed(0)
+    branch = TextBranch(4, replace(SMALL, dropout=0.0)).eval()
+    values, present = torch.randn(1, 5, 4), torch.tensor([[True, True, True, False, False]])
+    states, _ = branch.lstm(values[:, :3])
+    torch.testing.assert_close(branch(values, present), branch.out(states[:, -1]))
+
+
+def test_the_source_s_sizes_give_its_number_of_parameters():
+    """By the layers of the authors' code; an LSTM of torch has two biases where that of Keras has one."""
+    source = Tripathi.description.configurations["source"]
+    options = {**source[""].options, **source["iemocap4-excited"].options}
+    system = Tripathi({"text": 2700, "voice": 34, "motion": 189}, 4, TripathiOptions(**options))
+
+    def lstm(wide, state):
+        return 4 * state * (wide + state + 2)
+
+    def count(part):
+        return sum(one.numel() for one in part.parameters())
+
+    filters, dense = (1, 32, 64, 64, 128, 128), 256 * 256 + 256
+    pictures = sum(9 * before * after + after for before, after in pairwise(filters))
+    assert count(system.branches["text"]) == 2700 * 300 + lstm(300, 256) + lstm(256, 256) + dense
+    assert count(system.branches["motion"]) == pictures + (128 * 7 * 6 * 256 + 256)  # 200 x 189 halved five times
+    assert count(system.branches["voice"].lstm) == lstm(34, 128)
+    assert count(system.branches["voice"].out) == 100 * 128 * 256 + 256  # as many glances as frames
+    assert count(system.label) == 3 * 256 * 256 + 256 + 256 * 4 + 4
+
+
 def test_gradient_reaches_each_branch():
     system = Tripathi({"text": 12, "voice": 7, "face": 5}, CLASSES, SMALL)
     (batch,) = sequences(World(), 6, seed=0)
@@ -170,6 +215,10 @@ def test_gradients_of_single_utterances_can_be_steered():
     assert set(hook.losses(system.train()(batch), batch)) == {"judges", "direction"}
     with pytest.raises(InputError, match="base 'tripathi' does not read dialogues"):
         Cggm({"text": 12}, CLASSES, CggmOptions(base="tripathi"))
+
+
+def test_it_beats_means_and_single_streams_on_a_planted_corpus(tmp_path):
+    planted_stores.wins("tripathi", tmp_path, margin=0.25)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from merc.nn.losses import info_nce
 from merc.nn.pooling import LastState
 from merc.systems import Rows
 from merc.systems.cggm import Cggm, CggmOptions
+from merc.systems.generation import new_t5
 from merc.systems.unimse import Adapter, UniMse
 from merc.systems.unimse_options import UniMseOptions
 from merc.systems.universal import CLASS, SCORES, VALUES
 
+from . import planted_stores
 from .contract import CLASSES, SystemContract, made_batch
 from .planted import World, accuracy, built, dialogues, trained
 
@@ -77,6 +79,42 @@ def test_adapters_stand_in_the_last_layers_only_while_they_are_used():
     system.adapters[0].register_forward_hook(lambda *_: calls.append(1))
     system(batch)
     assert calls == [1] and not any(block._forward_hooks for block in system.t5.encoder.block)
+
+
+def test_an_adapter_follows_the_last_layer_of_the_encoder_and_reaches_its_norm():
+    system, order = system_of(fused=1), []
+    for name, part in (("first", system.t5.encoder.block[0]), ("last", system.t5.encoder.block[1])):
+        part.register_forward_hook(lambda *_, name=name: order.append(name))
+    system.adapters[0].register_forward_hook(lambda *_: order.append("adapter"))
+    system.t5.encoder.final_layer_norm.register_forward_hook(lambda *_: order.append("norm"))
+    system(made_batch(WIDTHS, (4, 2)))
+    assert order == ["first", "last", "adapter", "norm"]
+
+
+def test_the_decoder_looks_at_the_states_of_the_turns_around_marked_by_place():
+    system, mask = system_of(around=1), torch.tensor([[True, True, True], [True, True, False]])
+    states = torch.randn(2, 3, SMALL.width)
+    memory, real = system._around(states, mask)
+    first, middle, last = [False, True, True], [True, True, True], [True, True, False]
+    assert real.tolist() == [first, middle, last, first, last]
+    torch.testing.assert_close(memory[1], states[0] + system.place)
+    torch.testing.assert_close(memory[3, 1:], states[1, :2] + system.place[1:])
+
+
+def test_a_t5_of_the_source_s_sizes_has_its_number_of_parameters():
+    """T5-base has 222,903,552; the paper adds three adapters of 64, LSTMs of 32 and a contrast of 30."""
+    base = UniMseOptions(width=768, inner=3072, heads=12, head=64, layers=12, decoder_layers=12, vocabulary=32128)
+    with torch.device("meta"):
+        t5 = new_t5(base, tokens=32128)
+    assert sum(one.numel() for one in t5.parameters()) == 222_903_552
+    system = system_of({"text": 768, "voice": 74, "face": 35}, width=768, layers=3, fused=3, side=32, down=64)
+    wide = 768 + 2 * 32
+    adapter = (wide * 64 + 64) + (64 * wide + wide) + (wide * 768 + 768)
+    assert [sum(one.numel() for one in part.parameters()) for part in system.adapters] == [adapter] * 3
+    assert sum(one.numel() for one in system.lstms["voice"].lstm.parameters()) == 4 * 32 * (74 + 32 + 2)
+    assert sum(one.numel() for one in system.compare["voice"].parameters()) == 32 * 30 + 30
+    usual = UniMseOptions.of(t5.config, "t5-base")
+    assert (usual.side, usual.down, usual.fused, usual.shared, usual.tuned) == (32, 64, 3, 30, 2)
 
 
 def test_frozen_blocks_are_bit_identical_after_a_step():
@@ -426,6 +464,11 @@ def test_fusion_inside_the_encoder_beats_fusion_behind_it():
         for chosen in (options, replace(options, inside=False))
     )
     assert inside > behind + 0.1
+
+
+def test_labels_of_another_corpus_win_on_a_planted_corpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("MERC_CACHE", str(tmp_path / "cache"))  # where the stores are prepared
+    planted_stores.wins("unimse", tmp_path, margin=0.2)
 
 
 def test_gradients_of_the_modalities_can_be_steered():

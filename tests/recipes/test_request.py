@@ -51,8 +51,9 @@ def test_the_curriculum_of_lsdgnn_has_twelve_buckets_on_meld_and_five_on_iemocap
 
 
 def test_m2fnet_reads_context_in_five_layers_on_iemocap_and_in_one_on_meld() -> None:
-    layers = [settled(Request("m2fnet", protocol))["system"]["layers"] for protocol in ("iemocap6", "meld-7")]
-    assert layers == [5, 1]
+    for training in ({}, {"config": "source"}):
+        asked = [Request("m2fnet", protocol, training=training) for protocol in ("iemocap6", "meld-7")]
+        assert [settled(one)["system"]["layers"] for one in asked] == [5, 1]
 
 
 SIZES = {

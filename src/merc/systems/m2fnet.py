@@ -130,6 +130,13 @@ class M2FNet(System):
         ),
         recipe=Recipe(learning_rate=5e-4, weight_decay=5e-4, batch=16, epochs=60, patience=10),
         by_protocol={"iemocap6": Setup(options={"layers": 5})},  # N of the source, whose IEMOCAP has six classes
+        configurations={
+            "source": {
+                "": Setup(training={"learning_rate": 5e-4, "weight_decay": 5e-4, "optimiser": "adamw"}),
+                "iemocap6": Setup(options={"layers": 5}),
+                "meld-7": Setup(options={"layers": 1}),
+            }
+        },
     )
     Options = M2FNetOptions
     options: M2FNetOptions

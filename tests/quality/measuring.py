@@ -13,7 +13,7 @@ import numpy as np
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import MediaError, WeightError
-from merc.quality.measure import Measured, Task
+from merc.quality.measure import Measured, Task, failed
 
 SPEAKERS = ("Ann", "Bob")
 
@@ -100,6 +100,17 @@ def measure(task: Task, *, log: str | None = None, seconds: float = 0.0) -> Meas
     if task.part == "words":
         return {"cosine": np.array(1.0 if task.texts[0] == task.texts[1] else 0.0)}
     return faces(speaker, strange=0.1)
+
+
+def heard_alone() -> Callable[[Task], Measured]:
+    """As ``build``, of recordings without a picture."""
+    return _heard
+
+
+def _heard(task: Task) -> Measured:
+    if task.part == "faces":
+        return {**failed(f"{Path(task.path).name}: holds no video"), "sound_only": np.array(True)}
+    return measure(task)
 
 
 def build(log: str | None = None, seconds: float = 0.0) -> Callable[[Task], Measured]:

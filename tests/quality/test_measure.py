@@ -11,7 +11,7 @@ import pytest
 
 from merc.conversation import Segment
 from merc.errors import InputError, MediaError
-from merc.quality.measure import Measurer, Store, Task, clip_task, failed, failure
+from merc.quality.measure import Measurer, Store, Task, clip_task, failed, failure, sound_only
 from merc.quality.utterances import Clip
 
 
@@ -39,6 +39,13 @@ def test_an_utterance_past_the_end_of_its_recording_is_refused(tmp_path: Path, w
     clip = Clip(_six(tmp_path / "six.wav", 2), Segment(3.0, 4.0))
     with pytest.raises(MediaError, match=r"six.wav: ends at 1.00 s, before the utterance from 3.00 to 4.00 s"):
         Measurer()(clip_task("sound", clip))
+
+
+def test_a_recording_that_is_sound_alone_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    clip = Clip(_six(tmp_path / "six.wav", 2), None)
+    measured = Measurer()(clip_task("faces", clip))
+    assert failure(measured) == "six.wav: holds no video; expected a video stream for faces" and sound_only(measured)
+    assert not sound_only(failed("x.mp4: damaged"))
 
 
 def test_an_unknown_part_is_refused() -> None:

@@ -11,17 +11,19 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from merc.conversation import Conversation, Utterance
 from merc.errors import InputError, WeightError
-from merc.quality.measure import Store, clip_task
+from merc.quality.faces import without_pictures
+from merc.quality.measure import Store, clip_task, failed
 from merc.quality.options import CheckOptions
 from merc.quality.run import Checked, check
-from merc.quality.utterances import Clip
+from merc.quality.utterances import Clip, subjects_of
 
-from .measuring import build, corpus
+from .measuring import build, corpus, faces, heard_alone
 
 QUICK = CheckOptions(workers=1, timeout=30)
 
@@ -63,6 +65,20 @@ def test_sound_corpus_is_kept_whole(tmp_path: Path) -> None:
         ("audio", 20), ("bank", 20), ("face", 20), ("speakers", 20), ("text", 40), ("voice", 20),
     ]  # fmt: skip
     assert findings["position"].max() == 4 and findings["length"].unique().to_list() == [5]
+
+
+def test_a_corpus_of_speech_is_not_removed_for_its_lack_of_faces(tmp_path: Path) -> None:
+    checked = check(corpus(tmp_path / "c"), tmp_path / "out", options=QUICK, measuring=heard_alone)
+    assert checked.kept == 20 and checked.unmeasured == 0
+    assert checked.not_taken() == dict.fromkeys(("bank", "face"), "the recordings are sound alone")
+
+
+def test_one_picture_in_a_corpus_makes_the_lack_of_others_count(tmp_path: Path) -> None:
+    made = subjects_of(corpus(tmp_path / "c", dialogues=1), QUICK)
+    alone = {**failed("a.mp4: holds no video"), "sound_only": np.array(True)}
+    assert without_pictures({made[0].id: alone, made[1].id: failed("b.mp4: damaged")})
+    assert not without_pictures({made[0].id: alone, made[1].id: faces("Ann")})
+    assert not without_pictures({made[0].id: failed("a.mp4: damaged")})
 
 
 def test_kept_and_removed_make_the_whole(tmp_path: Path) -> None:

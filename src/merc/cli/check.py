@@ -116,6 +116,8 @@ def _check(corpus: str, root: Path, out: Place, how: tuple[CheckOptions, bool]) 
     console = terminal.console(stderr=False)
     absent = f", not measured: {checked.unmeasured:,}" if checked.unmeasured else ""
     console.print(f"{corpus}: {checked.kept:,} of {len(checked.verified):,} utterances kept{absent}")
+    for step, reason in checked.not_taken().items():
+        console.print(f"  step {step} decided nothing: {reason}")
     for (step, reason), count in checked.removed().items():
         console.print(f"  {count:,} removed at step {step}: {reason}")
     console.print(f"  {out / 'report.html'}")

@@ -66,17 +66,21 @@ def offset_times(extent: Extent) -> list[float]:
     return sorted(time for time in near if 0 <= time < extent.limit)
 
 
+class NoVideo(MediaError):
+    """A recording is sound alone."""
+
+
 def video_seconds(path: str | Path) -> float:
     """Where a recording ends, in seconds.
 
     Raises:
-        MediaError: the file cannot be read or holds no video.
+        MediaError: the file cannot be read; NoVideo: it holds no video.
     """
     from merc.media import container
 
     found = container.probe(path)
     if found.video is None:
-        raise MediaError(f"{Path(path).name}: holds no video; expected a video stream for faces")
+        raise NoVideo(f"{Path(path).name}: holds no video; expected a video stream for faces")
     return min(found.duration, LONGEST)
 
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 
 from merc.people.link import Bank
 from merc.quality.bank import NO_FACE_KNOWN
-from merc.quality.measure import Measured, failure
+from merc.quality.measure import Measured, failure, sound_only
 from merc.quality.utterances import NO_MEDIA, UNREADABLE, Reading, Subject
 
 NO_FACE = "no face"
+NO_PICTURES = "the recordings are sound alone"
 NOT_THE_SPEAKER = "not the speaker"
 
 
@@ -64,6 +65,11 @@ def to_search(subjects: Sequence[Subject], faces: Mapping[str, Measured], likene
         and failure(found) is None
         and not likeness.accepts(likeness.best(subject, found))
     ]
+
+
+def without_pictures(faces: Mapping[str, Measured]) -> bool:
+    """Whether the recordings are sound alone, as in a corpus of speech: one or more is, and none has a picture."""
+    return any(map(sound_only, faces.values())) and not any(failure(found) is None for found in faces.values())
 
 
 def judge_faces(

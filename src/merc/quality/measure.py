@@ -17,7 +17,7 @@ import numpy as np
 from merc import cache
 from merc.conversation import Segment
 from merc.errors import InputError
-from merc.media.clip import RATE, ClipDecoder, cut, extent_of, frame_times, offset_times, too_early
+from merc.media.clip import RATE, ClipDecoder, NoVideo, cut, extent_of, frame_times, offset_times, too_early
 from merc.storage.remote import fetched
 from merc.weights import WEIGHTS
 
@@ -136,7 +136,10 @@ class Measurer:
         return {"cosine": np.array(float(one @ other))}
 
     def _faces(self, task: Task) -> Measured:
-        extent = extent_of(task.path, task.start, task.end)
+        try:
+            extent = extent_of(task.path, task.start, task.end)
+        except NoVideo as error:
+            return {**failed(str(error)), "sound_only": np.array(True)}
         times = offset_times(extent) if task.part == "around" else frame_times(extent)
         pictures = self._decoder.frames(task.path, times)
         seen = self._observer.observe(pictures)
@@ -235,6 +238,11 @@ class Store:
 def failed(reason: str) -> Measured:
     """The result that is kept of a measurement that failed."""
     return {"failed": np.array(reason)}
+
+
+def sound_only(measured: Mapping[str, np.ndarray]) -> bool:
+    """Whether faces could not be looked for because the recording is sound alone."""
+    return "sound_only" in measured
 
 
 def failure(measured: Mapping[str, np.ndarray]) -> str | None:

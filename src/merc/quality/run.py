@@ -27,7 +27,7 @@ from merc.progress import Progress
 from merc.quality import review
 from merc.quality.audio import judge_audio
 from merc.quality.bank import BankFace, Decisions, build_bank, judge_bank, templates
-from merc.quality.faces import Likeness, judge_faces, to_search
+from merc.quality.faces import NO_PICTURES, Likeness, judge_faces, to_search, without_pictures
 from merc.quality.findings import STEPS
 from merc.quality.identity import name_by_media
 from merc.quality.measure import Measured, Measurer, Store, Task, clip_task, failed, failure
@@ -70,6 +70,14 @@ class Checked:
     def unmeasured(self) -> int:
         """How many utterances have no recording, or one that cannot be read."""
         return unmeasured(self.verified)
+
+    def not_taken(self) -> dict[str, str]:
+        """The steps that no utterance has a recording for, in their order, each with the reason."""
+        reasons: dict[str, set[str]] = {}
+        for step, verdict, reason in self.findings.select("step", "verdict", "reason").iter_rows():
+            reasons.setdefault(step, set()).add(reason if verdict == "skip" else "")
+        one = {step: reasons[step].pop() for step in STEPS if len(reasons.get(step, ())) == 1}
+        return {step: reason for step, reason in one.items() if reason in (NO_MEDIA, NO_PICTURES)}
 
     def removed(self) -> dict[tuple[str, str], int]:
         """How many utterances were removed, by step and reason, in the order of the steps."""
@@ -161,7 +169,7 @@ def check(
         bench = _Bench(executor, measuring, kept, options, progress)
         bank = _judge(subjects, name_speakers(conversations, scope=options.scope), decisions, bench=bench)
         if not any(subject.sound for subject in subjects):
-            _skip_media(subjects, options)
+            _skip(subjects, [step for step in options.steps if step != "speakers"], NO_MEDIA)
     findings, verified = tables(subjects)
     _write(folder, findings, FaceRule(options.face, options.rivals).beside(verified))
     review.write_bank(bank, folder / review.BANK)
@@ -180,6 +188,9 @@ def _judge(
         named = name_by_media(subjects, named, sounds=sounds, faces=faces)
     _judge_speakers(subjects, named, remove="speakers" in steps)
     _judge_sounds(subjects, sounds, steps, bench=bench)
+    if without_pictures(faces):
+        _skip(subjects, [step for step in options.steps if step in ("bank", "face")], NO_PICTURES)
+        return ()
     bank = build_bank(subjects, faces, decisions, options=options) if faces else []
     if "bank" in steps:
         judge_bank(subjects, bank, decisions)
@@ -216,12 +227,11 @@ def _judge_speakers(subjects: Sequence[Subject], named: Mapping[str, Naming], *,
             subject.keep(reading)
 
 
-def _skip_media(subjects: Sequence[Subject], options: CheckOptions) -> None:
-    """Note that steps which need recordings were not taken: no utterance at all has one."""
-    for step in options.steps:
-        if step != "speakers":
-            for subject in subjects:
-                subject.skip(Reading(step, "media"), NO_MEDIA, detail=subject.missing)
+def _skip(subjects: Sequence[Subject], steps: Sequence[str], reason: str) -> None:
+    """Note that steps were not taken, since no utterance at all has the recording that they need."""
+    for step in steps:
+        for subject in subjects:
+            subject.skip(Reading(step, "media"), reason, detail=subject.missing)
 
 
 class _Results:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from merc import weights
 
-# how long drawing takes depends on the machine, and fails no test
-settings.register_profile("merc", suppress_health_check=[HealthCheck.too_slow])
+# how long drawing and an example take depends on the machine, and fails no test
+settings.register_profile("merc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("merc")
 
 

@@ -17,7 +17,7 @@ def _printed(*command: str) -> tuple[int, str]:
 def test_the_lowest_versions_are_those_of_the_project() -> None:
     code, printed = _printed("tools/lowest.py", "--extra", "serve")
     pins = dict(line.split("==") for line in printed.splitlines())
-    assert (code, pins["numpy"], pins["fastapi"]) == (0, "1.26", "0.115")
+    assert (code, pins["numpy"], pins["fastapi"]) == (0, "1.26", "0.118")
     assert _printed("tools/lowest.py", "--extra", "none")[1].startswith("no extra 'none'; pyproject.toml has ")
 
 

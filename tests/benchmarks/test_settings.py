@@ -25,7 +25,8 @@ def test_what_does_not_fit_is_named() -> None:
     ):
         protocol_of("iemocap", "meld-7")
     with pytest.raises(
-        UnknownName, match="corpus 'friends' has no protocol; expected one of affectnet, carer, ckplus, cmu-mosi"
+        UnknownName,
+        match="corpus 'friends' has no protocol; expected one of affectnet, carer, ckplus, cmu-mosei, cmu-mosi",
     ):
         protocol_of("friends", None)
     with pytest.raises(UnknownName, match="unknown protocol 'meld7': did you mean 'meld-7'"):

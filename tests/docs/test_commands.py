@@ -50,6 +50,8 @@ def problem(command: str) -> str:
     """What the command line does not know of a command; empty: nothing."""
     words = [word for word in shlex.split(command.replace("…", "")) if word]
     node: Any = get_command(app)
+    if " ".join(words[:2]) in node.commands:  # one command of two words
+        node, words = node.commands[" ".join(words[:2])], words[2:]
     while words and hasattr(node, "commands") and not words[0].startswith("-"):
         name = words.pop(0)
         if name.isupper():  # a placeholder such as COMMAND

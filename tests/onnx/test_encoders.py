@@ -46,7 +46,7 @@ def test_statistics_are_those_of_the_encoder_of_the_voice_head(
     own = MiddleEncoder()
     own.__dict__["_backbone"] = WhisperBackbone.load()  # float32, where the machine would multiply in bfloat16
     sound = (RANDOM.normal(size=int(16_000 * kept)) * 0.1).astype(np.float32)
-    np.testing.assert_allclose(load_encoder(tmp_path).encode([sound]), own.encode([sound]), atol=1e-4)
+    np.testing.assert_allclose(load_encoder(tmp_path).encode([sound]), own.encode([sound]), atol=1e-4, rtol=1e-3)
 
 
 def test_an_encoder_of_conversations_reads_as_its_adapters_were_trained(weight: Callable[..., None]) -> None:

@@ -159,7 +159,7 @@ if __name__ == "__main__":  # imports here: each measuring process would make th
     from merc.quality.run import check
     clips, out, log, workers = sys.argv[1:]
     options = CheckOptions(workers=int(workers), timeout=60)
-    check(corpus(Path(clips), dialogues=6), out, options=options, measuring=partial(build, log=log, seconds=0.02))
+    check(corpus(Path(clips), dialogues=9), out, options=options, measuring=partial(build, log=log, seconds=0.02))
 """
 
 
@@ -180,10 +180,10 @@ def test_killed_ten_times_gives_the_same_and_repeats_nothing(tmp_path: Path) -> 
         repeated = stored & set(_lines(log)[logged:])
         assert not repeated
         stored, logged = _stored(out), len(_lines(log))
-    assert 40 < len(stored) < 6 * 5 * 2
+    assert 40 < len(stored) < 9 * 5 * 2
     subprocess.run([*command, "1"], env=environment, check=True)
     assert not stored & set(_lines(log)[logged:])
-    check(corpus(clips, dialogues=6), tmp_path / "straight", options=QUICK, measuring=partial(build))
+    check(corpus(clips, dialogues=9), tmp_path / "straight", options=QUICK, measuring=partial(build))
     for name in ("findings.parquet", "verified.parquet", "bank.csv"):
         assert (out / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
 

@@ -110,10 +110,8 @@ def test_the_encoder_is_told_by_its_description() -> None:
         encoder_of("text", {"encoder": {"encoder": "own file", "sha256": "a"}, "made": "own file"}, run="r")
 
 
-def test_a_run_is_opened_once_for_all_recordings_and_refused_for_a_stream(run: Path) -> None:
+def test_a_run_is_opened_once_for_all_recordings(run: Path) -> None:
     recognizer = Recognizer(AnalyzeOptions(system=run / "official"), models=Models())
     job = recognizer._job()
     assert trained_run(job) is trained_run(job) and trained_run(replace(job, options=AnalyzeOptions())) is None
     assert job.options.record()["system"] == "run/official" and "system" not in AnalyzeOptions().record()
-    with pytest.raises(InputError, match="a stream is read by the shipped models; analyse a file"):
-        recognizer.open_stream(lambda event: None)

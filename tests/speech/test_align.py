@@ -338,3 +338,32 @@ def test_a_sentence_said_twice_keeps_the_given_times() -> None:
     found = align(said, late, duration=12.0)
     assert [one.segment for one in found.utterances] == [Segment(3.1, 6.0), Segment(6.9, 9.1)]
     assert found.utterances[1].words[0].segment == Segment(7.0, 7.2)
+
+
+def test_a_sentence_like_the_next_is_not_moved_into_its_given_times() -> None:
+    """Nothing was recognised of the first, and what was recognised of the second fits it in part."""
+    first, second = "Kids are talking by the door.", "Dogs are sitting by the door."
+    said = Conversation(
+        "c", (Utterance("a", "A", first, Segment(3.0, 4.5)), Utterance("b", "B", second, Segment(6.0, 8.0)))
+    )
+    heard = [
+        Word(word, Segment(6.1 + 0.3 * n, 6.3 + 0.3 * n))
+        for n, word in enumerate(["Kids", "are", "talking", "by", "the", "door"])
+    ]
+    found = align(said, heard, duration=12.0)
+    assert [one.segment for one in found.utterances] == [Segment(3.0, 4.5), Segment(6.0, 8.0)]
+    assert found.notes == ()
+
+
+def test_two_lines_whose_times_were_exchanged_are_moved() -> None:
+    first, second = "Kids are talking by the door.", "Dogs sit under that old table."
+    said = Conversation(
+        "c", (Utterance("a", "A", first, Segment(6.0, 8.0)), Utterance("b", "B", second, Segment(2.0, 4.0)))
+    )
+    heard = [
+        Word(word, Segment(start + 0.3 * n, start + 0.2 + 0.3 * n))
+        for start, text in ((2.1, first), (6.1, second))
+        for n, word in enumerate(text.split())
+    ]
+    found = {one.id: one.segment.start for one in align(said, heard, duration=12.0).utterances}
+    assert found["a"] < 3 and found["b"] > 5

@@ -172,13 +172,22 @@ def _offset(lines: Sequence[Line]) -> float:
 
 
 def _give_back(lines: Sequence[Line], offset: float) -> None:
-    """Where a sentence is said several times, its recognised words belong to the line in whose given times they lie."""
+    """Recognised words that lie in the given times of another line are not a reason to move theirs there.
+
+    Where a sentence is said several times, they belong to the line in whose given times they lie. Where sentences are
+    merely alike, they are dropped, unless that line is one whose own words were recognised elsewhere.
+    """
     alike: dict[tuple[str, ...], list[Line]] = {}
     for line in lines:
         alike.setdefault(tuple(line.texts), []).append(line)
     for line in (*lines, *reversed(lines)):  # twice, as one may take the place of the next
         if line.raw is not None and line.recognised and not _holds(line, line, offset):
             _hand_over(line, alike[tuple(line.texts)], offset)
+    for line in lines:
+        if line.raw is None or not line.recognised or _holds(line, line, offset):
+            continue
+        if any(one is not line and _holds(one, line, offset) and _in_place(one, offset) for one in lines):
+            line.recognised, line.exact = {}, 0
 
 
 def _hand_over(line: Line, alike: Sequence[Line], offset: float) -> None:
@@ -191,9 +200,14 @@ def _hand_over(line: Line, alike: Sequence[Line], offset: float) -> None:
 
 def _holds(one: Line, other: Line, offset: float) -> bool:
     """Whether the middle of another line's recognised words lies in the given times of a line."""
-    start, end = one.raw or (0.0, 0.0)
+    start, end = one.raw or (-1.0, -1.0)
     middle = statistics.median(time.middle for time in other.recognised.values())
     return start + offset <= middle <= end + offset
+
+
+def _in_place(line: Line, offset: float) -> bool:
+    """Whether nothing says that the given times of a line are wrong."""
+    return not line.recognised or _holds(line, line, offset)
 
 
 def _rough(line: Line) -> bool:

@@ -367,3 +367,18 @@ def test_two_lines_whose_times_were_exchanged_are_moved() -> None:
     ]
     found = {one.id: one.segment.start for one in align(said, heard, duration=12.0).utterances}
     assert found["a"] < 3 and found["b"] > 5
+
+
+def test_a_sentence_said_three_times_keeps_its_places_when_one_is_not_heard() -> None:
+    """The words of the second fit the first, and some of the third the second."""
+    text = "Kids are talking by the door."
+    given = [Segment(3.0, 4.5), Segment(6.0, 7.5), Segment(9.0, 10.5)]
+    said = Conversation("c", tuple(Utterance(name, "A", text, one) for name, one in zip("abc", given, strict=True)))
+    heard = [
+        Word(word, Segment(start + 0.2 * n, start + 0.15 + 0.2 * n))
+        for start in (6.1, 9.1)
+        for n, word in enumerate(["Kids", "are", "talking", "by", "the", "door"])
+    ]
+    for some in (heard, heard[:6] + heard[8:]):
+        found = align(said, some, duration=12.0)
+        assert [one.segment for one in found.utterances] == given and found.notes == ()

@@ -180,22 +180,33 @@ def _give_back(lines: Sequence[Line], offset: float) -> None:
     alike: dict[tuple[str, ...], list[Line]] = {}
     for line in lines:
         alike.setdefault(tuple(line.texts), []).append(line)
-    for line in (*lines, *reversed(lines)):  # twice, as one may take the place of the next
-        if line.raw is not None and line.recognised and not _holds(line, line, offset):
-            _hand_over(line, alike[tuple(line.texts)], offset)
-    for line in lines:
-        if line.raw is None or not line.recognised or _holds(line, line, offset):
-            continue
-        if any(one is not line and _holds(one, line, offset) and _in_place(one, offset) for one in lines):
-            line.recognised, line.exact = {}, 0
+
+    def strays() -> list[Line]:
+        return [one for one in lines if one.raw is not None and one.recognised and not _holds(one, one, offset)]
+
+    changed = True
+    while changed:  # one line may take the place of the next, and that of its next
+        changed = any(_hand_over(one, alike[tuple(one.texts)], offset) for one in strays())
+        changed = changed or any(_drop(one, lines, offset) for one in strays())
 
 
-def _hand_over(line: Line, alike: Sequence[Line], offset: float) -> None:
+def _hand_over(line: Line, alike: Sequence[Line], offset: float) -> bool:
     """Give the recognised words of a line to one with the same text that has none and in whose times they lie."""
     empty = (one for one in alike if one.raw is not None and not one.recognised)
-    if owner := next((one for one in empty if _holds(one, line, offset)), None):
-        owner.recognised, owner.exact = line.recognised, line.exact
-        line.recognised, line.exact = {}, 0
+    owner = next((one for one in empty if _holds(one, line, offset)), None)
+    if owner is None:
+        return False
+    owner.recognised, owner.exact = line.recognised, line.exact
+    line.recognised, line.exact = {}, 0
+    return True
+
+
+def _drop(line: Line, lines: Sequence[Line], offset: float) -> bool:
+    """Take the recognised words from a line if they lie in the times of another, which nothing says are wrong."""
+    if not any(one is not line and _holds(one, line, offset) and _in_place(one, offset) for one in lines):
+        return False
+    line.recognised, line.exact = {}, 0
+    return True
 
 
 def _holds(one: Line, other: Line, offset: float) -> bool:

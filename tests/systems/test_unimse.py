@@ -104,6 +104,7 @@ def test_the_decoder_looks_at_the_states_of_the_turns_around_marked_by_place():
 def test_a_t5_of_the_source_s_sizes_has_its_number_of_parameters():
     """T5-base has 222,903,552; the paper adds three adapters of 64, LSTMs of 32 and a contrast of 30."""
     base = UniMseOptions(width=768, inner=3072, heads=12, head=64, layers=12, decoder_layers=12, vocabulary=32128)
+    new_t5(SMALL, tokens=8)  # torch 2.6 cannot import what it needs while another device is the default
     with torch.device("meta"):
         t5 = new_t5(base, tokens=32128)
     assert sum(one.numel() for one in t5.parameters()) == 222_903_552
@@ -460,7 +461,7 @@ def test_fusion_inside_the_encoder_beats_fusion_behind_it():
     train, test = dialogues(world, 128, seed=1), dialogues(world, 48, seed=2)
     options = replace(SMALL, layers=3, fused=3, contrast=0.0, around=0)
     inside, behind = (
-        accuracy(trained(built(UniMse, world, chosen), train, epochs=15, rate=5e-3), test)
+        accuracy(trained(built(UniMse, world, chosen), train, epochs=25, rate=5e-3), test)
         for chosen in (options, replace(options, inside=False))
     )
     assert inside > behind + 0.1

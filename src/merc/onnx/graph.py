@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from merc.errors import MissingExtra
 
 OPSET = 18
-"""Operators of the graph; ONNX Runtime 1.14 and later read them."""
+"""Operators of the graph; ONNX Runtime 1.19.2 has them for every type that our graphs use."""
 NUMBERS = ("float32", "float16")
 """What the weights of a graph are stored in; it always computes in float32."""
 _LARGE = 1024  # numbers of a weight from which on it is stored in half the size

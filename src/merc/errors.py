@@ -42,7 +42,12 @@ class MediaError(InputError):
 
 
 class FormatError(InputError):
-    """A transcript, timeline or table is malformed."""
+    """A transcript, timeline or table is malformed.
+
+    Example:
+        >>> issubclass(FormatError, InputError), str(FormatError("talk.srt, line 3: no time"))
+        (True, 'talk.srt, line 3: no time')
+    """
 
 
 class UnknownName(InputError):
@@ -54,7 +59,12 @@ class OutputError(MercError):
 
 
 class ProtocolError(MercError):
-    """An evaluation would be invalid: leakage, selection on test data, an unknown label."""
+    """An evaluation would be invalid: leakage, selection on test data, an unknown label.
+
+    Example:
+        >>> issubclass(ProtocolError, MercError), issubclass(ProtocolError, InputError)
+        (True, False)
+    """
 
 
 class WeightError(MercError):

@@ -38,10 +38,20 @@ def changes_in(path: Path, timeline: Timeline) -> list[Change]:
         path: A file in one of the formats of ``READABLE``, or the folder of another annotator's results.
         timeline: The timeline that it was written from.
 
+    Returns:
+        The changes, in an order in which each fits the timeline that those before it make.
+
     Raises:
         InputError: If the format has no ids, ids are repeated, utterances are new or gone otherwise, or one lost its
             speaker or time.
         FormatError: If the file is malformed.
+
+    Example:
+        >>> from merc.conversation import Recording
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     changes_in(formats.write(timeline := Timeline(recording, (), ()), f"{folder}/talk.json"), timeline)
+        []
     """
     path = path / written.TIMELINE if path.is_dir() else path
     if path.suffix.lower() not in READABLE:

@@ -20,6 +20,12 @@ class Results:
     Args:
         path: The file of the timeline; if it is named ``timeline.json``, its folder has the results of a recording.
         timeline: Both layers.
+
+    Example:
+        >>> from merc.conversation import Recording
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> Results(Path("talk.merc/timeline.json"), Timeline(recording, (), ())).folder.name
+        'talk.merc'
     """
 
     path: Path
@@ -28,6 +34,12 @@ class Results:
     @classmethod
     def open(cls, path: Path) -> Results:
         """Read the results in a folder that ``merc analyze`` wrote, or a timeline in JSON.
+
+        Args:
+            path: The folder (NAME.merc), or the file.
+
+        Returns:
+            The timeline and its file.
 
         Raises:
             InputError: If there is no timeline.
@@ -41,6 +53,12 @@ class Results:
     @staticmethod
     def locate(path: Path) -> Path:
         """The file of the timeline.
+
+        Args:
+            path: The folder (NAME.merc), or the file.
+
+        Returns:
+            The path of the file; ``timeline.json`` of a folder.
 
         Raises:
             InputError: If there is none.

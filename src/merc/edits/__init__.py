@@ -63,6 +63,10 @@ class Edit:
         change: What it does.
         by: Who made it.
         at: When: ISO 8601, in UTC. Edits that were made together share it, and are undone together.
+
+    Example:
+        >>> Edit(Rename("Speaker 1", "Ann"), by="Eve", at="2026-01-31T10:00:00.000Z").change.sentence
+        "speaker 'Speaker 1' is 'Ann'"
     """
 
     change: Change
@@ -76,11 +80,22 @@ def edited(timeline: Timeline, *changes: Change, by: str, at: str | None = None)
     Args:
         timeline: Any timeline; its utterances and predictions stay.
         changes: In order; ids and names are those of the timeline as corrected by the edits before.
+        *changes: In order; ids and names are those of the timeline as corrected by the edits before.
         by: Who makes them.
         at: When (default: now).
 
+    Returns:
+        A timeline with the same utterances and predictions and a longer list of edits.
+
     Raises:
         InputError: If a change names an utterance, speaker or label that does not exist, or cannot be made.
+
+    Example:
+        >>> from merc.conversation import Prediction, Recording, Utterance
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> timeline = Timeline(recording, (Utterance("u1", "A"),), (Prediction(None, None, 0.0, abstained=True),))
+        >>> edited(timeline, Rename("A", "Ann"), by="Eve").corrected.utterances[0].speaker
+        'Ann'
     """
     who = filled("name of who makes an edit", by)
     when = at or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -92,8 +107,21 @@ def edited(timeline: Timeline, *changes: Change, by: str, at: str | None = None)
 def undone(timeline: Timeline) -> Timeline:
     """A timeline without its last edit, and without those that were made together with it.
 
+    Args:
+        timeline: One with edits.
+
+    Returns:
+        A timeline with the edits before; its utterances and predictions are the same.
+
     Raises:
         InputError: If there is no edit.
+
+    Example:
+        >>> from merc.conversation import Recording
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> edit = Edit(Note("u1", "louder"), by="Eve", at="2026-01-31T10:00:00.000Z")
+        >>> undone(Timeline(recording, (), (), edits=(edit,))).edits
+        ()
     """
     if not timeline.edits:
         raise InputError(f"{timeline.recording.name} has no edit that could be undone")
@@ -105,13 +133,24 @@ def undone(timeline: Timeline) -> Timeline:
 
 
 def corrected(timeline: Timeline) -> Timeline:
-    """A timeline as its edits make it, without a list of edits of its own; itself where there are none.
+    """A timeline as its edits make it.
 
-    The label of a prediction is then the one of a person where there is a ``correction``; probabilities, confidence
-    and evidence are always the model's.
+    Args:
+        timeline: Any timeline.
+
+    Returns:
+        One without a list of edits; the same object where there are none. A prediction has the label of a person where
+        there is a ``correction``; probabilities, confidence and evidence are always the model's.
 
     Raises:
         InputError: If an edit does not fit the timeline.
+
+    Example:
+        >>> from merc.conversation import Recording
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> timeline = Timeline(recording, (), ())
+        >>> corrected(timeline) is timeline
+        True
     """
     view = replace(timeline, edits=()) if timeline.edits else timeline
     for edit in timeline.edits:
@@ -127,8 +166,18 @@ def applied(edit: Edit, view: Timeline, judged: Timeline) -> Timeline:
         view: As the edits before make it.
         judged: As the model judged it.
 
+    Returns:
+        The timeline after the change, without a list of edits.
+
     Raises:
         InputError: If the edit does not fit.
+
+    Example:
+        >>> from merc.conversation import Prediction, Recording, Utterance
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> view = Timeline(recording, (Utterance("u1", "A"),), (Prediction(None, None, 0.0, abstained=True),))
+        >>> applied(Edit(Assign("u1", "Ben"), by="Eve", at=""), view, view).utterances[0].speaker
+        'Ben'
     """
     view = edit.change.applied(view, edit)
     return made_whole(view, judged) if isinstance(edit.change, Join) and edit.change.of_one else view

@@ -36,6 +36,10 @@ class Correction:
         predicted: Label that the model predicted; None if it abstained, or judged other bounds of the utterance.
         by: Who corrected it.
         at: When: ISO 8601, in UTC.
+
+    Example:
+        >>> Correction(predicted="joy", by="Eve", at="2026-01-31T10:00:00.000Z").predicted
+        'joy'
     """
 
     predicted: str | None
@@ -45,7 +49,16 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Give a speaker another name, which nobody has yet."""
+    """Give a speaker another name, which nobody has yet.
+
+    Args:
+        old: Name of a speaker.
+        new: Name that no speaker has.
+
+    Example:
+        >>> Rename("Speaker 1", "Ann").sentence
+        "speaker 'Speaker 1' is 'Ann'"
+    """
 
     old: str
     new: str
@@ -57,7 +70,18 @@ class Rename:
         return f"speaker '{self.old}' is '{self.new}'"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with the new name."""
+        """Make the change.
+
+        Args:
+            view: The timeline as the edits before make it.
+            edit: The edit that holds the change, with who made it.
+
+        Returns:
+            The timeline after it, here with the new name.
+
+        Raises:
+            InputError: Nobody has the old name, somebody has the new one, or it is empty or has control characters.
+        """
         known(view, self.old)
         if self.new in names(view):
             raise InputError(
@@ -69,7 +93,15 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Make several speakers one, who keeps the name of the first."""
+    """Make several speakers one, who keeps the name of the first.
+
+    Args:
+        speakers: Two names or more.
+
+    Example:
+        >>> Merge(("Ann", "Speaker 3")).sentence
+        "speakers 'Ann', 'Speaker 3' are one, 'Ann'"
+    """
 
     speakers: tuple[str, ...]
     kind: Literal["merge"] = "merge"
@@ -80,7 +112,11 @@ class Merge:
         return f"speakers {quoted(self.speakers)} are one, '{self.speakers[0]}'"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with one speaker for all of them."""
+        """The timeline with one speaker for all of them; arguments as for ``Rename.applied``.
+
+        Raises:
+            InputError: Fewer than two different names, or one that nobody has.
+        """
         if len(set(self.speakers)) < 2:
             raise InputError(f"cannot merge {quoted(self.speakers)}: expected at least two different speakers")
         for name in self.speakers:
@@ -99,7 +135,16 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Relabel:
-    """Set the label of an utterance, or reject the predicted one without another."""
+    """Set the label of an utterance, or reject the predicted one without another.
+
+    Args:
+        utterance: Its id.
+        label: One of the timeline's labels; None: the predicted one is rejected.
+
+    Example:
+        >>> Relabel("u1", "joy").sentence, Relabel("u1", None).sentence
+        ('u1: label joy', 'u1: label rejected')
+    """
 
     utterance: str
     label: str | None
@@ -111,7 +156,11 @@ class Relabel:
         return f"{self.utterance}: label {self.label or 'rejected'}"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with the label of a person."""
+        """The timeline with the label of a person; arguments as for ``Rename.applied``.
+
+        Raises:
+            InputError: There is no such utterance or label.
+        """
         place = position(view, self.utterance)
         if self.label is not None and self.label not in view.labels:
             raise InputError(
@@ -128,7 +177,16 @@ class Relabel:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Correct the words of an utterance; their times are kept where their number stays the same."""
+    """Correct the words of an utterance; their times are kept where their number stays the same.
+
+    Args:
+        utterance: Its id.
+        text: What was said, words separated by spaces; empty: nothing.
+
+    Example:
+        >>> Rewrite("u1", "How nice!").sentence
+        "u1: words 'How nice!'"
+    """
 
     utterance: str
     text: str
@@ -140,7 +198,11 @@ class Rewrite:
         return f"{self.utterance}: words '{self.text}'"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with the corrected words."""
+        """The timeline with the corrected words; arguments as for ``Rename.applied``.
+
+        Raises:
+            InputError: There is no such utterance.
+        """
         place = position(view, self.utterance)
         before, tokens = view.utterances[place], self.text.split()
         same = len(tokens) == len(before.words)
@@ -150,7 +212,16 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Give an utterance to a speaker, who may be new."""
+    """Give an utterance to a speaker, who may be new.
+
+    Args:
+        utterance: Its id.
+        speaker: Name of a speaker, known or new.
+
+    Example:
+        >>> Assign("u1", "Ann").sentence
+        "u1: speaker 'Ann'"
+    """
 
     utterance: str
     speaker: str
@@ -162,7 +233,11 @@ class Assign:
         return f"{self.utterance}: speaker '{self.speaker}'"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with the other speaker, and the speaking time of both."""
+        """The timeline with the other speaker, and the speaking time of both; arguments as for ``Rename.applied``.
+
+        Raises:
+            InputError: There is no such utterance, or the name is empty or has control characters.
+        """
         place = position(view, self.utterance)
         before = view.utterances[place]
         seconds = before.segment.duration if before.segment else 0.0
@@ -178,7 +253,17 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Retime:
-    """Move the start and end of an utterance."""
+    """Move the start and end of an utterance.
+
+    Args:
+        utterance: Its id.
+        start: Seconds from the start of the recording.
+        end: Seconds; a millisecond or more after the start, at most one second behind the end of the recording.
+
+    Example:
+        >>> Retime("u1", 0.5, 1.75).sentence
+        'u1: from 0.500 to 1.750 s'
+    """
 
     utterance: str
     start: float
@@ -191,7 +276,13 @@ class Retime:
         return f"{self.utterance}: from {self.start:.3f} to {self.end:.3f} s"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with the new times, in order of time; without words' times if one of them is outside."""
+        """The timeline with the new times, in order of time; without words' times if one of them is outside.
+
+        Arguments as for ``Rename.applied``.
+
+        Raises:
+            InputError: There is no such utterance, or the times are outside their bounds.
+        """
         place = position(view, self.utterance)
         if self.end - self.start < SHORTEST:
             raise InputError(
@@ -212,7 +303,16 @@ class Retime:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Leave a note on an utterance; an empty one removes it."""
+    """Leave a note on an utterance; an empty one removes it.
+
+    Args:
+        utterance: Its id.
+        text: The note, in place of an earlier one.
+
+    Example:
+        >>> Note("u1", "laughs").sentence, Note("u1", "").sentence
+        ("u1: note 'laughs'", 'u1: note removed')
+    """
 
     utterance: str
     text: str
@@ -224,7 +324,11 @@ class Note:
         return f"{self.utterance}: note '{self.text}'" if self.text else f"{self.utterance}: note removed"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with the note in ``meta["note"]`` of the utterance."""
+        """The timeline with the note in ``meta["note"]`` of the utterance; arguments as for ``Rename.applied``.
+
+        Raises:
+            InputError: There is no such utterance.
+        """
         place = position(view, self.utterance)
         before = view.utterances[place]
         kept = {name: value for name, value in before.meta.items() if name != "note"}

@@ -22,6 +22,14 @@ class Split:
     """Cut an utterance in two: the first part keeps its id, the second is ``ID.2``, or the next number that is free.
 
     The model judged the utterance as a whole, so the parts have no prediction; a label that a person set stays.
+
+    Args:
+        utterance: Its id.
+        at: Seconds from the start of the recording, a millisecond or more within the utterance.
+
+    Example:
+        >>> Split("u1", 1.25).sentence
+        'u1: split at 1.250 s'
     """
 
     utterance: str
@@ -34,7 +42,18 @@ class Split:
         return f"{self.utterance}: split at {self.at:.3f} s"
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with both parts."""
+        """The timeline with both parts.
+
+        Args:
+            view: The timeline as the edits before make it.
+            edit: The edit that holds the change, with who made it.
+
+        Returns:
+            The timeline after it, in order of time.
+
+        Raises:
+            InputError: There is no such utterance, or it does not last beyond the cut on both sides.
+        """
         place = position(view, self.utterance)
         before = view.utterances[place]
         if before.segment is None or not _within(before.segment, self.at):
@@ -57,6 +76,13 @@ class Join:
 
     The model judged the parts, so the whole has no prediction, unless it is an utterance that was cut before; a label
     that a person gave to all parts stays.
+
+    Args:
+        utterances: Two ids or more, of utterances of one speaker without another of hers between them.
+
+    Example:
+        >>> Join(("u1", "u1.2")).sentence, Join(("u1", "u1.2")).of_one, Join(("u1", "u2")).of_one
+        ('u1, u1.2: joined', True, False)
     """
 
     utterances: tuple[str, ...]
@@ -74,7 +100,12 @@ class Join:
         return all(name == first or name.startswith(f"{first}.") for name in self.utterances)
 
     def applied(self, view: Timeline, edit: Edit) -> Timeline:
-        """The timeline with one utterance for all of them."""
+        """The timeline with one utterance for all of them; arguments as for ``Split.applied``.
+
+        Raises:
+            InputError: There is no such utterance, or they are fewer than two, of several speakers, not consecutive, or
+                labelled differently by people.
+        """
         places = sorted({position(view, name) for name in self.utterances})
         parts = [view.utterances[place] for place in places]
         listed = ", ".join(self.utterances)

@@ -18,12 +18,36 @@ SHORTEST = 0.0009
 
 
 def predicted_label(prediction: Prediction) -> str | None:
-    """The label that the model predicted, also where a person has set another."""
+    """The label that the model predicted, also where a person has set another.
+
+    Args:
+        prediction: As predicted or as corrected.
+
+    Returns:
+        The label; None if the model abstained.
+
+    Example:
+        >>> predicted_label(Prediction({"joy": 0.75}, "joy", 0.75, abstained=False))
+        'joy'
+    """
     return prediction.label if prediction.correction is None else prediction.correction.predicted
 
 
 def names(view: Timeline) -> tuple[str, ...]:
-    """The names of all speakers: those that the timeline lists, then others in order of their first utterance."""
+    """The names of all speakers.
+
+    Args:
+        view: Any timeline.
+
+    Returns:
+        Those that the timeline lists, then others in order of their first utterance.
+
+    Example:
+        >>> from merc.conversation import Recording, Speaker
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> names(Timeline(recording, (), (), speakers=(Speaker("Ann", 1.5, face=False),)))
+        ('Ann',)
+    """
     spoken = (one.speaker for one in view.utterances if one.speaker is not None)
     return tuple(dict.fromkeys((*(speaker.id for speaker in view.speakers), *spoken)))
 
@@ -31,8 +55,21 @@ def names(view: Timeline) -> tuple[str, ...]:
 def position(view: Timeline, name: str) -> int:
     """Index of the utterance with an id.
 
+    Args:
+        view: Any timeline.
+        name: The id.
+
+    Returns:
+        Its place among the utterances, from 0.
+
     Raises:
         InputError: If there is none.
+
+    Example:
+        >>> from merc.conversation import Recording
+        >>> recording = Recording("talk.wav", "0" * 64, duration=2.0, has_audio=True, has_video=False)
+        >>> position(Timeline(recording, (Utterance("u1"),), (Prediction(None, None, 0.0, abstained=True),)), "u1")
+        0
     """
     ids = [one.id for one in view.utterances]
     if name not in ids:

@@ -108,12 +108,14 @@ CORPORA: Registry[Corpus] = Registry(
     Plugins(GROUP, _plugged_corpus, ("manifest",)),
     families={"manifest": "merc.corpora.manifest:corpus"},
 )
+"""The description of each corpus by id."""
 READERS: Registry[Callable[..., list[Item]]] = Registry(
     "corpus",
     {name: _lazy(name, "read") for name in _NAMES},
     Plugins(GROUP, _plugged_reader, ("manifest",)),
     families={"manifest": "merc.corpora.manifest:items_reader"},
 )
+"""By id the function from the folder of a corpus to its items."""
 CONVERSATIONS: Registry[Callable[[Path], list[Conversation]]] = Registry(
     "corpus",
     {
@@ -123,6 +125,7 @@ CONVERSATIONS: Registry[Callable[[Path], list[Conversation]]] = Registry(
     Plugins(GROUP, _plugged_conversations),
     families={"manifest": "merc.corpora.manifest:reader"},
 )
+"""By id the function from the folder of a corpus to its conversations."""
 
 
 def is_conversational(name: str) -> bool:
@@ -138,9 +141,16 @@ def located(name: str, root: Path | None = None, data: Path | None = None) -> Pa
         root: Takes precedence.
         data: The data root (default: ``$MERC_DATA``).
 
+    Returns:
+        The path; a corpus behind an address is fetched first.
+
     Raises:
         UnknownName: If the id does not exist.
         InputError: If it is not there, or the table of a manifest is not named.
+
+    Example:
+        >>> str(located("meld", root=Path(".")))
+        '.'
     """
     if name == "manifest":
         if root is None:
@@ -154,7 +164,7 @@ def located(name: str, root: Path | None = None, data: Path | None = None) -> Pa
 
 
 def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Conversation]:
-    """Read the conversations of one or several corpora below the data root.
+    r"""Read the conversations of one or several corpora below the data root.
 
     Args:
         names: Ids of corpora. Of several, the ids of conversations and utterances begin with ``CORPUS/``.
@@ -166,6 +176,13 @@ def conversations_of(names: Sequence[str], data: Path | None = None) -> list[Con
     Raises:
         UnknownName: If an id does not exist.
         InputError: If a corpus is not below the data root, or lacks files.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "talk.csv").write_text("conversation,text\nc1,Hello.\n")
+        ...     conversations_of([f"manifest:{folder}/talk.csv"])[0].utterances[0].text
+        'Hello.'
     """
     found: list[Conversation] = []
     for name in names:
@@ -186,9 +203,17 @@ def verify(name: str, root: Path) -> Verification:
         name: Id of the corpus.
         root: Its folder or file.
 
+    Returns:
+        Published and found counts, and the names of missing media.
+
     Raises:
         UnknownName: If the id does not exist.
         InputError: If the annotation cannot be read.
+
+    Example:
+        >>> verify("meld", Path("nowhere"))
+        Traceback (most recent call last):
+        merc.errors.InputError: corpus 'meld': missing ...
     """
     corpus = CORPORA[name]
     published = PUBLISHED[name](root) if name in PUBLISHED else corpus.counts

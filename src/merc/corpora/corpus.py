@@ -32,6 +32,10 @@ class Source:
         path: File or zip archive.
         member: Member of the archive.
         data: The bytes themselves: an image file (PGM) of a corpus that stores pixels in a table.
+
+    Example:
+        >>> Source(Path("ravdess.zip"), "Actor_01/03-01-01-01-01-01-01.wav").path.name
+        'ravdess.zip'
     """
 
     path: Path
@@ -53,6 +57,10 @@ class Item:
         group: Shared by items that are nearly the same, such as frames of one sequence.
         defect: Why the item must not be used, or None.
         meta: Other information.
+
+    Example:
+        >>> Item("u1", ("joy",), split="train", text="How nice!").labels
+        ('joy',)
     """
 
     id: str
@@ -90,6 +98,11 @@ class Corpus:
 
     Raises:
         InputError: If ``to_ekman7`` has another target.
+
+    Example:
+        >>> from merc.corpora import CORPORA
+        >>> CORPORA["tess"].modality, CORPORA["tess"].labels[:2]
+        ('voice', ('angry', 'disgust'))
     """
 
     name: str
@@ -123,7 +136,14 @@ class Corpus:
         return tuple(name for name, target in self.to_ekman7.items() if target is None)
 
     def ekman7(self, item: Item) -> str | None:
-        """The class among the seven that the labels of an item map to; None for no class, several, or a defect."""
+        """The class among the seven that the labels of an item map to.
+
+        Args:
+            item: An item of this corpus.
+
+        Returns:
+            The class; None for no class, several, or a defect.
+        """
         if item.defect:
             return None
         classes = {self.to_ekman7[label] for label in item.labels} - {None}
@@ -131,7 +151,20 @@ class Corpus:
 
 
 def items(conversations: Iterable[Conversation]) -> list[Item]:
-    """Utterances as items, grouped by conversation; an unlabelled utterance has no labels."""
+    """Utterances as items, grouped by conversation.
+
+    Args:
+        conversations: With a ``split`` in their ``meta``.
+
+    Returns:
+        One item an utterance, in order; an unlabelled utterance has no labels.
+
+    Example:
+        >>> from merc.conversation import Utterance
+        >>> talk = Conversation("c1", (Utterance("u1", label="joy"), Utterance("u2")), {"split": "train"})
+        >>> [(item.id, item.labels, item.group) for item in items([talk])]
+        [('u1', ('joy',), 'c1'), ('u2', (), 'c1')]
+    """
     return [
         Item(
             id=utterance.id,
@@ -149,8 +182,21 @@ def items(conversations: Iterable[Conversation]) -> list[Item]:
 def required(root: Path, *names: str, corpus: Corpus) -> list[Path]:
     """Paths of files or folders that a reader needs.
 
+    Args:
+        root: Folder of the corpus.
+        *names: Paths below it.
+        corpus: For the message: its title, and where to get it.
+
+    Returns:
+        The paths, in the order of the names.
+
     Raises:
         InputError: If any is missing; the message lists all that are.
+
+    Example:
+        >>> from merc.corpora import CORPORA
+        >>> [str(path) for path in required(Path("."), ".", corpus=CORPORA["meld"])]
+        ['.']
     """
     missing = [str(root / name) for name in names if not (root / name).exists()]
     if missing:
@@ -163,8 +209,21 @@ def required(root: Path, *names: str, corpus: Corpus) -> list[Path]:
 def known(label: str, where: str, corpus: Corpus) -> str:
     """Return a label of the corpus.
 
+    Args:
+        label: As a file has it.
+        where: File and row, for the message.
+        corpus: Whose labels are known.
+
+    Returns:
+        The same label.
+
     Raises:
         FormatError: If the corpus has no such label.
+
+    Example:
+        >>> from merc.corpora import CORPORA
+        >>> known("joy", "train.csv, row 2", CORPORA["meld"])
+        'joy'
     """
     if label not in corpus.to_ekman7:
         raise FormatError(f"{where}: label '{label[:60]}'; expected one of {', '.join(corpus.labels)}")
@@ -189,8 +248,18 @@ def sounds(root: Path, *, corpus: Corpus) -> list[Path]:
 def contents(items: Iterable[Item]) -> Iterator[bytes]:
     """Read the bytes of each item in order; an archive is opened once.
 
+    Args:
+        items: With a ``source``.
+
+    Yields:
+        The bytes of a file each, such as WAV or JPEG.
+
     Raises:
         InputError: If an item has no source, or its file or member does not exist.
+
+    Example:
+        >>> list(contents([Item("p1", ("happy",), source=Source(Path("faces.csv"), data=b"P5 1 1 255 0"))]))
+        [b'P5 1 1 255 0']
     """
     archives: dict[Path, zipfile.ZipFile] = {}
     try:

@@ -77,6 +77,7 @@ CORPUS = Corpus(
     ),
     variants=tuple(str(chosen) for chosen in VARIANTS.values()),
 )
+"""The description of IEMOCAP; its counts are those of the release, over all turns with an id and times."""
 
 _NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -107,9 +108,20 @@ def conversations(root: Path) -> list[Conversation]:
     is next to the release, ``label6``. ``Conversation.meta`` has ``session``, ``split`` (the session), ``video``,
     ``split_screen`` and, where it was captured, ``motion`` (files by stream).
 
+    Args:
+        root: The release, or the folder that holds it.
+
+    Returns:
+        The dialogues, session after session, with their turns in the order of the transcription.
+
     Raises:
         InputError: If a folder is missing.
         FormatError: If a file is malformed; the message names file and line.
+
+    Example:
+        >>> conversations(Path("nowhere"))
+        Traceback (most recent call last):
+        merc.errors.InputError: corpus 'iemocap': missing ...
     """
     release = _release(root)
     table = variants.labels6(root, release)
@@ -124,12 +136,34 @@ def conversations(root: Path) -> list[Conversation]:
 
 
 def read(root: Path) -> list[Item]:
-    """The turns as items; split and group are session and dialogue. Turns without a majority have no label."""
+    """The turns as items; split and group are session and dialogue. Turns without a majority have no label.
+
+    Arguments and errors as for ``conversations``.
+
+    Example:
+        >>> read(Path("nowhere"))
+        Traceback (most recent call last):
+        merc.errors.InputError: corpus 'iemocap': missing ...
+    """
     return items(conversations(root))
 
 
 def sessions(conversations: list[Conversation]) -> dict[str, tuple[str, ...]]:
-    """Conversation ids by session (``Session1`` to ``Session5``): five speaker-disjoint folds."""
+    """Conversation ids by session, ``Session1`` to ``Session5``: five speaker-disjoint folds.
+
+    Args:
+        conversations: Any of the corpus.
+
+    Returns:
+        By session its ids, in the order given; sessions without any are left out.
+
+    Raises:
+        InputError: An id is not one of IEMOCAP.
+
+    Example:
+        >>> sessions([Conversation("Ses01F_impro01", ()), Conversation("Ses03M_script01_1", ())])
+        {'Session1': ('Ses01F_impro01',), 'Session3': ('Ses03M_script01_1',)}
+    """
     folds: dict[str, list[str]] = {name: [] for name in SESSIONS}
     for conversation in conversations:
         folds[_session(conversation.id)].append(conversation.id)
@@ -141,6 +175,19 @@ def speakers(conversations: list[Conversation]) -> dict[str, tuple[str, ...]]:
 
     Both actors of a session speak in the same dialogues, so a fold is tested on the utterances of its speaker in these
     conversations and must be trained on other sessions only (turns of the other actor may be used for validation).
+
+    Args:
+        conversations: Any of the corpus.
+
+    Returns:
+        By actor the ids of the conversations of the session.
+
+    Raises:
+        InputError: An id is not one of IEMOCAP.
+
+    Example:
+        >>> speakers([Conversation("Ses01F_impro01", ())])
+        {'Ses01F': ('Ses01F_impro01',), 'Ses01M': ('Ses01F_impro01',)}
     """
     folds = {}
     for session, ids in sessions(conversations).items():
@@ -154,8 +201,19 @@ def cosmic(root: Path) -> dict[str, tuple[str, ...]]:
 
     The twelve validation dialogues were drawn at random by its authors and are listed here.
 
+    Args:
+        root: As for ``conversations``.
+
+    Returns:
+        Ids by "train", "valid" and "test".
+
     Raises:
         InputError: If the release lacks any of them.
+
+    Example:
+        >>> cosmic(Path("nowhere"))
+        Traceback (most recent call last):
+        merc.errors.InputError: corpus 'iemocap': missing ...
     """
     release = _release(root)
     ids = [

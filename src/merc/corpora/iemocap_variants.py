@@ -78,6 +78,10 @@ class Variant:
         why: How it is defined.
         labels: Label of the subset by label of the release; None: the turn is excluded.
         table: Whether the labels come from the table instead, with the 53 happy turns without a majority.
+
+    Example:
+        >>> VARIANTS["iemocap4-5531"].count, dict(VARIANTS["iemocap4-5531"].counts)["happy"]
+        (5531, 1636)
     """
 
     name: str
@@ -98,6 +102,12 @@ class Variant:
 
     def label(self, utterance: Utterance) -> str | None:
         """Label of a turn in this subset; None if it is not included.
+
+        Args:
+            utterance: A turn as ``merc.corpora.iemocap`` reads it.
+
+        Returns:
+            The label in the label set of the subset; None if the turn is not included.
 
         Raises:
             InputError: If the subset needs the table and it is missing.
@@ -158,13 +168,24 @@ VARIANTS: Registry[Variant] = Registry(
         )
     },
 )
+"""Subsets by name; a name ends with the number of turns that papers print."""
 
 
 def variant(name: str) -> Variant:
     """Look up a variant.
 
+    Args:
+        name: Such as ``iemocap4-5531``; ``VARIANTS`` has all.
+
+    Returns:
+        The variant of that name.
+
     Raises:
         UnknownName: If there is no such variant.
+
+    Example:
+        >>> variant("iemocap6-7433").table
+        True
     """
     return VARIANTS[name]
 

@@ -55,15 +55,28 @@ _Row = tuple[str, dict[str, Any]]
 
 
 def conversations(root: Path) -> list[Conversation]:
-    """Read a manifest, or the file ``manifest.csv``, ``.parquet`` or ``.jsonl`` in a folder.
+    r"""Read a manifest, or the file ``manifest.csv``, ``.parquet`` or ``.jsonl`` in a folder.
 
     ``Utterance.meta`` has ``media`` (the path, or None with the reason in ``media_missing``), ``Conversation.meta`` the
     ``split``.
+
+    Args:
+        root: The table, or the folder that holds it.
+
+    Returns:
+        The conversations in the order of their first rows.
 
     Raises:
         InputError: If there is no manifest, or if media are named and none of them exists.
         FormatError: If the table has no rows, or a row has no conversation, a duplicate id, invalid times, or another
             split than its conversation; the message names the row.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "manifest.csv").write_text("conversation,text,label\nc1,Hello.,joy\n")
+        ...     [(one.id, one.label) for one in conversations(Path(folder))[0]]
+        [('c1_0000', 'joy')]
     """
     path = _manifest(root)
     ratings = dict.fromkeys((*RATINGS, *read_statement(path).protocol.dimensions))

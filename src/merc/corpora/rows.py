@@ -100,7 +100,7 @@ def lines_of(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[str, 
 
 
 def table(path: Path, columns: tuple[str, ...], *, encoding: str = "utf-8-sig", lenient: bool = False) -> Iterator[Row]:
-    """Rows of a comma-separated file with a header; blank rows are skipped.
+    r"""Rows of a comma-separated file with a header; blank rows are skipped.
 
     Args:
         path: The file.
@@ -108,9 +108,19 @@ def table(path: Path, columns: tuple[str, ...], *, encoding: str = "utf-8-sig", 
         encoding: Expected encoding.
         lenient: See ``text_of``.
 
+    Yields:
+        The rows in order, each with its place for messages.
+
     Raises:
         InputError: If the file cannot be read.
         FormatError: If a column is missing or a row is malformed; the message names the row (the header is row 1).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = (path := Path(folder, "talk.csv")).write_text("text,label\nHello.,joy\n")
+        ...     [row["label"] for row in table(path, ("text", "label"))]
+        ['joy']
     """
     return parsed(text_of(path, encoding=encoding, lenient=lenient), str(path), columns)
 

@@ -57,11 +57,23 @@ def features(corpus: str, root: Path) -> dict[str, FeatureTable]:
     ``meld``: 17 action units and 6 voice attributes; ``iemocap``: 47 acoustic features; ``cmu-mosi``: text 100, voice
     73, face 100.
 
+    Args:
+        corpus: One of the three.
+        root: Its folder.
+
+    Returns:
+        By modality a table of ``(n, d)`` float32 values with the ids of the utterances.
+
     Raises:
         UnknownName: If the corpus has no feature file.
         InputError: If the file is missing.
         FormatError: If the file is damaged or lacks columns.
         MissingExtra: If it is Parquet, and polars is not installed.
+
+    Example:
+        >>> features("meld", Path("nowhere"))
+        Traceback (most recent call last):
+        merc.errors.InputError: no features at ...
     """
     return _TABLES[corpus](root)
 

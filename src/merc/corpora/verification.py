@@ -19,6 +19,10 @@ class Count:
         what: What is counted.
         expected: Published number.
         found: Number in this copy.
+
+    Example:
+        >>> Count("train joy", expected=1743, found=1742).ok
+        False
     """
 
     what: str
@@ -40,6 +44,10 @@ class Verification:
         rows: Counts.
         missing: Missing media and tables. (A missing annotation file is an exception instead.)
         orphans: Files without annotation.
+
+    Example:
+        >>> Verification("meld", (Count("train", 9989, 9989), Count("test", 2610, 2600))).unequal
+        (Count(what='test', expected=2610, found=2600),)
     """
 
     corpus: str

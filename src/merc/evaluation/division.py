@@ -23,7 +23,12 @@ TEST_APART = (("train", "test"), ("valid", "test"))
 
 
 class ProtocolWarning(UserWarning):
-    """A protocol whose figures are not comparable with any other is being used."""
+    """A protocol whose figures are not comparable with any other is being used.
+
+    Example:
+        >>> issubclass(ProtocolWarning, UserWarning)
+        True
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,9 @@ class Protocol:
             label: Gives the class of an utterance, or None where it does not count (default: the protocol's).
             seed: What a rule that draws validation dialogues draws them by.
 
+        Returns:
+            One fold or several, each with train, validation and a sealed test part.
+
         Raises:
             ProtocolError: A label outside the label set, conversations without any label (under a regression: without
                 any score), ids that are not unique, a dialogue or speaker that parts share, an empty part, or a class
@@ -126,10 +134,14 @@ class Protocol:
         ]
 
     def targets(self, conversations: Sequence[Conversation]) -> dict[str, tuple[float, ...]]:
-        """The values of each utterance that has any, by id; empty for a protocol without dimensions.
+        """The values of each utterance that has any.
+
+        Args:
+            conversations: All conversations of the corpus.
 
         Returns:
-            One value for each of ``dimensions``, NaN where an utterance lacks it.
+            By id one value for each of ``dimensions``, NaN where an utterance lacks it; empty for a protocol without
+            dimensions.
 
         Raises:
             ProtocolError: No utterance has a score: a corpus without targets for a regression.

@@ -35,8 +35,12 @@ class Part:
         dialogues: For each counting utterance what a bootstrap draws as one: its conversation, or the conversation's
             ``meta["cluster"]``, such as the speaker of an item corpus.
         speakers: Who says each counting utterance.
-        targets: Where dimensions are predicted, the values ``(dimensions,)`` of each utterance that counts, by id in
-            corpus order; NaN where a dimension is absent.
+        targets: Under dimensions the values ``(dimensions,)`` of each utterance that counts, by id; NaN where absent.
+
+    Example:
+        >>> part = Part("valid", ("c1",), {"u1": "joy"}, frozenset({"u1", "u2"}), {"u1": "c1"}, {"u1": "Ann"})
+        >>> part.ids, part.counts
+        (('u1',), {'joy': 1})
     """
 
     name: str
@@ -68,7 +72,19 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One look at the labels of a test part; ``count`` is 1 for the first by this system and seed, then 2, 3, …"""
+    """One look at the labels of a test part.
+
+    Args:
+        protocol, fold: Names of both.
+        system: Who looked: name of a system.
+        seed: Of its training, or None.
+        reason: What for.
+        count: 1 for the first by this system and seed, then 2, 3, …
+
+    Example:
+        >>> Opening("meld", "official", "concat", 0, "final result", 1).key
+        ('meld', 'official', 'concat', 0)
+    """
 
     protocol: str
     fold: str
@@ -84,9 +100,15 @@ class Opening:
 
 
 class Ledger:
-    """The record of every opening of a test part: a file of JSON lines, or memory when no path is given.
+    """The record of every opening of a test part.
 
-    ``ledger.of(system, seed=...)`` writes into the same record on behalf of a system and a seed.
+    Args:
+        path: A file of JSON lines, written by several processes in turn; None: the record is in memory.
+
+    Example:
+        >>> ledger = Ledger().of("concat", seed=0)
+        >>> ledger.write("meld", "official", "final result").count, ledger.write("meld", "official", "once more").count
+        (1, 2)
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -96,14 +118,26 @@ class Ledger:
         self._held: list[Opening] = []
 
     def of(self, system: str, *, seed: int | None = None) -> Ledger:
-        """The same record, with later openings under this name and seed."""
+        """The same record, with later openings under another name and seed.
+
+        Args:
+            system: Name of a system.
+            seed: Of its training.
+
+        Returns:
+            A view of the same openings.
+        """
         view = Ledger(self.path)
         view.system, view.seed, view._held = system, seed, self._held
         return view
 
     @property
     def openings(self) -> tuple[Opening, ...]:
-        """All openings, oldest first; raises InputError naming the line of a file that cannot be read."""
+        """All openings, oldest first.
+
+        Raises:
+            InputError: A line of the file cannot be read; the message names it.
+        """
         if self.path is None:
             return tuple(self._held)
         if not self.path.exists():
@@ -112,11 +146,28 @@ class Ledger:
         return tuple(_opening(line, f"{self.path}, line {number}") for number, line in enumerate(lines, 1))
 
     def repeated(self) -> tuple[Opening, ...]:
-        """The openings that were not the first of their system and seed."""
+        """The openings that show that test was looked at again.
+
+        Returns:
+            Those that were not the first of their system and seed.
+        """
         return tuple(opening for opening in self.openings if opening.count > 1)
 
     def write(self, protocol: str, fold: str, reason: str) -> Opening:
-        """Record one opening; raises InputError without a reason and OutputError where the file cannot be written."""
+        """Record one opening.
+
+        Args:
+            protocol: Name of the protocol.
+            fold: Name of the fold.
+            reason: What for, not empty.
+
+        Returns:
+            The opening with its count.
+
+        Raises:
+            InputError: There is no reason, or a line of the file cannot be read.
+            OutputError: The file cannot be written.
+        """
         if not reason.strip():
             raise InputError(f"test part of {protocol}, {fold}: give the reason for opening it, e.g. 'final result'")
         opening = Opening(protocol, fold, self.system, self.seed, reason, 1)
@@ -167,7 +218,19 @@ def _append(path: Path, line: str) -> None:
 
 
 class Sealed:
-    """A test part whose labels are hidden until it is opened; which utterances it holds is no secret."""
+    """A test part whose labels are hidden until it is opened; which utterances it holds is no secret.
+
+    Args:
+        part: What is sealed.
+        protocol: Name of the protocol, for the ledger.
+        fold: Name of the fold.
+
+    Example:
+        >>> part = Part("test", ("c1",), {"u1": "joy"}, frozenset({"u1"}), {"u1": "c1"}, {"u1": "Ann"})
+        >>> sealed = Sealed(part, protocol="meld", fold="official")
+        >>> sealed, sealed.open("final result", ledger=Ledger()).labels
+        (Sealed(meld, official: 1 utterances, not opened), {'u1': 'joy'})
+    """
 
     __slots__ = ("_part", "fold", "protocol")
 
@@ -203,16 +266,31 @@ class Sealed:
         return f"Sealed({self.protocol}, {self.fold}: {len(self)} utterances, not opened)"
 
     def open(self, reason: str, *, ledger: Ledger) -> Part:
-        """The part with its labels; the opening is written to the ledger first."""
+        """Give the part with its labels; the opening is written first. Errors as for ``Ledger.write``.
+
+        Args:
+            reason: What for.
+            ledger: Where it is recorded.
+
+        Returns:
+            The part.
+        """
         ledger.write(self.protocol, self.fold, reason)
         return self._part
 
 
 @dataclass(frozen=True, slots=True)
 class SharedTexts:
-    """How many test utterances have a text that also occurs in train: ``same`` of ``of``, ``long`` of five words up.
+    """Test utterances whose text also occurs in train, by words alone (see ``leaks.normalised``).
 
-    Texts are compared in lower case, without punctuation and with single spaces.
+    Args:
+        same: Test utterances whose text is in train.
+        long: Those of them with five words or more, which are hardly repeated by chance.
+        of: All test utterances.
+
+    Example:
+        >>> SharedTexts(same=12, long=1, of=200).same
+        12
     """
 
     same: int
@@ -222,9 +300,21 @@ class SharedTexts:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One division of a corpus: what is learnt from, what choices are made on, what the result is measured on.
+    """One division of a corpus.
 
-    ``notes`` are plain sentences on what this fold lacks, such as a class without a validation utterance.
+    Args:
+        name: Such as "official" or "session-5".
+        train: What is learnt from.
+        valid: What choices are made on.
+        test: What the result is measured on.
+        shared: How far texts of test occur in train.
+        notes: Sentences on what this fold lacks, such as a class without a validation utterance.
+
+    Example:
+        >>> part = Part("train", ("c1",), {"u1": "joy"}, frozenset({"u1"}), {"u1": "c1"}, {"u1": None})
+        >>> fold = Fold("official", part, part, Sealed(part, protocol="p", fold="official"), SharedTexts(0, 0, 1))
+        >>> fold.blinded([Conversation("c2", (Utterance("u2", label="joy"),))])[0].utterances[0].label is None
+        True
     """
 
     name: str
@@ -237,7 +327,11 @@ class Fold:
     def blinded(self, conversations: Sequence[Conversation]) -> list[Conversation]:
         """The conversations as a trainer should see them: annotation of train and validation only.
 
-        Other utterances lose label, scores and meta, which may repeat their annotation.
+        Args:
+            conversations: All of the corpus.
+
+        Returns:
+            Copies in which other utterances lose label, scores and meta, which may repeat their annotation.
         """
         known = {name: part.labels.get(name) for part in (self.train, self.valid) for name in part.ids}
         return [replace(c, utterances=tuple(_blind(u, known) for u in c.utterances)) for c in conversations]
@@ -271,9 +365,8 @@ def gather(
     labels: Mapping[str, str],
     targets: Mapping[str, tuple[float, ...]] | None = None,
 ) -> Part:
-    """The part of this name: what ``cut`` puts into it.
-
-    Utterances without an entry in ``labels`` or ``targets`` are context.
+    """What ``cut`` puts into the part of this name; utterances without an entry in ``labels`` or ``targets`` are
+    context.
     """
     values = targets or {}
     chosen: dict[str, Conversation] = {}

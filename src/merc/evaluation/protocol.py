@@ -345,6 +345,9 @@ def default_protocol(corpus: str) -> Protocol:
     Args:
         corpus: Id of a corpus; several joined by "+".
 
+    Returns:
+        The protocol, which of a corpus of another package is its own.
+
     Raises:
         UnknownName: The corpus has no protocol.
 

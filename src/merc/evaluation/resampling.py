@@ -28,9 +28,14 @@ T = TypeVar("T", Answers, Values)
 
 @dataclass(frozen=True, slots=True)
 class _Runs(Generic[T]):
-    """What one system predicted for one test set: one entry a seed, all on the same utterances.
+    """What one system predicted for one test set.
 
-    Raises InputError without a run, and where seeds differ in utterances, annotation or label set.
+    Args:
+        name: Of the system.
+        seeds: Its answers, one entry a seed, all on the same utterances.
+
+    Raises:
+        InputError: There is no run, or seeds differ in utterances, annotation or label set.
     """
 
     name: str
@@ -50,10 +55,23 @@ class _Runs(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Runs(_Runs[Answers]):
-    """The predicted labels of one system on one test set: one entry a seed, all on the same utterances."""
+    """The predicted labels of one system on one test set.
+
+    Example:
+        >>> run = Answers(("joy", "sad"), ("u1",), np.array([0]), np.array([0]), ("c1",), (None,))
+        >>> Runs("concat", (run, run)).figures("accuracy").tolist()
+        [1.0, 1.0]
+    """
 
     def figures(self, metric: str) -> np.ndarray:
-        """The figure of each seed on the whole set: ``(seeds,)``."""
+        """A figure on the whole set.
+
+        Args:
+            metric: Name in ``merc.evaluation.metrics.STATISTICS``.
+
+        Returns:
+            That of each seed: ``(seeds,)``.
+        """
         return figures(np.stack([run.matrix for run in self.seeds]).astype(np.float64), metric)
 
 
@@ -109,7 +127,25 @@ class Estimate:
 
 
 def estimate(runs: AnyRuns, *, metric: str, resamples: int = 10_000, seed: int = 0) -> Estimate:
-    """Mean, standard deviation and percentile interval of a metric; raises InputError for one of the other kind."""
+    """Mean, standard deviation and percentile interval of a figure.
+
+    Args:
+        runs: Predicted labels or values of a system.
+        metric: Name in ``merc.evaluation.metrics.NAMES``.
+        resamples: How often dialogues are drawn.
+        seed: Of the draws.
+
+    Returns:
+        The figure over seeds with its 95 % interval over dialogues.
+
+    Raises:
+        InputError: A metric of the other kind.
+
+    Example:
+        >>> run = Answers(("joy", "sad"), ("u1",), np.array([0]), np.array([0]), ("c1",), (None,))
+        >>> estimate(Runs("concat", (run,)), metric="accuracy", resamples=10).mean
+        1.0
+    """
     values = runs.figures(metric)
     drawn = resampled(runs, metric=metric, resamples=resamples, seed=seed)
     defined = bool(np.isfinite(drawn).any())  # the correlation of a constant is not

@@ -21,10 +21,20 @@ NOT_A_RESULT = "not a result"
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What a choice may know of an epoch: its number, from 1, and the figures of the validation part.
+    """What a choice may know of an epoch.
 
-    Figures are named ("weighted_f1", "loss"). Raises ProtocolError for a figure of test, InputError for a figure that
-    is not finite (the training diverged).
+    Args:
+        number: From 1.
+        figures: Figures of the validation part by name ("weighted_f1", "loss").
+
+    Raises:
+        ProtocolError: A figure of test.
+        InputError: A figure that is not finite: the training diverged.
+
+    Example:
+        >>> Epoch(1, {"test_f1": 0.6})
+        Traceback (most recent call last):
+        merc.errors.ProtocolError: epoch 1: figure 'test_f1' is measured on test; ...
     """
 
     number: int
@@ -50,6 +60,14 @@ class Best:
     """Choose the epoch with the best value of one validation figure, the first of equals.
 
     Called with the epochs so far it returns the chosen one's place in the sequence (0 for the first).
+
+    Args:
+        figure: Name of the figure.
+        lowest: True for a loss.
+
+    Example:
+        >>> Best("loss", lowest=True)([Epoch(1, {"loss": 0.9}), Epoch(2, {"loss": 0.7})])
+        1
     """
 
     figure: str = "weighted_f1"
@@ -68,10 +86,24 @@ class Best:
 
 
 def select(history: Sequence[Epoch], *, by: Selector | None = None, fold: Fold | None = None) -> int:
-    """The place in ``history`` of the epoch that validation prefers (by default the best weighted F1).
+    """The epoch that validation prefers.
 
-    Raises ProtocolError where an entry is anything but an Epoch, where the selector holds something that can see test
-    (a sealed or opened test part of ``fold``, a TestTrace), and where it answers with no place in the history.
+    Args:
+        history: The epochs so far.
+        by: Chooses (default: ``Best()``, the best weighted F1).
+        fold: Whose test part the choice must not see.
+
+    Returns:
+        Its place in ``history``, from 0.
+
+    Raises:
+        ProtocolError: An entry is anything but an Epoch, the selector holds something that can see test (a sealed or
+            opened
+            test part of ``fold``, a TestTrace), or it answers with no place in the history.
+
+    Example:
+        >>> select([Epoch(1, {"weighted_f1": 0.5}), Epoch(2, {"weighted_f1": 0.6})])
+        1
     """
     chooser = by or Best()
     for entry in history:
@@ -153,7 +185,19 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class NotAResult:
-    """The figure that choosing the epoch on test would have claimed; it may be shown only with its stamp."""
+    """The figure that choosing the epoch on test would have claimed; it may be shown only with its stamp.
+
+    Args:
+        metric: Name of the figure.
+        value: The best one on test.
+        epoch: The epoch that has it, from 1.
+        comparable: Always False.
+        stamp: Always ``NOT_A_RESULT``.
+
+    Example:
+        >>> NotAResult("weighted_f1", 0.66, epoch=7).stamp
+        'not a result'
+    """
 
     metric: str
     value: float
@@ -166,6 +210,22 @@ class TestTrace:
     """Follows the test figure epoch by epoch, to show how much choosing on test would add; never part of a choice.
 
     Opening the test part for it is written to the ledger under the reason "not a result: best test epoch".
+
+    Args:
+        sealed: The test part; it is opened here.
+        ledger: Where that is recorded.
+        labels: The label set.
+        metric: Name in ``merc.evaluation.metrics.STATISTICS``.
+
+    Raises:
+        InputError: A metric that is not known.
+
+    Example:
+        >>> part = Part("test", ("c1",), {"u1": "joy"}, frozenset({"u1"}), {"u1": "c1"}, {"u1": None})
+        >>> trace = TestTrace(Sealed(part, protocol="p", fold="f"), ledger=Ledger(), labels=("joy", "sad"))
+        >>> trace.add(1, {"u1": "joy"})
+        >>> trace.best().value, trace.best().comparable
+        (1.0, False)
     """
 
     __test__ = False  # not a test case, whatever its name suggests
@@ -179,12 +239,24 @@ class TestTrace:
         self._figures: dict[int, float] = {}
 
     def add(self, epoch: int, predicted: Mapping[str, str]) -> None:
-        """Score the predicted labels of one epoch, by utterance id; nothing is returned, so nothing can be chosen."""
+        """Score an epoch; nothing is returned, so nothing can be chosen.
+
+        Args:
+            epoch: Its number, from 1.
+            predicted: Predicted label of each test utterance, by id.
+        """
         given = answers(self._part, predicted, labels=self._labels)
         self._figures[epoch] = STATISTICS[self.metric](given.matrix)
 
     def best(self) -> NotAResult:
-        """The highest figure and its epoch, the first of equals; raises InputError before the first epoch."""
+        """What choosing on test would have claimed.
+
+        Returns:
+            The highest figure and its epoch, the first of equals.
+
+        Raises:
+            InputError: No epoch has been scored.
+        """
         if not self._figures:
             raise InputError("no epoch has been traced on test; call add() after each epoch")
         epoch = max(self._figures, key=lambda number: (self._figures[number], -number))

@@ -57,7 +57,25 @@ def compare(
 ) -> Comparison:
     """Compare two systems on the same test utterances.
 
-    Raises InputError where these differ, where fewer than two dialogues can be drawn, and for an unknown metric.
+    Args:
+        first: Answers of a system, one entry a seed.
+        second: Those of the other one.
+        metric: Name in ``merc.evaluation.metrics.NAMES``.
+        resamples: How often dialogues are drawn.
+        seed: Of the draws.
+
+    Returns:
+        First minus second, with its interval and p.
+
+    Raises:
+        InputError: Utterances differ, fewer than two dialogues can be drawn, or the metric is not known.
+
+    Example:
+        >>> from merc.evaluation.scoring import Answers
+        >>> given = ("joy", "sad"), ("u1", "u2"), np.array([0, 1])
+        >>> one, other = (Answers(*given, np.array(said), ("c1", "c2"), (None,) * 2) for said in ([0, 1], [0, 0]))
+        >>> compare(Runs("a", (one,)), Runs("b", (other,)), metric="accuracy").difference
+        0.5
     """
     return compare_all([first, second], metric=metric, resamples=resamples, seed=seed)[0]
 

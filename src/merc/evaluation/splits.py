@@ -23,7 +23,23 @@ _OFFICIAL = {"train": "train", "dev": "valid", "valid": "valid", "validation": "
 
 
 def official(conversations: Sequence[Conversation], seed: int) -> list[tuple[str, Cut]]:
-    """The corpus's own train, dev and test: ``meta["split"]``, else what stands before ``/`` in the id."""
+    """The corpus's own train, dev and test.
+
+    Args:
+        conversations: With ``meta["split"]``, or ids such as ``train/c1``.
+        seed: Not used: nothing is drawn.
+
+    Returns:
+        One cut, "official".
+
+    Raises:
+        ProtocolError: A conversation is in no part of these names.
+
+    Example:
+        >>> talk = Conversation("c1", (Utterance("u1"),), {"split": "dev"})
+        >>> [(name, cut(talk, talk.utterances[0])) for name, cut in official([talk], 0)]
+        [('official', 'valid')]
+    """
     return [("official", _by_conversation({c.id: _split(c) for c in conversations}))]
 
 

@@ -90,7 +90,13 @@ NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def metrics_of(dimensions: Sequence[str]) -> tuple[str, ...]:
-    """The metrics of predicted values on these dimensions; of sentiment alone Acc-2 and Acc-7 too.
+    """The metrics of predicted values; of sentiment alone Acc-2 and Acc-7 too.
+
+    Args:
+        dimensions: Names such as "valence".
+
+    Returns:
+        Names in ``NAMES``.
 
     Example:
         >>> metrics_of(["valence", "activation"])
@@ -103,6 +109,12 @@ def metrics_of(dimensions: Sequence[str]) -> tuple[str, ...]:
 
 def lowest(metric: str) -> float:
     """The smallest value that a metric can have: -1 for correlations, else 0.
+
+    Args:
+        metric: A name in ``NAMES``.
+
+    Returns:
+        The bound; an error has 0.
 
     Raises:
         InputError: The metric has no entry in ``NAMES``.

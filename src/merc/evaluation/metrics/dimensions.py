@@ -39,12 +39,28 @@ def ccc(true: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def pearson(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Pearson's correlation; NaN where one of the lists is constant. Arguments and errors as for ``ccc``."""
+    """Pearson's correlation; arguments and errors as for ``ccc``.
+
+    Returns:
+        A value in [-1, 1]; NaN where one of the lists is constant.
+
+    Example:
+        >>> round(pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])), 4)
+        1.0
+    """
     return _plain("pearson", true, predicted)
 
 
 def mae(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean absolute error, in the unit of the values; lower is better. Arguments and errors as for ``ccc``."""
+    """Mean absolute error; arguments and errors as for ``ccc``.
+
+    Returns:
+        In the unit of the values; lower is better.
+
+    Example:
+        >>> mae(np.array([1.0, 2.0]), np.array([1.5, 1.0]))
+        0.75
+    """
     return _plain("mae", true, predicted)
 
 

@@ -20,11 +20,14 @@ _CHUNK = 1024  # rows of the comparison held at once
 
 
 def kendall_tau(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Kendall's tau-b, corrected for ties (Kendall 1945), in [-1, 1]; NaN where one of the lists is constant.
+    """Kendall's tau-b, corrected for ties (Kendall 1945).
 
     Args:
         true: Annotated values ``(n,)``; NaN where there is none.
         predicted: Predicted values ``(n,)``, finite.
+
+    Returns:
+        A value in [-1, 1]; NaN where one of the lists is constant.
 
     Raises:
         InputError: Lists of different length, a prediction that is not finite, or no annotated value.
@@ -40,7 +43,14 @@ def kendall_tau(true: np.ndarray, predicted: np.ndarray) -> float:
 def ranking_accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
     """Of the pairs whose annotated values differ, the share that is predicted in this order; a predicted tie is half.
 
-    0.5 is chance. NaN where no two annotated values differ. Arguments and errors as for ``kendall_tau``.
+    Arguments and errors as for ``kendall_tau``.
+
+    Returns:
+        A value in [0, 1], of which 0.5 is chance; NaN where no two annotated values differ.
+
+    Example:
+        >>> round(ranking_accuracy(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 2.0])), 4)
+        0.8333
     """
     return _plain("ranking_accuracy", true, predicted)
 

@@ -28,6 +28,9 @@ def acc7(true: np.ndarray, predicted: np.ndarray) -> float:
         true: Annotated values ``(n,)`` from -3 to 3; NaN where there is none.
         predicted: Predicted values ``(n,)``, finite; beyond the ends they count as the end.
 
+    Returns:
+        The share, in [0, 1].
+
     Raises:
         InputError: Lists of different length, a prediction that is not finite, or no annotated value.
 
@@ -42,7 +45,11 @@ def acc7(true: np.ndarray, predicted: np.ndarray) -> float:
 def acc2(true: np.ndarray, predicted: np.ndarray) -> float:
     """The share of values that are negative where the annotated ones are, and are not where these are not.
 
-    Arguments and errors as for ``acc7``.
+    Arguments, result and errors as for ``acc7``.
+
+    Example:
+        >>> acc2(np.array([-1.0, 0.0, 2.0, 1.0]), np.array([-0.5, -0.1, 1.0, 3.0]))
+        0.75
     """
     return _plain("acc2", true, predicted)
 
@@ -50,7 +57,14 @@ def acc2(true: np.ndarray, predicted: np.ndarray) -> float:
 def acc2_nonzero(true: np.ndarray, predicted: np.ndarray) -> float:
     """The share of values that are positive where the annotated ones are, of those that are not annotated as 0.
 
-    NaN where all are 0. Arguments and errors as for ``acc7``.
+    Arguments and errors as for ``acc7``.
+
+    Returns:
+        The share, in [0, 1]; NaN where all are annotated as 0.
+
+    Example:
+        >>> acc2_nonzero(np.array([-1.0, 0.0, 2.0, 1.0]), np.array([-0.5, -0.1, 1.0, 3.0]))
+        1.0
     """
     return _plain("acc2_nonzero", true, predicted)
 

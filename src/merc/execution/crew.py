@@ -78,7 +78,9 @@ class Crew(ABC, Generic[AnyWorker]):
     def map(
         self, make: Make[Item, Result], items: Sequence[Item], *, kept: Kept[Item, Result] | None = None
     ) -> Iterator[Row[Item, Result]]:
-        """Yield one row per item; see `Executor.map`. ``make`` must be importable by name."""
+        """Yield one row per item; arguments, result and errors as for ``Executor.map``. ``make`` must be importable by
+        name.
+        """
         if make != self._make:
             self._end_all()
             self._make = make

@@ -67,6 +67,9 @@ class Engine:
             workers: Number of workers; 0: one per core of this machine, or as many as the cluster has room for.
             timeout: Seconds after which an item fails.
 
+        Returns:
+            The executor: processes of this machine, or workers of Ray.
+
         Raises:
             MissingExtra: Ray is not installed.
         """

@@ -29,6 +29,9 @@ DAMAGE = (MercError, OSError, ValueError, RuntimeError, ArithmeticError, LookupE
 class Row(Generic[Item, Result]):
     """What became of one item.
 
+    Attributes:
+        item: What the function was given.
+
     Example:
         >>> Row("a.wav", reason="cannot decode audio 'a.wav'").ok
         False
@@ -49,17 +52,45 @@ class Row(Generic[Item, Result]):
 
 
 class Kept(Protocol[Item, Result]):
-    """Rows of earlier runs, by item."""
+    """Rows of earlier runs, by item.
+
+    Example:
+        >>> from merc.execution import Serial
+        >>> class Memory:
+        ...     rows: dict = {}
+        ...     load = rows.get
+        ...     save = lambda self, row: self.rows.update({row.item: row})
+        >>> [row.kept for _ in "12" for row in Serial().map(lambda: str.upper, ["a"], kept=Memory())]
+        [False, True]
+    """
 
     def load(self, item: Item) -> Row[Item, Result] | None:
-        """Return the saved row of an item, or None where it is to be run."""
+        """Look a row up.
+
+        Args:
+            item: What is to be run.
+
+        Returns:
+            Its saved row, or None where it is to be run.
+        """
 
     def save(self, row: Row[Item, Result]) -> None:
-        """Save a row, complete or not at all."""
+        """Save a row, complete or not at all.
+
+        Args:
+            row: Of an item that was run.
+        """
 
 
 class Executor(Protocol):
-    """Runs a function over items."""
+    """Runs a function over items.
+
+    Example:
+        >>> from merc.execution import Serial
+        >>> executor: Executor = Serial()
+        >>> [row.result for row in executor.map(lambda: str.upper, ["a", "b"])]
+        ['A', 'B']
+    """
 
     def map(
         self, make: Make[Item, Result], items: Sequence[Item], *, kept: Kept[Item, Result] | None = None

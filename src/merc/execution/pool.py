@@ -39,6 +39,11 @@ class Processes(Crew[_Process]):
 
     Raises:
         InputError: for a count below 1 or a timeout of 0 or less.
+
+    Example:
+        >>> with Processes(2, timeout=60) as executor:
+        ...     list(executor.map(dict, []))
+        []
     """
 
     scope = "processes"

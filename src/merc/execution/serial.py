@@ -19,7 +19,7 @@ class Serial:
     def map(
         self, make: Make[Item, Result], items: Sequence[Item], *, kept: Kept[Item, Result] | None = None
     ) -> Iterator[Row[Item, Result]]:
-        """Yield one row per item; see `Executor.map`."""
+        """Yield one row per item; arguments, result and errors as for ``Executor.map``."""
 
         def run(left: Sequence[Item]) -> Iterator[Row[Item, Result]]:
             if left:

@@ -26,7 +26,19 @@ _CELL = "text-align:left;padding:2px 10px 2px 0;border:0;background:none;vertica
 
 
 def fragment(timeline: Timeline) -> str:
-    """HTML of one strip a speaker and of the first utterances, as people corrected them; it needs nothing else."""
+    """A timeline as HTML for a notebook: one strip a speaker and the first utterances, as people corrected them.
+
+    Args:
+        timeline: As predicted, with its edits.
+
+    Returns:
+        An element with its own styles; it needs nothing else.
+
+    Example:
+        >>> from merc.conversation import Recording
+        >>> fragment(Timeline(Recording("talk.wav", "0" * 64, 2.0, has_audio=True, has_video=False), (), ()))[:4]
+        '<div'
+    """
     timeline = timeline.corrected
     rows, time = by_speaker(timeline), axis(timeline)
     people, said = counted(len(rows), "speaker"), counted(len(timeline), "utterance")

@@ -24,8 +24,21 @@ def write(timeline: Timeline, path: str | Path) -> None:
 
     The page plays the recording where it lies next to it or one folder above.
 
+    Args:
+        timeline: As predicted, with its edits.
+        path: The page, ``.html``.
+
     Raises:
         OutputError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from merc.conversation import Recording
+        >>> timeline = Timeline(Recording("talk.wav", "0" * 64, 2.0, has_audio=True, has_video=False), (), ())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(timeline, path := Path(folder, "report.html"))
+        ...     "talk.wav" in path.read_text(encoding="utf-8")
+        True
     """
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(render(timeline).encode())
@@ -35,6 +48,18 @@ def render(timeline: Timeline) -> str:
     """The report of a timeline as the text of one HTML page; the same timeline gives the same text.
 
     Where people corrected it, the corrected layer is drawn; what the model predicted is next to each correction.
+
+    Args:
+        timeline: As predicted, with its edits.
+
+    Returns:
+        A whole page, with its styles and scripts.
+
+    Example:
+        >>> from merc.conversation import Recording
+        >>> timeline = Timeline(Recording("talk.wav", "0" * 64, 2.0, has_audio=True, has_video=False), (), ())
+        >>> "<title>talk.wav – predicted emotion labels</title>" in render(timeline)
+        True
     """
     predicted, timeline = timeline, timeline.corrected
     return Page(

@@ -96,6 +96,9 @@ class Address:
     def is_folder(self) -> bool:
         """Whether there is a folder; what a scheme cannot list counts as a file.
 
+        Returns:
+            True where the scheme can be listed and has a folder there.
+
         Raises:
             InputError: The scheme is unknown, or nothing answers.
             MissingExtra: Its driver is not installed.
@@ -104,10 +107,13 @@ class Address:
             return self.scheme not in READ_ONLY and bool(system.isdir(path))
 
     def files(self, *, deep: bool = True) -> list[Address]:
-        """The files in a folder in order of their names, with their sizes; raises as `is_folder`.
+        """The files in a folder; errors as for ``Address.is_folder``.
 
         Args:
             deep: Whether those in the folders below it are listed too.
+
+        Returns:
+            Addresses in order of their names, with size and state.
         """
         with self._reading() as (system, path):
             system.invalidate_cache()  # others may have written since it was listed
@@ -116,7 +122,11 @@ class Address:
             return sorted(Address(names[name], int(one["size"] or 0), _state(one)) for name, one in found.items())
 
     def stated(self) -> Address:
-        """This file with its size and state; raises as `fetch`."""
+        """Ask for size and state; errors as for ``Address.fetch``.
+
+        Returns:
+            The same address with both.
+        """
         with self._reading() as (system, path):
             system.invalidate_cache()
             found = system.info(path)
@@ -124,6 +134,9 @@ class Address:
 
     def fetch(self, target: Path) -> None:
         """Copy the file to a local path.
+
+        Args:
+            target: A path that is written, in a folder that exists.
 
         Raises:
             InputError: There is no such file, or nothing answers.
@@ -134,6 +147,9 @@ class Address:
 
     def put(self, source: Path) -> None:
         """Copy a local file here; readers see the old content or the new one, whole, where the store has that promise.
+
+        Args:
+            source: A local file.
 
         Raises:
             OutputError: It cannot be written.
@@ -155,7 +171,12 @@ class Address:
         trial.remove()
 
     def remove(self) -> None:
-        """Remove the file; raises OutputError where that is not allowed."""
+        """Remove the file.
+
+        Raises:
+            OutputError: That is not allowed, or there is no such file.
+            InputError, MissingExtra: As for ``Address.is_folder``.
+        """
         system, path = self._opened()
         try:
             system.rm_file(path)
@@ -195,7 +216,13 @@ Place = Path | Address
 
 
 def place(text: str) -> Place:
-    """The address that a text is, or else the path.
+    """What a text names.
+
+    Args:
+        text: A path or a URL.
+
+    Returns:
+        An address for a URL that is no file on this disk, else a path.
 
     Example:
         >>> place("talks/a.mp4"), place("s3://talks/a.mp4").suffix

@@ -30,7 +30,17 @@ _DIED = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step in the life of a job; ids grow."""
+    """One step in the life of a job; ids grow.
+
+    Attributes:
+        id: Grows from event to event.
+        time: Seconds since 1970, by the clock of the database.
+        data: Such as ``{"state": "running", "attempt": 1}`` or stage, done and total.
+
+    Example:
+        >>> Event(1, 1.8e9, "progress", {"stage": "transcribe", "done": 1.0, "total": 2.0}).kind
+        'progress'
+    """
 
     id: int
     time: float
@@ -42,6 +52,12 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Job:
     """One analysis.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        created, started, finished: Seconds since 1970, by the clock of the database; None: not yet.
+        attempts: How often it was begun.
+        fence: Number of its latest claim.
 
     Example:
         >>> Job(name="talk.wav", options={"speakers": 2}).state
@@ -83,13 +99,29 @@ class Queue:
     Args:
         database: Where they are.
         attempts: How often a job is begun before it fails.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     queue = Queue(Database(None, Path(folder)))
+        ...     queue.add(Job(name="talk.wav"), most=None), queue.claim("worker").name, queue.counts()
+        (True, 'talk.wav', {'running': 1})
     """
 
     def __init__(self, database: Database, *, attempts: int = 10) -> None:
         self._database, self._attempts = database, attempts
 
     def add(self, job: Job, *, most: int | None) -> bool:
-        """Append a job; False if ``most`` are already waiting or running (None: however many are)."""
+        """Append a job.
+
+        Args:
+            job: A new one.
+            most: Jobs that may wait or run together; None: any number.
+
+        Returns:
+            False where as many wait or run already.
+        """
         with self._database.write() as connection:
             if most is not None and _unfinished(connection) >= most:
                 return False
@@ -100,7 +132,14 @@ class Queue:
         return True
 
     def get(self, id_: str) -> Job | None:
-        """A job by id; None if there is none."""
+        """A job by its id.
+
+        Args:
+            id_: Of the job.
+
+        Returns:
+            The job; None if there is none.
+        """
         if not _ID.fullmatch(id_):
             return None
         with self._database.read() as connection:
@@ -108,7 +147,15 @@ class Queue:
         return _job(row) if row else None
 
     def listed(self, *, limit: int, before: float | None = None) -> list[Job]:
-        """The latest jobs that were not transient, newest first; ``before`` is when the last one seen was created."""
+        """The latest jobs that were not transient.
+
+        Args:
+            limit: Most of them.
+            before: When the last one seen was created; None: from the newest.
+
+        Returns:
+            Newest first.
+        """
         asked = sa.select(JOBS).where(~JOBS.c.transient).order_by(JOBS.c.created.desc()).limit(limit)
         if before is not None:
             asked = asked.where(JOBS.c.created < before)
@@ -116,21 +163,37 @@ class Queue:
             return [_job(row) for row in connection.execute(asked).mappings()]
 
     def unfinished(self) -> int:
-        """How many jobs wait or run."""
+        """Count what is left to do.
+
+        Returns:
+            Number of jobs that wait or run.
+        """
         with self._database.read() as connection:
             return _unfinished(connection)
 
     def events(self, id_: str, *, after: int = 0) -> list[Event]:
-        """What happened to a job since an event."""
+        """What happened to a job.
+
+        Args:
+            id_: Of the job.
+            after: Id of the last event seen; 0: none.
+
+        Returns:
+            Later events in order.
+        """
         asked = sa.select(EVENTS).where(EVENTS.c.job == id_, EVENTS.c.id > after).order_by(EVENTS.c.id)
         with self._database.read() as connection:
             rows = connection.execute(asked).mappings().all()
         return [Event(row["id"], row["time"], row["kind"], json.loads(row["data"])) for row in rows]
 
     def claim(self, worker: str) -> Job | None:
-        """Take the oldest job that waits, or whose worker has died; None if there is none.
+        """Take the oldest job that waits, or whose worker has died. One that was begun too often fails instead.
 
-        One that was begun too often fails instead.
+        Args:
+            worker: Name of who takes it.
+
+        Returns:
+            The job with the fence of this claim; None if there is none.
         """
         with self._database.write() as connection:
             time = now(connection)
@@ -149,12 +212,25 @@ class Queue:
         return None
 
     def renew(self, job: Job) -> bool:
-        """Show that the worker of a claim lives; False if the job is no longer its own."""
+        """Show that the worker of a claim lives.
+
+        Args:
+            job: The claim.
+
+        Returns:
+            False where the job is no longer its own.
+        """
         with self._database.write() as connection:
             return _own(connection, job, lease=now(connection) + LEASE)
 
     def report(self, job: Job, stage: str, done: float, total: float) -> bool:
-        """Record progress; False if the job is no longer the claim's own."""
+        """Record progress; claim and result as for ``Queue.renew``.
+
+        Args:
+            stage: Name of the stage.
+            done: How much of it, in the unit of ``total``.
+            total: How much there is.
+        """
         with self._database.write() as connection:
             if not _own(connection, job):
                 return False
@@ -183,7 +259,11 @@ class Queue:
         return True
 
     def fail(self, job: Job, reason: str) -> bool:
-        """End a claim with the reason why there are no results; False if the job was no longer its own."""
+        """End a claim without results; claim and result as for ``Queue.renew``.
+
+        Args:
+            reason: Why there are none.
+        """
         reason = reason.encode("utf-8", "replace").decode().replace("\0", "?")  # no database stores these
         with self._database.write() as connection:
             if not _own(connection, job):
@@ -192,19 +272,33 @@ class Queue:
         return True
 
     def release(self, job: Job) -> None:
-        """Give a claim back, as when its worker is stopped; it does not count as an attempt."""
+        """Give a claim back, as when its worker is stopped; not counted as an attempt. Arguments as for
+        ``Queue.renew``.
+        """
         with self._database.write() as connection:
             if _own(connection, job, state="queued", attempts=job.attempts - 1, lease=0.0):
                 _record(connection, job.id, now(connection), "state", {"state": "queued"})
 
     def remove(self, id_: str) -> bool:
-        """Remove a job and its events; a running one is no longer its worker's own. False if there is none."""
+        """Remove a job and its events; a running one is no longer its worker's own. Arguments as for ``Queue.get``.
+
+        Returns:
+            False where there is none.
+        """
         with self._database.write() as connection:
             connection.execute(sa.delete(EVENTS).where(EVENTS.c.job == id_))
             return bool(connection.execute(sa.delete(JOBS).where(JOBS.c.id == id_)).rowcount)
 
     def outdated(self, *, keep: float | None, transient: float) -> list[str]:
-        """Ids of ended jobs that are older than ``keep`` seconds, or ``transient`` seconds if they are transient."""
+        """Find ended jobs that are to be removed.
+
+        Args:
+            keep: Seconds since the end; None: for ever.
+            transient: The same for jobs that are transient.
+
+        Returns:
+            Their ids.
+        """
         with self._database.read() as connection:
             time = now(connection)
             old = sa.and_(JOBS.c.transient, JOBS.c.finished < time - transient)
@@ -213,33 +307,49 @@ class Queue:
             return list(connection.execute(sa.select(JOBS.c.id).where(JOBS.c.state.in_(_ENDED), old)).scalars())
 
     def beat(self, worker: str) -> None:
-        """Show that a worker lives and its models are loaded."""
+        """Show that a worker lives and its models are loaded.
+
+        Args:
+            worker: Its name.
+        """
         with self._database.write() as connection:
             time = now(connection)
             connection.execute(sa.delete(WORKERS).where(WORKERS.c.id == worker))
             connection.execute(sa.insert(WORKERS).values(id=worker, seen=time))
 
     def died(self, worker: str) -> None:
-        """Free the jobs of a worker that is known to be dead, without waiting for the end of their leases."""
+        """Free the jobs of a worker that is known to be dead, at once. Arguments as for ``Queue.beat``."""
         with self._database.write() as connection:
             connection.execute(sa.delete(WORKERS).where(WORKERS.c.id == worker))
             running = sa.and_(JOBS.c.worker == worker, JOBS.c.state == "running")
             connection.execute(sa.update(JOBS).where(running).values(lease=0.0))
 
     def ready(self) -> int:
-        """How many workers live and have their models loaded."""
+        """Count the workers that can take a job.
+
+        Returns:
+            Number of those that live and have their models loaded.
+        """
         with self._database.read() as connection:
             alive = sa.select(sa.func.count()).select_from(WORKERS).where(WORKERS.c.seen > now(connection) - LEASE)
             return int(connection.execute(alive).scalar_one())
 
     def counts(self) -> dict[str, int]:
-        """How many jobs there are in each state."""
+        """Count the jobs by state.
+
+        Returns:
+            Numbers by state; a state without jobs is absent.
+        """
         with self._database.read() as connection:
             rows = connection.execute(sa.select(JOBS.c.state, sa.func.count()).group_by(JOBS.c.state)).all()
         return {str(state): int(count) for state, count in rows}
 
     def totals(self) -> dict[str, tuple[int, float, float]]:
-        """For each outcome how many jobs ever ended so, the seconds of their recordings, and those of their work."""
+        """Sum up all jobs that ever ended, also those that were removed.
+
+        Returns:
+            By outcome their number, the seconds of their recordings, and those of their work.
+        """
         with self._database.read() as connection:
             rows = connection.execute(sa.select(TOTALS)).all()
         return {str(outcome): (int(count), float(a), float(b)) for outcome, count, a, b in rows}

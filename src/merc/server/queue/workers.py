@@ -37,6 +37,12 @@ class Workers:
     Args:
         settings: Of the server; ``settings.workers`` processes are kept running.
         queue: Where a worker's jobs are freed when it dies.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> with Workers(SimpleNamespace(workers=0), queue=None) as workers:
+        ...     workers.pids
+        []
     """
 
     def __init__(self, settings: Settings, queue: Queue) -> None:

@@ -31,10 +31,28 @@ __all__ = [
 ]
 
 CONTEXTS = ("none", "past", "both")
+"""What an utterance may attend to: itself, also earlier utterances of its window, or all of the window."""
 
 
 def tokenised(tokenizer: Any, texts: Sequence[str], *, longest: int = 96) -> list[list[int]]:
-    """Token numbers of each text, without the opening token, closed by the separator; raises InputError if empty."""
+    """Token numbers of each text, without the opening token, closed by the separator.
+
+    Args:
+        tokenizer: That of MPNet, as transformers loads it.
+        texts: Not empty, with the speakers' names where these are read (see ``turn``).
+        longest: Most tokens of a text; the rest is cut off.
+
+    Returns:
+        One list of numbers a text.
+
+    Raises:
+        InputError: A text is empty.
+
+    Example:
+        >>> words = lambda texts, **options: {"input_ids": [[0, *map(len, text.split()), 2] for text in texts]}
+        >>> tokenised(words, ["Ann: Hello there."])
+        [[4, 5, 6, 2]]
+    """
     for number, text in enumerate(texts):
         if not text.strip():
             raise InputError(f"text {number} of {len(texts)} is empty: leave out utterances without words")
@@ -45,10 +63,22 @@ def tokenised(tokenizer: Any, texts: Sequence[str], *, longest: int = 96) -> lis
 
 
 def visible(owners: Tensor, *, context: str) -> Tensor:
-    """Which tokens each token may look at: bool ``(B, 1, L, L)`` from the owners ``(B, L)``.
+    """Which tokens each token may look at.
 
-    "none": its own utterance; "past": also earlier ones; "both": all of the window. Every token attends to the opening
-    token, which attends to itself alone unless the context is "both": it would carry later words to earlier utterances.
+    Args:
+        owners: int64 ``(B, L)``, see ``Window``; ``OUTSIDE`` in padding.
+        context: One of CONTEXTS.
+
+    Returns:
+        bool ``(B, 1, L, L)``: of row i the tokens that token i attends to.
+
+    Raises:
+        InputError: Another context.
+
+    Example:
+        >>> owners = torch.tensor([[START, 0, 1]])
+        >>> visible(owners, context="past").int().tolist()
+        [[[[1, 0, 0], [1, 1, 0], [1, 1, 1]]]]
     """
     if context not in CONTEXTS:
         raise InputError(f"context '{context}': expected {', '.join(CONTEXTS)}")
@@ -66,7 +96,21 @@ def visible(owners: Tensor, *, context: str) -> Tensor:
 
 
 def collate(chosen: Sequence[Window], *, padding: int, multiple: int = 1) -> tuple[Tensor, Tensor]:
-    """Token numbers and owners of several windows: int64 ``(B, L)`` each, padded to a multiple, on the CPU."""
+    """Token numbers and owners of several windows as a batch.
+
+    Args:
+        chosen: The windows.
+        padding: Token number of padding.
+        multiple: Of which L is one, for kernels that want it.
+
+    Returns:
+        Tokens and owners, int64 ``(B, L)`` each, on the CPU.
+
+    Example:
+        >>> tokens, owners = collate([Window(0, 0, 0, (0, 5, 2), (START, 0, 0))], padding=1, multiple=4)
+        >>> tokens.tolist(), owners.tolist()
+        ([[0, 5, 2, 1]], [[-1, 0, 0, -2]])
+    """
     length = -(-max(len(window.tokens) for window in chosen) // multiple) * multiple
     tokens = np.full((len(chosen), length), padding, np.int64)
     owners = np.full((len(chosen), length), OUTSIDE, np.int64)
@@ -77,16 +121,46 @@ def collate(chosen: Sequence[Window], *, padding: int, multiple: int = 1) -> tup
 
 
 def pooled(states: Tensor, owners: Tensor) -> Tensor:
-    """Mean of each utterance's tokens: ``(B, L, d)`` -> ``(B, U, d)``, zeros where a window has fewer utterances."""
+    """Mean of each utterance's tokens.
+
+    Args:
+        states: ``(B, L, d)``.
+        owners: int64 ``(B, L)``.
+
+    Returns:
+        ``(B, U, d)``, zeros where a window has fewer utterances.
+
+    Example:
+        >>> states = torch.tensor([[[9.0], [1.0], [3.0]]])
+        >>> pooled(states, torch.tensor([[START, 0, 0]])).tolist()
+        [[[2.0]]]
+    """
     count = int(owners.max()) + 1
     belongs = (owners[:, None, :] == torch.arange(count, device=owners.device)[None, :, None]).to(states.dtype)
     return belongs @ states / belongs.sum(-1, keepdim=True).clamp_min(1.0)  # (B, U, L) @ (B, L, d)
 
 
 def contextual(network: Any, tokens: Tensor, owners: Tensor, *, context: str) -> Tensor:
-    """Token states of an MPNet network under the mask of ``visible``: ``(B, L, 768)``.
+    """Token states of an MPNet network under the mask of ``visible``.
 
-    Without gradients the bias of positions and the mask are added up once for all layers, in float32.
+    Args:
+        network: ``MPNetModel`` of transformers.
+        tokens: int64 ``(B, L)``.
+        owners: int64 ``(B, L)``.
+        context: One of CONTEXTS.
+
+    Returns:
+        ``(B, L, 768)``, or the width of the network.
+
+    Raises:
+        InputError: Another context.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> embed = lambda input_ids: input_ids[..., None].float()
+        >>> network = SimpleNamespace(embeddings=embed, encoder=lambda hidden, attention_mask: (hidden,))
+        >>> contextual(network, torch.tensor([[0, 5, 2]]), torch.tensor([[START, 0, 0]]), context="past").shape
+        torch.Size([1, 3, 1])
     """
     hidden = network.embeddings(input_ids=tokens)
     seen = visible(owners, context=context)

@@ -30,9 +30,19 @@ class Analysis:
 
     An utterance that is None in a list lacks that modality: its row is NaN.
 
-    Attributes:
+    Args:
         manifest: What the folder says of itself: parts, files, sizes.
+        folder: Where it was read.
+        threads: CPU threads of ONNX Runtime for each part.
+
+    Attributes:
+        manifest: As given.
         labels: Names of the classes, in the order of the columns.
+
+    Example:
+        >>> facts = {"labels": ["joy", "anger"], "parts": {"text": {"encoder": "text-encoder", "head": "text-head"}}}
+        >>> Analysis(facts, Path("exported")).parts
+        ('text',)
     """
 
     def __init__(self, manifest: Mapping[str, Any], folder: Path, *, threads: int = 1) -> None:
@@ -47,11 +57,14 @@ class Analysis:
         return tuple(self.manifest["parts"])
 
     def text(self, texts: Sequence[str | None], *, speakers: Sequence[Hashable] | None = None) -> np.ndarray:
-        """Probabilities ``(n, C)`` by the words of a conversation, each utterance with those before it.
+        """Read the words of a conversation, each utterance with those before it.
 
         Args:
             texts: What is said.
             speakers: Who says it, by any name, None where unknown (default: all unknown).
+
+        Returns:
+            Probabilities ``(n, C)``.
 
         Raises:
             InputError: The part was not exported, or the numbers of texts and speakers differ.
@@ -63,15 +76,28 @@ class Analysis:
         return self._judged("text", kept, vectors, people)
 
     def written(self, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities ``(n, C)`` of written texts, each by itself; raises InputError for an empty one."""
+        """Read written texts, each by itself.
+
+        Args:
+            texts: Not empty.
+
+        Returns:
+            Probabilities ``(n, C)``.
+
+        Raises:
+            InputError: A text is empty, or the part was not exported.
+        """
         return self._judged("written", range(len(texts)), self.encoder("written").encode(texts), [None] * len(texts))
 
     def voice(self, sounds: Sounds, *, speakers: Sequence[Hashable] | None = None) -> np.ndarray:
-        """Probabilities ``(n, C)`` by the sound of utterances, each also against how its speaker sounds.
+        """Hear utterances, each also against how its speaker sounds.
 
         Args:
             sounds: Mono at 16 kHz, int16 or float in [-1, 1).
             speakers: As for `text`.
+
+        Returns:
+            Probabilities ``(n, C)``.
 
         Raises:
             InputError: The part was not exported, a sound has another form, or the numbers differ.
@@ -82,11 +108,14 @@ class Analysis:
         return self._judged("voice", kept, vectors, people)
 
     def face(self, faces: Faces) -> np.ndarray:
-        """Probabilities ``(n, C)`` by faces.
+        """Look at the faces of utterances.
 
         Args:
             faces: For each utterance its upright pictures, uint8 RGB ``(160, 160, 3)`` or several, ``(k, 160, 160,
                 3)``, of whose probabilities the mean is taken.
+
+        Returns:
+            Probabilities ``(n, C)``.
 
         Raises:
             InputError: The part was not exported, or a picture has another form.
@@ -100,13 +129,31 @@ class Analysis:
         return found
 
     def voices(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
-        """Whose voices sounds are, vectors ``(n, 192)`` to compare by their cosine; raises InputError as `voice`."""
+        """Whose voices sounds are; errors as for ``Analysis.voice``.
+
+        Args:
+            sounds: As for `voice`, each there.
+
+        Returns:
+            Vectors ``(n, 192)`` to compare by their cosine.
+        """
         return self.encoder("speaker").encode(sounds)
 
     def together(
         self, probabilities: Mapping[str, np.ndarray], *, speakers: Sequence[Hashable] | None = None
     ) -> np.ndarray:
-        """Late fusion of probabilities ``(n, C)`` by any of text, voice and face; raises InputError without one."""
+        """Fuse modalities late.
+
+        Args:
+            probabilities: ``(n, C)`` by any of text, voice and face.
+            speakers: As for `text`.
+
+        Returns:
+            Probabilities ``(n, C)``.
+
+        Raises:
+            InputError: None are given, or the part was not exported.
+        """
         if not probabilities:
             raise InputError(f"no probabilities to fuse: give those by any of {', '.join(MODALITIES)}")
         people = self._people(speakers, len(next(iter(probabilities.values()))))
@@ -120,9 +167,16 @@ class Analysis:
         faces: Faces | None = None,
         speakers: Sequence[Hashable] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Probabilities ``(n, C)`` by each modality that is given, and of all "together" where fusion was exported.
+        """Judge utterances by each modality that is given; errors as for `text`, `voice` and `face`.
 
-        Arguments and errors as for `text`, `voice` and `face`.
+        Args:
+            texts: As for `text`.
+            sounds: As for `voice`.
+            faces: As for `face`.
+            speakers: As for `text`.
+
+        Returns:
+            Probabilities ``(n, C)`` by modality, and of all "together" where fusion was exported.
         """
         found: dict[str, np.ndarray] = {}
         if texts is not None:
@@ -136,13 +190,33 @@ class Analysis:
         return found
 
     def encoder(self, part: str) -> Encoder:
-        """The encoder of a part; raises InputError where it was not exported."""
+        """The encoder of a part, opened when it is first used.
+
+        Args:
+            part: One of ``parts``, or "speaker".
+
+        Returns:
+            The encoder.
+
+        Raises:
+            InputError: It was not exported.
+        """
         if part not in self._encoders:
             self._encoders[part] = load_encoder(self._folder(part, "encoder"), threads=self._threads)
         return self._encoders[part]
 
     def head(self, part: str) -> Model:
-        """The head of a part; raises InputError where it was not exported."""
+        """The head of a part, opened when it is first used.
+
+        Args:
+            part: One of ``parts``.
+
+        Returns:
+            The model from vectors to probabilities.
+
+        Raises:
+            InputError: It was not exported.
+        """
         if part not in self._heads:
             self._heads[part] = load(self._folder(part, "head"), threads=self._threads)
         return self._heads[part]
@@ -180,8 +254,16 @@ def load_analysis(folder: str | Path, *, threads: int = 1) -> Analysis:
         folder: The folder.
         threads: CPU threads of ONNX Runtime for each part.
 
+    Returns:
+        The analysis, none of whose parts is open yet.
+
     Raises:
         InputError: If the folder is not one, is damaged, or was written by a merc with another format.
+
+    Example:
+        >>> load_analysis("nowhere")
+        Traceback (most recent call last):
+        merc.errors.InputError: nowhere: no manifest.json; expected a folder that 'merc export onnx --out' wrote
     """
     folder = Path(folder)
     return Analysis(read(folder, kind=ANALYSIS, needs=("parts", "labels")), folder, threads=threads)

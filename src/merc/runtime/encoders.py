@@ -24,9 +24,21 @@ _PICTURES = 16  # faces at a time, which bounds the memory
 class Encoder(ABC):
     """An exported encoder; make one with `load_encoder`.
 
-    Attributes:
+    Args:
         manifest: What the folder says of itself: inputs, output, encoder, licence, settings.
+        graph: In ONNX Runtime.
+        folder: Where it was read.
+
+    Attributes:
+        manifest: As given.
         width: d.
+
+    Example:
+        >>> class Lengths(Encoder):
+        ...     def encode(self, items):
+        ...         return np.array([[len(one)] for one in items], np.float32)
+        >>> Lengths({"width": 1}, None, Path(".")).encode(["Hi.", "Hello."]).ravel().tolist()
+        [3.0, 6.0]
     """
 
     def __init__(self, manifest: Mapping[str, Any], graph: Any, folder: Path) -> None:
@@ -36,10 +48,27 @@ class Encoder(ABC):
 
     @abstractmethod
     def encode(self, items: Any) -> np.ndarray:
-        """Vectors ``(n, d)`` float32 of n items; raises InputError for one of another kind."""
+        """Encode items.
+
+        Args:
+            items: n texts, sounds or pictures, as the class says.
+
+        Returns:
+            ``(n, d)`` float32.
+
+        Raises:
+            InputError: An item is of another kind.
+        """
 
     def run(self, fed: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The output of the graph for its own inputs, which the manifest describes."""
+        """Run the graph past preprocessing.
+
+        Args:
+            fed: Arrays by the names of its inputs, which the manifest describes.
+
+        Returns:
+            Its output.
+        """
         (found,) = self._graph.run(None, dict(fed))
         return np.asarray(found)
 
@@ -185,9 +214,17 @@ def load_encoder(folder: str | Path, *, threads: int = 1) -> Encoder:
         folder: What ``merc export onnx NAME-encoder --out`` wrote.
         threads: CPU threads of ONNX Runtime.
 
+    Returns:
+        The encoder of the kind that the manifest names.
+
     Raises:
         InputError: If the folder is not one, is damaged, or was written by a merc with another format.
         MissingExtra: If ONNX Runtime, or for words tokenizers, is not installed.
+
+    Example:
+        >>> load_encoder("nowhere")
+        Traceback (most recent call last):
+        merc.errors.InputError: nowhere: no manifest.json; expected a folder that 'merc export onnx --out' wrote
     """
     folder = Path(folder)
     manifest = read(folder, kind=ENCODER, needs=("graph", "reads", "width", "settings"))

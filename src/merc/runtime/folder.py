@@ -11,7 +11,9 @@ from typing import Any
 from merc.errors import InputError, MissingExtra
 
 FORMAT = 1
+"""Version of the manifest: a folder of another one is refused."""
 MANIFEST = "manifest.json"
+"""Name of the file that describes an exported folder."""
 MODEL, ENCODER, ANALYSIS = "model", "encoder", "analysis"
 """Kinds of folders: features to probabilities, words or sound or faces to features, and several of both."""
 

@@ -26,10 +26,23 @@ STEPS = "_steps"
 class Model:
     """An exported model; make one with `load`.
 
-    Attributes:
-        graph_inputs: Names of the inputs of the graph; those on which the result does not depend are not in it.
+    Args:
         manifest: What the folder says of itself: labels, inputs, normalisation, calibration, training, licence.
+        session: The graph in ONNX Runtime.
+
+    Attributes:
+        manifest: As given.
+        graph_inputs: Names of the inputs of the graph; those on which the result does not depend are not in it.
         labels: Names of the C classes, in the order of the columns.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> graph = SimpleNamespace(get_inputs=lambda: [], run=lambda _, fed: [np.log([[[0.8, 0.2]]])])
+        >>> inputs = [{"name": "text", "needed": True, "width": 2, "shape": ["T", 2], "normalisation": None}]
+        >>> as_it_is = {"temperature": 1.0, "bias": [0.0, 0.0]}
+        >>> facts = {"labels": ["joy", "anger"], "inputs": inputs, "calibration": as_it_is, "level": "dialogue"}
+        >>> Model(facts, graph).probabilities({"text": np.ones((1, 2))}).round(1).tolist()
+        [[0.8, 0.2]]
     """
 
     def __init__(self, manifest: Mapping[str, Any], session: Any) -> None:
@@ -61,7 +74,11 @@ class Model:
         return np.asarray(power)
 
     def logits(self, features: Mapping[str, Any], *, speakers: Sequence[Hashable] | None = None) -> np.ndarray:
-        """The same before calibration: ``(T, C)`` float64, the largest of each row 0."""
+        """The same before calibration; arguments and errors as for ``Model.probabilities``.
+
+        Returns:
+            ``(T, C)`` float64, the largest of each row 0.
+        """
         self._check_names(features)
         sequences = {name: one for name, one in self._inputs.items() if one.get("reads", "vectors") != "vectors"}
         rows = self._rows({name: values for name, values in features.items() if name not in sequences})
@@ -92,7 +109,14 @@ class Model:
         return {name: one for name, one in fed.items() if name in self.graph_inputs}
 
     def run(self, fed: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Logits ``(T, C)`` float64 of the graph's own inputs, past checks and normalisation."""
+        """Run the graph past checks and normalisation.
+
+        Args:
+            fed: Arrays by the names of ``graph_inputs``.
+
+        Returns:
+            Logits ``(T, C)`` float64, the largest of each row 0.
+        """
         (found,) = self._session.run(None, dict(fed))  # (1, T, C), or (T, 1, C)
         logits = found.reshape(-1, len(self.labels)).astype(np.float64)
         return np.asarray(logits - logits.max(1, keepdims=True))
@@ -187,9 +211,17 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
         folder: What ``merc export onnx --out`` wrote.
         threads: CPU threads of ONNX Runtime.
 
+    Returns:
+        The model.
+
     Raises:
         InputError: If the folder is not one, is damaged, or was written by a merc with another format.
         MissingExtra: If ONNX Runtime is not installed.
+
+    Example:
+        >>> load("nowhere")
+        Traceback (most recent call last):
+        merc.errors.InputError: nowhere: no manifest.json; expected a folder that 'merc export onnx --out' wrote
     """
     folder = Path(folder)
     manifest = read(folder, kind=MODEL, needs=("graph", "labels", "inputs", "calibration", "level"))

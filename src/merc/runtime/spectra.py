@@ -12,6 +12,7 @@ import numpy as np
 from merc.runtime.inputs import RATE
 
 BINS = 80
+"""Mel bins of both kinds of spectra."""
 FRAME, HOP = 400, 160
 """Samples of a frame, 25 ms, and from one to the next, 10 ms."""
 
@@ -51,7 +52,18 @@ def _whisper_filters() -> np.ndarray:
 
 
 def frame_count(samples: int) -> int:
-    """Number of complete frames of 25 ms, one every 10 ms, in a number of samples; 0 below 25 ms."""
+    """Number of complete frames of 25 ms, one every 10 ms.
+
+    Args:
+        samples: How many there are, at 16 kHz.
+
+    Returns:
+        0 below 25 ms.
+
+    Example:
+        >>> frame_count(16000), frame_count(399)
+        (98, 0)
+    """
     return max(0, 1 + (samples - FRAME) // HOP)
 
 

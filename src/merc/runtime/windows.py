@@ -20,8 +20,16 @@ NAMINGS = ("name", "letter", "number", "none")
 class Window:
     """A stretch of a dialogue that fits into the encoder.
 
-    ``tokens`` and ``owners`` run together: the token's number and the utterance (counted from ``first``) it belongs
-    to, -1 for the opening token. Utterances from ``scored`` on are read here; those before are context.
+    Args:
+        dialogue: Number of the dialogue.
+        first: Place in the dialogue of its first utterance.
+        scored: The first utterance that is read here, counted from ``first``; those before are context.
+        tokens: Numbers of the tokens.
+        owners: For each token its utterance, counted from ``first``; ``START`` for the opening token.
+
+    Example:
+        >>> Window(0, 4, 1, (0, 5, 2, 7, 2), (START, 0, 0, 1, 1)).utterances
+        2
     """
 
     dialogue: int
@@ -37,7 +45,19 @@ class Window:
 
 
 def turn(text: str, speaker: str | None) -> str:
-    """What the encoder reads of an utterance: its speaker's name before its words."""
+    """What the encoder reads of an utterance.
+
+    Args:
+        text: Its words.
+        speaker: Name, letter or number; None: unknown.
+
+    Returns:
+        The name before the words.
+
+    Example:
+        >>> turn("Hello.", "Ann"), turn("Hello.", None)
+        ('Ann: Hello.', 'Hello.')
+    """
     return f"{speaker}: {text}" if speaker else text
 
 
@@ -73,6 +93,13 @@ def windows(turns: Sequence[Sequence[int]], *, dialogue: int = 0, size: int = 38
         dialogue: Number of the dialogue, for the windows.
         size: Most tokens of a window; a longer utterance has a window of its own.
         context: Most tokens of earlier utterances at its start.
+
+    Returns:
+        The windows in order; each utterance is scored in one of them.
+
+    Example:
+        >>> [(one.first, one.scored, one.tokens) for one in windows([[5, 2], [6, 2], [7, 2]], size=5, context=2)]
+        [(0, 0, (0, 5, 2, 6, 2)), (1, 1, (0, 6, 2, 7, 2))]
     """
     found: list[Window] = []
     scored = 0
@@ -88,7 +115,19 @@ def windows(turns: Sequence[Sequence[int]], *, dialogue: int = 0, size: int = 38
 
 
 def closing(turns: Sequence[Sequence[int]], *, context: int) -> Window:
-    """The window that scores the last of some utterances, after at most ``context`` tokens of those before it."""
+    """The window that scores the last of some utterances.
+
+    Args:
+        turns: Token numbers of each utterance, one or more.
+        context: Most tokens of earlier utterances at its start.
+
+    Returns:
+        The window, of dialogue 0.
+
+    Example:
+        >>> closing([[5, 2], [6, 2], [7, 2]], context=2).tokens
+        (0, 6, 2, 7, 2)
+    """
     last = len(turns) - 1
     first = _context_start(turns, last, context)
     return _window(turns[first:], 0, first, last - first)

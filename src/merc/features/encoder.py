@@ -103,9 +103,10 @@ class Encoder(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What a row depends on, as JSON can hold it: encoder, hash of the weights, width and options.
+        """What a row depends on. Two encoders with equal descriptions give the same rows.
 
-        Known without loading the weights. Two encoders with equal descriptions give the same rows.
+        Returns:
+            Encoder, hash of the weights, width and options, as JSON can hold them; known without loading the weights.
         """
 
     @abstractmethod
@@ -145,7 +146,17 @@ class Encoder(ABC):
         return np.asarray(self.encode(batch)), parts
 
     def pool(self, rows: np.ndarray) -> np.ndarray:
-        """The vector that this encoder gives for an item, from the rows of ``pooled_from`` for it."""
+        """The vector that this encoder gives for an item.
+
+        Args:
+            rows: Those of ``pooled_from`` for it, ``(rows, …)``.
+
+        Returns:
+            ``shape``, as `encode` would give it.
+
+        Raises:
+            InputError: It is pooled from no other encoder.
+        """
         raise InputError(f"encoder '{self.name}' is not pooled from another encoder")
 
     def _pinned(self, **options: Any) -> dict[str, Any]:

@@ -95,7 +95,12 @@ class _FaceNetEncoder(Encoder):
 
 
 class FaceEncoder(_FaceNetEncoder):
-    """FaceNet's identity embedding (Inception-ResNet-v1): 512 numbers of length one; cut pictures with `crop`."""
+    """FaceNet's identity embedding (Inception-ResNet-v1): 512 numbers of length one; cut pictures with `crop`.
+
+    Example:
+        >>> FaceEncoder(flip=True).shape
+        (512,)
+    """
 
     name = "facenet"
     shape = (DIMENSION,)
@@ -113,6 +118,10 @@ class FaceExpressionEncoder(_FaceNetEncoder):
     The embedding is trained to ignore what changes in one person's face, and the cells before it are not:
     ``merc bench heads --modality face`` compares both. The features depend on how closely the face is framed. Scale
     each column before use.
+
+    Example:
+        >>> FaceExpressionEncoder().shape, FaceExpressionEncoder().crop
+        ((5376,), 'upright')
     """
 
     name = "facenet-expression"
@@ -128,6 +137,10 @@ class FaceCellsEncoder(_FaceNetEncoder):
 
     The shipped face head reads these. They need three quarters of the network. Mirrored pictures are averaged cell by
     cell, each side of the face with itself.
+
+    Example:
+        >>> FaceCellsEncoder().sequence, FaceCellsEncoder().describe()["output"]
+        (True, 'middle maps in 4 x 4 cells')
     """
 
     name = "facenet-cells"

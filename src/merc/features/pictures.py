@@ -88,6 +88,11 @@ class UprightFaces:
     Args:
         encoder: A face encoder.
         copy: Number of the copy; 0 is the picture itself.
+
+    Example:
+        >>> from merc.features.encoder import ENCODERS
+        >>> UprightFaces(ENCODERS["facenet-expression"](), copy=2).description["copy"]
+        2
     """
 
     def __init__(self, encoder: Encoder, *, copy: int = 0) -> None:
@@ -99,9 +104,13 @@ class UprightFaces:
         return {**self.encoder.describe(), "input": "face upright", **({"copy": self.copy} if self.copy else {})}
 
     def vectors(self, items: Sequence[Item]) -> np.ndarray:
-        """``(n, width)`` float32 at the precision of a recording's, float16; in the order of the items.
+        """Encode the pictures of items; errors as for `pictures`.
 
-        Errors as for `pictures`.
+        Args:
+            items: With a picture each.
+
+        Returns:
+            ``(n, width)`` float32 at the precision of a recording's, float16; in the order of the items.
         """
         crops = pictures(items, turned=True)
         if self.copy:

@@ -169,7 +169,22 @@ class Writer:
 
 
 class Store:
-    """A feature store, open for reading; make it with `Store.open`."""
+    """A feature store, open for reading; make it with `Store.open`.
+
+    Methods raise InputError for an ``encoder`` that the store lacks, and an utterance that was never prepared.
+
+    Args:
+        folder: The store.
+        features: By name what each is.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with Writer(Path(folder), Feature("mpnet", (2,), {"encoder": "mpnet"})) as writer:
+        ...         writer.add("u1", np.ones(2))
+        ...     Store.open(folder).pooled("mpnet", ["u1"]).tolist()
+        [[1.0, 1.0]]
+    """
 
     def __init__(self, folder: Path, features: Mapping[str, Feature]) -> None:
         self.folder, self.features = folder, dict(features)
@@ -180,6 +195,12 @@ class Store:
     @classmethod
     def open(cls, folder: str | Path) -> Store:
         """Open a store.
+
+        Args:
+            folder: What ``merc prepare`` wrote.
+
+        Returns:
+            The store, of which nothing but descriptions is read yet.
 
         Raises:
             InputError: the folder is not a store.
@@ -199,18 +220,15 @@ class Store:
         return tuple(sorted(self.features))
 
     def ids(self, encoder: str) -> list[str]:
-        """The utterances of a feature, also those without a vector, in the order in which they were written."""
+        """The utterances of ``encoder``, also those without a vector, in the order in which they were written."""
         return [utterance for one in self._index(encoder) for utterance in one.ids]
 
     def reasons(self, encoder: str) -> dict[str, str]:
-        """Why each utterance without a vector has none."""
+        """Why each utterance of ``encoder`` without a vector has none, by id."""
         return {utterance: reason for one in self._index(encoder) for utterance, reason in one.reasons.items()}
 
     def get(self, encoder: str, ids: Sequence[str]) -> list[np.ndarray | None]:
-        """The arrays of utterances in the order given, float32 (rows, …); None where the vector is missing.
-
-        Raises InputError for an utterance that was never prepared.
-        """
+        """Arrays of ``encoder`` for the utterances ``ids``, in that order, float32 (rows, …); None without a vector."""
         found: list[np.ndarray | None] = [None] * len(ids)
         for number, array in self._each(encoder, ids):
             found[number] = array
@@ -230,32 +248,33 @@ class Store:
                     yield number, values[ends[row] : ends[row + 1]].astype(np.float32)
 
     def counts(self, encoder: str) -> dict[str, int]:
-        """How many rows each utterance has, in the order in which they were written; 0 where the vector is missing."""
+        """Rows that ``encoder`` gave each utterance, in the order in which they were written; 0 without a vector."""
         return {name: rows for one in self._index(encoder) for name, rows in zip(one.ids, one.counts, strict=True)}
 
     def rows(self, encoder: str, utterance: str) -> np.ndarray:
-        """The rows of one utterance, float32 (rows, …), none where its vector is missing; no others are read.
-
-        Raises InputError for an utterance that was never prepared.
-        """
+        """Rows that ``encoder`` gave one ``utterance``, float32 (rows, …); none without a vector. Reads no others."""
         shards, place = self._index(encoder), self._place(encoder, utterance)
         first, last = self._ends[encoder][place[0]][place[1] : place[1] + 2]
         return shards[place[0]].rows(int(first), int(last)).astype(np.float32)
 
     def pooled(self, encoder: str, ids: Sequence[str]) -> np.ndarray:
-        """One vector per utterance, the mean of its rows, float32 (n, …); a row of NaN where it is missing."""
+        """Mean row of ``encoder`` for each of ``ids``, float32 (n, …); NaN where the vector is missing."""
         result = np.full((len(ids), *self._feature(encoder).shape), np.nan, np.float32)
         for number, array in self._each(encoder, ids):
             result[number] = array[0] if len(array) == 1 else array.mean(axis=0, dtype=np.float64)
         return result
 
     def fingerprint(self, encoder: str) -> str:
-        """SHA-256 of what a feature is and holds: what names it in the record of a result."""
+        """SHA-256 of what the feature of ``encoder`` is and holds: what names it in the record of a result."""
         hashes = [one.sha256 for one in self._index(encoder)]
         return key(_document(self._feature(encoder)), hashes)
 
     def info(self) -> list[Summary]:
-        """What the store holds, a row a feature."""
+        """Sum the store up.
+
+        Returns:
+            A row a feature.
+        """
         return [self._summary(name) for name in self.encoders]
 
     def _summary(self, name: str) -> Summary:
@@ -275,7 +294,8 @@ class Store:
     def verify(self) -> list[str]:
         """Read everything and name each problem: damage, counts, duplicates, foreign weights, gaps between features.
 
-        An empty list means that the store is sound.
+        Returns:
+            Sentences; none where the store is sound.
         """
         problems: list[str] = []
         seen: dict[str, set[str]] = {}

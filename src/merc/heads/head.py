@@ -85,6 +85,9 @@ class Head:
             conversation: Take the calibration on conversational speech, or the layer fitted there, where the card of
                 the fusion has one for this head (text); otherwise the calibration on the head's own corpora.
 
+        Returns:
+            The head; one object for equal arguments.
+
         Raises:
             InputError: for another name.
             WeightError: for a file that is missing or not the one of its card.
@@ -94,7 +97,17 @@ class Head:
         return _load(name, folder or SHIPPED, conversation)
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
-        """Uncalibrated logits ``(n, 7)`` float64 of embeddings ``(n, width)``; raises InputError for another width."""
+        """Uncalibrated logits ``(n, 7)`` float64 of embeddings ``(n, width)``; raises InputError for another width.
+
+        Args:
+            embeddings: ``(n, width)``.
+
+        Returns:
+            Uncalibrated logits ``(n, 7)`` float64.
+
+        Raises:
+            InputError: Embeddings of another width.
+        """
         vectors = self._checked(embeddings)
         if self.layer is None:
             return logits(self.weights, vectors)
@@ -103,15 +116,30 @@ class Head:
         return result
 
     def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities ``(n, 7)`` float64, rows sum to 1; raises InputError for another width."""
+        """Calibrated probabilities; arguments and errors as for ``Head.logits``.
+
+        Returns:
+            ``(n, 7)`` float64, rows sum to 1.
+        """
         return softmax(self.logits(embeddings) / self.temperature + self.bias)
 
     def emotion_vector(self, embeddings: np.ndarray) -> np.ndarray:
-        """The second hidden layer after its ReLU: ``(n, 128)`` float32; raises InputError for another width."""
+        """The second hidden layer after its ReLU; arguments and errors as for ``Head.logits``.
+
+        Returns:
+            ``(n, 128)`` float32.
+        """
         return hidden(self.weights, self._checked(embeddings))
 
     def classify(self, vectors: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities ``(n, 7)`` float64 of emotion vectors ``(n, 128)``: the last layer alone."""
+        """The last layer alone.
+
+        Args:
+            vectors: Emotion vectors ``(n, 128)``.
+
+        Returns:
+            Calibrated probabilities ``(n, 7)`` float64.
+        """
         scores = vectors.astype(np.float64) @ self.weights["weight_2"].T + self.weights["bias_2"]
         return softmax(scores / self.temperature + self.bias)
 

@@ -21,10 +21,25 @@ FORMAT = 1
 
 
 def read(folder: Path, name: str, *, needs: Sequence[str] = ()) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the facts of a state, ``needs`` among them.
+    """The tensors and the facts of a state.
 
-    Raises InputError where there is none, WeightError when its JSON cannot be read, is of another format version, or
-    the tensors are not those that it names.
+    Args:
+        folder: Where it was written.
+        name: Of the state, such as "best".
+        needs: Facts that it must have.
+
+    Returns:
+        Tensors by name, and the JSON object.
+
+    Raises:
+        InputError: There is no such state.
+        WeightError: Its JSON cannot be read, is of another format version or lacks a fact, or the tensors are not those
+            that it names.
+
+    Example:
+        >>> read(Path("nowhere"), "best")
+        Traceback (most recent call last):
+        merc.errors.InputError: nowhere: no best.json; expected the folder of a run, see 'merc train --help'
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -64,6 +79,11 @@ def restore(module: Module, tensors: Mapping[str, Tensor], *, source: Path | str
 
     Raises:
         WeightError: naming the source, where they are the tensors of another module.
+
+    Example:
+        >>> from torch import nn
+        >>> layer = nn.Linear(2, 1)
+        >>> restore(layer, nn.Linear(2, 1).state_dict(), source="best.safetensors")
     """
     try:
         missing, unexpected = module.load_state_dict(tensors, strict=False)
@@ -79,5 +99,17 @@ def restore(module: Module, tensors: Mapping[str, Tensor], *, source: Path | str
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names start with ``prefix/``, without it."""
+    """The tensors of a group.
+
+    Args:
+        prefix: Of the names, before a slash.
+        tensors: By name.
+
+    Returns:
+        Those whose names start with it, by the rest of the name.
+
+    Example:
+        >>> under("system", {"system/bias": 1, "optimiser/0": 2})
+        {'bias': 1}
+    """
     return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}

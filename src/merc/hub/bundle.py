@@ -33,6 +33,10 @@ class Bundle:
         files: Paths by their name in the repository.
         left_out: Names of files that stay, with the reason.
         page: Markdown that introduces it.
+
+    Example:
+        >>> Bundle("model", "MIT", {}, {"run.log": "a log or a hidden file"}, "# A head").manifest()
+        {'format': 1, 'kind': 'model', 'licence': 'MIT', 'files': []}
     """
 
     kind: str
@@ -42,7 +46,11 @@ class Bundle:
     page: str
 
     def manifest(self) -> dict[str, Any]:
-        """Kind, licence, and bytes and SHA-256 of each file."""
+        """What a pull checks the files by.
+
+        Returns:
+            Format, kind, licence, and bytes and SHA-256 of each file, as JSON can hold it.
+        """
         rows = [
             {"name": name, "bytes": path.stat().st_size, "sha256": file_hash(path)} for name, path in self.files.items()
         ]
@@ -57,9 +65,17 @@ def bundle(folder: Path, *, licence: str | None = None) -> Bundle:
             descriptions are passed on: its values are derived from the corpus, whose terms hold.
         licence: Terms, where neither a card nor the corpus states them.
 
+    Returns:
+        The files that travel, with terms and page.
+
     Raises:
         InputError: The folder has none of these, has no terms, or has files of a kind that is not passed on.
         WeightError: A file of weights has no card, or is not the one that its card names.
+
+    Example:
+        >>> bundle(Path("nowhere"))
+        Traceback (most recent call last):
+        merc.errors.InputError: nowhere: no such folder; ...
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a run, a folder of weights with cards, or a feature store")

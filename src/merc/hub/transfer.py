@@ -28,7 +28,20 @@ _BESIDE = (".gitattributes", "README.md", MANIFEST)
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A push: where, at which commit, with which terms, and which files stayed and why."""
+    """What was pushed.
+
+    Args:
+        repository: ``OWNER/NAME``.
+        commit: Its hash.
+        kind: ``"run"``, ``"model"`` or ``"store"``.
+        licence: Terms of all of it.
+        files: Names in the repository.
+        left_out: Names of files that stayed, with the reason.
+
+    Example:
+        >>> Pushed("me/head", "4f1c", "model", "MIT", ("head.json",), {}).files
+        ('head.json',)
+    """
 
     repository: str
     commit: str
@@ -40,7 +53,18 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """A pull: the folder, the commit, kind and terms."""
+    """What was pulled.
+
+    Args:
+        folder: Where it is now.
+        commit: Hash of the commit.
+        kind: ``"run"``, ``"model"`` or ``"store"``.
+        licence: Terms of all of it.
+
+    Example:
+        >>> Pulled(Path("head"), "4f1c", "model", "MIT").licence
+        'MIT'
+    """
 
     folder: Path
     commit: str
@@ -57,9 +81,17 @@ def push(folder: Path, repository: str, *, public: bool = False, licence: str | 
         public: Whether a new repository is public.
         licence: Terms, where neither a card nor the corpus states them.
 
+    Returns:
+        Where, at which commit, with which terms, and which files stayed.
+
     Raises:
         InputError: The folder has no terms or has files that are not passed on.
         WeightError: Weights have no card, or the hub refuses the upload.
+
+    Example:
+        >>> push(Path("nowhere"), "me/head")
+        Traceback (most recent call last):
+        merc.errors.InputError: nowhere: no such folder; ...
     """
     from huggingface_hub import CommitOperationAdd
 
@@ -84,10 +116,18 @@ def pull(repository: str, folder: Path, *, revision: str | None = None) -> Pulle
         folder: Where to; it must not exist.
         revision: Branch, tag or commit (default: the main branch).
 
+    Returns:
+        The folder, with commit, kind and terms.
+
     Raises:
         InputError: The folder exists, or the repository has files that merc does not read.
         WeightError: The hub refuses it, or a file has another hash than the manifest says.
         OutputError: The folder cannot be written.
+
+    Example:
+        >>> pull("me/head", Path("."))
+        Traceback (most recent call last):
+        merc.errors.InputError: . exists; give another --out, or remove it
     """
     if folder.exists():
         raise InputError(f"{folder} exists; give another --out, or remove it")

@@ -99,6 +99,11 @@ class DecodedAudio:
         end: Where the data of the recording end, sound or picture, in seconds.
         lost: Sentence on what could not be decoded, or None.
         left_out: Names of channels beyond those that can be kept.
+
+    Example:
+        >>> decoded = DecodedAudio(np.zeros((16000, 2), np.int16), ("left", "right"), end=1.0)
+        >>> mono(decoded).channel
+        'left'
     """
 
     samples: Samples
@@ -135,9 +140,18 @@ def decode_audio(
         choice: What is decoded.
         on_seconds: Called about once per second of audio with the position in seconds.
 
+    Returns:
+        The planes, as they are on disk.
+
     Raises:
         MediaError: If the file cannot be read (see ``probe``), has no audio, or lacks the track or the channel.
         OutputError: If the samples cannot be stored.
+
+    Example:
+        >>> import merc.sample
+        >>> decoded = decode_audio(merc.sample.path())
+        >>> decoded.names, decoded.samples.dtype, round(decoded.end)
+        (('mono',), dtype('int16'), 51)
     """
     name = Path(path).name
     with opened(path, choice.tracks) as source:
@@ -153,9 +167,21 @@ def decode_mono(path: str | Path, folder: Path | None = None) -> Mono:
     on one channel and a mean would halve it (the left one if equal); of a surround layout the centre, unless it is
     silent; any other channels are averaged. A whole recording is decided from its content instead, in the pipeline.
 
+    Args:
+        path: Audio or video file.
+        folder: Where the samples lie in a file without a name; None: the system's folder of temporary files.
+
+    Returns:
+        One channel, and which one it is.
+
     Raises:
         MediaError: As ``decode_audio``.
         OutputError: As ``decode_audio``.
+
+    Example:
+        >>> import merc.sample
+        >>> decode_mono(merc.sample.path()).channel
+        'mono'
     """
     return mono(decode_audio(path, Choice(folder=folder)), folder)
 

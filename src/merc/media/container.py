@@ -42,6 +42,11 @@ class AudioInfo:
         rate: Samples per second.
         channels: Number of channels.
         layout: Their layout, such as "stereo" or "5.1".
+
+    Example:
+        >>> import merc.sample
+        >>> probe(merc.sample.path()).audio
+        AudioInfo(codec='aac', rate=48000, channels=1, layout='mono')
     """
 
     codec: str
@@ -60,6 +65,11 @@ class VideoInfo:
         height: Pixels of the upright frame.
         fps: Mean frame rate, or None if the file does not state it.
         rotation: Clockwise degrees (0, 90, 180, 270) by which decoded frames are rotated.
+
+    Example:
+        >>> import merc.sample
+        >>> probe(merc.sample.path()).video
+        VideoInfo(codec='h264', width=640, height=360, fps=25.0, rotation=0)
     """
 
     codec: str
@@ -81,6 +91,12 @@ class Probe:
         audio_tracks: All audio tracks.
         video_tracks: All video tracks; attached pictures are none.
         restarts: How often the clock of a joined stream starts again.
+
+    Example:
+        >>> import merc.sample
+        >>> found = probe(merc.sample.path())
+        >>> round(found.duration), found.audio.channels, len(found.video_tracks)
+        (51, 1, 1)
     """
 
     container: str
@@ -137,9 +153,21 @@ class Source:
 def probe(path: str | Path, tracks: Tracks = ANY_TRACKS) -> Probe:
     """Probe a recording without decoding it, except for one frame that gives the rotation.
 
+    Args:
+        path: Audio or video file.
+        tracks: Which audio and video track are chosen (default: see ``tracks``).
+
+    Returns:
+        Container, duration and tracks.
+
     Raises:
         MediaError: If the file is missing, empty, unreadable, not a regular file, not a recording, has no stream that
             can be decoded, or lacks a requested track.
+
+    Example:
+        >>> probe("nowhere.wav")
+        Traceback (most recent call last):
+        merc.errors.MediaError: nowhere.wav: no such file; expected a recording ...
     """
     with opened(path, tracks) as source:
         container, audio, video = source.container, source.audio, source.video

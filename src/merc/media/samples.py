@@ -116,6 +116,12 @@ def release(samples: Samples) -> None:
 
     Until then they count as memory of the process, which would grow with the recording. No effect on ordinary arrays
     and on platforms without ``madvise``.
+
+    Args:
+        samples: Of any shape.
+
+    Example:
+        >>> release(np.zeros(16000, np.int16))
     """
     mapped = getattr(samples, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
@@ -123,5 +129,16 @@ def release(samples: Samples) -> None:
 
 
 def to_float(samples: Samples) -> Float:
-    """Convert int16 samples to float32 in [-1, 1)."""
+    """Convert int16 samples.
+
+    Args:
+        samples: Of any shape.
+
+    Returns:
+        The same in [-1, 1), float32.
+
+    Example:
+        >>> to_float(np.array([-32768, 0, 16384], np.int16)).tolist()
+        [-1.0, 0.0, 0.5]
+    """
     return np.asarray(samples, dtype=np.float32) / np.float32(32768)

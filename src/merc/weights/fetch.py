@@ -39,6 +39,10 @@ def get(names: Sequence[str], *, progress: Progress | None = None, mirror: str |
     Raises:
         UnknownName: If a name is not in the catalogue.
         WeightError: If no source gives files with the right hashes; what a mirror lacks is said when the rest is there.
+
+    Example:
+        >>> get([])
+        {}
     """
     report = progress or (lambda what, done, total: None)
     wanted = [catalogue.WEIGHTS[name] for name in names]

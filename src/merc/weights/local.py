@@ -18,24 +18,55 @@ _HASHES: dict[tuple[str, int, int], str] = {}
 
 
 def folder(name: str) -> Path:
-    """Folder of a weight, whether or not it is downloaded, below ``merc.paths.weights_root``.
+    """Folder of a weight below ``merc.paths.weights_root``.
+
+    Args:
+        name: In the catalogue.
+
+    Returns:
+        Its path, whether or not it is downloaded.
 
     Raises:
         UnknownName: If the name is not in the catalogue.
+
+    Example:
+        >>> folder("mpnet").name
+        'mpnet'
     """
     return weights_root() / catalogue.WEIGHTS[name].name
 
 
 def present(name: str) -> bool:
-    """Whether all files of a weight exist; hashes are checked on loading."""
+    """Whether all files of a weight exist.
+
+    Args:
+        name: In the catalogue.
+
+    Returns:
+        True where they do; hashes are checked on loading.
+
+    Raises:
+        UnknownName: If the name is not in the catalogue.
+
+    Example:
+        >>> present("mpnet") in (True, False)  # whether it was downloaded here
+        True
+    """
     return all((folder(name) / file.name).exists() for file in catalogue.WEIGHTS[name].files)
 
 
 def require(names: Sequence[str]) -> None:
     """Check that weights are downloaded.
 
+    Args:
+        names: In the catalogue.
+
     Raises:
         WeightError: If any is missing; the message has the command that downloads them.
+        UnknownName: If a name is not in the catalogue.
+
+    Example:
+        >>> require([])
     """
     missing = [name for name in names if not present(name)]
     if missing:
@@ -48,8 +79,19 @@ def require(names: Sequence[str]) -> None:
 def path(name: str) -> Path:
     """Folder of a weight after verifying the hashes of its files.
 
+    Args:
+        name: In the catalogue.
+
+    Returns:
+        The folder, whose files are those of the catalogue.
+
     Raises:
         WeightError: If a file is missing or has the wrong hash; the latter is renamed to ``*.rejected``.
+
+    Example:
+        >>> path("mpnt")
+        Traceback (most recent call last):
+        merc.errors.UnknownName: unknown weight 'mpnt': did you mean 'mpnet'? ...
     """
     require([name])
     where = folder(name)

@@ -27,7 +27,16 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a mirror holds after writing: bytes by name, and why a weight was left out."""
+    """What a mirror holds after writing.
+
+    Args:
+        included: Bytes of each weight, by name.
+        left_out: Why a weight is not in it, by name.
+
+    Example:
+        >>> Made({"facenet": 111898327}, {"mpnet": "not downloaded here"}).left_out
+        {'mpnet': 'not downloaded here'}
+    """
 
     included: Mapping[str, int]
     left_out: Mapping[str, str]
@@ -127,6 +136,11 @@ def write_mirror(folder: Path, names: Sequence[str] | None = None, *, include: S
         UnknownName: A name is not in the catalogue.
         WeightError: A named weight has not been downloaded, or has the wrong hash.
         OutputError: The folder cannot be written.
+
+    Example:
+        >>> write_mirror(Path("mirror"), ["mpnt"])
+        Traceback (most recent call last):
+        merc.errors.UnknownName: unknown weight 'mpnt': did you mean 'mpnet'? ...
     """
     require([*(names or ()), *include])
     wanted = [catalogue.WEIGHTS[name] for name in dict.fromkeys([*(names or _usual()), *include])]

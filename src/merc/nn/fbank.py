@@ -29,6 +29,10 @@ def fbank(samples: np.ndarray) -> torch.Tensor:
 
     Returns:
         ``(frames, 80)``.
+
+    Example:
+        >>> fbank(np.zeros(16000, np.float32)).shape
+        torch.Size([98, 80])
     """
     import torch
 

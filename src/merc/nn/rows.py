@@ -115,7 +115,15 @@ class Rows:
 
     @classmethod
     def of_vectors(cls, values: Tensor, present: Tensor) -> Rows:
-        """Pack one vector per utterance: ``values (B, T, d)``, ``present`` bool ``(B, T)``."""
+        """Pack one vector per utterance.
+
+        Args:
+            values: ``(B, T, d)``.
+            present: bool ``(B, T)``, True where the utterance has the modality.
+
+        Returns:
+            Rows of one step, none where the modality is absent.
+        """
         return cls(values[present], present.long())
 
     @classmethod
@@ -126,6 +134,9 @@ class Rows:
             values: ``(n, S, d)``, or ``(n, S)`` for token numbers and sound.
             mask: bool ``(n, S)``, True for a real step.
             shape: ``(B, T)`` with B · T = n; by default n dialogues of one utterance.
+
+        Returns:
+            Rows without the padding.
         """
         return cls(values[mask], mask.sum(1).view(shape or (len(mask), 1)))
 
@@ -135,7 +146,10 @@ class Rows:
         return self.lengths > 0
 
     def vectors(self) -> Tensor:
-        """The mean over each utterance's steps: ``(B, T, d)``, zeros where the modality is absent.
+        """The mean over each utterance's steps.
+
+        Returns:
+            ``(B, T, d)``, zeros where the modality is absent.
 
         Raises:
             InputError: If the rows are token numbers or samples of sound, which have no mean.
@@ -145,14 +159,23 @@ class Rows:
         return mean_by_owner(self.values, self.lengths.flatten()).view(*self.lengths.shape, -1)
 
     def steps(self) -> tuple[Tensor, Tensor]:
-        """Padded sequences, utterance by utterance: ``(B · T, S, d)`` and their mask, bool ``(B · T, S)``.
+        """Padded sequences, utterance by utterance.
 
-        Rows without the axis d give ``(B · T, S)``. Where the modality is absent, no step is real.
+        Returns:
+            ``(B · T, S, d)`` and their mask, bool ``(B · T, S)``. Rows without the axis d give ``(B · T, S)``. Where
+            the
+            modality is absent, no step is real.
         """
         return padded_steps(self.values, self.lengths.flatten())
 
     def chunks(self, most: int) -> Rows:
-        """The same rows with at most ``most`` steps an utterance: means of contiguous chunks, the longer ones first.
+        """Fewer steps: means of contiguous chunks, the longer ones first.
+
+        Args:
+            most: Steps of an utterance.
+
+        Returns:
+            Rows with at most so many.
 
         Example:
             >>> import torch
@@ -169,7 +192,13 @@ class Rows:
         return Rows(mean_by_owner(self.values, sizes), self.lengths.clamp_max(most))
 
     def slower(self, count: int) -> Rows:
-        """The same rows with one step for every ``count``: their mean, at the end that of those that are left.
+        """Fewer steps: one for every ``count``, their mean, at the end that of those that are left.
+
+        Args:
+            count: Steps that become one.
+
+        Returns:
+            Rows with that part of the steps; the same ones for 1.
 
         Example:
             >>> import torch
@@ -187,20 +216,49 @@ class Rows:
         return Rows(mean_by_owner(self.values, sizes), lengths)
 
     def like(self, values: Tensor) -> Rows:
-        """Other values ``(N, ...)`` for the same steps."""
+        """Other values for the same steps.
+
+        Args:
+            values: ``(N, ...)``.
+
+        Returns:
+            Rows of the same lengths.
+        """
         return Rows(values, self.lengths)
 
     def spread(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """A vector of each utterance where ``mask`` is True, ``(n, d)``, for each of its steps: ``(N, d)``."""
+        """A vector of each utterance for each of its steps.
+
+        Args:
+            vectors: ``(n, d)``, of the utterances where the mask is True.
+            mask: bool ``(B, T)``.
+
+        Returns:
+            ``(N, d)``.
+        """
         return vectors.repeat_interleave(self.lengths[mask], 0)
 
     def where(self, kept: Tensor) -> Rows:
-        """The same rows, absent where ``kept`` (bool ``(B, T)``) is False."""
+        """The same rows, absent in some utterances.
+
+        Args:
+            kept: bool ``(B, T)``, False where they become absent.
+
+        Returns:
+            Rows of the others.
+        """
         flat = kept.flatten().repeat_interleave(self.lengths.flatten(), output_size=len(self.values))
         return Rows(self.values[flat], self.lengths.masked_fill(~kept, 0))
 
     def to(self, device: str | torch.device) -> Rows:
-        """The same rows on another device."""
+        """The same rows elsewhere.
+
+        Args:
+            device: Such as "cuda".
+
+        Returns:
+            Rows on that device.
+        """
         return Rows(self.values.to(device), self.lengths.to(device))
 
 

@@ -51,3 +51,4 @@ SYSTEMS: Registry[type[System]] = Registry(
     },
     Plugins("merc.systems", accept),
 )
+"""Every system by name: classes, which are imported on access."""

@@ -113,31 +113,29 @@ class Batch:
         return self.mask & (self.labels != UNLABELLED)
 
     def modality(self, name: str) -> Rows:
-        """The rows of a modality.
-
-        Raises:
-            InputError: If the batch has no such modality.
-        """
+        """The rows of the modality ``name``; raises InputError where the batch does not have it."""
         if name not in self.rows:
             raise InputError(f"the batch has no modality '{name}'; it has {', '.join(sorted(self.rows))}")
         return self.rows[name]
 
     def present(self, name: str) -> Tensor:
-        """True where an utterance has a modality: bool ``(B, T)``."""
+        """True where an utterance has the modality ``name``: bool ``(B, T)``."""
         return self.modality(name).present
 
     def vectors(self, name: str) -> tuple[Tensor, Tensor]:
-        """One vector an utterance: ``(B, T, d)``, zeros where absent, and bool ``(B, T)``, True where present."""
+        """One vector of ``name`` an utterance: ``(B, T, d)``, zeros where absent, and bool ``(B, T)``, True where
+        present.
+        """
         rows = self.modality(name)
         return rows.vectors(), rows.present
 
     def vectors_of(self, names: Collection[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """``vectors`` of several modalities: values by name, and presence by name."""
+        """``vectors`` of the modalities ``names``: values by name, and presence by name."""
         values = {name: self.modality(name).vectors() for name in names}
         return values, {name: self.rows[name].present for name in names}
 
     def steps(self, name: str) -> tuple[Tensor, Tensor]:
-        """A modality's own steps: ``(B · T, S, d)``, zeros in padding, and bool ``(B · T, S)``."""
+        """The own steps of the modality ``name``: ``(B · T, S, d)``, zeros in padding, and bool ``(B · T, S)``."""
         return self.modality(name).steps()
 
     def aligned(
@@ -146,8 +144,7 @@ class Batch:
         """Modalities on shared steps: by name ``(B · T, S, d)``, and masks, bool ``(B · T, S)``.
 
         The steps of an utterance are those of modality ``to``; where that is absent, those of the modality that has
-        the most. Other modalities are cut into contiguous chunks along them, as ``merc.features.alignment`` does: a
-        vector is repeated, 4 frames on 15 tokens cover 4, 4, 4 and 3, with fewer tokens each token takes one frame.
+        the most. Others are cut into chunks along them as ``merc.features.alignment`` says: a vector is repeated.
 
         Args:
             names: The modalities wanted; default: all.
@@ -170,11 +167,11 @@ class Batch:
         return values, masks
 
     def without(self, name: str) -> Batch:
-        """The same batch with one modality absent everywhere."""
+        """The same batch with the modality ``name`` absent everywhere."""
         return replace(self, rows={**self.rows, name: self.modality(name).where(torch.zeros_like(self.mask))})
 
     def to(self, device: str | torch.device) -> Batch:
-        """The same batch on another device."""
+        """The same batch on another ``device``."""
         named = {one.name: getattr(self, one.name) for one in fields(self)}
         moved: dict[str, Any] = {name: value.to(device) for name, value in named.items() if isinstance(value, Tensor)}
         return replace(self, rows={name: one.to(device) for name, one in self.rows.items()}, **moved)
@@ -183,6 +180,8 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Output:
     """What a system gives for a batch.
+
+    >>> silent = Output(logits=None)
 
     Attributes:
         logits: ``(B, T, C)``, or None for a system that predicts no classes.
@@ -212,24 +211,27 @@ class Output:
 class Published:
     """A figure that a source prints, with its protocol, and why it can or cannot be compared with ours.
 
-    ``value`` in percent; ``protocol`` ours or in words; ``metric`` a record's; ``modalities`` none: all that it reads.
+    >>> seen = Published("meld", "weighted_f1", 66.2, "Table 2", comparable=False, why="chosen on test")
     """
 
-    protocol: str
-    metric: str
-    value: float
-    source: str
-    comparable: bool
-    why: str
-    modalities: tuple[str, ...] = ()
+    protocol: str  # one of ours, or in words
+    metric: str  # as in records
+    value: float  # percent
+    source: str  # where it is printed
+    comparable: bool  # with ours
+    why: str  # it is, or is not
+    modalities: tuple[str, ...] = ()  # none: all that the system reads
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a system is trained by default; what its source does not give is our choice."""
+    """How a system is trained by default; what its source does not give is our choice.
+
+    >>> usual = Recipe(epochs=30, smoothing=0.1)
+    """
 
     learning_rate: float = 1e-3  # of AdamW
-    weight_decay: float = 1e-2
+    weight_decay: float = 1e-2  # of AdamW
     batch: int = 16  # dialogues, or utterances for a system of level "utterance"
     epochs: int = 60  # at most
     patience: int = 10  # epochs without a better validation figure before training ends
@@ -242,46 +244,44 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Changes of a system's options and recipe by name, and features in place of the usual ones, "": unchanged."""
+    """Changes of a system's options and recipe, and features in place of the usual ones.
 
-    options: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    features: str = ""
+    >>> as_published = Setup(training={"epochs": 30}, features="voice=egemaps")
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the system, by name
+    training: Mapping[str, Any] = field(default_factory=dict)  # of the recipe, by name
+    features: str = ""  # as for --features; empty: the usual ones
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
     """What ``merc systems`` prints about a system.
 
-    Attributes:
-        modalities, needs: Those that it can read, in the order of its symbols, and those that it cannot do without.
-        level: "dialogue" or "utterance": what it reads at once.
-        reads: By modality one of ``READS``; a modality that is not named is read as vectors.
-        steps: "own" where each modality keeps its steps, "shared" where all are aligned to one sequence.
-        predicts_values, predicts_classes: Whether it can predict values on dimensions such as valence, and classes.
-        recipe, by_protocol: How it is trained by default, and what its source does otherwise on a corpus, by protocol.
-        configurations: Named ones (training option ``config``), each a ``Setup`` by protocol; "": under every protocol.
+    >>> from merc.systems import SYSTEMS
+    >>> SYSTEMS["concat"].description.level
+    'dialogue'
 
     Raises:
         InputError: If the level, a way of reading or a modality is not known.
     """
 
-    name: str
-    title: str
-    paper: str
-    idea: str
-    level: str
-    modalities: tuple[str, ...]
-    needs: tuple[str, ...]
-    licence: str
-    published: tuple[Published, ...] = ()
-    recipe: Recipe = field(default_factory=Recipe)
-    reads: Mapping[str, str] = field(default_factory=dict)
-    steps: str = "own"
-    predicts_values: bool = False
-    predicts_classes: bool = True
-    by_protocol: Mapping[str, Setup] = field(default_factory=dict)
-    configurations: Mapping[str, Mapping[str, Setup]] = field(default_factory=dict)
+    name: str  # in SYSTEMS
+    title: str  # of the page
+    paper: str  # reference, or "none"
+    idea: str  # one sentence
+    level: str  # "dialogue" or "utterance": what it reads at once
+    modalities: tuple[str, ...]  # those that it can read, in the order of its symbols
+    needs: tuple[str, ...]  # those that it cannot do without
+    licence: str  # of the code
+    published: tuple[Published, ...] = ()  # figures to compare with
+    recipe: Recipe = field(default_factory=Recipe)  # how it is trained by default
+    reads: Mapping[str, str] = field(default_factory=dict)  # by modality one of READS; not named: vectors
+    steps: str = "own"  # "own" where each modality keeps its steps, "shared" where all are aligned to one sequence
+    predicts_values: bool = False  # whether it can, on dimensions such as valence
+    predicts_classes: bool = True  # whether it can
+    by_protocol: Mapping[str, Setup] = field(default_factory=dict)  # what its source does otherwise on a corpus
+    configurations: Mapping[str, Mapping[str, Setup]] = field(default_factory=dict)  # by name, then protocol; "": all
 
     def __post_init__(self) -> None:
         one_of(LEVELS, scope=f"system '{self.name}'", level=self.level)
@@ -352,12 +352,12 @@ class System(nn.Module):
 
     @classmethod
     def reading(cls, options: Any = None) -> dict[str, str]:
-        """How each modality is read under these options, by modality one of ``READS``; None: default options."""
+        """How each modality is read under ``options`` (None: the default ones): by modality one of ``READS``."""
         return {name: cls.description.reads.get(name, "vectors") for name in cls.description.modalities}
 
     @classmethod
     def level(cls, options: Any = None) -> str:
-        """What it reads at once under these options, one of ``LEVELS``; None: default options."""
+        """What it reads at once under ``options`` (None: the default ones): one of ``LEVELS``."""
         return cls.description.level
 
     @classmethod
@@ -374,7 +374,7 @@ class System(nn.Module):
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Turn a batch into logits and, where there are labels, losses."""
+        """Turn a ``batch`` into logits and, where there are labels, losses; the base raises NotImplementedError."""
         raise NotImplementedError
 
     def encoders(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -384,16 +384,17 @@ class System(nn.Module):
     def predicted(
         self, last: Tensor, batch: Batch, extras: Mapping[str, Tensor], representations: Mapping[str, Tensor]
     ) -> Output:
-        """The output of a last layer ``(B, T, outputs)``: logits and their loss, values (de-standardised), or both."""
+        """The output of ``last`` ``(B, T, outputs)`` for a ``batch``: logits and their loss, values (de-standardised),
+        or both, with ``extras`` and ``representations`` as they are."""
         logits = last[..., : self.classes] if self.classes else None
         losses = {} if logits is None else self.losses(logits, batch)
         values = last[..., self.classes :] * self.target_deviation + self.target_mean if self.dimensions else None
         return Output(logits, losses, extras, representations, values)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Called before each epoch of training, from 1, and where one is resumed."""
+        """Called before each ``epoch`` of training, from 1, and where one is resumed."""
 
     def losses(self, logits: Tensor, batch: Batch, **others: Tensor) -> dict[str, Tensor]:
-        """The label loss and others, or nothing when no utterance of the batch has a label."""
+        """The label loss of ``logits`` on a ``batch``, and ``others``; nothing when no utterance of it has a label."""
         known = batch.labelled.any()
         return {"label": self.label_loss(logits, batch.labels, weights=batch.weights), **others} if known else {}

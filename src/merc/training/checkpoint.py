@@ -24,9 +24,20 @@ __all__ = ["read", "restore", "under", "write"]
 
 
 def write(folder: Path, name: str, *, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write ``NAME.json`` and the tensors it names; those of an earlier write are removed last.
+    """Write ``NAME.json`` and the tensors that it names; those of an earlier write are removed last.
 
-    Of several processes (torchrun) only the first writes.
+    Args:
+        folder: Made if it is absent.
+        name: Of the checkpoint, such as "best".
+        tensors: By name, on any device.
+        facts: JSON values that are stored next to format, file and hash.
+
+    Example:
+        >>> import tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(Path(folder), "best", tensors={"bias": torch.ones(1)}, facts={"epoch": 3})
+        ...     read(Path(folder), "best")[1]["epoch"]
+        3
     """
     if not processes().first:
         return

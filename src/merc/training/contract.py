@@ -24,14 +24,34 @@ Losses = Mapping[str, "Tensor"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One batch before it is loaded: the numbers of its items, and which source they come from."""
+    """One batch before it is loaded.
+
+    Args:
+        items: Numbers of its items.
+        source: Name of the corpus that they come from; empty where there is only one.
+
+    Example:
+        >>> Plan((0, 3), "meld").items
+        (0, 3)
+    """
 
     items: tuple[int, ...]
     source: str = ""
 
 
 class Data(Protocol):
-    """Training data that is read lazily, batch by batch."""
+    """Training data that is read lazily, batch by batch.
+
+    Example:
+        >>> class Numbers:
+        ...     def plan(self, epoch, generator, world=1):
+        ...         return [Plan((0,)), Plan((1,))]
+        ...     def load(self, plan):
+        ...         return plan.items[0] / 2
+        >>> data: Data = Numbers()
+        >>> [data.load(plan) for plan in data.plan(1, None)]
+        [0.0, 0.5]
+    """
 
     def plan(self, epoch: int, generator: torch.Generator, world: int = 1) -> Sequence[Plan]:
         """Give the batches of an epoch, as item numbers only.
@@ -40,17 +60,36 @@ class Data(Protocol):
             epoch: from 1.
             generator: the only source of random numbers; the same state gives the same plans.
             world: number of processes; a plan holds ``world`` times the batch size.
+
+        Returns:
+            One plan a batch, in the order in which they are trained on.
         """
         ...
 
     def load(self, plan: Plan) -> Any:
-        """Give the batch itself, on the CPU: something with ``.to(device)``, or (nested) mappings or tuples of it."""
+        """Give the batch itself.
+
+        Args:
+            plan: One of the plans.
+
+        Returns:
+            Something on the CPU with ``.to(device)``, or (nested) mappings or tuples of it.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Losses of a batch, and the output that hooks may read."""
+    """What a loss may give.
+
+    Args:
+        losses: Of a batch, by name.
+        output: What hooks may read; None: nothing.
+
+    Example:
+        >>> sorted(Computed({"label": 0.7, "contrast": 0.1}).losses)
+        ['contrast', 'label']
+    """
 
     losses: Losses
     output: Any = None
@@ -83,6 +122,12 @@ class Task:
         begin_epoch: called before an epoch (from 1), and again when a training resumes within it.
         augment: batch (on the CPU) and random numbers to the batch that is trained on.
         all_data_from: first epoch that sees all data; early stopping counts from it.
+
+    Example:
+        >>> from torch import nn
+        >>> task = Task(nn.Linear(1, 1), data=None, loss=lambda module, batch: {"loss": module(batch).mean()})
+        >>> task.judge(task.module), task.size(None)
+        ({}, 1.0)
     """
 
     module: nn.Module
@@ -100,7 +145,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What surrounds a training: the folder of its checkpoints (None: none), tracker, progress, hooks."""
+    """What surrounds a training.
+
+    Args:
+        folder: Of its checkpoints; None: none are written.
+        tracker: Gets the figures of each epoch.
+        progress: Called with a stage, the batches done and all batches.
+        hooks: Look at outputs and gradients of each step.
+
+    Example:
+        >>> Run().folder is None
+        True
+    """
 
     folder: Path | None = None
     tracker: Tracker | None = None
@@ -110,9 +166,16 @@ class Run:
 
 @dataclass(slots=True)
 class Fitted:
-    """A finished training: ``best`` is the epoch (from 1) whose weights were kept, ``history`` one row for each epoch.
+    """A finished training.
 
-    A row holds "training_loss", the held-out figures, and those of hooks; ``seconds`` are CPU seconds.
+    Args:
+        best: The epoch (from 1) whose weights were kept; 0: none.
+        history: One row for each epoch: "training_loss", the held-out figures, and those of hooks.
+        seconds: CPU seconds.
+
+    Example:
+        >>> Fitted(best=1, history=[{"training_loss": 0.9, "accuracy": 0.6}]).figures()
+        {'accuracy': 0.6}
     """
 
     best: int = 0
@@ -120,6 +183,10 @@ class Fitted:
     seconds: float = 0.0
 
     def figures(self) -> dict[str, float]:
-        """The held-out figures of the kept epoch that have a direction (see ``HIGHER_IS_BETTER``)."""
+        """What the kept epoch reached.
+
+        Returns:
+            Its held-out figures that have a direction (see ``HIGHER_IS_BETTER``).
+        """
         row = self.history[self.best - 1]
         return {name: value for name, value in row.items() if name.split("/")[0] in HIGHER_IS_BETTER}

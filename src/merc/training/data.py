@@ -44,8 +44,16 @@ def collate(items: Sequence[Item], *, source: str = "") -> Batch:
         items: Dialogues, or single utterances.
         source: Name of the corpus they come from, where a task has several.
 
+    Returns:
+        The batch, padded with absent utterances, on the CPU.
+
     Raises:
         InputError: If there is no item.
+
+    Example:
+        >>> collate([])
+        Traceback (most recent call last):
+        merc.errors.InputError: no item to put into a batch
     """
     import torch
     from torch.nn.utils.rnn import pad_sequence
@@ -83,6 +91,14 @@ def grouped(items: Sequence[Item], size: int, *, generator: Generator | None = N
         items: What is to be read.
         size: Items in a batch; the last may hold fewer.
         generator: Shuffles items and batches; None: a fixed order, by length, for evaluation.
+
+    Returns:
+        Each item once; the longest first in a fixed order.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> grouped([SimpleNamespace(length=n) for n in (3, 9, 5)], size=2)
+        [[1, 2], [0]]
     """
     import torch
 
@@ -98,7 +114,20 @@ def grouped(items: Sequence[Item], size: int, *, generator: Generator | None = N
 
 
 def batches(items: Sequence[Item], size: int, *, generator: Generator | None = None) -> Iterator[Batch]:
-    """The batches of ``grouped``, loaded one at a time."""
+    """Load batches one at a time.
+
+    Args:
+        items: What is to be read.
+        size: Items in a batch.
+        generator: As for ``grouped``.
+
+    Yields:
+        Batches in that order.
+
+    Example:
+        >>> list(batches([], size=2))
+        []
+    """
     for group in grouped(items, size, generator=generator):
         yield collate([items[place] for place in group])
 
@@ -114,7 +143,19 @@ class _InOrder(Iterable["Batch"]):
 
 
 def in_order(items: Sequence[Item], size: int) -> Iterable[Batch]:
-    """Batches for evaluation, which may be read any number of times: kept in memory unless they hold sequences."""
+    """Batches for evaluation, which may be read any number of times.
+
+    Args:
+        items: What is to be read.
+        size: Items in a batch.
+
+    Returns:
+        Batches in a fixed order, kept in memory unless they hold sequences.
+
+    Example:
+        >>> list(in_order([], size=2))
+        []
+    """
     lazy = any(callable(rows.source) for item in items for rows in item.rows.values())
     return _InOrder(items, size) if lazy else list(batches(items, size))
 
@@ -127,6 +168,9 @@ class ItemData:
         size: Items in a batch.
         choose: Epoch (from 1) to the numbers of the items that it reads, for a curriculum; None: all of them.
         source: Name of the corpus, where a task has several.
+
+    Raises:
+        InputError: There is no item, or a batch would have none.
 
     Example:
         >>> from merc.features.feature import Feature
@@ -156,13 +200,29 @@ class ItemData:
         self.items, self.size, self.choose, self.source = items, size, choose, source
 
     def plan(self, epoch: int, generator: Generator, world: int = 1) -> list[Plan]:
-        """The batches of an epoch (from 1), as item numbers; each holds ``world`` times the batch size."""
+        """The batches of an epoch.
+
+        Args:
+            epoch: From 1.
+            generator: Shuffles items and batches.
+            world: Number of processes; each plan holds so many times the batch size.
+
+        Returns:
+            One plan a batch.
+        """
         numbers = list(self.choose(epoch)) if self.choose else list(range(len(self.items)))
         groups = grouped([self.items[one] for one in numbers], self.size * world, generator=generator)
         return [Plan(tuple(numbers[place] for place in group), self.source) for group in groups]
 
     def load(self, plan: Plan) -> Batch:
-        """Read the batch of a plan."""
+        """Read the batch of a plan.
+
+        Args:
+            plan: One of the plans.
+
+        Returns:
+            The batch, on the CPU.
+        """
         return collate([self.items[one] for one in plan.items], source=self.source)
 
 
@@ -176,6 +236,11 @@ class MixedData:
 
     Raises:
         InputError: If there is no corpus.
+
+    Example:
+        >>> MixedData({})
+        Traceback (most recent call last):
+        merc.errors.InputError: no corpus to train on
     """
 
     def __init__(self, parts: Mapping[str, ItemData], *, alternate: bool = False) -> None:
@@ -184,7 +249,7 @@ class MixedData:
         self.parts, self.alternate = dict(parts), alternate
 
     def plan(self, epoch: int, generator: Generator, world: int = 1) -> list[Plan]:
-        """The batches of an epoch (from 1) over all corpora."""
+        """The batches of an epoch over all corpora; arguments and result as for ``ItemData.plan``."""
         plans = {name: self._named(name, epoch, generator, world) for name in self.parts}
         if not self.alternate:
             spread = [((place + 0.5) / len(own), one) for own in plans.values() for place, one in enumerate(own)]
@@ -199,14 +264,28 @@ class MixedData:
         return [replace(one, source=name) for one in self.parts[name].plan(epoch, generator, world)]
 
     def load(self, plan: Plan) -> Batch:
-        """Read the batch of a plan from its corpus."""
+        """Read the batch of a plan from its corpus; arguments and result as for ``ItemData.load``."""
         return replace(self.parts[plan.source].load(plan), source=plan.source)
 
 
 def with_modalities_dropped(batch: Batch, share: float, *, generator: Generator) -> Batch:
-    """Each modality of each utterance made absent with a probability; one that is there always stays.
+    """Make each modality of each utterance absent with a probability; one that is there always stays.
 
-    Where chance would take all of an utterance, nothing of it is taken.
+    Args:
+        batch: Of any modalities.
+        share: The probability.
+        generator: Draws.
+
+    Returns:
+        The batch without what was drawn. Where chance would take all of an utterance, nothing of it is taken.
+
+    Example:
+        >>> import torch
+        >>> from merc.systems import Batch
+        >>> whole = Batch.of({"text": torch.ones(1, 99, 2), "voice": torch.ones(1, 99, 2)})
+        >>> fewer = with_modalities_dropped(whole, 0.5, generator=torch.Generator().manual_seed(0))
+        >>> bool((fewer.present("text") | fewer.present("voice")).all()), bool(fewer.present("text").all())
+        (True, False)
     """
     import torch
 

@@ -34,6 +34,11 @@ class ItemRows:
     Attributes:
         lengths: int64 ``(T,)``, steps of each utterance, 0 where the modality is absent.
         source: ``(N, d)`` (token numbers and sound: ``(N,)``), or a function that reads it.
+
+    Example:
+        >>> import torch
+        >>> ItemRows(torch.tensor([2, 0]), lambda: torch.ones(2, 40)).values.shape
+        torch.Size([2, 40])
     """
 
     lengths: Tensor
@@ -60,6 +65,13 @@ class Item:
         targets: float32 ``(T, A)``, NaN where absent.
         universal: int64 ``(T, F)``, values of the fields of a universal label, -1 where unknown; F may be 0.
         length: Items of similar length go into one batch: utterances of a dialogue, steps of a single utterance.
+
+    Example:
+        >>> read = (Conversation("d", (Utterance("a", "F", "Hi."), Utterance("b", "M", "No."))),)
+        >>> text = Feature.of(["a", "b"], np.ones((2, 3)), source="made")
+        >>> (item,) = Material(read, {"text": text}, ("joy",), {"a": "joy"}).items(["a"], level="dialogue")
+        >>> item.ids, item.labels.tolist(), item.length
+        (('a', 'b'), [0, -1], 2)
     """
 
     dialogue: str
@@ -91,6 +103,13 @@ class Material:
     Raises:
         InputError: For a label outside the classes, no label at all, a weight that is no share, no features, and a
             target that no utterance has.
+
+    Example:
+        >>> read = (Conversation("d", (Utterance("a", "F", "Hi."), Utterance("b", "M", "No."))),)
+        >>> text = Feature.of(["a", "b"], np.ones((2, 3)), source="made")
+        >>> made = Material(read, {"text": text}, ("joy", "anger"), {"a": "joy", "b": "anger"})
+        >>> made.widths, made.people
+        ({'text': 3}, {'F': 0, 'M': 1})
     """
 
     conversations: tuple[Conversation, ...]
@@ -143,14 +162,26 @@ class Material:
         return [turn.id for conversation in self.conversations for turn in conversation if turn.speaker]
 
     def counts(self, scored: Collection[str]) -> dict[str, int]:
-        """Utterances of each class among those scored, by name, 0 where there is none."""
+        """Utterances of each class.
+
+        Args:
+            scored: Ids of those that count.
+
+        Returns:
+            Numbers by name of the class, 0 where there is none.
+        """
         found = Counter(self.labels[name] for name in scored if name in self.labels)
         return {label: found[label] for label in self.classes}
 
     def scalings(self, modalities: Collection[str], ids: Collection[str]) -> dict[str, Scaling]:
-        """The standardisation of the modalities named, measured on the utterances given (those of training).
+        """The standardisation of modalities. Token numbers and samples of sound are left as they are.
 
-        Token numbers and samples of sound are left as they are.
+        Args:
+            modalities: Names of those that are standardised.
+            ids: Utterances that it is measured on, those of training.
+
+        Returns:
+            Mean and standard deviation by modality.
         """
         measured = {name: one for name, one in self.features.items() if name in modalities and one.kind == "values"}
         return {name: Scaling.fit(feature, ids) for name, feature in measured.items()}
@@ -158,10 +189,18 @@ class Material:
     def items(
         self, scored: Collection[str], *, level: str, scalings: Mapping[str, Scaling] | None = None
     ) -> list[Item]:
-        """The dialogues that hold a scored utterance, or at level "utterance" each scored utterance, in corpus order.
+        """What a system reads of a part.
 
         Utterances that are not scored are context without label and targets, as are scored ones whose label is not
         known (those of a sealed test part).
+
+        Args:
+            scored: Ids of the utterances that count.
+            level: "dialogue" or "utterance".
+            scalings: Standardisation by modality (default: none).
+
+        Returns:
+            The dialogues that hold a scored utterance, or each scored utterance, in corpus order.
 
         Raises:
             InputError: When a scored utterance is in no conversation, when none is scored, and when no utterance has a

@@ -31,6 +31,11 @@ class Group:
         parameters: trained ones.
         learning_rate: None for that of the options.
         weight_decay: None for that of the options.
+
+    Example:
+        >>> from torch import nn
+        >>> Group("encoder", list(nn.Linear(2, 1).parameters()), learning_rate=1e-5).weight_decay is None
+        True
     """
 
     name: str

@@ -30,6 +30,10 @@ class TrackedRun:
         experiment: What is trained, such as "cogmen"; trainings of one experiment are compared.
         name: Of this training within the experiment, such as "cogmen/all".
         settings: Every option as it runs, by dotted name.
+
+    Example:
+        >>> TrackedRun.of(Path("runs/cogmen"), "all", "cogmen", {"training": {"epochs": 5}}).settings
+        {'training.epochs': 5}
     """
 
     folder: Path
@@ -40,7 +44,17 @@ class TrackedRun:
 
     @classmethod
     def of(cls, run: Path, fold: str, experiment: str, settings: Mapping[str, Any]) -> TrackedRun:
-        """A fold of the run in a folder, with nested settings."""
+        """Describe a fold of a run.
+
+        Args:
+            run: Folder of the run.
+            fold: Name of the fold, and of its folder in that.
+            experiment: What is trained.
+            settings: Options, nested.
+
+        Returns:
+            What a tracker is made from, with settings by dotted name.
+        """
         return cls(run / fold, run.parent, experiment, f"{run.resolve().name}/{fold}", flat(settings))
 
 
@@ -159,5 +173,16 @@ def flat(values: Mapping[str, Any], within: str = "") -> dict[str, Any]:
 
 
 def figures(values: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among the figures of an epoch, for trackers that take nothing else."""
+    """What trackers get that take numbers alone.
+
+    Args:
+        values: Figures of an epoch.
+
+    Returns:
+        Those that are numbers.
+
+    Example:
+        >>> figures({"accuracy": 0.5, "stopped": "early"})
+        {'accuracy': 0.5}
+    """
     return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}

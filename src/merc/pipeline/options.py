@@ -105,10 +105,12 @@ class AnalyzeOptions:
         return self.threads or min(4, os.cpu_count() or 1)
 
     def record(self) -> dict[str, Any]:
-        """The options that choose what is computed, by name: they are written into the timeline.
+        """The options that choose what is computed: they are written into the timeline.
 
-        A folder is recorded by its name, so that the same model gives the same bytes wherever it lies; of stored
-        voices, that they were used.
+        Returns:
+            Values by name. A folder is recorded by its name, so that the same model gives the same bytes wherever it
+            lies; of
+            stored voices, that they were used.
         """
         elsewhere = ("threads", "device", "voices", "system")
         chosen = {name: value for name, value in asdict(self).items() if name not in elsewhere}

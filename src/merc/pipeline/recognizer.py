@@ -61,8 +61,7 @@ class Examined:
 
     audio: AudioResult
     faces: LinkedFaces
-    observations: tuple[Observation, ...]
-    """One an utterance, in order."""
+    observations: tuple[Observation, ...]  # one an utterance, in order
 
 
 def analyze(
@@ -73,9 +72,7 @@ def analyze(
     progress: Progress | None = None,
     cache: Cache | None = None,
 ) -> Timeline:
-    """Analyse one recording of a conversation.
-
-    Same input, options and weights give the same timeline on the CPU.
+    """Analyse one recording of a conversation; on the CPU, same input, options and weights give the same timeline.
 
     Args:
         path: A video or audio file.
@@ -108,9 +105,7 @@ def analyze(
 
 
 class Recognizer:
-    """Analyses recordings one after the other with one set of models, each loaded when it is first needed.
-
-    As a context it gives the memory of its models back at the end.
+    """Analyses recordings in order with one set of models, loaded when first needed; its context frees them at the end.
 
     Args:
         options: Of all its analyses; see ``AnalyzeOptions``.
@@ -146,7 +141,11 @@ class Recognizer:
         release_memory()
 
     def sharing(self, options: AnalyzeOptions) -> Recognizer:
-        """Another recognizer with these options and the models of this one, which must stay open as long."""
+        """Another one with the models of this, which must stay open as long; arguments as for ``Recognizer``.
+
+        Returns:
+            It, with the same cache.
+        """
         other = Recognizer(options, cache=self._cache)
         other._models = self._models
         return other
@@ -207,6 +206,9 @@ class Recognizer:
         Args:
             deliver: Called with each event, from another thread.
             options: See ``StreamOptions``.
+
+        Returns:
+            The stream; use it as a context.
 
         Raises:
             InputError: the options name a trained run that cannot judge an utterance when it ends.
@@ -375,10 +377,7 @@ def _used(found: Probe, options: AnalyzeOptions, run: TrainedRun | None = None) 
 
 
 def _models(used: list[str], heard: WhisperFiles | None, run: TrainedRun | None = None) -> tuple[Model, ...]:
-    """The models of an analysis, at the end what fuses the modalities.
-
-    Whisper base reads the voice also where another model recognises the words.
-    """
+    """Models of an analysis, last what fuses; Whisper base reads the voice whatever recognises the words."""
     listed = [weights.WEIGHTS[name] for name in used]
     found = [Model(w.slot, w.title, w.licence, w.sha256) for w in listed]
     base = weights.WEIGHTS["whisper-base"].sha256

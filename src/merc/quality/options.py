@@ -14,7 +14,16 @@ from merc.quality.findings import STEPS
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """Choices for one check; raises InputError for a value that cannot work."""
+    """Choices for one check.
+
+    Raises:
+        InputError: For a value that cannot work.
+
+    Example:
+        >>> talk = Conversation("dia29", (Utterance("dev/dia29_utt0"),), {"split": "dev"})
+        >>> CheckOptions(only=("dev/dia29_*",)).wants(talk, talk.utterances[0])
+        True
+    """
 
     steps: tuple[str, ...] = STEPS
     """Which steps are taken; one that is left out neither measures nor removes anything."""
@@ -70,7 +79,15 @@ class CheckOptions:
         above(0, hint=" seconds", timeout=self.timeout)
 
     def wants(self, conversation: Conversation, utterance: Utterance) -> bool:
-        """Whether an utterance is to be checked: its id, its conversation's id or its split matches a pattern."""
+        """Whether an utterance is to be checked.
+
+        Args:
+            conversation: The one that it is part of.
+            utterance: Any.
+
+        Returns:
+            True where its id, its conversation's id or its split matches a pattern.
+        """
         if not self.only:
             return True
         names = (utterance.id, conversation.id, split_of(conversation, utterance) or "")

@@ -136,20 +136,22 @@ def check(
 ) -> Checked:
     """Check a corpus and write ``findings.parquet``, ``verified.parquet`` and ``bank.csv`` into ``out``.
 
-    Decisions of ``decisions.csv`` in ``out`` take precedence. A clip that cannot be read is a row with its reason.
-
     Args:
-        conversations: The corpus.
-        out: Folder for the tables and the measurements.
-        options: Steps, thresholds, device, processes.
+        conversations, out: The corpus, and the folder of the tables; its ``decisions.csv`` takes precedence.
+        options, progress: Steps, thresholds, device, processes; called with a stage, the part done and all.
         measuring: Builds, in each process, the function that measures tasks (default: `Measurer`).
-        progress: Called with a stage, what is done of it and how much there is.
+
+    Returns:
+        Findings and verdicts; a clip that cannot be read is a row with its reason.
 
     Raises:
         InputError: nothing is to be checked, or the device is not there.
-        MissingExtra: the extra ``corpora`` is not installed.
-        WeightError: a weight was not fetched.
-        OutputError: nothing can be written.
+        MissingExtra, WeightError, OutputError: no extra ``corpora``, a weight not fetched, or no place to write.
+
+    Example:
+        >>> check([], "checked")
+        Traceback (most recent call last):
+        merc.errors.InputError: none of 0 utterances matches the corpus: ...
     """
     require("polars", "sklearn", "threadpoolctl", extra="corpora", what="merc check needs {}")
     options, folder = options or CheckOptions(), Path(out)

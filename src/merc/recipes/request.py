@@ -40,9 +40,20 @@ NEUTRAL = "neutral"
 class Request:
     """What to train: names only, so that it can be written to a file and read again.
 
-    ``features`` as in ``merc.features.spec`` (None: the usual ones of the corpus); ``modalities`` a choice among them
-    (none: all that the system reads); ``options`` of the system and ``training`` changes of its recipe, by name;
-    ``weights`` is a file of quality weights; ``data`` the folder of all corpora.
+    Args:
+        system: In ``SYSTEMS``.
+        protocol: In ``PROTOCOLS``.
+        features: As in ``merc.features.spec``; None: the usual ones of the corpus.
+        modalities: A choice among them; none: all that the system reads.
+        seed: Random seed.
+        options: Of the system, by name.
+        training: Changes of its recipe, by name.
+        weights: File of quality weights.
+        data: Folder of all corpora.
+
+    Example:
+        >>> Request("cogmen", "iemocap6", training={"epochs": 30}).as_json()["training"]
+        {'epochs': 30}
     """
 
     system: str
@@ -56,7 +67,11 @@ class Request:
     data: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The values as JSON can write them; the folder of the data is left out, as it says nothing of the result."""
+        """The request as a file holds it.
+
+        Returns:
+            Its values; the folder of the data is left out, as it says nothing of the result.
+        """
         values = {**asdict(self), "modalities": list(self.modalities), "weights": str(self.weights or "")}
         del values["data"]
         return dict(json.loads(json.dumps(values)))

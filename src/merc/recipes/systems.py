@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-ONE_STEP = "one step: no recurrence, no scan"
-"""The variant of a system of sequences whose features have one vector for each utterance."""
+ONE_STEP = "one step: no recurrence, no scan"  # of a system of sequences with one vector for each utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +178,23 @@ def train(
     trackers: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Trained]:
-    """Train every fold of a protocol (or those named) into a folder; what is finished there is read, not repeated.
+    """Train folds of a protocol into a folder; what is finished there is read, not repeated.
 
-    ``trackers`` are names in ``TRACKERS``. Raises InputError where the folder holds another run.
+    Args:
+        request, out: What to train, and the folder of the run.
+        only, trackers: Names of folds (default: all), and of trackers in ``TRACKERS``.
+        progress: Called with a stage, what is done of it and how much there is.
+
+    Yields:
+        The best checkpoint of each fold.
+
+    Raises:
+        InputError: The folder holds another run, or there is no such fold.
+
+    Example:
+        >>> next(train(Request("concat", "no-such-protocol"), Path("run")))
+        Traceback (most recent call last):
+        merc.errors.UnknownName: unknown protocol 'no-such-protocol': ...
     """
     prepared = Prepared(request)
     folds = _selected(prepared.folds(), only)
@@ -278,10 +291,8 @@ def load_fold(folder: Path, prepared: Prepared, fold: Fold, *, device: str | Non
     """The best checkpoint of a fold.
 
     Args:
-        folder: Of the run.
-        prepared: The request of the run.
-        fold: One of its folds.
-        device: Where it predicts; default: that of the training.
+        folder, prepared: The folder of the run, and its request.
+        fold, device: One of its folds, and where it predicts; default: as in training.
 
     Raises:
         WeightError: for a damaged file.
@@ -328,16 +339,13 @@ def score(trained: Trained, part: Part, *, labels: Sequence[str]) -> tuple[Answe
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a trained fold answers on a part, with the logits ``(n, C)`` behind it.
-
-    ``temperature`` is that which validation gives, ``incomparable`` why the figures are not comparable.
-    """
+    """What a trained fold answers on a part, with the logits ``(n, C)`` behind it."""
 
     fold: str
     answers: Answers
     logits: np.ndarray
-    temperature: float
-    incomparable: str = ""
+    temperature: float  # as validation gives it
+    incomparable: str = ""  # why the figures are not comparable
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,10 +363,8 @@ def evaluate(
     """Evaluate a run fold by fold; openings of test are recorded.
 
     Args:
-        folder: Of the run.
-        split: "valid" or "test".
-        data: The data root (default: ``$MERC_DATA``).
-        device: Where it predicts; default: that of the training.
+        folder, split: Of the run; "valid" or "test".
+        data, device: The data root (default: ``$MERC_DATA``), and where it predicts (default: as in training).
         reason: Why test is opened, for the ledger.
 
     Yields:

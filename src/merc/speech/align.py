@@ -39,6 +39,10 @@ class Alignment:
         notes: One for each change, and for each utterance that could not be placed.
         offset: Constant offset in seconds that was removed (0.0: none).
         agreement: Share of the transcript's words that were recognised exactly; None where nothing was recognised.
+
+    Example:
+        >>> Alignment((Utterance("u1", text="Hello."),), ("utterance 1 (u1): not found",)).offset
+        0.0
     """
 
     utterances: tuple[Utterance, ...]
@@ -77,8 +81,16 @@ def align(
         duration: Length of the recording in seconds.
         speech: Its regions of speech.
 
+    Returns:
+        The same utterances, placed, with notes on each change.
+
     Raises:
         InputError: the duration is not positive.
+
+    Example:
+        >>> heard = [Word("hello", Segment(1.0, 1.5)), Word("there", Segment(1.5, 2.0))]
+        >>> align(Conversation("c", (Utterance("u1", text="Hello there."),)), heard, duration=3.0).utterances[0].segment
+        Segment(start=1.0, end=2.0)
     """
     if not duration > 0:
         raise InputError(f"duration {duration}: expected the length of the recording in seconds, more than 0")

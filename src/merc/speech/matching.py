@@ -75,9 +75,18 @@ class Pair:
 
 
 def similarity(a: str, b: str) -> float:
-    """How alike two strings are, unchanged: 1 − Levenshtein distance / length of the longer; 1.0 for two empty.
+    """How alike two strings are, unchanged.
 
-    "Yeah!" against "Yeah, it really has been great, too." is 0.1111.
+    Args:
+        a: Any text.
+        b: Any text.
+
+    Returns:
+        1 − Levenshtein distance / length of the longer; 1.0 for two empty ones.
+
+    Example:
+        >>> round(similarity("Yeah!", "Yeah, it really has been great, too."), 4)
+        0.1111
     """
     from rapidfuzz.distance import Levenshtein
 

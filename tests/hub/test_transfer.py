@@ -23,7 +23,8 @@ def test_what_was_pushed_comes_back(hub: Hub, head: Path, tmp_path: Path) -> Non
         assert (pulled.folder / name).read_bytes() == (head / name).read_bytes()
     record = json.loads((pulled.folder / "pulled.json").read_text())
     assert record == {"repository": "me/mine", "revision": "main", "commit": hub.commit}
-    assert hub.tokens == {"Bearer hf_test"}
+    assert list(hub.large.values()) == [(head / "mine.safetensors").read_bytes()]  # by Git LFS
+    assert hub.tokens == {"Bearer hf_test", None}  # the storage of large files is not told the token
     with pytest.raises(InputError, match="back exists; give another --out"):
         pull("me/mine", tmp_path / "back")
 
@@ -42,7 +43,7 @@ def test_what_is_not_as_it_was_pushed_is_refused(
     hub: Hub, head: Path, tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
     push(head, "me/mine")
-    hub.files[name] = content
+    hub.put(name, content)
     with pytest.raises((InputError, WeightError), match=reason):
         pull("me/mine", tmp_path / "back")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["head"]
@@ -60,3 +61,11 @@ def test_the_hub_refuses_in_words(hub: Hub, head: Path, tmp_path: Path, monkeypa
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(WeightError, match="the hub cannot be reached .*; check the network"):
         pull("me/mine", tmp_path / "back")
+
+
+def test_a_large_file_that_the_storage_does_not_give_leaves_nothing(hub: Hub, head: Path, tmp_path: Path) -> None:
+    push(head, "me/mine")
+    hub.large.clear()
+    with pytest.raises(WeightError, match="repository 'me/mine': it or this revision is not there"):
+        pull("me/mine", tmp_path / "back")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["head"]

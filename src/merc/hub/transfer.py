@@ -206,7 +206,7 @@ def _checked(repository: str, folder: Path) -> dict[str, Any]:
 @contextmanager
 def _asking(repository: str) -> Iterator[None]:
     """Say in words what the hub refuses."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         yield
@@ -220,7 +220,7 @@ def _asking(repository: str) -> Iterator[None]:
             f"repository '{repository}': {_REFUSED.get(int(status or 0), 'the hub refuses it')} ({_first(error)})"
         ) from error
     except Exception as error:
-        if not _of_network(error):
+        if not (_of_network(error) or isinstance(error, LocalEntryNotFoundError)):  # no answer, and no copy here
             raise
         raise WeightError(
             f"the hub cannot be reached ({_first(error)}); check the network, HTTPS_PROXY and HF_ENDPOINT"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -9,7 +11,11 @@ from fastapi.testclient import TestClient
 
 from merc.report import NOTICE
 from merc.server import problems
+from merc.server.app import create_app
 from merc.server.page import POLICY, Service, page_router
+from merc.server.review import listening
+from merc.server.settings import Settings
+from tests.server.browser import Watch, chromium, serving
 
 STATIC = {one.name: one.read_text() for one in files("merc.server").joinpath("static").iterdir()}
 
@@ -63,3 +69,25 @@ def test_the_page_knows_purpose_notice_and_formats(client: TestClient) -> None:
     found = client.get("/page.json").json()
     assert (found["purpose"], found["notice"], found["uploads"]) == ("Interviews", NOTICE, True)
     assert {"eaf", "xlsx", "textgrid"} <= set(found["formats"])
+
+
+def test_the_form_offers_the_systems_and_voices_of_the_server(settings: Settings, tone: Path) -> None:
+    offering = replace(settings, systems={"cogmen": tone.parent}, voices=tone, data=settings.data / "offering")
+    sent: dict[str, dict[str, object]] = {}
+    with chromium() as browser:
+        for name, one in {"none": settings, "some": offering}.items():
+            app, at = create_app(one), listening()
+            with serving(app, at):
+                page = browser.new_page()
+                watch = Watch(page)
+                page.goto(f"http://127.0.0.1:{at.getsockname()[1]}")
+                page.set_input_files("#recording", tone)
+                if name == "some":
+                    page.select_option(".options [name=system]", "cogmen")
+                    page.check(".options [name=voices]")
+                assert page.locator(".options [name]").count() == (5 if name == "some" else 3)
+                page.click("button.main:has-text('Analyse')")
+                page.wait_for_function("location.hash.length > 1")
+                sent[name] = dict(app.state.store.get(page.evaluate("location.hash.slice(1)")).options)
+                assert watch.errors == []
+    assert sent == {"none": {}, "some": {"system": "cogmen", "voices": True}}

@@ -20,6 +20,7 @@ class About(BaseModel):
     token_required: bool = Field(description="Whether requests need 'Authorization: Bearer TOKEN'.")
     paths: bool = Field(description="Whether recordings on the server can be named by their path.")
     systems: list[str] = Field(description="Trained runs that may predict in place of merc's models, by name.")
+    voices: bool = Field(description="Whether speakers can get the names of voices stored here.")
     upload_bytes: int = Field(description="Largest upload.")
     duration_seconds: float = Field(description="Longest recording.")
     keep_seconds: float | None = Field(description="When an analysis is removed; null: when somebody removes it.")
@@ -41,6 +42,7 @@ def about_router(settings: Settings) -> APIRouter:
         token_required=settings.token_file is not None,
         paths=settings.root is not None,
         systems=list(settings.systems),
+        voices=settings.voices is not None,
         upload_bytes=settings.limits.upload,
         duration_seconds=settings.limits.duration,
         keep_seconds=settings.keep,

@@ -4,7 +4,7 @@ import { ask, get, upload } from "./api.js";
 import { dialog } from "./dialogs.js";
 import { byId, clock, h, moment, percent, say } from "./dom.js";
 
-let file = null, recorder = null, watched = null;
+let file = null, recorder = null, watched = null, about = null;
 
 const show = (...parts) => byId("start").replaceChildren(...parts.filter(Boolean));
 
@@ -14,7 +14,8 @@ export async function start(service) {
     show(h("h2", {}, "Results"), h("ul", { class: "results" }, service.results.map((name) => h("li", {}, h("a", { href: `#${encodeURIComponent(name)}` }, name)))));
     return;
   }
-  const { analyses } = await get("/v1/analyses");
+  let analyses;
+  [{ analyses }, about] = await Promise.all([get("/v1/analyses"), get("/v1/about")]);
   show(give(), analyses.length > 0 && earlier(analyses));
 }
 
@@ -45,7 +46,9 @@ function options() {
   return h("div", { class: "options" },
     field("Speakers", h("input", { type: "number", name: "speakers", min: "1", max: "100" }), "Empty: estimated."),
     field("Language", h("input", { name: "language", maxlength: "20", placeholder: "en, de, es …" }), "Empty: detected."),
-    field("Transcript", h("input", { type: "file", name: "transcript" }), "If there is one: srt, vtt, csv, eaf, TextGrid, txt …"));
+    field("Transcript", h("input", { type: "file", name: "transcript" }), "If there is one: srt, vtt, csv, eaf, TextGrid, txt …"),
+    about.systems.length > 0 && field("System", h("select", { name: "system" }, h("option", { value: "" }, "merc's own"), about.systems.map((name) => h("option", {}, name))), "What predicts the labels."),
+    about.voices && field("Names", h("input", { type: "checkbox", name: "voices", value: "true" }), "By the voices stored on this server."));
 }
 
 const size = (bytes) => bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;

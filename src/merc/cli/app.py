@@ -20,6 +20,7 @@ from merc.cli import (
     edit,
     evaluate,
     export,
+    hints,
     listen,
     onnx,
     plugins,
@@ -36,16 +37,30 @@ from merc.cli import (
     weights,
 )
 
+UsageError: Any = typer.BadParameter.__base__  # of click, which typer may bring under another name
+
 
 class Commands(TyperGroup):
     """Commands of one or two words; ``merc export onnx`` is not the export of results in a file named onnx."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # of click, which typer may bring under another name
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Prefer the command of two words."""
         both = " ".join(args[:2])
         if both in self.commands and len(args) > 1:
             return both, self.commands[both], args[2:]
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; where it has no such option, say which one is meant."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            written, context = getattr(error, "option_name", None), error.ctx
+            if written and context is not None and hasattr(error, "possibilities"):
+                error.possibilities = hints.options_like(written, context)
+                if before := hints.before_command(written, context):
+                    error.message = f"Option {written} comes before the command: {before}"
+            raise
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Complete the first word alone."""

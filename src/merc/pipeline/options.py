@@ -11,13 +11,13 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from merc.cache import Cache, key
-from merc.errors import InputError
 from merc.features.encoder import ENCODERS, Encoder
 from merc.media.channels import check_choice
 from merc.media.container import Probe
 from merc.media.tracks import Tracks
 from merc.options import at_least, one_of, share, speaker_counts
 from merc.progress import Progress
+from merc.speech import languages
 from merc.speech.models import COMPUTE_TYPES
 from merc.weights import WEIGHTS
 
@@ -91,8 +91,7 @@ class AnalyzeOptions:
         share(threshold=self.threshold)
         check_choice(self.channel)
         Tracks(self.audio_track, self.video_track)
-        if self.language is not None and not (len(self.language) in (2, 3) and self.language.isalpha()):
-            raise InputError(f"language is '{self.language}': expected an ISO 639 code such as 'en'")
+        languages.check(self.language)
 
     @property
     def tracks(self) -> Tracks:

@@ -10,6 +10,7 @@ from merc.errors import InputError
 from merc.execution import Engine
 from merc.options import above, at_least, between, one_of
 from merc.quality.findings import STEPS
+from merc.speech import languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class CheckOptions:
     def __post_init__(self) -> None:
         if unknown := [step for step in self.steps if step not in STEPS]:
             raise InputError(f"step {', '.join(unknown)}: expected some of {', '.join(STEPS)}")
+        languages.check(self.language)
         between(-1, 1, cosine=self.cosine, levenshtein=self.levenshtein, face=self.face, voice=self.voice)
         one_of(("annotation", "media"), identity=self.identity)
         if self.scope not in ("dialogue", "episode"):

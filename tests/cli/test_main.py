@@ -33,3 +33,26 @@ def test_an_interruption_says_how_to_continue(
         main()
     assert end.value.code == 130
     assert capsys.readouterr().err.endswith("merc: interrupted; run the same command again to continue\n")
+
+
+def test_what_the_system_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["merc", "export", "a" * 5000, "--formats", "srt"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"merc: {'a' * 100}: File name too long; ") and said.count("\n") == 1
+
+
+def test_memory_that_is_out_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fill(name: str) -> bool:
+        raise MemoryError
+
+    monkeypatch.setattr("merc.weights.present", fill)
+    monkeypatch.setattr("sys.argv", ["merc", "weights", "list", "--json"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("merc: out of memory; ")

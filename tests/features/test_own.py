@@ -103,6 +103,7 @@ def bad(path: Path, content: object) -> Path:
         ("t.csv", pl.DataFrame({"id": ["x"], "who": ["Ann"]}), r"column 'who' holds no numbers; expected 'utterance'"),
         ("c.csv", pl.DataFrame({"name": ["x"]}), r"no column of ids \(columns: name\); expected 'utterance'"),
         ("b.h5", b"text", r"b\.h5: .*expected HDF5"),
+        ("w.csv", b"x" * 5000 + b",y\n1,2\n", r"no column of ids \(columns: x{100}\); expected 'utterance'"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, name: str, content: object, message: str) -> None:
@@ -135,3 +136,36 @@ def test_a_store_holds_what_a_file_has_and_the_reason_for_what_it_lacks(tmp_path
     np.testing.assert_array_equal(store.pooled("mine", IDS), VALUES)
     again = own.to_store(rows, tmp_path / "mine.npy", tmp_path / "store", name="mine", utterances=[*IDS, "d/u3"])
     assert again.fingerprint("mine") == store.fingerprint("mine")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".npz", ".parquet"])
+def test_a_damaged_file_is_refused_or_read_whatever_the_library_raises(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "_refuse_endless", lambda path: None)  # a process each
+    path, refused = tmp_path / f"a{suffix}", 0
+    if suffix == ".h5":
+        hdf5(path, **dict.fromkeys(IDS, VALUES))
+    elif suffix == ".npz":
+        np.savez(path, **dict.fromkeys(IDS, VALUES))
+    else:
+        pl.DataFrame({"utterance": IDS, "x": VALUES[: len(IDS), 0]}).write_parquet(path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) * 4 + whole[place + 4 :])
+        try:
+            own.read(path)
+        except FormatError as error:
+            assert path.name in str(error) and len(str(error)) < len(str(path)) + 400
+            refused += 1
+    assert refused
+
+
+def test_texts_that_hdf5_would_read_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.update({"ids": IDS, "values": VALUES})
+    assert list(own.read(tmp_path / "a.h5")) == list(IDS)
+    monkeypatch.setattr(own, "_TEXTS", "while True: pass")
+    monkeypatch.setattr(own, "_PATIENCE", 0.2)
+    with pytest.raises(FormatError, match=r"its texts cannot be read in 0\.2 s; expected HDF5"):
+        own.read(tmp_path / "a.h5")

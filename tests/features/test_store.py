@@ -257,6 +257,7 @@ def test_meta_of_another_format(tmp_path: Path) -> None:
     meta.write_text(meta.read_text().replace('"format": 1', '"format": 9'))
     with pytest.raises(FormatError, match="has format 9, expected 1: prepare the corpus again"):
         Store.open(tmp_path)
-    meta.write_text("{")
-    with pytest.raises(FormatError, match="meta.json cannot be read .*: remove its folder and prepare again"):
-        Store.open(tmp_path)
+    for damaged in ("{", "[]", "[" * 100_000, '{"format": 1, "shape": [2], "description": "mpnet"}'):
+        meta.write_text(damaged)
+        with pytest.raises(FormatError, match="meta.json cannot be read .*: remove its folder and prepare again"):
+            Store.open(tmp_path)

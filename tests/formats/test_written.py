@@ -67,7 +67,7 @@ def test_the_timeline_itself_may_be_saved_after_a_change_by_hand_but_not_lost(tm
     assert written.changed(tmp_path) == []
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "\0"])
+@pytest.mark.parametrize("content", ["", "[]", "{", "\0", "[" * 100_000])
 def test_without_a_usable_list_what_is_there_may_be_a_persons(tmp_path: Path, content: str) -> None:
     (tmp_path / written.LIST).write_text(content)
     (tmp_path / "timeline.csv").write_text("mine")

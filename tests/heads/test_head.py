@@ -130,6 +130,13 @@ def test_altered_and_missing_weights(copied: Path) -> None:
         Head.load("text", folder=copied)
 
 
+@pytest.mark.parametrize("damaged", [b"", b"\xff", b"[]", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}"])
+def test_a_card_that_is_damaged(copied: Path, damaged: bytes) -> None:
+    (copied / "text.json").write_bytes(damaged)
+    with pytest.raises(WeightError, match=r"text: .*text\.json is damaged .*; train it again, or reinstall merc"):
+        Head.load("text", folder=copied)
+
+
 def test_files_that_are_no_heads(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 

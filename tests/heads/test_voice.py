@@ -108,6 +108,13 @@ def test_a_folder_is_read_and_what_is_missing_or_altered_is_named(tmp_path: Path
     (altered / "voice.safetensors").write_bytes(b"no tensors")
     with pytest.raises(WeightError, match="missing or not the file of its card"):
         VoiceHead.load(altered)
+    for number, damaged in enumerate((b"", b"[]", b"[" * 100_000, b"{}", b'{"weights": 1}')):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(folder, made())
+        (folder / "voice.json").write_bytes(damaged)
+        with pytest.raises(WeightError, match=r"voice\.json is damaged .*; train it with 'merc train voice-head"):
+            VoiceHead.load(folder)
 
 
 def test_other_tensors_are_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import struct
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -235,13 +236,21 @@ def test_samples_that_are_no_numbers_are_silence_and_huge_ones_are_clipped(tmp_p
     assert decode_audio(path).samples[:6, 0].tolist() == [0, 32767, -32768, 32767, -32768, 16384]
 
 
-def test_a_track_too_slow_for_speech_is_refused(tmp_path: Path) -> None:
-    path = record_format(tmp_path / "a.wav", np.zeros((1, 4000)), codec="pcm_s64le", layout="mono")
+def test_a_track_too_slow_for_speech_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = record_format(tmp_path / "a.wav", np.zeros((1, 8000)), codec="pcm_s64le", layout="mono")
     data = bytearray(path.read_bytes())
     data[24:28] = (1).to_bytes(4, "little")
     path.write_bytes(data)
+    read: list[bytes] = []
+
+    def counted(context: Any, packet: Any, damage: Any) -> Any:
+        read.append(packet)
+        return decode(context, packet, damage)
+
+    monkeypatch.setattr(audio, "decode", counted)
     with pytest.raises(MediaError, match=r"a\.wav: its audio has 1 samples per second; expected at least 2000"):
         decode_audio(path)
+    assert len(read) <= 1001  # of 8000: such a file may have millions
 
 
 @pytest.mark.parametrize(("gap", "filled"), [(20.0, True), (3000.0, True), (30 * 86400.0, False)])

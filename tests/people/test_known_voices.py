@@ -40,7 +40,13 @@ def test_what_is_stored_is_read_again_by_its_owner_alone(tmp_path: Path) -> None
     assert not path.exists() and not list(path.parent.iterdir())
 
 
-@pytest.mark.parametrize("content", ["no json", "[]", '{"schema": "merc-voices/9", "voices": []}', "[" * 99999])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("no json", "[]", '{"schema": "merc-voices/9", "voices": []}', "[" * 99999),
+        f'{{"schema": "merc-voices/1", "voices": [{{"name": "Anna", "vector": [1{"0" * 400}]}}]}}',
+    ],
+)
 def test_another_file_is_refused_with_its_name(tmp_path: Path, content: str) -> None:
     (tmp_path / "voices.json").write_text(content)
     with pytest.raises(FormatError, match=r"voices\.json does not hold voices in the format merc-voices/1"):

@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -30,11 +31,26 @@ def main() -> None:
             _interrupted()
         raise
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
-            raise
+        logging.getLogger(__name__).debug("this error came from", exc_info=error)
+        _refused(error)
+    except MemoryError as error:
+        logging.getLogger(__name__).debug("this error came from", exc_info=error)
+        sys.stderr.write("merc: out of memory; end other programs, or do less at a time, such as with --workers 1\n")
+        sys.exit(2)
+
+
+def _refused(error: OSError) -> NoReturn:
+    """Say what the system refused; with ``--verbose`` the log has said where."""
+    if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered would fail again at exit
         sys.stderr.write(f"merc: cannot write the output: {error.strerror}; free space or write it elsewhere\n")
         sys.exit(2)
+    what = "" if error.filename is None else f"{str(error.filename)[:100]}: "
+    sys.stderr.write(
+        f"merc: {what}{error.strerror or error}; check the path and who may use it; 'merc --verbose …' says where "
+        "in merc this came from\n"
+    )
+    sys.exit(2)
 
 
 def _interrupted() -> None:

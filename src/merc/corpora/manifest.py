@@ -193,7 +193,11 @@ def _class(label: str, stated: Statement) -> str | None:
 
 
 def _manifest(root: Path) -> Path:
-    if root.is_dir():
+    try:
+        folder = root.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"{str(root)[:100]}: {error.strerror}; expected a manifest or the folder of one") from error
+    if folder:
         found = [root / f"manifest{suffix}" for suffix in SUFFIXES if (root / f"manifest{suffix}").is_file()]
         if len(found) != 1:
             raise InputError(

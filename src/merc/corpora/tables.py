@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merc.corpora.corpus import BROKEN_ARCHIVE
+from merc import reading
 from merc.errors import FormatError, InputError
 from merc.parquet import read
 from merc.registry import Registry
@@ -131,12 +131,12 @@ def _file(root: Path, name: str, *elsewhere: Path) -> Path:
 
 def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if absent := [key for key in keys if key not in archive.files]:
-                raise FormatError(f"{path}: no array {', '.join(absent)}; expected {', '.join(keys)}")
-            return {key: archive[key] for key in keys}
-    except BROKEN_ARCHIVE as error:
+        found = reading.npz(path)
+    except reading.Unreadable as error:
         raise FormatError(f"{path}: {error}; expected a NumPy archive; download it again") from error
+    if absent := [key for key in keys if key not in found]:
+        raise FormatError(f"{path}: no array {', '.join(absent)}; expected {', '.join(keys)}")
+    return {key: found[key] for key in keys}
 
 
 def _numbers(column: list[Any], path: Path, name: str) -> NDArray[np.float32]:

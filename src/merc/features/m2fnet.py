@@ -15,7 +15,6 @@ face are left out of the second maximum; where no frame has one it is 0. Vectors
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from merc import reading
 from merc.cache import file_hash
 from merc.errors import FormatError, InputError
 from merc.features.encoder import Encoder, as_float, check_sound
@@ -148,8 +148,8 @@ class _Extracted(Encoder):
                 f"--out {self.folder}'"
             )
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
+            return reading.json_object(path)
+        except reading.Unreadable as error:
             raise FormatError(f"{path}: {error}; expected the card of 'merc train {self.recipe}'") from error
 
     @property

@@ -12,7 +12,8 @@ file has several. Pickles are refused, because opening one can run any code.
 from __future__ import annotations
 
 import re
-import zipfile
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from merc import parquet, reading
 from merc.cache import file_hash, key
 from merc.errors import FormatError, InputError, require
 from merc.features.feature import Feature
@@ -34,6 +36,14 @@ IDS = ("utterance", "ids", "id", "utt_id", "utterances")
 _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 _SUFFIXES = (".npz", ".parquet", ".csv", ".h5", ".hdf5", ".npy", *_PICKLES)
 _FILE = re.compile(rf"(?P<path>.+(?:{'|'.join(map(re.escape, _SUFFIXES))}))(?::(?P<array>[^:/]+))?", re.IGNORECASE)
+
+_TEXTS = """
+import sys, h5py
+texts = lambda item: isinstance(item, h5py.Dataset) and h5py.check_string_dtype(item.dtype) and item[()]
+with h5py.File(sys.argv[1], "r") as file:
+    file.visititems(lambda name, item: texts(item) and None)
+"""
+_PATIENCE = 30  # seconds for the texts of a file
 
 Rows = dict[str, np.ndarray]
 """The array of each utterance by id: ``(d,)`` or ``(steps, d)``."""
@@ -126,20 +136,18 @@ def _refuse_pickle(path: Path) -> NoReturn:
 
 def _npz(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return _arrays({name: file[name] for name in file.files}, path, array, ids)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
+        found = reading.npz(path)
+    except reading.Unreadable as error:
         raise FormatError(
             f"{path}: {error}; expected arrays of numbers, and of text for ids: numpy.array(ids, dtype=str)"
         ) from error
+    return _arrays(found, path, array, ids)
 
 
 def _npy(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        values = reading.npy(path)
+    except reading.Unreadable as error:
         raise FormatError(f"{path}: {error}; expected an array of numbers") from error
     return _arrays({"values": values}, path, None, ids)
 
@@ -148,18 +156,29 @@ def _h5(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
     require("h5py", extra="hdf5", what=f"{path} needs {{}}")
     import h5py
 
+    _refuse_endless(path)
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
+            found[name] = np.asarray(item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()])
 
     try:
-        with h5py.File(path, "r") as file:
+        with reading.short(), h5py.File(path, "r") as file:
             file.visititems(keep)
-    except OSError as error:
+    except reading.Unreadable as error:
         raise FormatError(f"{path}: {error}; expected HDF5") from error
     return _arrays(found, path, array, ids)
+
+
+def _refuse_endless(path: Path) -> None:
+    """Read the texts of a file in a process that can be ended: HDF5 never returns from some that are damaged."""
+    try:
+        subprocess.run([sys.executable, "-c", _TEXTS, path], timeout=_PATIENCE, check=False, capture_output=True)
+    except subprocess.TimeoutExpired as error:
+        raise FormatError(
+            f"{path}: its texts cannot be read in {_PATIENCE} s; expected HDF5; write it again"
+        ) from error
 
 
 def _arrays(arrays: Mapping[str, np.ndarray], path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
@@ -184,7 +203,7 @@ def _chosen(values: Mapping[str, Any], array: str | None, path: Path) -> str:
     chosen = array or (next(iter(values)) if len(values) == 1 else "")
     if chosen not in values:
         other = f", not '{array}'" if array else ""
-        held = ", ".join([*values][:8]) or "none"
+        held = ", ".join(values)[:100] or "none"
         raise FormatError(f"{path}: which array of values? it holds {held}{other}; name one as {path.name}:NAME")
     return chosen
 
@@ -210,7 +229,7 @@ def _table(path: Path, array: str | None, ids: Sequence[str] | None) -> Rows:
     columns = {name: frame[name] for name in frame.columns}
     place = next((name for name in IDS if name in columns), "")
     if not place and ids is None:
-        raise FormatError(f"{path}: no column of ids (columns: {', '.join([*columns][:8])}); expected 'utterance'")
+        raise FormatError(f"{path}: no column of ids (columns: {', '.join(columns)[:100]}); expected 'utterance'")
     names = [str(one) for one in columns.pop(place).to_list()] if place else ids or ()
     chosen = pl.DataFrame(columns) if array is None else frame.select(_chosen(columns, array, path))
     return _by_id(names, _values(chosen, path), path)
@@ -220,9 +239,12 @@ def _frame(path: Path) -> pl.DataFrame:
     require("polars", extra="corpora", what=f"{path} needs {{}}")
     import polars as pl
 
+    if path.suffix.lower() == ".parquet":
+        return parquet.read(path)
     try:
-        return (pl.read_csv if path.suffix.lower() == ".csv" else pl.read_parquet)(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        with reading.short(pl.exceptions.PolarsError):
+            return pl.read_csv(path)
+    except reading.Unreadable as error:
         raise FormatError(f"{path}: {str(error).splitlines()[0]}; expected a table") from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from merc import reading
 from merc.cache import replacing
 from merc.errors import FormatError
 
@@ -47,7 +48,7 @@ class Shard:
             with safe_open(self.path, framework="np") as file:
                 found: np.ndarray = file.get_slice("values")[first:last]
         except (OSError, SafetensorError) as error:
-            raise FormatError(f"{self.path} cannot be read as a shard ({error}): {_AGAIN}") from error
+            raise FormatError(f"{self.path} cannot be read as a shard ({str(error)[:200]}): {_AGAIN}") from error
         return found
 
 
@@ -134,11 +135,7 @@ def _hash(arrays: Mapping[str, np.ndarray], index: Mapping[str, Any]) -> str:
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        arrays: dict[str, np.ndarray] = load_file(path)
-    except (OSError, SafetensorError) as error:
+        return reading.tensors(path)
+    except reading.Unreadable as error:
         raise FormatError(f"{path} cannot be read as a shard ({error}): {_AGAIN}") from error
-    return arrays

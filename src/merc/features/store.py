@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from merc import reading
 from merc.cache import key, replacing
 from merc.errors import FormatError, InputError
 from merc.features import shard
@@ -389,11 +390,13 @@ def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_meta(path: Path) -> Feature:
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = reading.json_object(path)
         if stored["format"] != FORMAT:
             raise FormatError(f"{path} has format {stored['format']}, expected {FORMAT}: prepare the corpus again")
         shape = tuple(stored["shape"])
+        if not isinstance(stored["description"], dict):
+            raise ValueError("its description is no object")
         names = ("name", "description", "sequence", "half", "corpus", "licence", "checked")
         return Feature(shape=shape, **{name: stored[name] for name in names})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} cannot be read ({error}): remove its folder and prepare again") from error

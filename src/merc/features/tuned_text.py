@@ -6,7 +6,6 @@ An encoder that was trained on dialogues must not give features to a fold that v
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from merc import paths
+from merc import paths, reading
 from merc.cache import Cache, file_hash, key
 from merc.conversation import Conversation
-from merc.errors import InputError
+from merc.errors import FormatError, InputError
 from merc.features.encoder import Encoder
 from merc.features.feature import Feature
 from merc.progress import Progress
@@ -63,7 +62,12 @@ class TunedText(Encoder):
     def card(self) -> dict[str, Any]:
         """The card beside the file; empty where there is none."""
         path = self.path.with_suffix(".json")
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+        try:
+            return reading.json_object(path) if path.exists() else {}
+        except reading.Unreadable as error:
+            raise FormatError(
+                f"{path}: {error}; expected the card that 'merc train' wrote beside {self.path.name}"
+            ) from error
 
     @property
     def licence(self) -> str:

@@ -222,7 +222,7 @@ def _label(record: Mapping[str, Any]) -> dict[str, Any]:
     """The predicted label, or the one that a person set: by its name, or because it differs from the predicted one."""
     label = record.get("label") or None
     if record.get("corrected_by") or ("predicted" in record and label != (record["predicted"] or None)):
-        return {"predicted": record["predicted"] or None, "corrected": label}
+        return {"predicted": record.get("predicted") or None, "corrected": label}
     share = record.get("confidence")
     return {"predicted": label, "confidence": None if share in (None, "") else _share(share)}
 

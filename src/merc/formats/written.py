@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from merc import reading
 from merc.cache import file_hash, replacing
 from merc.conversation import Timeline
 from merc.errors import FormatError, InputError
@@ -66,7 +67,7 @@ def write_edits(timeline: Timeline, path: Path, *, before: Path) -> None:
     head, mark, tail = before.read_bytes().rpartition(_EDITS)
     try:
         last = set(json.loads(b'{"edits": ' + tail)) == {"edits"} if mark else False
-    except ValueError:
+    except (ValueError, RecursionError):
         last = False
     if not last:
         native.write(timeline, path)
@@ -85,10 +86,10 @@ def _remember(folder: Path, hashes: Mapping[str, str]) -> None:
 def listed(folder: Path) -> dict[str, str]:
     """Hashes of the files that merc wrote into a folder, by name; empty where that is not known."""
     try:
-        found = json.loads((folder / LIST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = reading.json_object(folder / LIST)
+    except reading.Unreadable:
         return {}
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def changed(folder: Path) -> list[str]:

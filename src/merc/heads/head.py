@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from merc import reading
 from merc.cache import file_hash
 from merc.conversation import Model
 from merc.errors import InputError, WeightError
@@ -288,20 +288,19 @@ def read_weights(path: Path) -> Weights:
 def _person(path: Path) -> PersonModel | None:
     """The model of persons beside the layers of a head, where there is one."""
     arrays = {name: array for name, array in _file(path).items() if name.startswith(PREFIX)}
-    return PersonModel.of(arrays) if arrays else None
+    try:
+        return PersonModel.of(arrays) if arrays else None
+    except (KeyError, ValueError, IndexError) as error:
+        raise WeightError(f"{path} holds no whole model of persons ({error}); train the head again") from error
 
 
 def _file(path: Path) -> Weights:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        found: Weights = load_file(path)
-    except SafetensorError as error:
+        return reading.tensors(path)
+    except reading.Unreadable as error:
         raise WeightError(
             f"{path} is not a safetensors file ({error}); train the head again with 'merc train'"
         ) from error
-    return found
 
 
 def _tensors(path: Path, expected: tuple[str, ...]) -> Weights:
@@ -337,5 +336,7 @@ def _read_card(path: Path, name: str) -> dict[str, Any]:
     if not path.exists():
         command = f"'merc train {_TARGETS[name]} --out {path.parent}'"
         raise WeightError(f"{name}: {path} is missing; make it with {command}, or reinstall merc")
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return card
+    try:
+        return reading.json_object(path)
+    except reading.Unreadable as error:
+        raise WeightError(f"{name}: {path} is damaged ({error}); train it again, or reinstall merc") from error

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from merc import reading
 from merc.cache import file_hash
 from merc.errors import InputError, WeightError
 
@@ -48,7 +48,7 @@ def read(folder: Path, name: str, *, needs: Sequence[str] = ()) -> tuple[dict[st
     if not path.exists():
         raise InputError(f"{folder}: no {path.name}; expected the folder of a run, see 'merc train --help'")
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = reading.json_object(path)
         tensors, sha256, version = folder / facts["tensors"], facts["sha256"], facts["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise WeightError(f"{path} is damaged ({error}); remove the folder and train again") from error

@@ -18,7 +18,6 @@ Symbols: n utterances, d numbers of a vector, h hidden units, 7 labels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from merc import reading
 from merc.cache import file_hash
 from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import softmax
@@ -166,19 +166,19 @@ def _spread(probabilities: np.ndarray) -> float:
 
 @lru_cache(maxsize=4)
 def _load(folder: Path) -> VoiceHead:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     path, command = folder / f"{NAME}.json", f"train it with 'merc train voice-head --out {folder}', or reinstall merc"
     if not path.exists():
         raise WeightError(f"voice head: {path} is missing; {command}")
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    file = folder / str(card["weights"]["file"])
-    if not file.exists() or file_hash(file) != card["weights"]["sha256"]:
+    try:
+        card = reading.json_object(path)
+        file, sha256 = folder / str(card["weights"]["file"]), card["weights"]["sha256"]
+    except (reading.Unreadable, KeyError, TypeError) as error:
+        raise WeightError(f"voice head: {path} is damaged ({error}); {command}") from error
+    if not file.is_file() or file_hash(file) != sha256:
         raise WeightError(f"voice head: {file} is missing or not the file of its card; {command}")
     try:
-        weights = load_file(file)
-    except SafetensorError as error:
+        weights = reading.tensors(file)
+    except reading.Unreadable as error:
         raise WeightError(f"voice head: {file} is not a safetensors file ({error}); {command}") from error
     if sorted(weights) != sorted(TENSORS):
         raise WeightError(f"voice head: {file} holds {', '.join(sorted(weights))}; expected {', '.join(TENSORS)}")

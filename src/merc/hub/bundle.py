@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from merc import reading
 from merc.cache import file_hash
 from merc.corpora import CORPORA
 from merc.errors import InputError, WeightError
@@ -204,8 +204,8 @@ def _is_card(path: Path) -> bool:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        return reading.json_object(path)
+    except reading.Unreadable as error:
         raise InputError(f"{path} is not a JSON object ({error}); train or prepare again") from error
 
 

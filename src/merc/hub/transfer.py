@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from merc import reading
 from merc.cache import file_hash, replacing
 from merc.errors import InputError, MercError, OutputError, WeightError
 from merc.hub.bundle import KINDS, LEDGER, bundle
@@ -187,7 +188,7 @@ def _refuse(repository: str, names: list[str]) -> None:
 def _checked(repository: str, folder: Path) -> dict[str, Any]:
     """The manifest, once each file is the one that it names and there are no others."""
     try:
-        facts = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        facts = reading.json_object(folder / MANIFEST)
         expected = {str(one["name"]): str(one["sha256"]) for one in facts["files"]}
         kind, licence = facts["kind"], facts["licence"]
     except (ValueError, KeyError, TypeError) as error:

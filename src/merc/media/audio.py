@@ -56,6 +56,7 @@ __all__ = [
 SLOWEST = (
     2000  # samples per second below which a track cannot carry speech; at 1 Hz a small file would become gigabytes
 )
+_ENOUGH = 1000  # packets of such a track, none of which can be used, after which no more are read
 JITTER = 0.05  # seconds of drift between timestamps and sample count that are tolerated without correction
 LONGEST_GAP = 3600.0  # seconds of the longest gap that is filled with silence: sound may start late in a film
 MOST_SILENCE = 7200.0  # seconds that are filled in all
@@ -267,6 +268,8 @@ def _blocks(source: Source, damage: Damage) -> Iterator[tuple[float | None, Floa
 
     for packet in packets(source, stream, damage):
         yield from tuples(decode(context, packet, damage))
+        if damage.packets == damage.damaged == _ENOUGH and context.sample_rate < SLOWEST:
+            return  # at 1 Hz a small file has millions of packets
     yield from tuples(decode(context, None, damage))
 
 

@@ -122,7 +122,7 @@ def load(path: Path) -> list[KnownVoice]:
         if content["schema"] != SCHEMA:
             raise ValueError(content["schema"])
         return [KnownVoice(**{**row, "vector": tuple(map(float, row["vector"]))}) for row in content["voices"]]
-    except (ValueError, TypeError, KeyError, InputError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, InputError, RecursionError, OverflowError) as error:
         raise FormatError(
             f"{path} does not hold voices in the format {SCHEMA} ({str(error)[:80]}); delete it and add them again"
         ) from error

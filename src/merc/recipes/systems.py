@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from merc import reading
 from merc.cache import replacing
 from merc.errors import InputError, WeightError
 from merc.evaluation.calibration import fit_temperature
@@ -279,8 +280,8 @@ def load_run(folder: Path, *, data: Path | None = None) -> Prepared:
 def _written(path: Path) -> dict[str, Any]:
     """What ``run.json`` holds; raises WeightError where it cannot be read or is of another format version."""
     try:
-        facts = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        facts = reading.json_object(path)
+    except reading.Unreadable as error:
         raise WeightError(f"{path} is damaged ({error}); remove {path.parent} and train again") from error
     if facts.get("format") != FORMAT:
         raise WeightError(f"{path} has format {facts.get('format')}; this merc reads {FORMAT}; train again")

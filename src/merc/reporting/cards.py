@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from merc import reading
 from merc.cache import replacing
 from merc.corpora import CORPORA
 from merc.errors import FormatError, InputError
@@ -341,8 +342,8 @@ class ModelCard:
         if not path.exists():
             raise InputError(f"{path}: no model card; 'merc train' writes one beside the weights")
         try:
-            values = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            values = reading.json_object(path)
+        except reading.Unreadable as error:
             raise FormatError(f"{path} cannot be read ({error}); run its 'merc train' again") from error
         if values.pop("format", None) != FORMAT:
             raise FormatError(f"{path} is not a model card of format {FORMAT}; run its 'merc train' again")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from merc import reading
 from merc.errors import InputError, MissingExtra
 
 FORMAT = 1
@@ -37,7 +37,7 @@ def read(folder: Path, *, kind: str, needs: Sequence[str]) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{folder}: no {MANIFEST}; expected a folder that 'merc export onnx --out' wrote")
     try:
-        manifest: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        manifest = reading.json_object(path)
         version, files = manifest["format"], dict(manifest["files"])
         if (own := manifest.get("kind", MODEL)) == kind:
             [manifest[name] for name in needs]

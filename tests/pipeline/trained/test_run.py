@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,19 @@ def test_what_cannot_analyse_is_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         opened(changed(run, tmp_path, **facts))
+
+
+@pytest.mark.parametrize(
+    "gone", ["system", "options", "classes", "dimensions", "level", "reads", "per_speaker", "title", "licence"]
+)
+def test_a_run_that_does_not_state_all_is_refused(tmp_path: Path, run: Path, gone: str) -> None:
+    made = tmp_path / "run" / "official"
+    shutil.copytree(run / "official", made)
+    facts = json.loads((made / "best.json").read_text())
+    del facts["analysis"][gone]
+    (made / "best.json").write_text(json.dumps(facts))
+    with pytest.raises(WeightError, match=rf"best\.json is damaged \(KeyError: '{gone}'\); train again"):
+        opened(made)
 
 
 def test_the_encoder_is_told_by_its_description() -> None:

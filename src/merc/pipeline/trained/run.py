@@ -126,11 +126,20 @@ def opened(folder: Path, *, device: str = "cpu") -> TrainedRun:
         WeightError: A file is damaged, or the run is older than this use of it.
     """
     tensors, facts = saved.read(folder, "best", needs=("origins", "widths"))
-    stated = facts.get("analysis")
-    if stated is None:
+    if facts.get("analysis") is None:
         raise WeightError(
             f"{folder} was trained by an older merc, which did not write how to analyse by it; train again"
         )
+    try:
+        return _made_of(tensors, facts, folder, device)
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:  # what is stated is of other types
+        raise WeightError(
+            f"{folder / 'best.json'} is damaged ({type(error).__name__}: {str(error)[:100]}); train again"
+        ) from error
+
+
+def _made_of(tensors: Mapping[str, Any], facts: Mapping[str, Any], folder: Path, device: str) -> TrainedRun:
+    stated = facts["analysis"]
     name = (
         folder.parent.name
         if len(list(folder.parent.glob("*/best.json"))) == 1
@@ -142,6 +151,7 @@ def opened(folder: Path, *, device: str = "cpu") -> TrainedRun:
         raise InputError(f"run '{name}' cannot analyse a recording: {why}; train another system for this")
     encoders = {one: encoder_of(one, origin, run=name) for one, origin in facts["origins"].items()}
     _refuse_reading(stated["reads"], name)
+    shown = {one: stated[one] for one in ("title", "corpus", "protocol", "licence")}
     return TrainedRun(
         name=name,
         system=_system(stated, facts["widths"], saved.under("system", tensors), folder).to(device),
@@ -153,7 +163,7 @@ def opened(folder: Path, *, device: str = "cpu") -> TrainedRun:
         scalings=_scalings(saved.under("scaling", tensors)),
         per_speaker=tuple(stated["per_speaker"]),
         temperature=float(stated["temperature"]),
-        facts=stated,
+        facts=shown,
         sha256=facts["sha256"],
     )
 

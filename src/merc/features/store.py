@@ -26,6 +26,7 @@ from merc.features.encoder import difference
 from merc.features.shard import Row, Shard
 
 FORMAT = 1
+_AGAIN = "remove its folder and prepare again"
 SHARD = 64
 """Utterances of a shard: what an interrupted run loses at most."""
 
@@ -395,8 +396,8 @@ def _read_meta(path: Path) -> Feature:
             raise FormatError(f"{path} has format {stored['format']}, expected {FORMAT}: prepare the corpus again")
         shape = tuple(stored["shape"])
         if not isinstance(stored["description"], dict):
-            raise ValueError("its description is no object")
+            raise FormatError(f"{path} cannot be read (its description is no object): {_AGAIN}")
         names = ("name", "description", "sequence", "half", "corpus", "licence", "checked")
         return Feature(shape=shape, **{name: stored[name] for name in names})
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path} cannot be read ({error}): remove its folder and prepare again") from error
+        raise FormatError(f"{path} cannot be read ({error}): {_AGAIN}") from error

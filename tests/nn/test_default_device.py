@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
-import torch._dynamo  # torch 2.6 cannot import it under a default device other than the CPU
+import torch._dynamo
 from torch import Tensor, nn
 
 from merc.nn import attention, gradients, graph, losses, pooling, rows, ssm, triplet, visual, whisper

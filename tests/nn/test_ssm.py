@@ -283,7 +283,6 @@ def test_choice_says_what_and_why(monkeypatch: pytest.MonkeyPatch, caplog: pytes
         block("kernel")(x, offsets)
 
 
-@pytest.mark.skipif(torch.__version__.startswith("2.6."), reason="torch 2.6 traces the tokens with a fixed length")
 def test_exported_graph_equals_the_block(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install onnx onnxscript")
     import onnxruntime

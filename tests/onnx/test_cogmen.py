@@ -49,10 +49,6 @@ def test_dense_matrices_give_what_edge_lists_give(options: CogmenOptions, turns:
         torch.testing.assert_close(model.module(*inputs), by_edges(model, inputs), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(
-    torch.__version__.startswith("2.6."),
-    reason="torch 2.6 traces loops with a fixed length, and the export is refused in words",
-)
 def test_the_graph_follows_dialogues_of_any_length(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="torch exports through onnx: pip install 'merc[onnx]'")
     model = made(CogmenOptions(context=16, graph=8, layers=1, feedforward=16))

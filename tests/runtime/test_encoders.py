@@ -146,9 +146,6 @@ def test_sounds_have_statistics_at_their_own_length_and_at_most_thirty_seconds(t
         loaded.encode([sound.astype(np.int32)])
 
 
-@pytest.mark.skipif(
-    torch.__version__.startswith("2.6."), reason="the graph that torch 2.6 writes gives other vectors; merc refuses it"
-)
 def test_the_speaker_encoder_gives_what_merc_gives(weight: Callable[..., None], tmp_path: Path) -> None:
     weight("campplus")
     from merc.features.voice import VoiceEncoder

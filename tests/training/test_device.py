@@ -131,7 +131,8 @@ def test_the_command_trains_a_system_on_two_processes(tmp_path: Path) -> None:
         words += ["--set", change]
     run = torchrun(*words, "--out", str(tmp_path / "two"))
     assert run.returncode == 0, run.stderr
-    assert [line.split(" ")[0] for line in run.stdout.splitlines()] == ["official:", "weights"], run.stdout
+    said = [line for line in run.stdout.splitlines() if not line.startswith("[Gloo]")]  # what torch 2.8 prints
+    assert [line.split(" ")[0] for line in said] == ["official:", "weights"], run.stdout
     training, options = settings([*changes, "batch=4"])
     list(train(Request("concat", "meld-7", store, options=options, training=training, data=tmp_path), tmp_path / "one"))
     (two, _), (one, _) = (checkpoint.read(tmp_path / out / "official", "best") for out in ("two", "one"))

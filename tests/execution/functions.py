@@ -70,6 +70,9 @@ class Rows:
         self.rows = {row.item: row for row in rows}
         self.saved = []
 
+    def __len__(self):
+        return len(self.rows)
+
     def load(self, item):
         return self.rows.get(item)
 

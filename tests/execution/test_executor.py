@@ -45,7 +45,7 @@ def test_equal_items_are_run_once():
 
 
 def test_a_row_is_saved_before_it_is_yielded():
-    kept = Rows()
+    kept = Rows()  # of length 0, which is not "nowhere"
     next(resumed(lambda left: (Row(item, item) for item in left), [1, 2], kept))
     assert kept.saved == [1]
 

@@ -118,13 +118,13 @@ def resumed(
     """Yield the kept rows of items, then run the others and save each row before it is yielded."""
     left: list[Item] = []
     for item in dict.fromkeys(items):
-        known = kept.load(item) if kept else None
+        known = kept.load(item) if kept is not None else None
         if known is None:
             left.append(item)
         else:
             yield Row(known.item, known.result, known.reason, kept=True)
     for row in run(left):
-        if kept:
+        if kept is not None:
             kept.save(row)
         yield row
 

@@ -45,6 +45,11 @@ class Unreadable(ValueError):
     """A file does not hold what it should; the message is the reason alone."""
 
 
+def reason(error: Exception) -> str:
+    """What was wrong with a file: the reason alone, or what a look into its content raised."""
+    return str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
+
+
 @contextmanager
 def short(*more: type[Exception]) -> Iterator[None]:
     """Turn what libraries raise on damaged files, and ``more``, into ``Unreadable`` with a short reason."""
@@ -53,8 +58,8 @@ def short(*more: type[Exception]) -> Iterator[None]:
     except Unreadable:
         raise
     except _DAMAGE + more as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise Unreadable(reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…") from error
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Unreadable(said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…") from error
 
 
 def json_object(path: Path) -> dict[str, Any]:

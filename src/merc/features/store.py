@@ -26,7 +26,6 @@ from merc.features.encoder import difference
 from merc.features.shard import Row, Shard
 
 FORMAT = 1
-_AGAIN = "remove its folder and prepare again"
 SHARD = 64
 """Utterances of a shard: what an interrupted run loses at most."""
 
@@ -43,8 +42,7 @@ class Feature:
     shape: tuple[int, ...]
     description: Mapping[str, Any]
     sequence: bool = False
-    half: bool = False
-    """Stored as float16, which halves the disk; values are returned as float32."""
+    half: bool = False  # stored as float16, which halves the disk; values are returned as float32
     corpus: str = ""
     licence: str = ""
     checked: str = ""
@@ -394,10 +392,9 @@ def _read_meta(path: Path) -> Feature:
         stored = reading.json_object(path)
         if stored["format"] != FORMAT:
             raise FormatError(f"{path} has format {stored['format']}, expected {FORMAT}: prepare the corpus again")
-        shape = tuple(stored["shape"])
         if not isinstance(stored["description"], dict):
-            raise FormatError(f"{path} cannot be read (its description is no object): {_AGAIN}")
+            raise FormatError(f"{path} cannot be read (description is no object): remove its folder and prepare again")
         names = ("name", "description", "sequence", "half", "corpus", "licence", "checked")
-        return Feature(shape=shape, **{name: stored[name] for name in names})
+        return Feature(shape=tuple(stored["shape"]), **{name: stored[name] for name in names})
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path} cannot be read ({error}): {_AGAIN}") from error
+        raise FormatError(f"{path} cannot be read ({error}): remove its folder and prepare again") from error

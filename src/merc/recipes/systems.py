@@ -182,9 +182,8 @@ def train(
     """Train folds of a protocol into a folder; what is finished there is read, not repeated.
 
     Args:
-        request, out: What to train, and the folder of the run.
+        request, out, progress: What to train, the folder of the run, and who is told how far it is.
         only, trackers: Names of folds (default: all), and of trackers in ``TRACKERS``.
-        progress: Called with a stage, what is done of it and how much there is.
 
     Yields:
         The best checkpoint of each fold.

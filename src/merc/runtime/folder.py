@@ -42,7 +42,7 @@ def read(folder: Path, *, kind: str, needs: Sequence[str]) -> dict[str, Any]:
         if (own := manifest.get("kind", MODEL)) == kind:
             [manifest[name] for name in needs]
     except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); {AGAIN}") from error
+        raise InputError(f"{path} is damaged ({reading.reason(error)}); {AGAIN}") from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version}; this merc reads {FORMAT}: use the merc that wrote it")
     if own != kind:

@@ -182,7 +182,7 @@ def train(
     """Train folds of a protocol into a folder; what is finished there is read, not repeated.
 
     Args:
-        request, out, progress: What to train, the folder of the run, and who is told how far it is.
+        request, out, progress: What to train, the folder of the run, and what shows how far it is.
         only, trackers: Names of folds (default: all), and of trackers in ``TRACKERS``.
 
     Yields:

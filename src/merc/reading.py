@@ -72,21 +72,25 @@ def json_object(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise Unreadable(f"it holds a {type(found).__name__}, expected an object")
-        if _deep(found):
+        if deeper(found, _DEEPEST):
             raise Unreadable(f"it is nested deeper than {_DEEPEST} levels")
         return found
 
 
-def _deep(found: Any) -> bool:
-    level = [found]
-    for _ in range(_DEEPEST):
+def deeper(value: Any, most: int) -> bool:
+    """Whether lists and objects are nested deeper than ``most``."""
+    level = [value]
+    for _ in range(most):
         level = [
-            one
+            inner
             for outer in level
             if isinstance(outer, dict | list)
-            for one in (outer.values() if isinstance(outer, dict) else outer)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
         ]
-    return bool(level)
+        if not level:
+            return False
+    return True
 
 
 def npz(path: Path) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from merc import reading
 from merc.conversation import (
     Conversation,
     Prediction,
@@ -118,7 +119,7 @@ def read(path: Path) -> Timeline | Conversation:
         raise FormatError(f"{path.name} is nested too deeply to be a transcript") from error
     except ValueError as error:
         raise FormatError(f"{path.name} is not JSON ({source.shown(error, 200)}); {source.hint(path, text)}") from error
-    if _deeper(found, _DEEPEST):
+    if reading.deeper(found, _DEEPEST):
         raise FormatError(f"{path.name} is nested deeper than {_DEEPEST} levels: expected a timeline or a transcript")
     if isinstance(found, dict) and "schema" in found:
         return _timeline(path, text, found["schema"])
@@ -131,22 +132,6 @@ def read(path: Path) -> Timeline | Conversation:
         f"{path.name} is a {type(found).__name__} without 'schema' or 'segments'; expected a timeline of merc, "
         'Whisper\'s {"segments": […]} or a list of {"start", "end", "text", "speaker"}'
     )
-
-
-def _deeper(value: Any, most: int) -> bool:
-    """Whether lists and objects are nested deeper than ``most``."""
-    level = [value]
-    for _ in range(most):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _dumps(value: Any) -> str:

@@ -4,6 +4,7 @@
     MERC_DATA=corpora python bench/batch.py --clips 60          fewer
     MERC_DATA=corpora python bench/batch.py --workers 1         in one process
     MERC_DATA=corpora python bench/batch.py --threads 1,2,4     one recording: equal bytes for each number of threads
+                                                                and each OMP_NUM_THREADS
 
 The clips are analysed and their results written with an empty cache by the processes of ``merc analyze --workers``.
 Seconds a clip are the wall time from the moment at which each process has analysed its third clip, so that its models
@@ -19,6 +20,7 @@ import functools
 import hashlib
 import itertools
 import os
+import subprocess
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -30,14 +32,13 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from merc import AnalyzeOptions, sample
+from merc import sample
 from merc.cache import Cache
 from merc.corpora import CORPORA, READERS
 from merc.execution import Processes
 from merc.features.of_items import RATE, sounds
 from merc.paths import corpus_root
 from merc.pipeline.batch import Analysis, BatchOptions, Request, share_cores
-from merc.pipeline.recognizer import Recognizer
 
 SPOKEN = ("ravdess", "savee", "nemo")
 EARLY = 3
@@ -141,7 +142,6 @@ def throughput(count: int, workers: int, *, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "clips").mkdir()
-        os.environ["MERC_WEIGHTS"] = os.environ.get("MERC_WEIGHTS", str(Cache().root.parent / "weights"))
         os.environ["MERC_CACHE"] = str(folder / "cache")  # the processes inherit it
         recordings = clips(count, folder / "clips", seconds=seconds)
         requests = [Request(path, folder / "out" / path.stem) for path in recordings]
@@ -170,17 +170,19 @@ def throughput(count: int, workers: int, *, seconds: float) -> None:
 
 
 def equal_threads(threads: list[int]) -> None:
-    """Analyse the bundled sample with each number of threads, and print the hashes of the timelines."""
-    for count in threads:
-        with (
-            tempfile.TemporaryDirectory() as place,
-            Recognizer(AnalyzeOptions(threads=count), cache=Cache(Path(place) / "cache")) as recognizer,
-        ):
+    """Analyse the bundled sample with each number of threads and each ``OMP_NUM_THREADS``; print the hashes."""
+    for count, variable in itertools.product(threads, (None, *threads)):
+        setting = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        setting |= {} if variable is None else {"OMP_NUM_THREADS": str(variable)}
+        with tempfile.TemporaryDirectory() as place:
+            setting["MERC_CACHE"] = f"{place}/cache"
+            command = ["merc", "analyze", str(sample.path()), "--out", f"{place}/out", "--threads", str(count)]
             began = time.perf_counter()
-            (written,) = recognizer.analyze(sample.path()).save(Path(place) / "out", formats=["json"])
+            subprocess.run(command, env=setting, check=True, capture_output=True)
             took = time.perf_counter() - began
-            digest = hashlib.sha256(written.read_bytes()).hexdigest()
-            print(f"{count} threads: timeline.json has SHA-256 {digest[:16]}, {took:.1f} s", flush=True)
+            digest = hashlib.sha256(Path(place, "out", "timeline.json").read_bytes()).hexdigest()
+        named = "unset" if variable is None else variable
+        print(f"--threads {count}, OMP_NUM_THREADS {named}: timeline.json {digest[:16]}, {took:.1f} s", flush=True)
 
 
 def main() -> None:
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", help="numbers of threads to compare on one recording, separated by commas")
     arguments = parser.parse_args()
+    os.environ["MERC_WEIGHTS"] = os.environ.get("MERC_WEIGHTS", str(Cache().root.parent / "weights"))
     if arguments.threads:
         equal_threads([int(count) for count in arguments.threads.split(",")])
     else:

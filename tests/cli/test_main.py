@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,16 @@ def test_memory_that_is_out_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys:
         main()
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith("merc: out of memory; ")
+
+
+def test_matrix_products_of_a_command_run_on_one_thread_on_any_machine() -> None:
+    code = (
+        "import sys; sys.argv = ['merc', 'systems', '--json']\n"
+        "from merc.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: import numpy, scipy.linalg, threadpoolctl\n"
+        "print(*{x['num_threads'] for x in threadpoolctl.threadpool_info() if x['internal_api'] == 'openblas'})"
+    )
+    setting = os.environ | {"OMP_NUM_THREADS": "3"}
+    done = subprocess.run([sys.executable, "-c", code], env=setting, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["1"], done.stderr

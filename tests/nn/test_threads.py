@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-import torch
+from concurrent.futures import ThreadPoolExecutor
 
-from merc.nn.threads import restored_threads, threads
+import numpy  # noqa: F401 - loads its OpenBLAS
+import pytest
+import scipy.linalg  # noqa: F401 - loads another one
+import torch
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from merc.nn.threads import one_blas_thread, restored_threads, threads
 
 
 def test_the_number_holds_inside_and_is_restored() -> None:
@@ -30,3 +35,34 @@ def test_threads_that_another_library_sets_are_restored() -> None:
         torch.set_num_threads(before + 1)
         raise KeyError("inside")
     assert torch.get_num_threads() == before
+
+
+def blas_threads() -> set[int]:
+    """Threads of each OpenBLAS of this process."""
+    return {library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"}
+
+
+def test_matrix_products_run_on_one_thread_and_the_number_is_restored() -> None:
+    with threadpool_limits(3, user_api="blas"):
+        with pytest.raises(KeyError), one_blas_thread():
+            assert blas_threads() == {1}
+            raise KeyError("inside")
+        assert blas_threads() == {3}
+
+
+def test_another_thread_that_leaves_does_not_restore_it() -> None:
+    def passes() -> None:
+        with one_blas_thread():
+            pass
+
+    with threadpool_limits(3, user_api="blas"), ThreadPoolExecutor(1) as pool:
+        with one_blas_thread():
+            pool.submit(passes).result()
+            assert blas_threads() == {1}
+        assert blas_threads() == {3}
+
+
+def test_torch_keeps_its_threads() -> None:
+    before = torch.get_num_threads()
+    with one_blas_thread():
+        assert torch.get_num_threads() == before

@@ -13,6 +13,7 @@ import jiwer
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from merc import AnalyzeOptions, Conversation, Timeline, Utterance, analyze
 from merc.cache import Cache
@@ -209,6 +210,23 @@ def test_threads_of_torch_are_left_as_they_were(short_sample: Path, weight, own_
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_matrix_products_of_an_analysis_run_on_one_thread(
+    short_sample: Path, weight, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight(*ALL_WEIGHTS)
+    seen: list[int] = []
+
+    def examine(*_: object) -> None:
+        seen.extend(one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recognizer, "examine", examine)
+    with threadpool_limits(3, user_api="blas"), pytest.raises(KeyboardInterrupt):
+        analyze(short_sample)
+    assert seen
+    assert set(seen) == {1}
 
 
 def test_a_timeline_given_as_transcript_is_read_as_people_corrected_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 def main() -> None:
     """Entry point of the console script."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is loaded; with several, sums depend on the cores
     from merc.cli.app import app
     from merc.errors import MercError
 

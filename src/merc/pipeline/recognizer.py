@@ -26,7 +26,7 @@ from merc.media.container import Probe, probe
 from merc.media.tracks import Track, note
 from merc.nn.device import resolve
 from merc.nn.memory import bound_memory, release_memory, trim_memory
-from merc.nn.threads import restored_threads
+from merc.nn.threads import one_blas_thread, restored_threads
 from merc.people import known_voices
 from merc.pipeline.evidence import SPEAKER_ENCODER, Sounds, dialogue_encoder, observations, voice_encoder
 from merc.pipeline.given_turns import holds_turns_alone
@@ -171,9 +171,9 @@ class Recognizer:
         used = _used(found, options, run)
         _require(used)
         heard = find(options.asr) if found.audio else None
-        with restored_threads():  # stages that run at the same time may each restore the other's number
+        with one_blas_thread(), restored_threads():  # stages that run together may each restore the other's number
             examined = examine(job, given)
-        predictions = fusion.predict(examined.observations)
+            predictions = fusion.predict(examined.observations)
         job.report("predict", 1, 1)
         return _timeline(job, examined, predictions, _models(used, heard, run))
 

@@ -98,7 +98,7 @@ def check_corpus(
 
     Raises UnknownName for a corpus that is not known, what its reader raises, and as `check` does.
     """
-    require("polars", "sklearn", "threadpoolctl", extra="corpora", what="merc check needs {}")
+    require("polars", "sklearn", extra="corpora", what="merc check needs {}")
     options = options or CheckOptions()
     checked = check(CONVERSATIONS[name](Path(root)), out, options=options, progress=progress)
     found = checked.verified
@@ -153,7 +153,7 @@ def check(
         Traceback (most recent call last):
         merc.errors.InputError: none of 0 utterances matches the corpus: ...
     """
-    require("polars", "sklearn", "threadpoolctl", extra="corpora", what="merc check needs {}")
+    require("polars", "sklearn", extra="corpora", what="merc check needs {}")
     options, folder = options or CheckOptions(), Path(out)
     subjects = subjects_of(conversations, options)
     if not subjects:

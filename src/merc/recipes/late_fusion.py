@@ -396,5 +396,5 @@ LATE_FUSION = Recipe(
     FusionOptions,
     fit_fusion,
     {},
-    ("polars", "sklearn", "threadpoolctl"),
+    ("polars", "sklearn"),
 )

@@ -352,5 +352,5 @@ PRETRAIN = Recipe(
     PretrainOptions,
     train_pretraining,
     {},
-    ("sklearn", "threadpoolctl"),
+    ("sklearn",),
 )

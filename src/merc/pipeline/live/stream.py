@@ -23,7 +23,7 @@ from merc.errors import InputError
 from merc.labels import EKMAN7
 from merc.media.samples import RATE, to_int16
 from merc.nn.memory import trim_memory
-from merc.nn.threads import restored_threads
+from merc.nn.threads import one_blas_thread, restored_threads
 from merc.pipeline.live.draft import Draft, Drafter, Stretch, moved
 from merc.pipeline.live.events import FINAL, PARTIAL, REVISION, Event
 from merc.pipeline.live.history import History
@@ -224,7 +224,7 @@ class Stream:
     def _work(self) -> None:
         """The worker: stretches that have ended first, then the one that has probably ended."""
         try:
-            with restored_threads():
+            with one_blas_thread(), restored_threads():
                 self._job.models.once(("loaded for streams", self._job.options.system), self._drafter.load)
                 while (task := self._task()) is not None:
                     stretch, ended = task

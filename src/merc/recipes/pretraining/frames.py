@@ -171,7 +171,7 @@ def fit_clusters(frames: np.ndarray, counts: Sequence[int], *, iterations: int, 
     Raises:
         InputError: More clusters than frames.
     """
-    require("sklearn", "threadpoolctl", extra="train", what="clusters of frames need {}")
+    require("sklearn", extra="train", what="clusters of frames need {}")
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 

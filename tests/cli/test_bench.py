@@ -18,6 +18,7 @@ RUN = CliRunner()
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder with docs/ as the working one, and a bench that trains nothing."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MERC_DATA", str(tmp_path))
     (tmp_path / "docs").mkdir()
     monkeypatch.setattr(runner, "run", lambda *_, **__: [])
     monkeypatch.setattr(runner, "outcome", lambda *_, **__: Outcome((), {}, ("concat (text) under meld-7",)))

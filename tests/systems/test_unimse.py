@@ -461,7 +461,7 @@ def test_fusion_inside_the_encoder_beats_fusion_behind_it():
     train, test = dialogues(world, 128, seed=1), dialogues(world, 48, seed=2)
     options = replace(SMALL, layers=3, fused=3, contrast=0.0, around=0)
     inside, behind = (
-        accuracy(trained(built(UniMse, world, chosen), train, epochs=25, rate=5e-3), test)
+        accuracy(trained(built(UniMse, world, chosen), train, epochs=40, rate=5e-3), test)
         for chosen in (options, replace(options, inside=False))
     )
     assert inside > behind + 0.1

@@ -114,3 +114,24 @@ def test_a_bench_behind_an_address_and_not_on_a_cluster(s3: str, tmp_path: Path)
     assert "complete.json" in names and sum(name.startswith("official-") for name in names) == 1
     refused = RUN.invoke(app, [*call, "--engine", "ray"]).exception
     assert isinstance(refused, InputError) and "into a folder that all nodes have; --out s3://" in str(refused)
+
+
+def test_training_reads_features_behind_an_address(s3: str, tmp_path: Path) -> None:
+    table = made_runs.corpus(tmp_path)
+    np.savez(tmp_path / "mine.npz", **made_runs.vectors())
+    run(
+        "store", "import", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "store"), "--corpus", f"manifest:{table}"
+    )
+    for path in [tmp_path / "mine.npz", *(tmp_path / "store").rglob("*.*")]:
+        (Address(f"{s3}/features") / path.relative_to(tmp_path).as_posix()).put(path)
+    weights = []
+    for number, source in enumerate(
+        (f"{tmp_path}/mine.npz", f"{s3}/features/mine.npz", f"{tmp_path}/store:mine", f"{s3}/features/store:mine")
+    ):
+        out = tmp_path / f"run{number}"
+        call = ("train", "concat", "--corpus", f"manifest:{table}", "--features", f"text={source}", "--out", str(out))
+        run(*call, "--set", "epochs=1", "-q")
+        weights += [best.read_bytes() for best in (out / "official").glob("best-*.safetensors")]
+    assert len(weights) == 4 and weights[0] == weights[1] and weights[2] == weights[3]
+    absent = RUN.invoke(app, ["train", "concat", "--corpus", f"manifest:{table}", "--features", f"text={s3}/gone:mine"])
+    assert isinstance(absent.exception, InputError) and f"{s3}/gone" in str(absent.exception)

@@ -25,6 +25,7 @@ from merc import parquet, reading
 from merc.cache import file_hash, key
 from merc.errors import FormatError, InputError, require
 from merc.features.feature import Feature
+from merc.storage.remote import local_path, populate
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +64,7 @@ def load(source: str, utterances: Sequence[str], *, corpus: str) -> Feature:
     """The feature in a file, of the utterances of a corpus; a note says how many of them have no row.
 
     Args:
-        source: ``FILE`` or ``FILE:NAME``.
+        source: ``FILE`` or ``FILE:NAME``; the file may be behind an address.
         utterances: Ids, in order.
         corpus: Its name, for messages.
 
@@ -99,7 +100,9 @@ def _parted(source: str) -> tuple[Path, str | None]:
     found = _FILE.fullmatch(source)
     if found is None:
         raise InputError(f"features '{source}': expected a file with the suffix {', '.join(_SUFFIXES[:5])}")
-    return Path(found["path"]).expanduser(), found["array"]
+    path = local_path(found["path"]).expanduser()
+    populate(path)
+    return path, found["array"]
 
 
 def read(path: Path, array: str | None = None, *, ids: Sequence[str] | None = None) -> Rows:

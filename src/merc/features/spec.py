@@ -6,8 +6,8 @@ A source is one of
   cached; sound and faces of conversations come from the store that ``merc prepare`` made. ``text=mpnet`` takes a
   prepared store where nothing was left out of it;
 - ``prepared``: what ``merc prepare`` made of this modality; alone, ``prepared`` stands for text, voice and face;
-- ``FOLDER:ENCODER``: any feature store; in FOLDER ``{fold}``, ``{seed}`` and ``{corpus}`` are replaced, so that each
-  fold can have an encoder of its own;
+- ``FOLDER:ENCODER``: any feature store, FOLDER may be an address (``s3://features/meld:mpnet``), whose files are kept
+  here; in it ``{fold}``, ``{seed}`` and ``{corpus}`` are replaced, so that each fold can have an encoder of its own;
 - a file of one's own: ``mine.npz``, ``.parquet``, ``.csv`` or ``.h5``, keyed by utterance, see ``merc.features.own``;
 - ``table`` or the name of the table that comes with the corpus;
 - ``voice=sound``: raw samples; ``text=words``: word numbers of a vocabulary built from the fold's training part.
@@ -35,6 +35,7 @@ from merc.features import encoder, of_items, own, sound, stored, tuned_text, voc
 from merc.features.encoder import ENCODERS, MODALITIES
 from merc.features.feature import Feature
 from merc.progress import Progress
+from merc.storage.remote import local_path, populate
 
 TABLE_NAMES: Mapping[str, Mapping[str, str]] = {
     "meld": {"voice": "attributes6", "face": "au17"},
@@ -281,7 +282,8 @@ def _tabled(modality: str, source: str, place: Place) -> Feature:
 
 def _stored(source: str, conversations: Sequence[Conversation], *, place: Place, tokens: bool) -> Feature:
     folder, _, name = source.rpartition(":")
-    path = Path(_filled(folder, place)).expanduser()
+    path = local_path(_filled(folder, place)).expanduser()
+    populate(path)
     return stored.read(path, name, _ids(conversations), corpus=place.corpus, tokens=tokens)
 
 

@@ -18,8 +18,9 @@ RUN = CliRunner()
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder with docs/ as the working one, and a bench that trains nothing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MERC_DATA", str(tmp_path))
-    (tmp_path / "docs").mkdir()
+    for name in ("docs", "data/meld"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setenv("MERC_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(runner, "run", lambda *_, **__: [])
     monkeypatch.setattr(runner, "outcome", lambda *_, **__: Outcome((), {}, ("concat (text) under meld-7",)))
     monkeypatch.setitem(report.PLANS, "systems", lambda options: [])  # type: ignore[misc]

@@ -176,9 +176,9 @@ def equal_threads(threads: list[int]) -> None:
         setting |= {} if variable is None else {"OMP_NUM_THREADS": str(variable)}
         with tempfile.TemporaryDirectory() as place:
             setting["MERC_CACHE"] = f"{place}/cache"
-            command = ["merc", "analyze", str(sample.path()), "--out", f"{place}/out", "--threads", str(count)]
+            command = ["merc", "analyze", str(sample.path()), "--out", f"{place}/out", "--threads", str(count), "-q"]
             began = time.perf_counter()
-            subprocess.run(command, env=setting, check=True, capture_output=True)
+            subprocess.run(command, env=setting, check=True)
             took = time.perf_counter() - began
             digest = hashlib.sha256(Path(place, "out", "timeline.json").read_bytes()).hexdigest()
         named = "unset" if variable is None else variable

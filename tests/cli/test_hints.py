@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from merc.cli.app import app
-from merc.cli.hints import SYNONYMS
+from merc.cli.hints import COMMANDS, SYNONYMS
 
 RUN = CliRunner()
 
@@ -53,3 +53,40 @@ def test_every_synonym_is_of_an_option_that_some_command_has() -> None:
         commands += getattr(one, "commands", {}).values()
         options |= {name for parameter in one.params for name in (*parameter.opts, *parameter.secondary_opts)}
     assert {name for names in SYNONYMS.values() for name in names} <= options
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("report r", "Did you mean 'analyze' or 'export'?"),
+        ("Sweep", "'search'"),
+        ("exporrt", "'export'"),
+        ("xyz", "'xyz'."),
+    ],
+)
+def test_a_command_by_another_name_or_misspelt(typed: str, meant: str) -> None:
+    done = RUN.invoke(app, typed.split())
+    assert done.exit_code == 2
+    assert "No such command" in done.output and meant in done.output
+
+
+def test_every_command_that_is_meant_is_there() -> None:
+    group = typer.main.get_command(app)
+    for name in {name for names in COMMANDS.values() for name in names}:
+        command = group
+        for word in name.split():
+            command = command.commands[word]
+    assert not set(COMMANDS) & set(group.commands)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("analyze a.mp4 --threshold high", "'--threshold': expected a number, such as 0.5"),
+        ("analyze a.mp4 --speakers two", "'--speakers': expected a whole number, such as 2"),
+        ("train concat --seed 0,1,2", "are a bench: 'merc bench systems --seeds 3'"),
+    ],
+)
+def test_what_is_no_number(typed: str, said: str) -> None:
+    done = RUN.invoke(app, typed.split())
+    assert done.exit_code == 2 and said in " ".join(done.output.split())

@@ -44,14 +44,18 @@ class Commands(TyperGroup):
     """Commands of one or two words; ``merc export onnx`` is not the export of results in a file named onnx."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Prefer the command of two words."""
+        """Prefer the command of two words; where there is none, say which one is meant."""
         both = " ".join(args[:2])
         if both in self.commands and len(args) > 1:
             return both, self.commands[both], args[2:]
-        return super().resolve_command(ctx, args)
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            error.message = hints.command_like(args[0]) or error.message
+            raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; where it has no such option, say which one is meant."""
+        """Run a command; where it has no such option, say which one is meant, and what was expected of a value."""
         try:
             return super().invoke(ctx)
         except UsageError as error:
@@ -60,6 +64,8 @@ class Commands(TyperGroup):
                 error.possibilities = hints.options_like(written, context)
                 if before := hints.before_command(written, context):
                     error.message = f"Option {written} comes before the command: {before}"
+            if parameter := getattr(error, "param", None):
+                error.message = hints.in_words(error.message, parameter.name)
             raise
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:

@@ -1,4 +1,4 @@
-"""What to write in the place of an option that a command does not have."""
+"""What to write in the place of a command that there is not, an option that it does not have, or a wrong value."""
 
 from __future__ import annotations
 
@@ -55,6 +55,83 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Options of merc by words with which other programs name the same."""
+
+
+COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "adapt": ("train",),
+        "agreement": ("compare",),
+        "annotate": ("review", "edit"),
+        "clean": ("cache prune",),
+        "convert": ("export",),
+        "correct": ("edit", "review"),
+        "datasets": ("corpora",),
+        "diarise": ("analyze",),
+        "diarize": ("analyze",),
+        "download": ("weights get",),
+        "embed": ("prepare",),
+        "encode": ("prepare",),
+        "example": ("demo",),
+        "extract": ("prepare",),
+        "features": ("prepare", "store info"),
+        "fetch": ("weights get",),
+        "finetune": ("train",),
+        "fit": ("train",),
+        "infer": ("analyze",),
+        "install": ("weights get",),
+        "label": ("edit", "review"),
+        "live": ("listen",),
+        "models": ("systems", "weights list"),
+        "optimise": ("search",),
+        "optimize": ("search",),
+        "page": ("review", "serve"),
+        "predict": ("analyze",),
+        "pretrain": ("train",),
+        "process": ("analyze",),
+        "publish": ("push",),
+        "recognize": ("analyze",),
+        "record": ("listen",),
+        "rename": ("edit",),
+        "report": ("analyze", "export"),
+        "run": ("analyze", "train"),
+        "score": ("evaluate",),
+        "server": ("serve",),
+        "stream": ("listen",),
+        "sweep": ("search",),
+        "test": ("evaluate",),
+        "transcribe": ("analyze",),
+        "tune": ("search", "train"),
+        "upload": ("push",),
+        "validate": ("check", "corpora verify"),
+        "verify": ("corpora verify", "check"),
+    }
+)
+"""Commands by words with which other programs name the same."""
+
+
+def command_like(written: str) -> str | None:
+    """What to say of a command that goes by another name; None where it is like none.
+
+    >>> command_like("sweep")
+    "No such command 'sweep'. Did you mean 'search'?"
+    """
+    meant = COMMANDS.get(written.lower())
+    if meant is None:
+        return None
+    return f"No such command '{written}'. Did you mean {' or '.join(repr(name) for name in meant)}?"
+
+
+def in_words(message: str, option: str) -> str:
+    """What is wrong with the value of an option, without the words of the library that parses numbers."""
+    for kind, expected in (("integer", "a whole number, such as 2"), ("number", "a number, such as 0.5")):
+        if (
+            message
+            == f"Input should be a valid {kind}, unable to parse string as {'an' if kind[0] == 'i' else 'a'} {kind}"
+        ):
+            message = f"expected {expected}"
+            several = "; several seeds, with intervals, are a bench: 'merc bench systems --seeds 3'"
+            return message + several if option == "seed" else message
+    return message
 
 
 def options_like(written: str, context: Any) -> tuple[str, ...]:

@@ -121,17 +121,21 @@ def command_like(written: str) -> str | None:
     return f"No such command '{written}'. Did you mean {' or '.join(repr(name) for name in meant)}?"
 
 
+NUMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Input should be a valid integer, unable to parse string as an integer": "expected a whole number, such as 2",
+        "Input should be a valid number, unable to parse string as a number": "expected a number, such as 0.5",
+    }
+)
+"""What was expected of a number, by the message of the library that parses it."""
+
+
 def in_words(message: str, option: str) -> str:
     """What is wrong with the value of an option, without the words of the library that parses numbers."""
-    for kind, expected in (("integer", "a whole number, such as 2"), ("number", "a number, such as 0.5")):
-        if (
-            message
-            == f"Input should be a valid {kind}, unable to parse string as {'an' if kind[0] == 'i' else 'a'} {kind}"
-        ):
-            message = f"expected {expected}"
-            several = "; several seeds, with intervals, are a bench: 'merc bench systems --seeds 3'"
-            return message + several if option == "seed" else message
-    return message
+    if message not in NUMBERS:
+        return message
+    several = "; several seeds, with intervals, are a bench: 'merc bench systems --seeds 3'" if option == "seed" else ""
+    return NUMBERS[message] + several
 
 
 def options_like(written: str, context: Any) -> tuple[str, ...]:
